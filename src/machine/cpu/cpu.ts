@@ -1,0 +1,113 @@
+// Architectural state of one IA-32 processor (SDM vol. 1 §3.4, vol. 3 §2), and nothing else: what it *does* is in the
+// other files of this room, as functions that take the Cpu first. Fields are public because those functions are its body.
+import type { Recorder } from '../../trace/recorder.ts';
+import type { CostModel } from '../../cost/model.ts';
+import type { InterruptController, PortBus } from '../devices/device.ts';
+import type { Instruction } from '../isa/instruction.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import type { Intercepts } from './intercepts.ts';
+import { Tlb } from './tlb.ts';
+
+/** A segment register with its hidden part (SDM vol. 3 §3.4.3). */
+export class SegmentRegister {
+  selector = 0;
+  /** Linear base, uint32. */
+  base = 0;
+  /** Byte limit after granularity, uint32. */
+  limit = 0xffff;
+  /** Access rights as in the VMCS (SDM vol. 3 §24.4.1): 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 14 D/B, 15 G, 16 unusable. */
+  access = 0x93;
+}
+
+/** Why `run` came back. */
+export const Stop = {
+  none: 0,
+  /** The cycle budget is used up. */
+  budget: 1,
+  /** Control reached the monitor's entry points (see `monitorBase`). */
+  monitor: 2,
+  /** HLT executed and no interrupt pending. */
+  halted: 3,
+  /** Triple fault with nobody to catch it. */
+  shutdown: 4,
+  /** A breakpoint of the session (not of the guest) was reached; the instruction has not run. */
+  breakpoint: 5,
+  /** The session asked for it through `requestStop`. */
+  requested: 6,
+} as const;
+
+export class Cpu {
+  /** EAX ECX EDX EBX ESP EBP ESI EDI, and overlays of the same bytes. */
+  readonly regs = new Int32Array(8);
+  /** 16-bit overlay: register r is regs16[r * 2]. */
+  readonly regs16 = new Uint16Array(this.regs.buffer);
+  /** 8-bit overlay: AL..BL (0..3) are regs8[r * 4], AH..BH (4..7) are regs8[(r - 4) * 4 + 1]. */
+  readonly regs8 = new Uint8Array(this.regs.buffer);
+
+  /** Next instruction (uint32 offset in CS). While an instruction executes it already points behind it. */
+  eip = 0xfff0;
+  /** Offset of the instruction being executed: what a fault pushes. */
+  instructionStart = 0xfff0;
+
+  /** EFLAGS without the bits in `lazyMask`, which are derived from the last result (flags.ts). Use getFlags/setFlags. */
+  flags = 0x0002;
+  lazyMask = 0;
+  lazyKind = 0;
+  lazyResult = 0;
+  lazyA = 0;
+  lazyB = 0;
+
+  /** ES CS SS DS FS GS LDTR TR. */
+  readonly segments: SegmentRegister[] = Array.from({ length: 8 }, () => new SegmentRegister());
+  readonly gdtr = { base: 0, limit: 0xffff };
+  readonly idtr = { base: 0, limit: 0xffff };
+  /** Current privilege level 0..3 = DPL of SS (0 in real mode). */
+  cpl = 0;
+
+  cr0 = 0x60000010;
+  cr2 = 0;
+  cr3 = 0;
+  cr4 = 0;
+  readonly dr = new Int32Array([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
+  /** Model-specific registers by index; reading an absent one is #GP. */
+  readonly msrs = new Map<number, bigint>();
+
+  /** Cycles since power-on: the time-stamp counter and the virtual time of everything. */
+  cycles = 0;
+  /** Instructions retired since power-on. */
+  instructions = 0;
+
+  /** Interruptibility: interrupts are held off until one instruction after STI / MOV SS (bit 0 STI, bit 1 MOV SS: as in the VMCS). */
+  shadow = 0;
+  /** HLT was executed; an interrupt, NMI or reset ends it. */
+  halted = false;
+  /** NMI latched at the pin; blocked between NMI delivery and IRET. */
+  nmiPending = false;
+  nmiBlocked = false;
+
+  /** Non-null while this processor is in VMX non-root operation (or in an SVM guest): what leaves to the hypervisor. */
+  intercepts: Intercepts | null = null;
+
+  /** Linear addresses [monitorBase, monitorBase+monitorSize) are the monitor's entry points: arriving there at CPL 0 and outside non-root ends `run` with Stop.monitor. Size 0 = no monitor. */
+  monitorBase = 0;
+  monitorSize = 0;
+  /** Set (Stop.*) by whatever wants the run loop to return after this instruction. */
+  stop = 0;
+  /** Session breakpoints: linear addresses. Empty = no check. */
+  readonly breakpoints = new Set<number>();
+
+  readonly tlb = new Tlb();
+  /** A20 gate and so on are the board's: the bus masks here. */
+  a20Mask = 0xffffffff;
+
+  /** Called for sensitive instructions that run at CPL 1..2 without trapping (the watcher the guest cannot see). */
+  watcher: ((i: Instruction, got: number, expected: number) => void) | null = null;
+
+  constructor(
+    readonly memory: PhysicalMemory,
+    readonly cost: CostModel,
+    readonly recorder: Recorder,
+    public ports: PortBus,
+    public interrupts: InterruptController,
+  ) {}
+}

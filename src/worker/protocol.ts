@@ -1,0 +1,143 @@
+// Every message between the page and the worker that hosts the machine: this page is the whole protocol.
+// Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
+
+/** Records of events animated in one frame, at most (a fair sample when more happened). */
+export const MAX_FRAME_EVENTS = 256;
+/** Console characters a frame carries per domain, at most; the rest follows in the next frame. */
+export const MAX_FRAME_TEXT = 4096;
+
+export type TechniqueName = 'native' | 'paravirtualization' | 'vt-x';
+export type Speed =
+  | { mode: 'slow'; eventsPerSecond: number }
+  | { mode: 'normal'; cyclesPerSecond: number }
+  | { mode: 'fast' };
+export type StepUnit = 'instruction' | 'event' | 'switch';
+export type DomainState = 'empty' | 'running' | 'paused' | 'halted' | 'crashed';
+
+/** One guest as it was configured. `sealed` images have no source: the editor shows their disassembly. */
+export interface DomainInfo {
+  id: number;
+  name: string;
+  guest: string;
+  technique: TechniqueName;
+  memoryBytes: number;
+  sealed: boolean;
+  /** Ring in which the guest's kernel runs, and whether that is VMX non-root. */
+  kernelRing: 0 | 1;
+  nonRoot: boolean;
+  /** What the learner looks at first. */
+  display: 'graphics' | 'text' | 'console';
+}
+export interface HostInfo {
+  processor: string;
+  clockHz: number;
+  memoryBytes: number;
+  domains: DomainInfo[];
+}
+
+/** Cycles by place since boot of the domain. */
+export interface Places { user: number; kernel: number; hypervisor: number; idle: number; ready: number }
+export interface ExitRow { vendor: number; reason: number; name: string; count: number; cycles: number; min: number; max: number }
+
+export interface DomainFrame {
+  id: number;
+  state: DomainState;
+  /** Why it ended, in words: "triple fault at 00101234 …"; empty while alive. */
+  ending: string;
+  /** Where its virtual processor is now. */
+  now: { cpl: number; place: 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready' | 'off'; eip: number; line: { file: string; line: number } | null };
+  instructions: number;
+  places: Places;
+  /** Events since the previous frame, by boundary: the widths of the flows on the stage. */
+  flow: { userKernel: number; kernelHypervisor: number; kernelHardware: number; hypervisorHardware: number };
+  /** New output since the previous frame. */
+  console: string;
+  serial: string;
+  /** Only when it changed since the last frame that carried it. */
+  screen: Screen | null;
+  /** Sent about four times a second. */
+  exits: ExitRow[] | null;
+  /** Exits per source line (file → counts by line, 1-based): the editor's heat. Sent with `exits`. */
+  heat: { file: string; line: number; count: number }[] | null;
+}
+export type Screen =
+  | { mode: 'text'; columns: number; rows: number; cells: Uint8Array; cursor: { column: number; row: number; visible: boolean } }
+  | { mode: 'graphics'; width: number; height: number; pixels: Uint8Array; palette: Uint8Array };
+
+export interface Frame {
+  type: 'frame';
+  /** Virtual time in cycles, and whether the machine is running. */
+  time: number;
+  running: boolean;
+  speed: Speed;
+  domains: DomainFrame[];
+  /** Packed records (trace/events.ts) with the sequence number of each. */
+  events: Int32Array;
+  eventSeqs: Float64Array;
+  /** All events so far, and the oldest one that can still be asked for. */
+  eventCount: number;
+  oldestEvent: number;
+  /** Guest instructions a second of real time. */
+  instructionsPerSecond: number;
+}
+
+/** What one event was: the answer to a click. Every field comes from the trace, the machine or the instruction table. */
+export interface Explanation {
+  seq: number;
+  /** The one-line text of the event, as in the trace. */
+  text: string;
+  /** The guest instruction, disassembled, with its address and source line when known. */
+  instruction: { address: number; text: string; bytes: string; line: { file: string; line: number } | null } | null;
+  /** Why this crossed the boundary: the rule, with the manual's section. */
+  why: string;
+  manual: string;
+  /** What the handler did, one line an event, up to the return to the guest. */
+  handler: { seq: number; text: string }[];
+  /** What changed: name, before, after. */
+  changes: { name: string; before: string; after: string }[];
+  cost: { cycles: number; parts: { name: string; cycles: number; mark: string; source: string }[] };
+}
+export interface Line { address: number; bytes: string; text: string }
+export interface SourceFile { name: string; text: string }
+export interface Diagnostic { file: string; line: number; column: number; endColumn: number; severity: 'error' | 'warning'; message: string; suggestion?: string }
+
+export type Question =
+  | { ask: 'explain'; seq: number }
+  | { ask: 'events'; from: number; to: number }
+  | { ask: 'disassemble'; domain: number; address: number; lines: number }
+  | { ask: 'registers'; domain: number }
+  | { ask: 'memory'; domain: number; address: number; length: number; space: 'virtual' | 'physical' }
+  | { ask: 'sources'; guest: string }
+  | { ask: 'check'; lesson: string; step: number };
+export type Answer =
+  | { ask: 'explain'; explanation: Explanation | null }
+  | { ask: 'events'; events: Int32Array; from: number }
+  | { ask: 'disassemble'; lines: Line[] }
+  | { ask: 'registers'; registers: Record<string, string> }
+  | { ask: 'memory'; bytes: Uint8Array | null }
+  | { ask: 'sources'; files: SourceFile[]; main: string }
+  | { ask: 'check'; results: { goal: string; passed: boolean; feedback: string }[] };
+
+export type ToWorker =
+  | { type: 'load'; scenario: unknown }
+  /** Boots (or re-boots) one domain while the others go on; `files` replace the guest's own sources. */
+  | { type: 'boot'; domain: number; technique?: TechniqueName; files?: SourceFile[]; main?: string }
+  | { type: 'stop'; domain: number }
+  | { type: 'run' } | { type: 'pause' }
+  | { type: 'step'; unit: StepUnit; domain?: number }
+  | { type: 'speed'; speed: Speed }
+  /** Set-1 scan codes for the PS/2 keyboard. */
+  | { type: 'keys'; domain: number; scancodes: number[] }
+  /** Characters for the serial port or Xen console. */
+  | { type: 'input'; domain: number; text: string }
+  | { type: 'breakpoints'; domain: number; lines: { file: string; line: number }[] }
+  | { type: 'wantFrame' }
+  | { type: 'question'; id: number; question: Question };
+export type FromWorker =
+  | { type: 'ready'; host: HostInfo; scenario: string }
+  | { type: 'booted'; domain: number; info: DomainInfo }
+  /** Nothing was booted; what ran goes on as it was. */
+  | { type: 'refused'; domain: number | null; message: string; diagnostics: Diagnostic[] }
+  | Frame
+  | { type: 'answer'; id: number; answer: Answer }
+  | { type: 'failed'; message: string };
