@@ -1,6 +1,7 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
 import { Kind, RECORD_WORDS, type TraceEvent } from './events.ts';
+import { PlaceClock } from './places.ts';
 
 const TWO_32 = 2 ** 32;
 
@@ -24,11 +25,14 @@ export class Recorder {
   /** FNV-1a over all words of all events when `hashing` is on: equal hashes, equal traces. */
   hash = 0x811c9dc5;
   hashing = false;
+  /** Called after each event: the session's stepping. Must not record. */
+  notify: (() => void) | null = null;
   /** Domain and virtual processor that silicon events are attributed to; set by the run loop at a world switch. */
   domain = -1;
   vcpu = 0;
   /** Events per domain (index domain + 1) and kind (0..31). */
   private readonly kindCounts: number[][] = [];
+  private readonly places = new Map<number, PlaceClock>();
   private readonly exits = new Map<number, ExitCount>();
   private readonly openExit: (ExitCount | undefined)[] = [];
 
@@ -66,8 +70,17 @@ export class Recorder {
     }
     const counts = (this.kindCounts[domain + 1] ??= new Array(32).fill(0));
     counts[kind]++;
+    this.placeOf(domain, time).observe(kind, a, b, d, time);
     if (kind === Kind.exit) this.countExit(domain, e, a);
     else if (kind === Kind.entry) this.closeExit(domain, cost);
+    this.notify?.();
+  }
+
+  /** Where a domain is, and its time by place. */
+  placeOf(domain: number, now: number): PlaceClock {
+    let clock = this.places.get(domain);
+    if (!clock) this.places.set(domain, (clock = new PlaceClock(now)));
+    return clock;
   }
 
   private countExit(domain: number, vendor: number, reason: number): void {
@@ -122,6 +135,7 @@ export class Recorder {
   resetCounts(domain: number): void {
     delete this.kindCounts[domain + 1];
     delete this.openExit[domain + 1];
+    this.places.delete(domain);
     for (const [key, entry] of this.exits) if (entry.domain === domain) this.exits.delete(key);
   }
 }

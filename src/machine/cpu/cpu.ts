@@ -7,6 +7,7 @@ import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Tlb } from './tlb.ts';
+import type { VmxState } from './vmx/state.ts';
 
 /** A segment register with its hidden part (SDM vol. 3 §3.4.3). */
 export class SegmentRegister {
@@ -34,6 +35,14 @@ export const Stop = {
   breakpoint: 5,
   /** The session asked for it through `requestStop`. */
   requested: 6,
+} as const;
+
+/** Bits of `Cpu.attention`. */
+export const Attention = {
+  /** An event may be deliverable: INTR or NMI came, IF or TF was set, non-root operation was entered, a debug register changed. */
+  event: 1,
+  /** A port was accessed: the board may want to act earlier than `run` was told, so come back and ask. */
+  board: 2,
 } as const;
 
 export class Cpu {
@@ -87,12 +96,18 @@ export class Cpu {
 
   /** Non-null while this processor is in VMX non-root operation (or in an SVM guest): what leaves to the hypervisor. */
   intercepts: Intercepts | null = null;
+  /** VMX operation and the current VMCS; made by vmx/ on first use. */
+  vmx: VmxState | null = null;
 
   /** Linear addresses [monitorBase, monitorBase+monitorSize) are the monitor's entry points: arriving there at CPL 0 and outside non-root ends `run` with Stop.monitor. Size 0 = no monitor. */
   monitorBase = 0;
   monitorSize = 0;
   /** Set (Stop.*) by whatever wants the run loop to return after this instruction. */
   stop = 0;
+  /** Bits of `Attention`: something other than the next instruction may be due. Set by whatever might make it so; `execute.ts` looks and clears. */
+  attention = 0;
+  /** DR6 bits of debug traps that the instruction being executed has earned (SDM vol. 3 §17.3.1); delivered behind it. */
+  pendingDebug = 0;
   /** Session breakpoints: linear addresses. Empty = no check. */
   readonly breakpoints = new Set<number>();
 

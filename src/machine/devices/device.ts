@@ -15,6 +15,8 @@ export interface Device {
   readonly name: string;
   /** Inclusive port ranges that this device decodes. */
   readonly ports: readonly (readonly [first: number, last: number])[];
+  /** True for a device that takes 16- and 32-bit accesses whole; the others get them byte by byte, as on the PC's 8-bit bus. */
+  readonly wide?: boolean;
   /** @param size 1, 2 or 4 bytes. Unsigned result. */
   readPort(port: number, size: 1 | 2 | 4): number;
   writePort(port: number, value: number, size: 1 | 2 | 4): void;

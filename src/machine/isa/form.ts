@@ -5,21 +5,67 @@
 /** What an operand position accepts. `v` = 16 or 32 bits by the operand-size attribute. */
 export type OperandKind =
   // in ModRM.reg
-  | 'r8' | 'r16' | 'r32' | 'rv' | 'sreg' | 'cr' | 'dr'
+  | 'r8'
+  | 'r16'
+  | 'r32'
+  | 'rv'
+  | 'sreg'
+  | 'cr'
+  | 'dr'
   // in ModRM.rm: register or memory
-  | 'rm8' | 'rm16' | 'rm32' | 'rmv'
-  // in ModRM.rm: register only (mov cr/dr; ud-less forms)
+  | 'rm8'
+  | 'rm16'
+  | 'rm32'
+  | 'rmv'
+  // in ModRM.rm: register only (mov cr/dr; ud-less forms; `rrv`: mov r,sreg, smsw r, sldt r, str r)
   | 'rr32'
+  | 'rrv'
   // in ModRM.rm: memory only. `m` = address without size (lea, invlpg); the number is its size in bits
-  | 'm' | 'm8' | 'm16' | 'm32' | 'm64' | 'mv' | 'mpair' | 'mfar' | 'mdesc'
+  | 'm'
+  | 'm8'
+  | 'm16'
+  | 'm32'
+  | 'm64'
+  | 'm128'
+  | 'mv'
+  | 'mpair'
+  | 'mfar'
+  | 'mdesc'
   // in the opcode's low three bits
-  | 'r8+' | 'r16+' | 'r32+' | 'rv+'
+  | 'r8+'
+  | 'r16+'
+  | 'r32+'
+  | 'rv+'
   // fixed
-  | 'al' | 'ax' | 'eax' | 'av' | 'cl' | 'cx' | 'dx' | 'es' | 'cs' | 'ss' | 'ds' | 'fs' | 'gs' | 'one' | 'three'
+  | 'al'
+  | 'ax'
+  | 'eax'
+  | 'av'
+  | 'cl'
+  | 'cx'
+  | 'dx'
+  | 'ecx'
+  | 'edx'
+  | 'es'
+  | 'cs'
+  | 'ss'
+  | 'ds'
+  | 'fs'
+  | 'gs'
+  | 'one'
+  | 'three'
   // immediates; `imm8s` is sign-extended to the operand size
-  | 'imm8' | 'imm8s' | 'imm16' | 'imm32' | 'immv'
+  | 'imm8'
+  | 'imm8s'
+  | 'imm16'
+  | 'imm32'
+  | 'immv'
   // relative branches, far pointers, absolute offsets (mov al,[moffs])
-  | 'rel8' | 'relv' | 'far' | 'moffs8' | 'moffsv';
+  | 'rel8'
+  | 'relv'
+  | 'far'
+  | 'moffs8'
+  | 'moffsv';
 
 /**
  * Popek–Goldberg class *as the manuals state it* (SDM vol. 3 §5.9 and §24/25; Robin & Irvine 2000):
@@ -53,6 +99,10 @@ export interface Form {
   readonly size?: 16 | 32;
   /** Mnemonic fixes the *address* size (`jecxz` 32, `jcxz` 16). */
   readonly addressSize?: 16 | 32;
+  /** 66, F2 and F3 are not allowed in front (the manual's "NP": vmread, vmptrld). */
+  readonly noPrefix?: boolean;
+  /** The processor accepts it but assemblers do not write it (82 /0, C0 /6, F6 /1, bswap r16): decoder only. */
+  readonly decodeOnly?: boolean;
   /** Condition number 0..15 (SDM vol. 1 app. B) for jcc, setcc, cmovcc. */
   readonly condition?: number;
   /** May take LOCK (SDM vol. 2A "LOCK"). */

@@ -3,12 +3,28 @@
 import type { Form } from './form.ts';
 
 /** Segment register numbers as encoded in ModRM.reg (SDM vol. 2 table 2-?, "sreg"); LDTR and TR follow in our own order. */
-export const ES = 0, CS = 1, SS = 2, DS = 3, FS = 4, GS = 5, LDTR = 6, TR = 7;
+export const ES = 0,
+  CS = 1,
+  SS = 2,
+  DS = 3,
+  FS = 4,
+  GS = 5,
+  LDTR = 6,
+  TR = 7;
 /** General register numbers as encoded. 8-bit: AL CL DL BL AH CH DH BH. */
-export const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4, EBP = 5, ESI = 6, EDI = 7;
+export const EAX = 0,
+  ECX = 1,
+  EDX = 2,
+  EBX = 3,
+  ESP = 4,
+  EBP = 5,
+  ESI = 6,
+  EDI = 7;
 
 /** rep field: no prefix, F3 (rep, repe), F2 (repne). */
-export const REP_NONE = 0, REP_E = 1, REP_NE = 2;
+export const REP_NONE = 0,
+  REP_E = 1,
+  REP_NE = 2;
 
 export class Instruction {
   constructor(
@@ -40,10 +56,17 @@ export class Instruction {
     readonly immediate: number,
     /** Second immediate: selector of `far`, nesting level of ENTER. */
     readonly immediate2: number,
+    /** Size of the code segment it was decoded for: which sizes needed a prefix (for the disassembler). */
+    readonly mode: 16 | 32 = 32,
   ) {}
   /** Bound by the processor on first execution (see cpu/execute.ts); never by the decoder. */
   execute: ((cpu: never, i: Instruction) => void) | null = null;
+  /** Cycles that it costs on this processor; set when bound. */
+  cost = 1;
 }
 
-/** The decoder's result when the bytes are not an instruction: `invalid` raises #UD; `short` means more bytes are needed. */
-export type DecodeFailure = 'invalid' | 'short';
+/**
+ * The decoder's result when the bytes are not an instruction: `invalid` raises #UD; `long` (more than 15 bytes) raises
+ * #GP(0); `short` means more bytes are needed.
+ */
+export type DecodeFailure = 'invalid' | 'short' | 'long';

@@ -1,0 +1,129 @@
+// What went wrong, where, and what to write instead. Columns are 1-based and count UTF-16 units, as editors do.
+// Nothing here throws; the number of reports is bounded.
+import type { SourceLine } from './source.ts';
+
+/** One message about the source. Equal in shape to the worker protocol's type. */
+export interface Diagnostic {
+  file: string;
+  line: number;
+  column: number;
+  endColumn: number;
+  severity: 'error' | 'warning';
+  message: string;
+  suggestion?: string;
+}
+
+/** A stretch of one source line; offsets are 0-based, `end` exclusive. Tokens are places. */
+export interface Place {
+  readonly line: SourceLine;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Where expanded text came from: the outermost macro invocation. */
+export interface Site {
+  /** The name of the macro as it stands in the source. */
+  readonly place: Place;
+  readonly macro: string;
+}
+
+/** The stretch from one place to a later one; when they lie on different lines, the first alone. */
+export function spanning(first: Place, last: Place): Place {
+  return first.line === last.line ? { line: first.line, start: first.start, end: last.end } : first;
+}
+
+/** Collects reports. Set `site` while working on text that a macro produced: reports then point at the invocation. */
+export class Diagnostics {
+  readonly list: Diagnostic[] = [];
+  errors = 0;
+  site: Site | null = null;
+  private readonly seen = new Set<string>();
+
+  constructor(private readonly limit: number) {}
+
+  error(place: Place, message: string, suggestion?: string): void {
+    this.report('error', place, message, suggestion);
+  }
+
+  warning(place: Place, message: string, suggestion?: string): void {
+    this.report('warning', place, message, suggestion);
+  }
+
+  /** Forgets everything: the source is about to be read again. */
+  clear(): void {
+    this.list.length = 0;
+    this.errors = 0;
+    this.seen.clear();
+  }
+
+  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion?: string): void {
+    let { line, start, end } = place;
+    let text = message;
+    if (this.site && !sameLine(place, this.site.place)) {
+      text = `${message} (in macro \`${this.site.macro}\`, ${line.file} line ${line.number})`;
+      ({ line, start, end } = this.site.place);
+    }
+    const key = `${severity}\0${line.file}\0${line.number}\0${start}\0${text}`;
+    if (this.seen.has(key)) return;
+    if (severity === 'error') this.errors++;
+    if (this.list.length > this.limit) return;
+    this.seen.add(key);
+    if (this.list.length === this.limit) {
+      text = `more than ${this.limit} messages: the rest is not shown`;
+      suggestion = undefined;
+    }
+    const diagnostic: Diagnostic = {
+      file: line.file,
+      line: line.number,
+      column: start + 1,
+      endColumn: Math.max(end, start + 1) + 1,
+      severity,
+      message: text,
+    };
+    if (suggestion !== undefined) diagnostic.suggestion = suggestion;
+    this.list.push(diagnostic);
+  }
+}
+
+function sameLine(a: Place, b: Place): boolean {
+  return a.line === b.line || (a.line.file === b.line.file && a.line.number === b.line.number);
+}
+
+/** The candidate nearest to a misspelt word by edit distance, or undefined when none is near. Ties: the first. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = word.toLowerCase();
+  const allowed = wanted.length <= 3 ? 1 : wanted.length <= 6 ? 2 : 3;
+  let best: string | undefined;
+  let bestDistance = allowed + 1;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - wanted.length) >= bestDistance) continue;
+    const distance = editDistance(wanted, candidate.toLowerCase(), bestDistance);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Damerau–Levenshtein (optimal string alignment); gives up with `bound` once it cannot be smaller. */
+function editDistance(a: string, b: string, bound: number): number {
+  let before: number[] = [];
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    let smallest = i;
+    for (let j = 1; j <= b.length; j++) {
+      const change = a[i - 1] === b[j - 1] ? 0 : 1;
+      let cost = Math.min(previous[j] + 1, row[j - 1] + 1, previous[j - 1] + change);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, before[j - 2] + 1);
+      row.push(cost);
+      if (cost < smallest) smallest = cost;
+    }
+    if (smallest >= bound) return bound;
+    before = previous;
+    previous = row;
+  }
+  return previous[b.length];
+}

@@ -1,0 +1,17 @@
+; ringside-guest
+; Penguin for the bare machine: a multiboot kernel that owns the processor at ring 0 and drives the devices of a PC.
+; The output is an ELF file as it stands: nasm -f bin -I src/guests/penguin/ -o penguin-native.elf penguin-native.asm
+
+%define NATIVE
+%include "kernel.inc"
+%include "../include/linux.inc"
+%include "arch-native.asm"
+%include "kernel.asm"
+
+; The end of the file and of the memory it needs; the ELF header refers to both.
+        section .data
+        dd      0
+file_end:
+        section .bss
+        resb    4
+memory_end:

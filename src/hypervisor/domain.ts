@@ -1,0 +1,60 @@
+// A domain: one guest with its memory, its virtual processors and its virtual platform.
+import type { Board } from '../machine/devices/board.ts';
+import type { GuestMemory } from './frames.ts';
+import type { Technique } from './technique.ts';
+
+export type DomainState = 'running' | 'paused' | 'halted' | 'rebooting' | 'crashed';
+
+/** A virtual processor. Its registers are here while another one has the physical processor. */
+export class Vcpu {
+  /** General registers, saved at every exit (the silicon does not save them). */
+  readonly regs = new Int32Array(8);
+  cr2 = 0;
+  state: 'runnable' | 'blocked' = 'runnable';
+  /** Cycle at which the last exit happened, and cycles spent on it so far (without time asleep or waiting). */
+  exitTime = 0;
+  exitCost = 0;
+  /** Privilege level before the last exit: where the guest was. */
+  cpl = 0;
+  eip = 0;
+
+  constructor(
+    readonly domain: Domain,
+    readonly id: number,
+  ) {}
+}
+
+export class Domain {
+  readonly vcpus: Vcpu[] = [];
+  state: DomainState = 'running';
+  /** Why it ended, for people; empty while it lives. */
+  ending = '';
+  /** The virtual PC of an unmodified guest; null for a paravirtualized one. */
+  board: Board | null = null;
+  /** Text that came out of the paravirtual console (a serial port keeps its own on the board). */
+  consoleOutput = '';
+  /** Characters that wait for the paravirtual console. */
+  consoleInput: number[] = [];
+  /** Cycle of its last boot. */
+  bootTime = 0;
+
+  constructor(
+    readonly id: number,
+    readonly name: string,
+    readonly technique: Technique,
+    readonly memory: GuestMemory,
+  ) {
+    this.vcpus.push(new Vcpu(this, 0));
+  }
+
+  get alive(): boolean {
+    return this.state === 'running' || this.state === 'paused';
+  }
+
+  /** Ends the domain. The first reason stays. */
+  end(state: 'halted' | 'rebooting' | 'crashed', reason: string): void {
+    if (!this.alive) return;
+    this.state = state;
+    this.ending = reason;
+  }
+}

@@ -1,0 +1,147 @@
+// One host under a hypervisor: what lies in machine memory, its domains, and the services that techniques use.
+// The loop that runs guests is in run-loop.ts.
+import type { ChargeName } from '../cost/model.ts';
+import type { Pc } from '../machine/pc.ts';
+import { Device, Kind, Life } from '../trace/events.ts';
+import { Domain, type DomainState, type Vcpu } from './domain.ts';
+import { FrameTable, GuestMemory } from './frames.ts';
+import { IRQ_BASE, Monitor } from './monitor.ts';
+import { Scheduler } from './scheduler.ts';
+import type { BootOptions, Technique } from './technique.ts';
+import type { Image } from '../images/image.ts';
+
+export interface DomainConfig {
+  id: number;
+  name: string;
+  technique: Technique;
+  /** Guest-physical memory in bytes. */
+  memoryBytes: number;
+  image: Image;
+  options: BootOptions;
+}
+
+const PIT_HZ = 1_193_182;
+
+export class Hypervisor {
+  readonly frames: FrameTable;
+  readonly monitor: Monitor;
+  readonly scheduler = new Scheduler();
+  readonly domains = new Map<number, Domain>();
+  /** Whose state the physical processor holds; null when none. */
+  current: Vcpu | null = null;
+  sliceEnd = 0;
+
+  constructor(readonly pc: Pc) {
+    this.frames = new FrameTable(pc.memory);
+    this.monitor = new Monitor(pc.memory, this.frames);
+    this.monitor.boot(pc.cpu);
+    this.initializeInterruptController();
+  }
+
+  get cpu() {
+    return this.pc.cpu;
+  }
+  get now(): number {
+    return this.pc.cpu.cycles;
+  }
+
+  /** Work of the hypervisor takes time: `times` charges of the cost model. Returns the cycles. */
+  charge(name: ChargeName, times = 1): number {
+    const cycles = this.pc.cost.charges[name].cycles * times;
+    this.cpu.cycles += cycles;
+    return cycles;
+  }
+
+  /** Writes an event of the domain that this virtual processor belongs to. */
+  record(vcpu: Vcpu, kind: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
+    this.pc.recorder.recordFor(vcpu.domain.id, kind, this.now, vcpu.eip, a, b, c, d, e, cost);
+  }
+
+  /** Builds and boots a domain. Throws ImageError or OutOfMemory and leaves nothing behind when it cannot. */
+  createDomain(config: DomainConfig): Domain {
+    const memory = new GuestMemory(this.frames, config.id, config.memoryBytes);
+    const domain = new Domain(config.id, config.name, config.technique, memory);
+    try {
+      config.technique.prepare(domain, config.image, config.options);
+    } catch (error) {
+      config.technique.destroy(domain);
+      this.frames.releaseAll(config.id);
+      throw error;
+    }
+    domain.bootTime = this.now;
+    this.domains.set(domain.id, domain);
+    for (const vcpu of domain.vcpus) {
+      vcpu.exitTime = this.now;
+      this.scheduler.add(vcpu);
+    }
+    this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, 0, Life.booted);
+    return domain;
+  }
+
+  /** Takes a domain away: its frames are zeroed and free. */
+  destroyDomain(id: number): void {
+    const domain = this.domains.get(id);
+    if (!domain) return;
+    for (const vcpu of domain.vcpus) {
+      this.scheduler.remove(vcpu);
+      if (this.current === vcpu) {
+        domain.technique.switchedAway(vcpu);
+        this.current = null;
+      }
+    }
+    domain.technique.destroy(domain);
+    this.frames.releaseAll(id);
+    this.domains.delete(id);
+    this.pc.recorder.recordFor(id, Kind.domain, this.now, 0, Life.destroyed);
+  }
+
+  /** Ends a domain: it shut down, wants to reboot, or crashed for `reason`. */
+  endDomain(domain: Domain, state: Exclude<DomainState, 'running' | 'paused'>, reason: string, tripleFault = false): void {
+    if (!domain.alive) return;
+    domain.end(state, reason);
+    const life = tripleFault ? Life.tripleFault : state === 'halted' ? Life.halted : state === 'rebooting' ? Life.rebooted : Life.crashed;
+    this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, domain.vcpus[0].eip, life);
+  }
+
+  /** An event arrived for a virtual processor: if it waited, it is runnable again. */
+  wake(vcpu: Vcpu): void {
+    if (vcpu.state === 'blocked') this.scheduler.wake(vcpu);
+  }
+
+  /** A hardware interrupt was taken at `vector` while a guest ran (or nobody): acknowledge the controller. Its purpose, the time, is served by the run loop. */
+  hardwareInterrupt(vector: number): void {
+    const irq = vector - IRQ_BASE;
+    this.pc.recorder.recordFor(-1, Kind.irq, this.now, 0, vector, irq);
+    const ports = this.pc.board;
+    if (irq >= 8) ports.write(0xa0, 0x20, 1);
+    ports.write(0x20, 0x20, 1);
+    this.charge('exitDispatch');
+  }
+
+  /** The physical timer shall interrupt at `deadline` (cycles): channel 0 of the PIT in one-shot mode, through its ports. */
+  armTimer(deadline: number): void {
+    const ticks = Math.ceil(((deadline - this.now) * PIT_HZ) / this.pc.cost.clockHz);
+    const count = Math.max(1, Math.min(0xffff, ticks));
+    const ports = this.pc.board;
+    ports.write(0x43, 0x30, 1);
+    ports.write(0x40, count & 0xff, 1);
+    ports.write(0x40, count >>> 8, 1);
+    this.pc.recorder.recordFor(-1, Kind.device, this.now, 0, Device.pit, 1, 0x40, count, 2);
+  }
+
+  /** The PIC pair at IRQ_BASE, everything masked but the timer and the cascade. */
+  private initializeInterruptController(): void {
+    const ports = this.pc.board;
+    for (const [port, offset, wiring] of [
+      [0x20, IRQ_BASE, 4],
+      [0xa0, IRQ_BASE + 8, 2],
+    ]) {
+      ports.write(port, 0x11, 1);
+      ports.write(port + 1, offset, 1);
+      ports.write(port + 1, wiring, 1);
+      ports.write(port + 1, 1, 1);
+    }
+    ports.write(0x21, 0xfa, 1);
+    ports.write(0xa1, 0xff, 1);
+  }
+}

@@ -1,0 +1,136 @@
+// Builds a paravirtualized domain as Xen 3.0's domain builder does (tools/libxc/xc_linux_build.c): the kernel at its
+// virtual base, then initrd, frame list, start_info, store page, console page, page tables and a boot stack, all mapped;
+// page tables read-only. The guest starts at ring 1 with ESI → start_info.
+import { ImageError, type XenImage } from '../../images/image.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { SELECTOR } from '../monitor.ts';
+import type { BootOptions } from '../technique.ts';
+import { HYPERCALL, PTE, SHARED_INFO, START_INFO, START_INFO_MAGIC } from './abi.ts';
+import type { EventChannels } from './event-channels.ts';
+import { type PageTypes, TYPE } from './page-types.ts';
+import type { PvDomain } from './pv-domain.ts';
+
+const PAGE = 4096;
+const up = (value: number, to: number) => Math.ceil(value / to) * to;
+const PAD = 512 * 1024;
+
+/** Lays the domain out, or throws ImageError. Returns nothing: everything is in memory and in `pv`. */
+export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: EventChannels, pv: PvDomain, image: XenImage, options: BootOptions): void {
+  const { domain } = pv;
+  const { memory } = hypervisor.pc;
+  const { frames } = hypervisor;
+  const { xen } = image;
+  if (xen.pae) throw new ImageError(`${image.name} is a PAE Xen kernel; this hypervisor has two-level page tables (build it without PAE)`);
+  if (domain.memory.pages * PAGE < 2 * 1024 * 1024) throw new ImageError(`a paravirtualized domain needs at least 2 MiB of memory`);
+  domain.memory.populate(0, domain.memory.pages);
+  domain.memory.p2m.forEach((machine, guest) => hypervisor.monitor.setMachineToPhysical(machine, guest));
+
+  const base = xen.virtualBase >>> 0;
+  const toGuest = (virtual: number) => virtual - base;
+  let end = base;
+  for (const segment of image.segments) {
+    const at = segment.virtualAddress >>> 0;
+    if (at < base || at - base + segment.memorySize > domain.memory.size) {
+      throw new ImageError(`${image.name} does not fit: a segment at ${at.toString(16)}h with the virtual base ${base.toString(16)}h and ${domain.memory.size >>> 20} MiB of memory`);
+    }
+    domain.memory.load(toGuest(at), segment.data);
+    end = Math.max(end, at + segment.memorySize);
+  }
+
+  let next = up(end, PAGE);
+  const place = (bytes: number) => {
+    const at = next;
+    next += up(Math.max(bytes, 1), PAGE);
+    return at;
+  };
+  const module = options.modules[0];
+  const moduleAt = module ? place(module.data.length) : 0;
+  const mfnList = place(domain.memory.pages * 4);
+  const startInfo = place(PAGE);
+  const store = place(PAGE);
+  const consolePage = place(PAGE);
+  // Page tables cover everything up to the end of the 4 MiB in which stack and pad end.
+  let tables = 1;
+  for (; ; tables++) {
+    const all = up(next + (tables + 2) * PAGE + PAD, 1 << 22) - base;
+    if (tables >= 1 + Math.ceil(all / (1 << 22))) break;
+  }
+  const pageTables = place(tables * PAGE);
+  const stack = place(PAGE) + PAGE;
+  const mappedEnd = up(next + PAD, 1 << 22);
+  if (next - base > domain.memory.size) throw new ImageError(`${image.name} with its page tables needs more than ${domain.memory.size >>> 20} MiB`);
+
+  const machineOf = (virtual: number) => domain.memory.toMachine(toGuest(virtual));
+  if (module) domain.memory.load(toGuest(moduleAt), module.data);
+  domain.memory.p2m.forEach((machine, guest) => domain.memory.write32(toGuest(mfnList) + guest * 4, machine));
+
+  // Directory first, then one table per 4 MiB; the tables map themselves read-only.
+  const directory = machineOf(pageTables);
+  for (let n = 0; base + n * (1 << 22) < mappedEnd; n++) {
+    const table = machineOf(pageTables + (1 + n) * PAGE);
+    memory.write32(directory + ((base >>> 22) + n) * 4, table | PTE.present | PTE.writable | PTE.user | PTE.accessed | PTE.dirty);
+    for (let k = 0; k < 1024; k++) {
+      const virtual = base + n * (1 << 22) + k * PAGE;
+      const machine = machineOf(virtual);
+      if (toGuest(virtual) >= domain.memory.size || machine < 0) continue;
+      const isTable = virtual >= pageTables && virtual < pageTables + tables * PAGE;
+      memory.write32(table + k * 4, machine | PTE.present | PTE.user | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable));
+    }
+  }
+
+  // The guest may never map the table of its descriptor area; the pages that the hypervisor writes to stay ordinary for ever.
+  pv.perDomainTable = frames.allocate(OWNER_HYPERVISOR) * PAGE;
+  pv.sharedInfo = frames.allocate(domain.id) * PAGE;
+  pv.consoleRing = machineOf(consolePage);
+  for (const page of [pv.sharedInfo, pv.consoleRing]) types.take(domain.id, page >>> 12, TYPE.writable, 0);
+  // Frames 0xE.. of the per-domain area are the hypervisor's GDT page, the same in every domain.
+  memory.write32(pv.perDomainTable + 14 * 4, hypervisor.monitor.gdtPage | PTE.present | PTE.writable | PTE.accessed | PTE.dirty);
+  for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * 64 + SHARED_INFO.upcallMask, 1);
+  memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
+
+  const info = machineOf(startInfo);
+  const put = (offset: number, value: number) => memory.write32(info + offset, value);
+  const text = (offset: number, value: string, size: number) => memory.load(info + offset, encodeText(value).subarray(0, size - 1));
+  text(START_INFO.magic, START_INFO_MAGIC, 32);
+  put(START_INFO.nrPages, domain.memory.pages);
+  put(START_INFO.sharedInfo, pv.sharedInfo);
+  put(START_INFO.storeMfn, machineOf(store) >>> 12);
+  put(START_INFO.storeEvtchn, events.bind(pv, { kind: 'store' }));
+  put(START_INFO.consoleMfn, machineOf(consolePage) >>> 12);
+  put(START_INFO.consoleEvtchn, events.bind(pv, { kind: 'console' }));
+  put(START_INFO.ptBase, pageTables);
+  put(START_INFO.nrPtFrames, tables);
+  put(START_INFO.mfnList, mfnList);
+  put(START_INFO.modStart, moduleAt);
+  put(START_INFO.modLen, module ? module.data.length : 0);
+  text(START_INFO.cmdLine, options.commandLine, START_INFO.cmdLineSize);
+
+  if (xen.hypercallPage !== undefined) memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
+  if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable)) throw new ImageError(`${image.name}: the initial page tables are not valid`);
+  types.take(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable);
+  pv.baseFrame = directory >>> 12;
+
+  const { frame } = pv;
+  frame.eip = image.entry | 0;
+  frame.esp = stack | 0;
+  frame.cs = SELECTOR.ring1Code;
+  frame.ss = frame.ds = frame.es = frame.fs = frame.gs = SELECTOR.ring1Data;
+  frame.eflags = 0x202;
+  pv.kernelStack = { selector: SELECTOR.ring1Data, pointer: stack | 0 };
+  domain.vcpus[0].regs[6] = startInfo | 0;
+}
+
+/** 32 bytes a slot: mov eax, n; int 82h; ret. The iret slot saves EAX, which HYPERVISOR_iret restores (x86_32/traps.c). */
+function hypercallPage(): Uint8Array {
+  const page = new Uint8Array(PAGE);
+  for (let n = 0; n < PAGE / 32; n++) {
+    const body = [0xb8, n, 0, 0, 0, 0xcd, 0x82];
+    page.set(n === HYPERCALL.iret ? [0x50, ...body] : [...body, 0xc3], n * 32);
+  }
+  return page;
+}
+
+function encodeText(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0) & 0xff);
+}

@@ -1,0 +1,123 @@
+// Descriptor tables of a paravirtualized guest: trap table, GDT pages, single descriptors. A guest's segment may never
+// reach into the hypervisor or carry ring 0 (xen/arch/x86/mm.c check_descriptor, x86_32/mm.c).
+import type { Hypervisor } from '../hypervisor.ts';
+import { HYPERCALL_VECTOR, MONITOR_START } from '../monitor.ts';
+import { ERROR, PTE, TRAP_INFO_SIZE } from './abi.ts';
+import type { GuestAccess } from './guest-access.ts';
+import { type PageTypes, TYPE } from './page-types.ts';
+import type { PvDomain } from './pv-domain.ts';
+
+/** Guests may use 14 pages of GDT; the fifteenth is the hypervisor's. */
+const MAX_GDT_FRAMES = 14;
+
+export class Descriptors {
+  constructor(
+    private readonly hypervisor: Hypervisor,
+    private readonly access: GuestAccess,
+    private readonly types: PageTypes,
+  ) {}
+
+  /** set_trap_table: entries until one with address 0. Code selectors are raised to ring 1. */
+  setTrapTable(pv: PvDomain, table: number): number {
+    pv.trapsVersion++;
+    if (!table) {
+      pv.traps.fill(null);
+      return 0;
+    }
+    for (let n = 0; n <= 256; n++) {
+      const at = table + n * TRAP_INFO_SIZE;
+      const vector = this.access.read8(pv, at);
+      const flags = this.access.read8(pv, at + 1);
+      const selector = this.access.read16(pv, at + 2);
+      const address = this.access.read32(pv, at + 4);
+      if (!address) break;
+      pv.traps[vector] = { dpl: flags & 3, masksEvents: (flags & 4) !== 0, selector: this.guestSelector(selector), address };
+    }
+    return 0;
+  }
+
+  /** A selector with at least ring 1 in its RPL. */
+  guestSelector(selector: number): number {
+    return selector & 3 ? selector & 0xffff : (selector & 0xffff) | 1;
+  }
+
+  /**
+   * A guest's gate for INT n that the processor may take without the hypervisor: straight from ring 3 to ring 1
+   * (Barham et al. 2003, §3.3.1 "fast" handlers). Null when the vector must go through the hypervisor.
+   */
+  directGate(pv: PvDomain, vector: number): [number, number] | null {
+    const handler = pv.traps[vector];
+    // Exceptions need CR2 or a checked stack; a gate that masks events needs the mask written.
+    if (!handler || vector < 0x20 || vector === HYPERCALL_VECTOR || handler.masksEvents || handler.dpl !== 3 || (handler.selector & 3) !== 1) return null;
+    return [(handler.selector << 16) | (handler.address & 0xffff), (handler.address & 0xffff0000) | ((0x8f | (3 << 5)) << 8)];
+  }
+
+  /** The descriptor as the guest may have it, or null. Segments are cut off below the monitor. */
+  check(low: number, high: number): [number, number] | null {
+    if (!(high & 0x8000)) return [low, high];
+    // System descriptors: none are allowed. Ring 0: never.
+    if (!(high & 0x1000) || !(high & 0x6000)) return null;
+    // Expand-down data segments reach up to 4 GiB.
+    if ((high & 0xc00) === 0x400) return null;
+    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+    const pages = (high & 0x800000) !== 0;
+    const field = (low & 0xffff) | (high & 0xf0000);
+    const limit = pages ? field * 4096 + 0xfff : field;
+    if (base + limit < MONITOR_START) return [low, high];
+    if (base >= MONITOR_START || !pages) return null;
+    const cut = (MONITOR_START - base) / 4096 - 1;
+    return [(low & 0xffff0000) | (cut & 0xffff), (high & ~0xf0000) | (cut & 0xf0000)];
+  }
+
+  /** set_gdt(frame list, entries): the guest's own descriptor pages become the first pages of the processor's GDT. */
+  setGdt(domain: number, pv: PvDomain, list: number, entries: number): number {
+    const count = Math.ceil((entries >>> 0) / 512);
+    if (count > MAX_GDT_FRAMES) return ERROR.inval;
+    const frames: number[] = [];
+    for (let n = 0; n < count; n++) frames.push(this.access.read32(pv, list + n * 4) >>> 0);
+    for (const frame of pv.gdtFrames) this.types.drop(domain, frame);
+    pv.gdtFrames = [];
+    for (const frame of frames) {
+      if (!this.types.take(domain, frame, TYPE.gdt, 0) || !this.validatePage(frame)) {
+        this.mapGdt(pv);
+        return ERROR.inval;
+      }
+      pv.gdtFrames.push(frame);
+    }
+    this.mapGdt(pv);
+    return 0;
+  }
+
+  private validatePage(frame: number): boolean {
+    const { memory } = this.hypervisor.pc;
+    for (let at = frame * 4096; at < frame * 4096 + 4096; at += 8) {
+      const checked = this.check(memory.read32(at), memory.read32(at + 4));
+      if (!checked) return false;
+      memory.write32(at, checked[0]);
+      memory.write32(at + 4, checked[1]);
+    }
+    return true;
+  }
+
+  private mapGdt(pv: PvDomain): void {
+    for (let n = 0; n < MAX_GDT_FRAMES; n++) {
+      const frame = pv.gdtFrames[n];
+      const entry = frame === undefined ? 0 : (frame * 4096) | PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
+      this.hypervisor.pc.memory.write32(pv.perDomainTable + n * 4, entry);
+    }
+    this.hypervisor.cpu.tlb.flush();
+  }
+
+  /** update_descriptor(machine address, descriptor): one checked entry of a GDT page in use, or of an ordinary page. */
+  updateDescriptor(domain: number, machine: number, low: number, high: number): number {
+    const frame = machine >>> 12;
+    if (machine & 7 || frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== domain) return ERROR.inval;
+    const type = this.types.typeOf(frame);
+    if (type === TYPE.table || type === TYPE.directory) return ERROR.inval;
+    const checked = this.check(low, high);
+    if (!checked) return ERROR.inval;
+    this.hypervisor.pc.memory.write32(machine, checked[0]);
+    this.hypervisor.pc.memory.write32(machine + 4, checked[1]);
+    return 0;
+  }
+}

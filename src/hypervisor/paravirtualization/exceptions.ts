@@ -1,0 +1,81 @@
+// Exceptions and events that the hypervisor hands to a paravirtualized kernel: it builds on the guest's own ring-1
+// stack the frame that the processor would have pushed (xen/arch/x86/x86_32/entry.S, create_bounce_frame).
+import { Injected, Kind } from '../../trace/events.ts';
+import type { Vcpu } from '../domain.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { SHARED_INFO } from './abi.ts';
+import { GUEST_FAULT, type GuestAccess } from './guest-access.ts';
+import type { PvDomain } from './pv-domain.ts';
+
+const EFLAGS_IF = 0x200;
+/** TF, NT, RF, VM: cleared when a handler starts. */
+const CLEARED = 0x100 | 0x4000 | 0x10000 | 0x20000;
+/** Exceptions that push an error code (SDM vol. 3 table 6-1). */
+const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
+
+export class Exceptions {
+  constructor(
+    private readonly hypervisor: Hypervisor,
+    private readonly access: GuestAccess,
+  ) {}
+
+  /** Pushes a frame for a handler at selector:address and points the guest there. False when the guest's stack cannot take it. */
+  private bounce(pv: PvDomain, selector: number, address: number, errorCode: number, masksEvents: boolean): boolean {
+    const { frame } = pv;
+    const fromUser = (frame.cs & 3) === 3;
+    let esp = fromUser ? pv.kernelStack.pointer : frame.esp;
+    const push = (value: number) => {
+      esp = (esp - 4) | 0;
+      this.access.write32(pv, esp, value);
+    };
+    const mask = pv.upcallMask;
+    try {
+      if (fromUser) {
+        push(frame.ss);
+        push(frame.esp);
+      }
+      push((frame.eflags & ~EFLAGS_IF) | (mask ? 0 : EFLAGS_IF));
+      // The saved upcall mask rides in the upper half of CS.
+      push((frame.cs & 0xffff) | (mask << 16));
+      push(frame.eip);
+      if (errorCode >= 0) push(errorCode);
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+      return false;
+    }
+    if (fromUser) frame.ss = pv.kernelStack.selector;
+    frame.esp = esp;
+    frame.cs = selector;
+    frame.eip = address;
+    frame.eflags &= ~CLEARED;
+    if (masksEvents) pv.upcallMask = 1;
+    this.hypervisor.charge('bounceException');
+    return true;
+  }
+
+  /** Reflects an exception (or INT n) to the handler that the guest registered; without one the domain has crashed. */
+  reflect(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number, cr2 = 0): void {
+    const handler = pv.traps[vector];
+    if (vector === 14) pv.memory.write32(pv.sharedInfo + SHARED_INFO.cr2, cr2);
+    const code = WITH_ERROR_CODE.has(vector) ? errorCode : -1;
+    this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
+    if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
+    const where = `at ${(pv.frame.eip >>> 0).toString(16).padStart(8, '0')}h`;
+    const what = handler ? `its ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)` : 'it registered no handler for it';
+    this.hypervisor.endDomain(vcpu.domain, 'crashed', `exception ${vector} ${where}${vector === 14 ? `, address ${(cr2 >>> 0).toString(16).padStart(8, '0')}h` : ''}: ${what}`);
+  }
+
+  /** An event is pending and not masked: upcall to the registered callback. False when there is none to make. */
+  upcall(vcpu: Vcpu, pv: PvDomain): boolean {
+    if (!pv.upcallPending || pv.upcallMask || !pv.eventCallback.address) return false;
+    const selectorWord = pv.memory.read32(pv.sharedInfo + SHARED_INFO.pendingSelector);
+    const word = 31 - Math.clz32(selectorWord & -selectorWord);
+    const bits = word >= 0 ? pv.memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) : 0;
+    const port = bits ? word * 32 + (31 - Math.clz32(bits & -bits)) : -1;
+    this.hypervisor.charge('eventUpcall');
+    this.hypervisor.record(vcpu, Kind.upcall, port, bits);
+    if (this.bounce(pv, pv.eventCallback.selector, pv.eventCallback.address, -1, true)) return true;
+    this.hypervisor.endDomain(vcpu.domain, 'crashed', `event upcall: the ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`);
+    return false;
+  }
+}

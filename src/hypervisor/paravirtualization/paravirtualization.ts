@@ -1,0 +1,235 @@
+// Xen 3.0's paravirtualization: the guest's kernel runs at ring 1 and asks by hypercall; its applications at ring 3 call
+// it directly. Entry and exit are the processor's own IRET and interrupt gates (Barham et al. 2003).
+import type { Image } from '../../images/image.ts';
+import { ImageError } from '../../images/image.ts';
+import { loadSegment } from '../../machine/cpu/segmentation.ts';
+import { isFault } from '../../machine/cpu/fault.ts';
+import { returnFromInterrupt } from '../../machine/cpu/interrupts.ts';
+import { DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
+import { Vendor } from '../../trace/events.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { ENTRY_BASE, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
+import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { buildDomain } from './builder.ts';
+import { Console } from './console.ts';
+import { Descriptors } from './descriptors.ts';
+import { EventChannels } from './event-channels.ts';
+import { Exceptions } from './exceptions.ts';
+import { GuestAccess } from './guest-access.ts';
+import { Hypercalls } from './hypercalls.ts';
+import { PageTables } from './page-tables.ts';
+import { PageTypes } from './page-types.ts';
+import { PrivilegedOps } from './privileged-ops.ts';
+import { PvDomain } from './pv-domain.ts';
+import { PvTime } from './time.ts';
+
+/** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
+const ERROR_IDT = 2;
+
+export class Paravirtualization implements Technique {
+  readonly name = 'paravirtualization';
+  readonly kernelRing = 1;
+  readonly nonRoot = false;
+  private readonly guests = new Map<Domain, PvDomain>();
+  private readonly types: PageTypes;
+  private readonly access: GuestAccess;
+  private readonly events: EventChannels;
+  private readonly exceptions: Exceptions;
+  private readonly descriptors: Descriptors;
+  private readonly console: Console;
+  private readonly time: PvTime;
+  private readonly hypercalls: Hypercalls;
+  private readonly privileged: PrivilegedOps;
+  /** Whose tables the processor has: cr3, GDT area, direct gates, TSS stack. */
+  private loaded: PvDomain | null = null;
+
+  constructor(private readonly hypervisor: Hypervisor) {
+    this.types = new PageTypes(hypervisor);
+    this.access = new GuestAccess(hypervisor);
+    this.console = new Console(hypervisor, this.access);
+    this.events = new EventChannels(hypervisor, this.access, (pv) => this.console.drain(pv));
+    this.exceptions = new Exceptions(hypervisor, this.access);
+    this.descriptors = new Descriptors(hypervisor, this.access, this.types);
+    this.time = new PvTime(hypervisor, this.events);
+    const tables = new PageTables(hypervisor, this.types, this.access);
+    this.privileged = new PrivilegedOps(hypervisor, this.access, tables);
+    this.hypercalls = new Hypercalls({ hypervisor, access: this.access, tables, descriptors: this.descriptors, events: this.events, console: this.console, time: this.time });
+  }
+
+  private of(domain: Domain): PvDomain {
+    return this.guests.get(domain)!;
+  }
+
+  prepare(domain: Domain, image: Image, options: BootOptions): void {
+    if (image.kind !== 'xen') throw new ImageError(`${image.name} is ${image.description}, not a kernel ported to Xen: it has no Xen notes. Run it by vt-x, or on the bare machine (native)`);
+    const pv = new PvDomain(domain, this.hypervisor.pc.memory);
+    this.guests.set(domain, pv);
+    buildDomain(this.hypervisor, this.types, this.events, pv, image, options);
+  }
+
+  /** Puts this guest's tables under the processor: what a real hypervisor does in context_switch(). */
+  private load(pv: PvDomain): void {
+    const { cpu } = this.hypervisor;
+    cpu.cr3 = (pv.baseFrame * 4096) | 0;
+    cpu.gdtr.base = PER_DOMAIN_START;
+    cpu.gdtr.limit = 0xffff;
+    cpu.tlb.flush();
+    this.hypervisor.charge('tlbFlush');
+    this.writeGates(pv);
+    this.loaded = pv;
+  }
+
+  private gatesVersion = 0;
+  private writeGates(pv: PvDomain): void {
+    const { monitor } = this.hypervisor;
+    for (let vector = 0x20; vector < 256; vector++) monitor.writeGate(vector, this.descriptors.directGate(pv, vector) ?? monitor.monitorGate(vector));
+    this.gatesVersion = pv.trapsVersion;
+  }
+
+  enter(vcpu: Vcpu): number {
+    const pv = this.of(vcpu.domain);
+    const { cpu, monitor, pc } = this.hypervisor;
+    if (this.loaded !== pv) this.load(pv);
+    else if (this.gatesVersion !== pv.trapsVersion) this.writeGates(pv);
+    this.time.start(pv);
+    this.time.publish(pv);
+    this.exceptions.upcall(vcpu, pv);
+    if (!vcpu.domain.alive) return -1;
+
+    const { frame } = pv;
+    pc.memory.write32(monitor.tss + 0x0c, pv.kernelStack.pointer);
+    pc.memory.write32(monitor.tss + 0x10, pv.kernelStack.selector);
+    cpu.cr0 = pv.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
+    monitor.loadHypervisorSegments(cpu);
+    this.loadDataSegments(pv);
+    // The frame lies on the hypervisor's stack, and IRET takes it from there.
+    const top = monitor.stack + 0x2000 - 20;
+    [frame.eip, frame.cs, frame.eflags, frame.esp, frame.ss].forEach((value, n) => pc.memory.write32(top + n * 4, value));
+    cpu.regs.set(vcpu.regs);
+    cpu.regs[4] = (monitor.linear.stackTop - 20) | 0;
+    try {
+      returnFromInterrupt(cpu);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      this.hypervisor.endDomain(vcpu.domain, 'crashed', `the guest cannot be entered: CS:EIP ${frame.cs.toString(16)}:${(frame.eip >>> 0).toString(16)}, SS:ESP ${frame.ss.toString(16)}:${(frame.esp >>> 0).toString(16)}`);
+    }
+    return -1;
+  }
+
+  /** A selector that is no longer valid becomes null, as after Xen's fix-up. */
+  private loadDataSegments(pv: PvDomain): void {
+    const { cpu } = this.hypervisor;
+    const { frame } = pv;
+    for (const [register, selector] of [
+      [DS, frame.ds],
+      [ES, frame.es],
+      [FS, frame.fs],
+      [GS, frame.gs],
+    ]) {
+      try {
+        loadSegment(cpu, register, selector);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        loadSegment(cpu, register, 0);
+      }
+    }
+  }
+
+  leave(vcpu: Vcpu): Exit {
+    const pv = this.of(vcpu.domain);
+    const { cpu, monitor, pc } = this.hypervisor;
+    const vector = (cpu.eip - ENTRY_BASE) / ENTRY_STRIDE;
+    const { frame } = pv;
+    // Exceptions with an error code have one word more below EIP.
+    let at = monitor.stack + (cpu.regs[4] - (monitor.linear.stackTop - 0x2000));
+    const hasError = vector < 32 && [8, 10, 11, 12, 13, 14, 17].includes(vector);
+    const error = hasError ? pc.memory.read32(at) : 0;
+    if (hasError) at += 4;
+    frame.eip = pc.memory.read32(at);
+    frame.cs = pc.memory.read32(at + 4) & 0xffff;
+    frame.eflags = pc.memory.read32(at + 8);
+    frame.esp = pc.memory.read32(at + 12);
+    frame.ss = pc.memory.read32(at + 16) & 0xffff;
+    frame.ds = cpu.segments[DS].selector;
+    frame.es = cpu.segments[ES].selector;
+    frame.fs = cpu.segments[FS].selector;
+    frame.gs = cpu.segments[GS].selector;
+    vcpu.regs.set(cpu.regs);
+    vcpu.eip = frame.eip >>> 0;
+    vcpu.cpl = frame.cs & 3;
+    vcpu.cr2 = cpu.cr2;
+    return { vendor: Vendor.xen, reason: vector, qualification: vector === 14 ? cpu.cr2 : 0, detail: error, instructionLength: 0, eip: vcpu.eip };
+  }
+
+  handle(vcpu: Vcpu, exit: Exit): Resume {
+    const pv = this.of(vcpu.domain);
+    const vector = exit.reason;
+    if (vector >= IRQ_BASE && vector < IRQ_BASE + 16) {
+      this.hypervisor.hardwareInterrupt(vector);
+      return 'enter';
+    }
+    if (vector === HYPERCALL_VECTOR) {
+      const resume = this.hypercalls.perform(vcpu, pv);
+      if (resume === 'block') this.time.stop(pv);
+      return resume;
+    }
+    if (vector === 13) this.generalProtection(vcpu, pv, exit.detail);
+    else this.exceptions.reflect(vcpu, pv, vector, exit.detail, vector === 14 ? vcpu.cr2 : 0);
+    return vcpu.domain.alive ? 'enter' : 'ended';
+  }
+
+  private generalProtection(vcpu: Vcpu, pv: PvDomain, error: number): void {
+    // INT n whose gate only the hypervisor may use: the guest's own gate decides.
+    if (error & ERROR_IDT && !(error & 1)) {
+      const vector = (error >>> 3) & 0xff;
+      const handler = pv.traps[vector];
+      if (handler && (pv.frame.cs & 3) <= handler.dpl && this.isIntInstruction(pv, vector)) {
+        pv.frame.eip = (pv.frame.eip + 2) | 0;
+        this.exceptions.reflect(vcpu, pv, vector, -1);
+        return;
+      }
+    } else if (error === 0 && this.privileged.emulate(vcpu, pv)) return;
+    this.exceptions.reflect(vcpu, pv, 13, error);
+  }
+
+  private isIntInstruction(pv: PvDomain, vector: number): boolean {
+    const at = this.access.translate(pv, pv.frame.eip, false);
+    const next = this.access.translate(pv, pv.frame.eip + 1, false);
+    const { memory } = this.hypervisor.pc;
+    return at !== -1 && next !== -1 && memory.read8(at >>> 0) === 0xcd && memory.read8(next >>> 0) === vector;
+  }
+
+  pendingEvent(vcpu: Vcpu): boolean {
+    const pv = this.of(vcpu.domain);
+    return pv.upcallPending && !pv.upcallMask;
+  }
+
+  nextDeadline(domain: Domain): number {
+    const pv = this.of(domain);
+    return this.console.canFeed(pv) ? this.hypervisor.now : this.time.nextDeadline(pv);
+  }
+
+  advance(domain: Domain, now: number): void {
+    const pv = this.of(domain);
+    this.time.advance(pv, now);
+    this.console.feed(pv, this.events);
+  }
+
+  switchedAway(vcpu: Vcpu): void {
+    if (this.loaded === this.guests.get(vcpu.domain)) this.loaded = null;
+  }
+
+  destroy(domain: Domain): void {
+    const pv = this.guests.get(domain);
+    if (!pv) return;
+    if (this.loaded === pv) {
+      this.hypervisor.cpu.cr3 = this.hypervisor.monitor.pageDirectory;
+      this.hypervisor.cpu.tlb.flush();
+      this.loaded = null;
+    }
+    this.types.forget(domain.id);
+    if (pv.perDomainTable) this.hypervisor.frames.release(pv.perDomainTable >>> 12);
+    this.guests.delete(domain);
+  }
+}

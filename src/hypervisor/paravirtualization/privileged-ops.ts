@@ -1,0 +1,104 @@
+// A paravirtualized kernel executed a privileged instruction at ring 1 and took #GP: the few that Xen 3.0 emulates
+// (xen/arch/x86/traps.c, emulate_privileged_op). Anything else goes back to the guest as its own #GP.
+import { decode } from '../../machine/isa/decode.ts';
+import { Emulated, Kind } from '../../trace/events.ts';
+import type { Vcpu } from '../domain.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { SHARED_INFO } from './abi.ts';
+import { GUEST_FAULT, type GuestAccess } from './guest-access.ts';
+import type { PageTables } from './page-tables.ts';
+import type { PvDomain } from './pv-domain.ts';
+
+const CR0_TS = 8;
+/** MSRs that a guest may read as zero: machine-check and platform identification, as kernels probe them. */
+const READABLE = new Set([0x17, 0x8b]);
+
+export class PrivilegedOps {
+  private readonly bytes = new Uint8Array(15);
+
+  constructor(
+    private readonly hypervisor: Hypervisor,
+    private readonly access: GuestAccess,
+    private readonly tables: PageTables,
+  ) {}
+
+  /** Emulates the instruction at the guest's EIP. False when it is not one of them: the guest gets its #GP. */
+  emulate(vcpu: Vcpu, pv: PvDomain): boolean {
+    const { frame } = pv;
+    // Only the kernel, and only in the flat code segments, where EIP is linear.
+    if ((frame.cs & 3) !== 1) return false;
+    let length = 0;
+    try {
+      for (; length < 15; length++) this.bytes[length] = this.access.read8(pv, frame.eip + length);
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+    }
+    const instruction = decode(this.bytes, 0, 32, length);
+    if (typeof instruction === 'string') return false;
+    this.hypervisor.charge('emulateInstruction');
+    if (!this.perform(vcpu, pv, instruction.form.operation, instruction.reg, instruction.rm)) return false;
+    frame.eip = (frame.eip + instruction.length) | 0;
+    return true;
+  }
+
+  private perform(vcpu: Vcpu, pv: PvDomain, operation: string, reg: number, rm: number): boolean {
+    const { hypervisor } = this;
+    const { regs } = vcpu;
+    const done = (code: number, operand = 0, value = 0) => {
+      hypervisor.record(vcpu, Kind.emulate, code, operand, value, 4);
+      return true;
+    };
+    switch (operation) {
+      case 'cli':
+        pv.upcallMask = 1;
+        return done(Emulated.cli);
+      case 'sti':
+        pv.upcallMask = 0;
+        return done(Emulated.sti);
+      case 'clts':
+        pv.taskSwitched = false;
+        return done(Emulated.clts);
+      case 'wbinvd':
+        return done(Emulated.wbinvd);
+      case 'mov-from-cr': {
+        const value = this.readCr(pv, reg);
+        if (value === undefined) return false;
+        regs[rm] = value;
+        return done(Emulated.crRead, reg, value);
+      }
+      case 'mov-to-cr': {
+        const value = regs[rm];
+        if (reg === 0) {
+          // Only TS may change.
+          if ((value ^ this.readCr(pv, 0)!) & ~CR0_TS) return false;
+          pv.taskSwitched = (value & CR0_TS) !== 0;
+        } else if (reg === 2) pv.memory.write32(pv.sharedInfo + SHARED_INFO.cr2, value);
+        else if (reg === 3) {
+          if (this.tables.newBasePointer(vcpu, pv, value >>> 12)) return false;
+        } else if (reg !== 4 || value !== this.readCr(pv, 4)) return false;
+        return done(Emulated.crWrite, reg, value);
+      }
+      case 'rdmsr':
+        if (!READABLE.has(regs[1])) return false;
+        regs[0] = regs[2] = 0;
+        return done(Emulated.rdmsr, regs[1]);
+      default:
+        return false;
+    }
+  }
+
+  private readCr(pv: PvDomain, cr: number): number | undefined {
+    switch (cr) {
+      case 0:
+        return (this.hypervisor.cpu.cr0 & ~CR0_TS) | (pv.taskSwitched ? CR0_TS : 0);
+      case 2:
+        return pv.memory.read32(pv.sharedInfo + SHARED_INFO.cr2);
+      case 3:
+        return (pv.baseFrame * 4096) | 0;
+      case 4:
+        return this.hypervisor.cpu.cr4;
+      default:
+        return undefined;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// What the hypervisor keeps about one paravirtualized domain beside its memory: what it registered through hypercalls.
+import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
+import type { Domain } from '../domain.ts';
+import { SHARED_INFO } from './abi.ts';
+
+/** A handler that the guest registered with set_trap_table. */
+export interface TrapHandler {
+  /** Lowest ring that may reach it by INT n. */
+  dpl: number;
+  /** Events are masked on entry, as IF is by an interrupt gate. */
+  masksEvents: boolean;
+  selector: number;
+  address: number;
+}
+
+/** What an event-channel port is bound to. */
+export type Port = { kind: 'free' } | { kind: 'virq'; virq: number } | { kind: 'console' } | { kind: 'store' } | { kind: 'unbound' } | { kind: 'ipi' };
+
+/** The guest frame that an entry into the hypervisor left, or that the next entry into the guest will restore. */
+export class Frame {
+  eip = 0;
+  cs = 0;
+  eflags = 0x202;
+  esp = 0;
+  ss = 0;
+  ds = 0;
+  es = 0;
+  fs = 0;
+  gs = 0;
+}
+
+export class PvDomain {
+  readonly traps: (TrapHandler | null)[] = new Array(256).fill(null);
+  /** Counts changes of `traps`: the gates that the processor uses are made anew. */
+  trapsVersion = 0;
+  eventCallback = { selector: 0, address: 0 };
+  failsafeCallback = { selector: 0, address: 0 };
+  /** The kernel's stack for entries from ring 3 (stack_switch): TSS.SS1:ESP1. */
+  kernelStack = { selector: 0, pointer: 0 };
+  /** Machine frame of the current page directory. */
+  baseFrame = 0;
+  /** Machine frames of the guest's own GDT pages, and of the page table that maps them at PER_DOMAIN_START. */
+  gdtFrames: number[] = [];
+  perDomainTable = 0;
+  /** Machine address of shared_info and of the console ring. */
+  sharedInfo = 0;
+  consoleRing = 0;
+  readonly ports: Port[] = [{ kind: 'free' }];
+  readonly frame = new Frame();
+  /** Next periodic tick, and the one-shot timer (cycles; Infinity = off). */
+  nextTick = Infinity;
+  timer = Infinity;
+  /** CR0.TS as the guest asked for it (fpu_taskswitch). */
+  taskSwitched = false;
+
+  constructor(
+    readonly domain: Domain,
+    readonly memory: PhysicalMemory,
+  ) {}
+
+  /** The virtual interrupt flag is the *absence* of evtchn_upcall_mask. */
+  get upcallMask(): number {
+    return this.memory.read8(this.sharedInfo + SHARED_INFO.upcallMask) & 1;
+  }
+  set upcallMask(value: number) {
+    this.memory.write8(this.sharedInfo + SHARED_INFO.upcallMask, value);
+  }
+  get upcallPending(): boolean {
+    return (this.memory.read8(this.sharedInfo + SHARED_INFO.upcallPending) & 1) !== 0;
+  }
+}

@@ -1,0 +1,208 @@
+// The one run loop and the one exit path: schedule → enter → guest → exit → handle → …, whatever the technique.
+// It is a state machine, so that the session can stop between any two events and go on.
+import { Stop } from '../machine/cpu/cpu.ts';
+import { Kind, Switch } from '../trace/events.ts';
+import type { Vcpu } from './domain.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { SLICE_SECONDS } from './scheduler.ts';
+import type { Exit } from './technique.ts';
+
+/** Why the loop came back. `budget`: time is up. `requested`: an event was written and the session wants to look. `idle`: nobody will ever run again. */
+export type LoopEnd = 'budget' | 'requested' | 'breakpoint' | 'idle';
+
+type Phase = { at: 'schedule' } | { at: 'guest' } | { at: 'handle'; exit: Exit };
+
+export class RunLoop {
+  private phase: Phase = { at: 'schedule' };
+
+  constructor(readonly hypervisor: Hypervisor) {}
+
+  /** True while a guest's instructions are what comes next. */
+  get inGuest(): boolean {
+    return this.phase.at === 'guest';
+  }
+
+  /** Runs until `until` (cycles). @param stopRequested asked between phases: has an event been written that the session waits for? */
+  run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
+    const { hypervisor } = this;
+    while (true) {
+      if (stopRequested()) return 'requested';
+      if (hypervisor.now >= until) return 'budget';
+      switch (this.phase.at) {
+        case 'schedule':
+          if (!this.schedule(until)) return hypervisor.now >= until ? 'budget' : 'idle';
+          break;
+        case 'guest': {
+          const end = this.guest(hypervisor.pc.run(until));
+          if (end) return end;
+          break;
+        }
+        case 'handle':
+          this.handle(this.phase.exit);
+          break;
+      }
+    }
+  }
+
+  /** One guest instruction, after everything that has to come before it. */
+  stepInstruction(): LoopEnd {
+    for (let turns = 0; turns < 100_000; turns++) {
+      if (this.phase.at === 'guest') return this.guest(this.hypervisor.pc.step()) ?? 'budget';
+      if (this.phase.at === 'handle') this.handle(this.phase.exit);
+      else if (!this.schedule(Infinity)) return 'idle';
+    }
+    return 'idle';
+  }
+
+  /** Back from the guest. Undefined when the loop goes on. */
+  private guest(stop: number): LoopEnd | undefined {
+    const { hypervisor } = this;
+    const vcpu = hypervisor.current!;
+    switch (stop) {
+      case Stop.monitor: {
+        const { technique } = vcpu.domain;
+        const exit = technique.leave(vcpu);
+        vcpu.exitTime = hypervisor.now;
+        vcpu.exitCost = 0;
+        hypervisor.record(vcpu, Kind.exit, exit.reason, exit.qualification, exit.detail, exit.instructionLength, exit.vendor);
+        hypervisor.pc.recorder.domain = -1;
+        hypervisor.charge('exitDispatch');
+        this.phase = { at: 'handle', exit };
+        return undefined;
+      }
+      case Stop.budget:
+      case Stop.none:
+        return undefined;
+      case Stop.requested:
+        return 'requested';
+      case Stop.breakpoint:
+        return 'breakpoint';
+      default:
+        // HLT or shutdown of the processor itself under a hypervisor: the monitor's own tables are broken. Never expected.
+        throw new Error(`the processor stopped (${stop}) outside the hypervisor at ${hypervisor.cpu.eip.toString(16)}h`);
+    }
+  }
+
+  private handle(exit: Exit): void {
+    const { hypervisor } = this;
+    const vcpu = hypervisor.current!;
+    const resume = vcpu.domain.technique.handle(vcpu, exit);
+    vcpu.exitCost += hypervisor.now - vcpu.exitTime;
+    vcpu.exitTime = hypervisor.now;
+    if (resume === 'block' && !vcpu.domain.technique.pendingEvent(vcpu)) vcpu.state = 'blocked';
+    if (resume === 'yield') hypervisor.scheduler.expire(vcpu);
+    if (resume === 'ended' || !vcpu.domain.alive) hypervisor.scheduler.remove(vcpu);
+    this.phase = { at: 'schedule' };
+  }
+
+  /** Time-driven work, then the choice of who runs, then world entry. False when the budget ended first or nobody ever runs. */
+  private schedule(until: number): boolean {
+    const { hypervisor } = this;
+    this.advanceDomains();
+    const before = hypervisor.current;
+    if (before && hypervisor.now >= hypervisor.sliceEnd) hypervisor.scheduler.expire(before);
+    const next = hypervisor.scheduler.head();
+    if (!next) return this.idle(until);
+    if (next !== before) this.switchTo(next);
+    else if (hypervisor.now >= hypervisor.sliceEnd) this.newSlice();
+    this.enter(next);
+    return true;
+  }
+
+  private enter(vcpu: Vcpu): void {
+    const { hypervisor } = this;
+    const { cpu, recorder } = hypervisor.pc;
+    recorder.domain = vcpu.domain.id;
+    recorder.vcpu = vcpu.id;
+    const resumed = hypervisor.now;
+    const injected = vcpu.domain.technique.enter(vcpu);
+    // Time between the end of the handler and here belongs to other domains, or to sleep: only this entry's work counts.
+    const cost = vcpu.exitCost + (hypervisor.now - resumed);
+    if (!vcpu.domain.alive) {
+      hypervisor.scheduler.remove(vcpu);
+      return;
+    }
+    recorder.record(Kind.entry, hypervisor.now, cpu.eip, injected, cpu.cpl, 0, 0, 0, cost);
+    this.phase = { at: 'guest' };
+  }
+
+  /** Gets the processor out of the guest, as a hypervisor does that wants to stop it: by the timer's interrupt. */
+  leaveGuest(): void {
+    for (let turns = 0; turns < 1000 && this.phase.at === 'guest'; turns++) {
+      this.hypervisor.armTimer(this.hypervisor.now + 1);
+      this.guest(this.hypervisor.pc.run(this.hypervisor.now + 1000));
+    }
+    if (this.phase.at === 'handle') this.handle(this.phase.exit);
+  }
+
+  private switchTo(next: Vcpu): void {
+    const { hypervisor } = this;
+    const before = hypervisor.current;
+    const reason = !before ? Switch.woken : !before.domain.alive ? Switch.stopped : before.state === 'blocked' ? Switch.blocked : hypervisor.now >= hypervisor.sliceEnd ? Switch.sliceEnd : Switch.woken;
+    if (before) before.domain.technique.switchedAway(before);
+    hypervisor.pc.recorder.recordFor(-1, Kind.schedule, hypervisor.now, 0, before?.domain.id ?? -1, next.domain.id, reason, 0, 0, hypervisor.charge('scheduler'));
+    hypervisor.current = next;
+    this.newSlice();
+  }
+
+  private newSlice(): void {
+    const { hypervisor } = this;
+    hypervisor.sliceEnd = hypervisor.now + Math.round(SLICE_SECONDS * hypervisor.pc.cost.clockHz);
+    this.armTimer();
+  }
+
+  private armTimer(): void {
+    const { hypervisor } = this;
+    hypervisor.armTimer(Math.max(hypervisor.now + 1, Math.min(hypervisor.sliceEnd, this.nextDeadline())));
+    this.armedFor = Math.min(hypervisor.sliceEnd, this.nextDeadline());
+  }
+  private armedFor = Infinity;
+
+  private nextDeadline(): number {
+    let next = Infinity;
+    for (const domain of this.hypervisor.domains.values()) {
+      if (domain.state === 'running') next = Math.min(next, domain.technique.nextDeadline(domain));
+    }
+    return next;
+  }
+
+  /** Virtual devices and timers of all domains whose time has come; whoever waited for them wakes. */
+  private advanceDomains(): void {
+    const { hypervisor } = this;
+    let earlier = false;
+    for (const domain of hypervisor.domains.values()) {
+      if (domain.state !== 'running') continue;
+      const { technique } = domain;
+      const deadline = technique.nextDeadline(domain);
+      if (deadline <= hypervisor.now) {
+        technique.advance(domain, hypervisor.now);
+        earlier = true;
+      } else if (deadline < this.armedFor) earlier = true;
+      for (const vcpu of domain.vcpus) if (vcpu.state === 'blocked' && technique.pendingEvent(vcpu)) hypervisor.scheduler.wake(vcpu);
+    }
+    if (earlier && hypervisor.current) this.armTimer();
+  }
+
+  /** The physical processor halts until its timer fires. False when the budget ends first, or when nothing is armed. */
+  private idle(until: number): boolean {
+    const { hypervisor } = this;
+    if (hypervisor.current) {
+      const before = hypervisor.current;
+      before.domain.technique.switchedAway(before);
+      hypervisor.pc.recorder.recordFor(-1, Kind.schedule, hypervisor.now, 0, before.domain.id, -1, before.domain.alive ? Switch.blocked : Switch.stopped);
+      hypervisor.current = null;
+    }
+    const deadline = this.nextDeadline();
+    if (deadline === Infinity) {
+      if (until !== Infinity) hypervisor.pc.passTime(until);
+      return false;
+    }
+    this.armedFor = deadline;
+    hypervisor.armTimer(Math.max(hypervisor.now + 1, deadline));
+    while (!hypervisor.pc.board.pic.pending()) {
+      if (hypervisor.now >= until || !hypervisor.pc.passTime(until)) return false;
+    }
+    hypervisor.hardwareInterrupt(hypervisor.pc.board.pic.acknowledge());
+    return hypervisor.now < until;
+  }
+}

@@ -1,0 +1,64 @@
+// The seam: every way to virtualize x86 is one implementation of `Technique`, and the run loop knows nothing else.
+// A technique may use only what hardware gives system software: registers, memory, traps, control structures.
+import type { Image } from '../images/image.ts';
+import type { Domain, Vcpu } from './domain.ts';
+
+export type TechniqueName = 'native' | 'paravirtualization' | 'vt-x';
+
+/** Why the processor came from a guest into the hypervisor: the one record that the run loop writes and hands to `handle`. */
+export interface Exit {
+  /** Vendor.* of trace/events.ts: whose numbers `reason` uses. */
+  readonly vendor: number;
+  /** Basic exit reason (VMX), or the IDT vector of the monitor that was reached (Xen). */
+  readonly reason: number;
+  readonly qualification: number;
+  /** Guest-linear address or error code, whichever this reason has; else 0. */
+  readonly detail: number;
+  readonly instructionLength: number;
+  /** Guest instruction pointer. */
+  readonly eip: number;
+}
+
+/** What the run loop does next with the virtual processor. */
+export type Resume =
+  /** Enter the guest again (if its slice lasts). */
+  | 'enter'
+  /** It waits for an event: not runnable until `wake`. */
+  | 'block'
+  /** It gives the rest of its slice away. */
+  | 'yield'
+  /** Its domain has ended (halted, crashed): never enter again. */
+  | 'ended';
+
+export interface TechniqueInfo {
+  readonly name: TechniqueName;
+  /** Ring of the guest's kernel, and whether it runs in VMX non-root operation: for the stage. */
+  readonly kernelRing: 0 | 1;
+  readonly nonRoot: boolean;
+}
+
+export interface Technique extends TechniqueInfo {
+  /** Builds the guest in its domain's memory, up to the first instruction. Throws `ImageError` when the image does not fit this technique. */
+  prepare(domain: Domain, image: Image, options: BootOptions): void;
+  /** World entry by the silicon, with whatever event is pending injected. Returns the injected vector or -1. The processor then stands at the guest's next instruction. */
+  enter(vcpu: Vcpu): number;
+  /** The processor has arrived at the monitor: reads why, from the stack frame or the control structure, and saves what the guest left in registers. */
+  leave(vcpu: Vcpu): Exit;
+  /** Does what the exit asks for. */
+  handle(vcpu: Vcpu, exit: Exit): Resume;
+  /** True when an event waits that should end a `block`. */
+  pendingEvent(vcpu: Vcpu): boolean;
+  /** Next moment (cycles) at which this domain's virtual devices or timers act; Infinity = never. */
+  nextDeadline(domain: Domain): number;
+  /** Does what is due in this domain's virtual devices and timers. */
+  advance(domain: Domain, now: number): void;
+  /** Another domain's guest was entered since: translations and control structures are no longer current. */
+  switchedAway(vcpu: Vcpu): void;
+  /** Gives back everything but the domain's own frames. */
+  destroy(domain: Domain): void;
+}
+
+export interface BootOptions {
+  commandLine: string;
+  modules: { name: string; data: Uint8Array }[];
+}

@@ -1,0 +1,156 @@
+// VM exit (SDM vol. 3 ch. 27): from non-root to root operation. Records why, saves the guest's state in the current VMCS,
+// loads the host's. This and entry.ts are the path that everything else waits for: no allocation, words by known index.
+import { type Cpu, Stop } from '../cpu.ts';
+import { getFlags, RF } from '../flags.ts';
+import { INFO_ERROR_CODE, TYPE } from './exit-reasons.ts';
+import { WORD_ABORT } from './layout.ts';
+import { loadMsrs, storeMsrs, syncSysenterIn, syncSysenterOut } from './msr-areas.ts';
+import type { VmxState } from './state.ts';
+import { W } from './words.ts';
+
+/** CR0 bits that neither entry nor exit loads: ET, NW, CD and the reserved ones (§26.3.2.1, §27.5.1). */
+export const CR0_KEPT = 0x7ff8ffd0;
+const MSR_DEBUGCTL = 0x1d9;
+const UNUSABLE = 0x10000;
+
+/**
+ * Leaves non-root operation. The caller has decided that it must, and does nothing afterwards.
+ * Guest-linear address and instruction information, where a reason has them, are stored by the caller before.
+ * @param reason basic exit reason (EXIT.*)
+ * @param instructionLength bytes of the instruction that caused the exit, 0 when none did; with it, the saved RIP is that instruction's
+ * @param info VM-exit interruption information, 0 = invalid
+ * @param errorCode of that event; only meaningful when `info` says so
+ */
+export function vmExit(
+  cpu: Cpu,
+  reason: number,
+  qualification = 0,
+  instructionLength = 0,
+  info = 0,
+  errorCode = 0,
+): void {
+  const vmx = cpu.vmx!;
+  const { words: w, base: b, intercepts } = vmx;
+  cpu.cycles += vmx.cycles.exit;
+
+  const vectoring = intercepts.vectoringInfo;
+  w[b + W.vectoringInfo] = vectoring;
+  let length = instructionLength;
+  if (vectoring) {
+    if (vectoring & INFO_ERROR_CODE) w[b + W.vectoringErrorCode] = intercepts.vectoringErrorCode;
+    // Delivery of INT n, INT3 or INTO was under way: the exit belongs to that instruction.
+    if (((vectoring >>> 8) & 7) >= TYPE.softwareInterrupt) length = intercepts.vectoringLength;
+    intercepts.vectoringInfo = 0;
+  }
+  w[b + W.exitReason] = reason;
+  w[b + W.qualification] = qualification;
+  w[b + W.exitInfo] = info;
+  if (info & INFO_ERROR_CODE) w[b + W.exitErrorCode] = errorCode;
+  w[b + W.instructionLength] = length;
+
+  saveGuest(
+    cpu,
+    vmx,
+    length !== 0 ? cpu.instructionStart : cpu.eip,
+    rflagsToSave(cpu, instructionLength, info),
+  );
+  w[b + W.entryInfo] &= 0x7fffffff;
+  if (w[b + W.exitStoreCount]) storeMsrs(vmx, b + W.exitStoreCount, b + W.exitStoreAddress);
+  loadHost(cpu, vmx);
+}
+
+/** RF is 0 after an instruction that exits, and 1 in the image of a fault (§27.3.3). */
+function rflagsToSave(cpu: Cpu, instructionLength: number, info: number): number {
+  const flags = getFlags(cpu);
+  if (instructionLength) return flags & ~RF;
+  const isFault = info < 0 && ((info >>> 8) & 7) === TYPE.hardwareException && (info & 0xff) !== 1;
+  return isFault ? flags | RF : flags;
+}
+
+/** A VM entry that failed after the guest state was looked at (§26.7): the host state comes back, the guest's fields stay as they were. */
+export function failEntry(cpu: Cpu, vmx: VmxState, reason: number, qualification: number): void {
+  const { words: w, base: b } = vmx;
+  w[b + W.exitReason] = reason;
+  w[b + W.qualification] = qualification;
+  vmx.intercepts.vectoringInfo = 0;
+  loadHost(cpu, vmx);
+}
+
+/** §27.3. */
+function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
+  const { words: w, base: b } = vmx;
+  w[b + W.cr0] = cpu.cr0;
+  w[b + W.cr3] = cpu.cr3;
+  w[b + W.cr4] = cpu.cr4;
+  w[b + W.dr7] = cpu.dr[7];
+  syncSysenterOut(vmx);
+  for (let n = 0; n < 8; n++) {
+    const segment = cpu.segments[n];
+    w[b + W.selector + n] = segment.selector;
+    w[b + W.base + n] = segment.base;
+    w[b + W.limit + n] = segment.limit;
+    w[b + W.access + n] = segment.access;
+  }
+  w[b + W.gdtrBase] = cpu.gdtr.base;
+  w[b + W.gdtrLimit] = cpu.gdtr.limit;
+  w[b + W.idtrBase] = cpu.idtr.base;
+  w[b + W.idtrLimit] = cpu.idtr.limit;
+  w[b + W.rip] = rip;
+  w[b + W.rsp] = cpu.regs[4];
+  w[b + W.rflags] = rflags;
+  w[b + W.activity] = cpu.halted ? 1 : 0;
+  w[b + W.interruptibility] = cpu.shadow | (cpu.nmiBlocked ? 8 : 0);
+  w[b + W.pendingDebug] = 0;
+}
+
+/** §27.5. */
+function loadHost(cpu: Cpu, vmx: VmxState): void {
+  const { words: w, base: b } = vmx;
+  cpu.intercepts = null;
+  cpu.cr0 = (cpu.cr0 & CR0_KEPT) | (w[b + W.hostCr0] & ~CR0_KEPT);
+  cpu.cr3 = w[b + W.hostCr3];
+  cpu.cr4 = w[b + W.hostCr4];
+  cpu.dr[7] = 0x400;
+  if (cpu.msrs.get(MSR_DEBUGCTL)) cpu.msrs.set(MSR_DEBUGCTL, 0n);
+  syncSysenterIn(vmx, W.hostSysenterCs, W.hostSysenterEsp, W.hostSysenterEip);
+  for (let n = 0; n < 6; n++) {
+    const segment = cpu.segments[n];
+    const selector = w[b + W.hostSelector + n];
+    segment.selector = selector;
+    segment.base = 0;
+    segment.limit = 0xffffffff;
+    segment.access = n === 1 ? 0xc09b : selector ? 0xc093 : UNUSABLE;
+  }
+  cpu.segments[4].base = w[b + W.hostFsBase] >>> 0;
+  cpu.segments[5].base = w[b + W.hostGsBase] >>> 0;
+  const ldtr = cpu.segments[6];
+  ldtr.selector = 0;
+  ldtr.access = UNUSABLE;
+  const tr = cpu.segments[7];
+  tr.selector = w[b + W.hostTrSelector];
+  tr.base = w[b + W.hostTrBase] >>> 0;
+  tr.limit = 0x67;
+  tr.access = 0x8b;
+  cpu.gdtr.base = w[b + W.hostGdtrBase] >>> 0;
+  cpu.gdtr.limit = 0xffff;
+  cpu.idtr.base = w[b + W.hostIdtrBase] >>> 0;
+  cpu.idtr.limit = 0xffff;
+  cpu.cpl = 0;
+  cpu.eip = w[b + W.hostRip] >>> 0;
+  cpu.instructionStart = cpu.eip;
+  cpu.regs[4] = w[b + W.hostRsp];
+  cpu.flags = 2;
+  cpu.lazyMask = 0;
+  cpu.halted = false;
+  cpu.shadow = 0;
+  cpu.pendingDebug = 0;
+  // No VPID: translations of the guest and of the host never live together.
+  cpu.tlb.flush();
+  if (w[b + W.exitLoadCount] && loadMsrs(vmx, b + W.exitLoadCount, b + W.exitLoadAddress) !== 0) {
+    // VMX abort 4, "loading host MSRs failed" (§27.7): the processor stops for good.
+    w[b + WORD_ABORT] = 4;
+    cpu.stop = Stop.shutdown;
+    return;
+  }
+  if (cpu.eip - cpu.monitorBase >= 0 && cpu.eip - cpu.monitorBase < cpu.monitorSize) cpu.stop = Stop.monitor;
+}

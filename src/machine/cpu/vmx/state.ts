@@ -1,0 +1,62 @@
+// What a processor with VT-x remembers outside memory: whether it is in VMX operation, and which VMCS is current
+// (SDM vol. 3 §24.1). All else that VMX knows lies in the VMCS region, in machine memory.
+import type { Cpu } from '../cpu.ts';
+import { FIRST_GENERATION, type VmxCapabilities } from './capabilities.ts';
+import { buildFieldIndex } from './layout.ts';
+import { SysenterMsrs } from './msr-areas.ts';
+import { VmxIntercepts } from './vmx-intercepts.ts';
+
+/** The VMXON pointer and the current-VMCS pointer when there is none: FFFFFFFF_FFFFFFFFH, of which this is the low half. */
+export const NO_VMCS = -1;
+
+export class VmxState {
+  /** Between VMXON and VMXOFF. Non-root operation is when cpu.intercepts is `intercepts`. */
+  operation = false;
+  /** Physical addresses, or NO_VMCS. */
+  vmxonPointer: number = NO_VMCS;
+  current: number = NO_VMCS;
+  /** `current` as an index into `words`. */
+  base = 0;
+  /** Machine memory in 32-bit words: a VMCS field is words[base + W.x]. */
+  readonly words: Int32Array;
+  /** Word of a field by encoding, 0 = not on this processor. */
+  readonly fieldIndex: Uint16Array;
+  /** Cycles of the transitions, from the cost model. */
+  readonly cycles: {
+    readonly exit: number;
+    readonly entry: number;
+    readonly vmread: number;
+    readonly vmwrite: number;
+    readonly vmptrld: number;
+  };
+  readonly intercepts: VmxIntercepts;
+  readonly sysenter = new SysenterMsrs();
+
+  constructor(
+    readonly cpu: Cpu,
+    readonly capabilities: VmxCapabilities = FIRST_GENERATION,
+  ) {
+    this.words = new Int32Array(cpu.memory.bytes.buffer);
+    this.fieldIndex = buildFieldIndex(capabilities.generation);
+    const charges = cpu.cost.charges;
+    this.cycles = {
+      exit: charges.vmExit.cycles,
+      entry: charges.vmEntry.cycles,
+      vmread: charges.vmread.cycles,
+      vmwrite: charges.vmwrite.cycles,
+      vmptrld: charges.vmptrld.cycles,
+    };
+    this.intercepts = new VmxIntercepts(this);
+  }
+
+  /** Makes a region current. @param physical its address, or NO_VMCS */
+  setCurrent(physical: number): void {
+    this.current = physical;
+    this.base = physical === NO_VMCS ? 0 : physical >>> 2;
+  }
+}
+
+/** The processor's VMX state; made on first use. */
+export function vmxOf(cpu: Cpu): VmxState {
+  return (cpu.vmx ??= new VmxState(cpu));
+}

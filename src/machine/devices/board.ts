@@ -1,0 +1,241 @@
+// The board: every device on one port bus, their interrupt lines, their deadlines, and what the host sees of them. It
+// serves the bare PC and, unchanged, the virtual platform that a hypervisor gives to a hardware-virtualized domain.
+import { Device as DeviceId } from '../../trace/events.ts';
+import { Cmos } from './cmos.ts';
+import { DebugPorts } from './debug-ports.ts';
+import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
+import { KeyboardController } from './keyboard.ts';
+import { Pic } from './pic.ts';
+import { Pit } from './pit.ts';
+import { Power, type PowerEvent } from './power.ts';
+import type { Screen } from './screen.ts';
+import { Uart } from './uart.ts';
+import { Vga } from './vga.ts';
+
+export interface BoardOptions {
+  clock: Clock;
+  /** 128 KiB: what lies at A0000h–BFFFFh. */
+  videoMemory: Uint8Array;
+  /** Memory of the machine, in bytes, for the CMOS size bytes. */
+  memoryBytes: number;
+  /** `YYYY-MM-DDTHH:MM:SS` at power-on. */
+  startDate: string;
+}
+
+/** A port access as it happened; `device` is an id of trace/events.ts. */
+export type AccessListener = (
+  device: number,
+  write: boolean,
+  port: number,
+  value: number,
+  size: 1 | 2 | 4,
+) => void;
+
+export class Board implements PortBus {
+  readonly pic = new Pic();
+  readonly pit: Pit;
+  readonly cmos: Cmos;
+  readonly serial: Uart;
+  readonly keyboard: KeyboardController;
+  readonly vga: Vga;
+  readonly debug = new DebugPorts();
+  readonly power: Power;
+
+  /** Called after every port access that a device decoded. */
+  onAccess: AccessListener | null = null;
+  /** Called when an input of the interrupt controller rises. */
+  onInterruptLine: ((irq: number) => void) | null = null;
+  /** Called when the guest switches off or resets; `state` has changed already. */
+  onPower: ((event: PowerEvent) => void) | null = null;
+  onA20: ((enabled: boolean) => void) | null = null;
+  /** Called when an access made the next deadline earlier than the one last announced, so that a run loop can stop in time. */
+  onEarlierDeadline: ((deadline: number) => void) | null = null;
+
+  /** `off` and `reset` stay until `reset()`. */
+  state: 'on' | PowerEvent = 'on';
+
+  private readonly devices: readonly Device[];
+  private readonly ids: readonly number[];
+  /** Device index + 1 by port; 0 = nobody. */
+  private readonly decode = new Uint8Array(0x10000);
+  private readonly clock: Clock;
+  private deadline = Infinity;
+
+  constructor(options: BoardOptions) {
+    const { clock, videoMemory, memoryBytes, startDate } = options;
+    this.clock = clock;
+    this.pit = new Pit(clock, this.line(0));
+    this.keyboard = new KeyboardController(clock, {
+      irq1: this.line(1),
+      irq12: this.line(12),
+      a20: (enabled) => this.onA20?.(enabled),
+      reset: () => this.powerEvent('reset'),
+    });
+    this.serial = new Uart(clock, this.line(4));
+    this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes);
+    this.vga = new Vga(clock, videoMemory);
+    this.power = new Power((event) => this.powerEvent(event));
+    this.devices = [
+      this.pic,
+      this.pit,
+      this.serial,
+      this.keyboard,
+      this.cmos,
+      this.vga,
+      this.debug,
+      this.power,
+    ];
+    this.ids = [
+      DeviceId.pic,
+      DeviceId.pit,
+      DeviceId.serial,
+      DeviceId.keyboard,
+      DeviceId.cmos,
+      DeviceId.vga,
+      DeviceId.debug,
+      DeviceId.power,
+    ];
+    this.devices.forEach((device, i) => {
+      for (const [first, last] of device.ports) this.decode.fill(i + 1, first, last + 1);
+    });
+    this.reset();
+  }
+
+  /** A wire to the controller that also tells the listener about rising edges. */
+  private line(irq: number): InterruptLine {
+    const wire = this.pic.line(irq);
+    let before = false;
+    return (level) => {
+      if (level !== before) {
+        before = level;
+        wire(level);
+        if (level) this.onInterruptLine?.(irq);
+      }
+    };
+  }
+
+  private powerEvent(event: PowerEvent): void {
+    this.state = event;
+    this.onPower?.(event);
+  }
+
+  read(port: number, size: 1 | 2 | 4): number {
+    const value = this.readBytes(port, size);
+    this.accessed(false, port, value, size);
+    return value;
+  }
+
+  write(port: number, value: number, size: 1 | 2 | 4): void {
+    this.writeBytes(port, value, size);
+    this.accessed(true, port, value, size);
+  }
+
+  /** Devices on the PC's I/O channel are eight bits wide: a wider access becomes several, at ascending ports. */
+  private readBytes(port: number, size: 1 | 2 | 4): number {
+    const device = this.deviceAt(port);
+    if (size === 1 || device?.wide) return device ? device.readPort(port, size) : 0xff;
+    let value = 0;
+    for (let i = 0; i < size; i++) value |= this.readBytes((port + i) & 0xffff, 1) << (8 * i);
+    return value >>> 0;
+  }
+
+  private writeBytes(port: number, value: number, size: 1 | 2 | 4): void {
+    const device = this.deviceAt(port);
+    if (size === 1 || device?.wide) {
+      device?.writePort(port, size === 1 ? value & 0xff : value >>> 0, size);
+      return;
+    }
+    for (let i = 0; i < size; i++) this.writeBytes((port + i) & 0xffff, value >>> (8 * i), 1);
+  }
+
+  /** The device that decodes a port, brought up to now. */
+  private deviceAt(port: number): Device | null {
+    const index = this.decode[port & 0xffff];
+    if (!index) return null;
+    const device = this.devices[index - 1];
+    const now = this.clock.now();
+    if (device.nextDeadline() <= now) device.advance(now);
+    return device;
+  }
+
+  private accessed(write: boolean, port: number, value: number, size: 1 | 2 | 4): void {
+    const index = this.decode[port & 0xffff];
+    if (!index) return;
+    const before = this.deadline;
+    this.updateDeadline();
+    if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
+    this.onAccess?.(this.ids[index - 1], write, port, value, size);
+  }
+
+  /** True when some device of this board decodes the port. */
+  decodes(port: number): boolean {
+    return this.decode[port & 0xffff] !== 0;
+  }
+
+  private updateDeadline(): void {
+    let next = Infinity;
+    for (let i = 0; i < this.devices.length; i++) {
+      const d = this.devices[i].nextDeadline();
+      if (d < next) next = d;
+    }
+    this.deadline = next;
+  }
+
+  /** Cycle of the next thing that a device does by itself; Infinity when none will. */
+  nextDeadline(): number {
+    return this.deadline;
+  }
+
+  /** Does everything due at or before `now`. Each device is looked at once, in a fixed order. */
+  advance(now: number): void {
+    if (now < this.deadline) return;
+    for (let i = 0; i < this.devices.length; i++) {
+      const device = this.devices[i];
+      if (device.nextDeadline() <= now) device.advance(now);
+    }
+    this.updateDeadline();
+  }
+
+  /** Set-1 scan codes from the host's keyboard. */
+  keys(scancodes: ArrayLike<number>): void {
+    this.keyboard.keys(scancodes);
+    this.updateDeadline();
+  }
+  /** Mouse movement (right, up) and buttons held (bit 0 left, 1 right, 2 middle). */
+  mouse(dx: number, dy: number, buttons: number): void {
+    this.keyboard.move(dx, dy, buttons);
+    this.updateDeadline();
+  }
+  /** Bytes for the serial port; returns how many were taken. */
+  serialInput(bytes: ArrayLike<number>): number {
+    const taken = this.serial.receive(bytes);
+    this.updateDeadline();
+    return taken;
+  }
+  /** Bytes that left the serial port since the last call. */
+  takeSerial(): number[] {
+    return this.serial.drain();
+  }
+  /** Characters written to port E9h since the last call. */
+  takeDebug(): number[] {
+    return this.debug.drain();
+  }
+  screen(): Screen {
+    return this.vga.screen();
+  }
+  /** The screen when it changed since the last call that gave one, else null. */
+  changedScreen(): Screen | null {
+    return this.vga.changedScreen();
+  }
+  get a20(): boolean {
+    return this.keyboard.a20;
+  }
+
+  /** Power-on state of every device, as firmware leaves it; memory is the owner's. */
+  reset(): void {
+    for (const device of this.devices) device.reset();
+    this.pic.reset(); // last: resetting the others may have pulsed their lines
+    this.state = 'on';
+    this.updateDeadline();
+  }
+}

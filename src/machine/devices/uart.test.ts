@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest';
+import { Uart } from './uart.ts';
+
+const HZ = 1_843_200 * 100;
+/** 115 200 baud, 8N1: ten bits of sixteen crystal periods each. */
+const CHARACTER = 10 * 16 * 100;
+
+function machine() {
+  let cycles = 0;
+  const state = { level: false, edges: 0 };
+  const uart = new Uart({ now: () => cycles, frequency: HZ }, (high) => {
+    if (high && !state.level) state.edges++;
+    state.level = high;
+  });
+  const to = (target: number) => {
+    while (uart.nextDeadline() <= target) {
+      cycles = uart.nextDeadline();
+      uart.advance(cycles);
+    }
+    cycles = target;
+  };
+  const r = (register: number) => uart.readPort(0x3f8 + register);
+  const w = (register: number, value: number) => uart.writePort(0x3f8 + register, value);
+  const text = () => String.fromCharCode(...uart.drain());
+  return { uart, to, r, w, text, state, after: (d: number) => to(cycles + d) };
+}
+
+describe('16550A', () => {
+  it('takes a character time to send, and says when it is empty', () => {
+    const m = machine();
+    m.w(0, 0x41);
+    expect(m.r(5)).toBe(0x20); // holding register empty, shifter busy
+    m.w(0, 0x42);
+    expect(m.r(5)).toBe(0);
+    m.to(CHARACTER);
+    expect([m.text(), m.r(5)]).toEqual(['A', 0x20]);
+    m.to(2 * CHARACTER);
+    expect([m.text(), m.r(5)]).toEqual(['B', 0x60]);
+  });
+
+  it('sends a whole FIFO at the programmed rate', () => {
+    const m = machine();
+    m.w(3, 0x83);
+    m.w(0, 12);
+    m.w(1, 0);
+    expect([m.r(0), m.r(1)]).toEqual([12, 0]);
+    m.w(3, 3);
+    m.w(2, 0x07);
+    for (const c of 'Penguin 2.6') m.w(0, c.charCodeAt(0));
+    m.to(11 * 12 * CHARACTER - 1);
+    expect(m.text()).toBe('Penguin 2.');
+    m.to(11 * 12 * CHARACTER);
+    expect(m.text()).toBe('6');
+  });
+
+  it('interrupts when the transmitter is empty, acknowledged by reading IIR', () => {
+    const m = machine();
+    m.w(4, 8);
+    m.w(1, 2);
+    expect([m.state.level, m.r(2), m.state.level]).toEqual([true, 2, false]);
+    m.w(0, 1);
+    expect(m.state.edges).toBe(2); // straight into the shifter: empty again
+    m.r(2);
+    m.w(0, 2);
+    expect(m.state.level).toBe(false);
+    m.to(CHARACTER);
+    expect([m.state.level, m.r(2)]).toEqual([true, 2]);
+  });
+
+  it('needs OUT2 to reach the interrupt controller', () => {
+    const m = machine();
+    m.w(1, 2);
+    expect(m.state.level).toBe(false);
+  });
+
+  it('receives with flow control: nothing is lost however late the guest reads', () => {
+    const m = machine();
+    m.w(4, 8);
+    m.w(1, 1);
+    expect(m.uart.receive([1, 2, 3])).toBe(3);
+    m.to(100 * CHARACTER);
+    const got: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      expect(m.r(2)).toBe(4);
+      got.push(m.r(0));
+      expect(m.state.level).toBe(false);
+      m.after(CHARACTER);
+    }
+    expect(got).toEqual([1, 2, 3]);
+  });
+
+  it('FIFO trigger level, and the time-out for what stays below it', () => {
+    const m = machine();
+    m.w(4, 8);
+    m.w(2, 0x81); // trigger at 8
+    m.w(1, 1);
+    m.uart.receive(Uint8Array.from({ length: 10 }, (_, i) => i));
+    m.to(7 * CHARACTER);
+    expect(m.state.level).toBe(false);
+    m.to(8 * CHARACTER);
+    expect(m.r(2)).toBe(0xc4);
+    for (let i = 0; i < 8; i++) m.r(0);
+    expect(m.state.level).toBe(false);
+    m.to(15 * CHARACTER);
+    expect(m.r(2)).toBe(0xcc);
+    expect([m.r(0), m.r(0), m.r(5) & 1]).toEqual([8, 9, 0]);
+  });
+
+  it('refuses more than the host queue holds', () => {
+    expect(machine().uart.receive(new Uint8Array(100_000))).toBe(65536);
+  });
+
+  it('loops back data and modem lines', () => {
+    const m = machine();
+    m.w(4, 0x1f);
+    expect(m.r(6) & 0xf0).toBe(0xf0);
+    m.w(0, 0x5a);
+    m.to(CHARACTER);
+    expect([m.r(0), m.text()]).toEqual([0x5a, '']);
+    m.w(4, 0x10);
+    expect(m.r(6)).toBe(0x0f & ~0);
+  });
+
+  it('passes the presence test of a driver: scratch, IER upper bits, FIFO bits', () => {
+    const m = machine();
+    m.w(7, 0xa5);
+    m.w(1, 0xff);
+    m.w(2, 1);
+    expect([m.r(7), m.r(1), m.r(2) & 0xc0]).toEqual([0xa5, 0x0f, 0xc0]);
+  });
+});

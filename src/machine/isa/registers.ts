@@ -1,0 +1,9 @@
+// Register names by encoded number, as NASM writes them (SDM vol. 2 tables 2-1 and 3-1).
+
+export const REGISTERS_8: readonly string[] = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'];
+export const REGISTERS_16: readonly string[] = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'];
+export const REGISTERS_32: readonly string[] = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
+export const SEGMENT_REGISTERS: readonly string[] = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
+/** CR1 and CR5..CR7 do not exist; index = number. */
+export const CONTROL_REGISTERS: readonly string[] = ['cr0', 'cr1', 'cr2', 'cr3', 'cr4', 'cr5', 'cr6', 'cr7'];
+export const DEBUG_REGISTERS: readonly string[] = ['dr0', 'dr1', 'dr2', 'dr3', 'dr4', 'dr5', 'dr6', 'dr7'];

@@ -1,0 +1,56 @@
+// Where time goes: each domain's cycles by place, folded from the events that move it. The lanes of the timeline, and
+// "time by place" of the comparison table.
+import { Kind } from './events.ts';
+
+export type Place = 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready' | 'off';
+export type PlaceTimes = Record<Exclude<Place, 'off'>, number>;
+
+/** One domain's place now, and its cycles so far. */
+export class PlaceClock {
+  place: Place = 'ready';
+  since: number;
+  readonly times: PlaceTimes = { user: 0, kernel: 0, hypervisor: 0, idle: 0, ready: 0 };
+
+  constructor(now: number) {
+    this.since = now;
+  }
+
+  /** It is at `place` from `now` (cycles) on. */
+  move(place: Place, now: number): void {
+    if (this.place !== 'off') this.times[this.place] += Math.max(0, now - this.since);
+    this.place = place;
+    this.since = now;
+  }
+
+  /** Cycles by place up to `now`. */
+  read(now: number): PlaceTimes {
+    const times = { ...this.times };
+    if (this.place !== 'off') times[this.place] += Math.max(0, now - this.since);
+    return times;
+  }
+
+  /** What an event of this domain says about its place. Arguments as in events.ts. */
+  observe(kind: number, a: number, b: number, d: number, now: number): void {
+    switch (kind) {
+      case Kind.exit:
+        this.move('hypervisor', now);
+        break;
+      case Kind.entry:
+        this.move(b === 3 ? 'user' : 'kernel', now);
+        break;
+      case Kind.interrupt:
+        this.move(d === 3 ? 'user' : 'kernel', now);
+        break;
+      case Kind.ring:
+        this.move(b === 3 ? 'user' : 'kernel', now);
+        break;
+      case Kind.idle:
+        this.move('idle', now);
+        break;
+      case Kind.domain:
+        // booted, resumed: ready; ends: off (Life.* numbers).
+        this.move(a === 1 || a === 8 ? 'ready' : 'off', now);
+        break;
+    }
+  }
+}
