@@ -49,7 +49,7 @@ describe('a paravirtualized guest', () => {
     expect(play(0, Kind.exit, 0x82, 0, 0, 2, Vendor.xen)).toBe('hypercall kernel→hypervisor');
     expect(play(0, Kind.hypercall, 18, 0, 5, 0, 5)).toBe('hypercall at hypervisor');
     expect(play(0, Kind.pageTable, 0x1000, 0x2067, 1, 0)).toBe('paging hypervisor→mmu');
-    expect(play(0, Kind.entry, -1)).toBe('hypercall hypervisor→kernel');
+    expect(play(0, Kind.entry, -1, 1)).toBe('hypercall hypervisor→kernel');
   });
 
   it('falls through when it traps', () => {
@@ -58,14 +58,14 @@ describe('a paravirtualized guest', () => {
     expect(play(0, Kind.interrupt, 14, 6, 3, 0, 0)).toBe('exit at user');
     expect(play(0, Kind.exit, 14, 0x1000, 6, 0, Vendor.xen)).toBe('exit user→hypervisor');
     expect(play(0, Kind.inject, 14, 6, 0)).toBe('inject at hypervisor');
-    expect(play(0, Kind.entry, 14)).toBe('inject hypervisor→kernel');
+    expect(play(0, Kind.entry, 14, 1)).toBe('inject hypervisor→kernel');
   });
 
   it('gets its events by upcall', () => {
     const { play } = stage();
     expect(play(0, Kind.exit, 0x20, 0, 0, 0, Vendor.xen)).toBe('inject guest→hypervisor');
     expect(play(0, Kind.upcall, 2, 1, 0)).toBe('inject at hypervisor');
-    expect(play(0, Kind.entry, -1)).toBe('inject hypervisor→guest');
+    expect(play(0, Kind.entry, -1, 3)).toBe('inject hypervisor→user');
   });
 
   it('is shown where it lies silently', () => {
@@ -80,7 +80,7 @@ describe('an unmodified guest under VT-x', () => {
     expect(play(1, Kind.exit, 28, 3, 0, 3, Vendor.vmx)).toBe('exit kernel→hypervisor');
     expect(play(1, Kind.emulate, Emulated.crWrite, 3, 0x5000)).toBe('paging at hypervisor');
     expect(play(1, Kind.shadow, Shadow.switchRoot, 0, 0x5000, 0x9000)).toBe('paging hypervisor→mmu');
-    expect(play(1, Kind.entry, -1)).toBe('exit hypervisor→kernel');
+    expect(play(1, Kind.entry, -1, 0)).toBe('exit hypervisor→kernel');
   });
 
   it('does not claim a ring after events were left out', () => {

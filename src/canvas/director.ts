@@ -94,7 +94,7 @@ export class Director {
       case Kind.entry: {
         const injected = e.a >= 0 || known.open === 'inject';
         const meaning = injected ? 'inject' : (known.open ?? 'exit');
-        if (e.a >= 0) known.place = 'kernel';
+        known.place = placeOfRing(column, e.b);
         known.open = null;
         return across(meaning, 'hypervisor', known.place);
       }

@@ -1,60 +1,128 @@
-// What a loader hands to whoever boots it: segments, an entry point, and what kind of kernel this is. (The architect's contract;
-// the parsers in this room produce it from untrusted bytes.)
+// What every loader produces: the pieces of a guest and where they go. Images are untrusted input: loaders check every
+// number against the file before they use it, and refuse with one line that a person can act on.
 
-/** A file that cannot be booted. The message is one line: what it looks like, and what is accepted. */
+export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'boot-sector';
+
+/** A piece of memory as it must be before the first instruction. */
+export interface Segment {
+  /** Guest-physical address (for Xen: pseudo-physical, after ELF_PADDR_OFFSET). */
+  address: number;
+  /** Where the kernel itself expects it: differs from `address` for kernels linked high. */
+  virtualAddress: number;
+  data: Uint8Array;
+  /** Bytes occupied; what `data` does not fill is zero. */
+  memorySize: number;
+}
+
+/** How Xen must start the kernel: its ELF notes, or the older `__xen_guest` string. */
+export interface XenInfo {
+  source: 'notes' | 'string';
+  /** Virtual address at which pseudo-physical 0 is mapped. */
+  virtualBase: number;
+  /** Virtual entry point. */
+  entry: number;
+  /** Virtual address of the page to fill with hypercall stubs; null = the kernel does not want one. */
+  hypercallPage: number | null;
+  /** Subtracted from the ELF's physical addresses. */
+  paddrOffset: number;
+  /** The kernel uses three-level page tables and nothing else will do. */
+  pae: boolean;
+  /** As written: `no`, `yes`, `yes[extended-cr3]`, `bimodal` … */
+  paeMode: string;
+  guestOs: string;
+  guestVersion: string;
+  xenVersion: string;
+  loader: string;
+  /** Feature names as written, `!` = required. */
+  features: string[];
+  /** The kernel asks for its symbol table to be loaded. */
+  bsdSymtab: boolean;
+}
+
+export interface MultibootHeader {
+  flags: number;
+  /** Modules on page boundaries (flag 0), memory information (flag 1), video mode wanted (flag 2). */
+  alignModules: boolean;
+  wantsMemory: boolean;
+  wantsVideo: boolean;
+  /** Physical entry point. */
+  entry: number;
+}
+
+export interface ImageSymbol {
+  name: string;
+  address: number;
+  size: number;
+}
+
+interface AnyImage {
+  kind: ImageKind;
+  /** What it is, in words that fit behind "is": "a multiboot kernel". */
+  description: string;
+  /** File name or title, for messages. */
+  name: string;
+  segments: Segment[];
+  /** First instruction: physical for multiboot, elf32 and boot-sector; virtual for xen. */
+  entry: number;
+  /** Processor mode at the entry. */
+  bits: 16 | 32;
+  /** Present whenever the file says so, whatever `kind` is: a kernel may be both. */
+  xen?: XenInfo;
+  multiboot?: MultibootHeader;
+  /** Sorted by address; empty when the file has none. */
+  symbols: ImageSymbol[];
+  /** A boot sector's whole disk. */
+  disk?: Uint8Array;
+}
+
+export interface XenImage extends AnyImage {
+  kind: 'xen';
+  xen: XenInfo;
+}
+export interface MultibootImage extends AnyImage {
+  kind: 'multiboot';
+  multiboot: MultibootHeader;
+}
+export interface PlainImage extends AnyImage {
+  kind: 'elf32' | 'boot-sector';
+}
+export type Image = XenImage | MultibootImage | PlainImage;
+
+/** An image that cannot be used: what it looks like, and what would do. */
 export class ImageError extends Error {
   override name = 'ImageError';
 }
 
-export interface Segment {
-  /** Where it goes in (guest-)physical memory: p_paddr, or the load address. */
-  readonly physicalAddress: number;
-  /** Where it is linked to run: p_vaddr; the same as physical for flat images. */
-  readonly virtualAddress: number;
-  readonly data: Uint8Array;
-  /** Bytes it occupies; the part beyond `data` is zero. */
-  readonly memorySize: number;
+/** Larger files are refused before anything is looked at. */
+export const MAX_IMAGE_BYTES = 64 << 20;
+/** Largest memory a segment may occupy: the largest machine. */
+export const MAX_SEGMENT_BYTES = 2 ** 30;
+
+export const hex = (value: number) => `${value.toString(16).toUpperCase()}h`;
+
+/** Where segments are put: a machine's or a domain's memory. */
+export interface LoadTarget {
+  readonly size: number;
+  load(address: number, data: Uint8Array): void;
 }
 
-interface Common {
-  readonly name: string;
-  /** For messages: "a multiboot ELF kernel", "a boot sector". */
-  readonly description: string;
-  readonly segments: readonly Segment[];
-  /** Address of the first instruction (virtual for Xen, physical otherwise), uint32. */
-  readonly entry: number;
-  /** Symbols by name, when the file has any. */
-  readonly symbols: ReadonlyMap<string, number>;
+/** Puts all segments of an image into memory, zeroing what follows their data. Throws ImageError when one does not fit. */
+export function loadSegments(target: LoadTarget, image: Image): void {
+  for (const s of image.segments) {
+    if (s.address + s.memorySize > target.size) {
+      throw new ImageError(
+        `${image.name}: needs memory up to ${hex(s.address + s.memorySize)}, but there are only ${target.size >> 10} KiB`,
+      );
+    }
+  }
+  for (const s of image.segments) {
+    target.load(s.address, s.data);
+    const rest = s.memorySize - s.data.length;
+    if (rest > 0) target.load(s.address + s.data.length, new Uint8Array(rest));
+  }
 }
 
-/** Multiboot 1, by ELF program headers or by the a.out kludge. */
-export interface MultibootImage extends Common {
-  readonly kind: 'multiboot';
-  /** Header flags: bit 0 align modules, 1 memory information, 2 video mode. */
-  readonly flags: number;
+/** End of the highest segment. */
+export function imageEnd(image: Image): number {
+  return image.segments.reduce((end, s) => Math.max(end, s.address + s.memorySize), 0);
 }
-/** A 32-bit ELF executable without multiboot header and without Xen notes: entered in flat protected mode. */
-export interface ElfImage extends Common {
-  readonly kind: 'elf32';
-}
-/** A paravirtualized Xen kernel: ELF notes, or the older __xen_guest section. */
-export interface XenImage extends Common {
-  readonly kind: 'xen';
-  readonly xen: {
-    readonly virtualBase: number;
-    readonly paddrOffset: number;
-    /** Virtual address of the page to fill with hypercall stubs; undefined: the guest uses int 82h itself. */
-    readonly hypercallPage: number | undefined;
-    readonly pae: boolean;
-    readonly guestOs: string;
-    readonly xenVersion: string;
-    readonly loader: string;
-    readonly features: string;
-  };
-}
-/** 512 bytes (or a floppy image) that end the first sector with 55 AA: loaded at 7C00h, real mode. */
-export interface BootSectorImage extends Common {
-  readonly kind: 'boot-sector';
-}
-export type Image = MultibootImage | ElfImage | XenImage | BootSectorImage;
-export type ImageKind = Image['kind'];

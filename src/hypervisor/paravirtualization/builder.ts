@@ -1,7 +1,7 @@
 // Builds a paravirtualized domain as Xen 3.0's domain builder does (tools/libxc/xc_linux_build.c): the kernel at its
 // virtual base, then initrd, frame list, start_info, store page, console page, page tables and a boot stack, all mapped;
 // page tables read-only. The guest starts at ring 1 with ESI → start_info.
-import { ImageError, type XenImage } from '../../images/image.ts';
+import { type Image, ImageError, imageEnd, loadSegments, type XenInfo } from '../../images/image.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { SELECTOR } from '../monitor.ts';
@@ -16,11 +16,10 @@ const up = (value: number, to: number) => Math.ceil(value / to) * to;
 const PAD = 512 * 1024;
 
 /** Lays the domain out, or throws ImageError. Returns nothing: everything is in memory and in `pv`. */
-export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: EventChannels, pv: PvDomain, image: XenImage, options: BootOptions): void {
+export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: EventChannels, pv: PvDomain, image: Image, xen: XenInfo, options: BootOptions): void {
   const { domain } = pv;
   const { memory } = hypervisor.pc;
   const { frames } = hypervisor;
-  const { xen } = image;
   if (xen.pae) throw new ImageError(`${image.name} is a PAE Xen kernel; this hypervisor has two-level page tables (build it without PAE)`);
   if (domain.memory.pages * PAGE < 2 * 1024 * 1024) throw new ImageError(`a paravirtualized domain needs at least 2 MiB of memory`);
   domain.memory.populate(0, domain.memory.pages);
@@ -28,17 +27,9 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
 
   const base = xen.virtualBase >>> 0;
   const toGuest = (virtual: number) => virtual - base;
-  let end = base;
-  for (const segment of image.segments) {
-    const at = segment.virtualAddress >>> 0;
-    if (at < base || at - base + segment.memorySize > domain.memory.size) {
-      throw new ImageError(`${image.name} does not fit: a segment at ${at.toString(16)}h with the virtual base ${base.toString(16)}h and ${domain.memory.size >>> 20} MiB of memory`);
-    }
-    domain.memory.load(toGuest(at), segment.data);
-    end = Math.max(end, at + segment.memorySize);
-  }
+  loadSegments(domain.memory, image);
 
-  let next = up(end, PAGE);
+  let next = base + up(imageEnd(image), PAGE);
   const place = (bytes: number) => {
     const at = next;
     next += up(Math.max(bytes, 1), PAGE);
@@ -106,13 +97,13 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   put(START_INFO.modLen, module ? module.data.length : 0);
   text(START_INFO.cmdLine, options.commandLine, START_INFO.cmdLineSize);
 
-  if (xen.hypercallPage !== undefined) memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
+  if (xen.hypercallPage !== null) memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
   if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable)) throw new ImageError(`${image.name}: the initial page tables are not valid`);
   types.take(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable);
   pv.baseFrame = directory >>> 12;
 
   const { frame } = pv;
-  frame.eip = image.entry | 0;
+  frame.eip = xen.entry | 0;
   frame.esp = stack | 0;
   frame.cs = SELECTOR.ring1Code;
   frame.ss = frame.ds = frame.es = frame.fs = frame.gs = SELECTOR.ring1Data;

@@ -4,7 +4,7 @@ import type { Image } from '../../images/image.ts';
 import { ImageError } from '../../images/image.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
-import { returnFromInterrupt } from '../../machine/cpu/interrupts.ts';
+import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
 import { DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
@@ -62,10 +62,10 @@ export class Paravirtualization implements Technique {
   }
 
   prepare(domain: Domain, image: Image, options: BootOptions): void {
-    if (image.kind !== 'xen') throw new ImageError(`${image.name} is ${image.description}, not a kernel ported to Xen: it has no Xen notes. Run it by vt-x, or on the bare machine (native)`);
+    if (!image.xen) throw new ImageError(`${image.name}: is not a kernel ported to Xen (it has no Xen notes). Run it by vt-x, or on the bare machine (native)`);
     const pv = new PvDomain(domain, this.hypervisor.pc.memory);
     this.guests.set(domain, pv);
-    buildDomain(this.hypervisor, this.types, this.events, pv, image, options);
+    buildDomain(this.hypervisor, this.types, this.events, pv, image, image.xen, options);
   }
 
   /** Puts this guest's tables under the processor: what a real hypervisor does in context_switch(). */

@@ -2,13 +2,11 @@
 // Checks come in the manual's order; SS:ESP and CS:EIP change only when none can fail any more.
 import { Kind } from '../../trace/events.ts';
 import { CS, ECX, EDX, ESP, SS } from '../isa/instruction.ts';
-import { readLinear16, readLinear32 } from './access.ts';
 import type { Cpu, SegmentRegister } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 import { getFlags, IF, RF, setFlags, VM } from './flags.ts';
 import { checkReturnCode, checkReturnStack, leaveRing, setStackPointer } from './iret.ts';
 import {
-  Access,
   CR0_PE,
   Descriptor,
   enterCode,
@@ -115,7 +113,7 @@ function throughCallGate(cpu: Cpu, call: boolean): void {
     frame.push(cpu, cpu.segments[SS].selector, wide);
     frame.push(cpu, cpu.regs[ESP], wide);
     const size = wide ? 4 : 2;
-    for (let n = count - 1; n >= 0; n--) frame.push(cpu, parameter(cpu, n * size, wide), wide);
+    for (let n = count - 1; n >= 0; n--) frame.push(cpu, peekStack(cpu, n * size, wide), wide);
     frame.push(cpu, cpu.segments[CS].selector, wide);
     frame.push(cpu, cpu.eip, wide);
   } else {
@@ -125,14 +123,6 @@ function throughCallGate(cpu: Cpu, call: boolean): void {
   markAccessed(cpu, gated);
   if (call) frame.commit(cpu);
   enterCode(cpu, selector, gated, level, offset);
-}
-
-/** A parameter on the caller's stack, which the gate copies. */
-function parameter(cpu: Cpu, at: number, wide: boolean): number {
-  const ss = cpu.segments[SS];
-  const pointer = advance(ss, cpu.regs[ESP], at);
-  const linear = (ss.base + (ss.access & Access.big ? pointer >>> 0 : pointer & 0xffff)) >>> 0;
-  return wide ? readLinear32(cpu, linear, cpu.cpl === 3) : readLinear16(cpu, linear, cpu.cpl === 3);
 }
 
 /** RETF. @param drop argument bytes to leave behind, on both stacks when the ring changes */

@@ -3,7 +3,7 @@
 import { Kind } from '../../trace/events.ts';
 import { CS, DS, ES, ESP, FS, GS, SS } from '../isa/instruction.ts';
 import { readLinear16, readLinear32 } from './access.ts';
-import { Attention, type Cpu, Stop } from './cpu.ts';
+import { type Cpu, Stop } from './cpu.ts';
 import { type Fault, fault, isFault, VECTOR } from './fault.ts';
 import { AC, getFlags, IF, NT, RF, setFlags, TF, VM } from './flags.ts';
 import {
@@ -20,6 +20,8 @@ import {
 } from './segmentation.ts';
 import { frame } from './stacks.ts';
 import { availableTss, switchTask, TaskSource } from './tasks.ts';
+
+export { returnFromInterrupt } from './iret.ts';
 
 /** What kind of event is delivered, numbered as in VMCS interruption information (SDM vol. 3 §24.8.3). */
 export const EventType = {
@@ -157,6 +159,7 @@ function realMode(cpu: Cpu, vector: number, ext: number, returnEip: number): voi
   frame.commit(cpu);
   setRealMode(cpu, CS, selector);
   cpu.eip = offset;
+  cpu.shadow = 0;
   setFlags(cpu, flags & ~(IF | TF | AC | RF));
 }
 
@@ -213,6 +216,7 @@ function protectedMode(
   // Nothing can fail from here on.
   frame.commit(cpu);
   if (virtual) for (const register of [GS, FS, DS, ES]) setNull(s[register]);
+  cpu.shadow = 0;
   setFlags(cpu, flags & ~(TF | NT | RF | VM | ((kind & 1) === 0 ? IF : 0)));
   enterCode(cpu, selector, target, level, eip);
 }
@@ -253,9 +257,4 @@ export function acceptPending(cpu: Cpu): boolean {
   cpu.halted = false;
   deliverEvent(cpu, cpu.interrupts.acknowledge(), EventType.external, -1, cpu.eip);
   return true;
-}
-
-/** To be called by whatever changed IF, TF or the reasons for events: the run loop looks before the next instruction. */
-export function attend(cpu: Cpu): void {
-  cpu.attention |= Attention.event;
 }

@@ -2,10 +2,9 @@
 // mode or to the previous task. Everything is read and checked before any register changes.
 import { Kind } from '../../trace/events.ts';
 import { CS, DS, ES, ESP, FS, GS, SS } from '../isa/instruction.ts';
-import type { Cpu } from './cpu.ts';
+import { Attention, type Cpu } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from './flags.ts';
-import { attend } from './interrupts.ts';
 import {
   Access,
   CR0_PE,
@@ -75,7 +74,7 @@ export function iret(cpu: Cpu, wide: boolean): void {
     setStackPointer(cpu, pointer);
   }
   setFlags(cpu, merged);
-  attend(cpu);
+  cpu.attention |= Attention.event;
   enterCode(cpu, selector, code, rpl, eip);
   if (rpl !== cpl) leaveRing(cpu, cpl, rpl);
 }
@@ -137,7 +136,7 @@ function realMode(cpu: Cpu, flags: number, wide: boolean): void {
   else setRealMode(cpu, CS, selector);
   cpu.eip = eip;
   setFlags(cpu, virtual ? (mergeFlags(flags, image, 3, wide) & ~IOPL) | IOPL : mergeFlags(flags, image, 0, wide));
-  attend(cpu);
+  cpu.attention |= Attention.event;
 }
 
 /** From ring 0 into virtual-8086 mode: nine doublewords, no descriptor checks. */
@@ -153,6 +152,6 @@ function toVirtual8086(cpu: Cpu, eip: number, selector: number, image: number): 
   setVirtual8086(cpu, CS, selector);
   cpu.cpl = 3;
   cpu.eip = eip;
-  attend(cpu);
+  cpu.attention |= Attention.event;
   cpu.recorder.record(Kind.ring, cpu.cycles, eip, 0, 3);
 }

@@ -20,6 +20,8 @@ export interface BoardOptions {
   memoryBytes: number;
   /** `YYYY-MM-DDTHH:MM:SS` at power-on. */
   startDate: string;
+  /** See Board.onAccess. */
+  onAccess?: AccessListener | null;
 }
 
 /** A port access as it happened; `device` is an id of trace/events.ts. */
@@ -64,6 +66,7 @@ export class Board implements PortBus {
   constructor(options: BoardOptions) {
     const { clock, videoMemory, memoryBytes, startDate } = options;
     this.clock = clock;
+    this.onAccess = options.onAccess ?? null;
     this.pit = new Pit(clock, this.line(0));
     this.keyboard = new KeyboardController(clock, {
       irq1: this.line(1),

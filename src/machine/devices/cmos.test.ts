@@ -25,8 +25,14 @@ function machine(date = '2005-12-31T23:59:50', memory = 64 << 20) {
     }
     cycles = target;
   };
-  const read = (i: number) => (rtc.writePort(0x70, i), rtc.readPort(0x71));
-  const write = (i: number, v: number) => (rtc.writePort(0x70, i), rtc.writePort(0x71, v));
+  const read = (i: number) => {
+    rtc.writePort(0x70, i);
+    return rtc.readPort(0x71);
+  };
+  const write = (i: number, v: number) => {
+    rtc.writePort(0x70, i);
+    rtc.writePort(0x71, v);
+  };
   const time = () => [0x32, 9, 8, 7, 4, 2, 0].map((i) => read(i).toString(16).padStart(2, '0')).join(' ');
   return { to, read, write, time, edges, level: () => level };
 }

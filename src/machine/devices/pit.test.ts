@@ -25,7 +25,10 @@ function machine() {
     for (const v of values) pit.writePort(port, v);
   };
   const count = (channel: number) => pit.readPort(0x40 + channel) | (pit.readPort(0x40 + channel) << 8);
-  const status = (channel: number) => (w(0x43, 0xe0 | (2 << channel)), pit.readPort(0x40 + channel));
+  const status = (channel: number) => {
+    w(0x43, 0xe0 | (2 << channel));
+    return pit.readPort(0x40 + channel);
+  };
   return {
     pit,
     at,
@@ -33,7 +36,10 @@ function machine() {
     rises,
     count,
     status,
-    late: (tick: number) => ((cycles = tick * 10), pit.advance(cycles)),
+    late: (tick: number) => {
+      cycles = tick * 10;
+      pit.advance(cycles);
+    },
   };
 }
 

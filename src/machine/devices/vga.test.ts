@@ -14,7 +14,11 @@ function machine() {
       w(port, i);
       w(port + 1, v);
     });
-  const attribute = (i: number, v: number) => (r(0x3da), w(0x3c0, i), w(0x3c0, v));
+  const attribute = (i: number, v: number) => {
+    r(0x3da);
+    w(0x3c0, i);
+    w(0x3c0, v);
+  };
   const mode13 = () => {
     w(0x3c2, MODE_13.misc);
     set(0x3c4, MODE_13.sequencer);

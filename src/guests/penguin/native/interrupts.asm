@@ -25,6 +25,15 @@ USER_TRAP_GATE      equ 0xEF00          ; leaves the interrupt flag alone: syste
         sti
 %endmacro
 
+; For code that may be called with interrupts on or off: off from here to interrupts_restore, then as before.
+%macro interrupts_save 0
+        pushfd
+        cli
+%endmacro
+%macro interrupts_restore 0
+        popfd
+%endmacro
+
 ; Sleeps until the next interrupt. STI takes effect after the instruction that follows it, so none can slip in between
 ; the decision to sleep and the sleep. Call with interrupts off; they are on afterwards.
 wait_for_interrupt:

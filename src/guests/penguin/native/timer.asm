@@ -62,7 +62,7 @@ read_calendar_clock:
         mov     eax, esi
         shr     eax, 2
         add     ebx, eax                ; leap years; those of 1900 and 2100 are out of reach
-        sub     ebx, 719484 - 15 + 1    ; days from March of year 0 to 1970, in the same reckoning
+        sub     ebx, 719483             ; 1 January 1970 in the same reckoning
 
         imul    ebx, ebx, 24
         mov     al, 0x04

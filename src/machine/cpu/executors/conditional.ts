@@ -7,7 +7,8 @@ import { byteIndex, readerOf } from './operands.ts';
 
 const setcc: Binder = (i) => {
   const cc = i.form.condition!;
-  if (i.memory) return (cpu, i) => write8(cpu, i.segment, effectiveAddress(cpu, i), condition(cpu, cc) ? 1 : 0);
+  if (i.memory)
+    return (cpu, i) => write8(cpu, i.segment, effectiveAddress(cpu, i), condition(cpu, cc) ? 1 : 0);
   return (cpu, i) => {
     cpu.regs8[byteIndex(i.rm)] = condition(cpu, cc) ? 1 : 0;
   };

@@ -6,7 +6,8 @@ import { fault, VECTOR } from '../fault.ts';
 import { AF, CF, carry, getFlags, noteResult } from '../flags.ts';
 import type { Executors } from './executor.ts';
 
-const AL = 0, AH = 1;
+const AL = 0,
+  AH = 1;
 
 function signed8(value: number): number {
   return (value << 24) >> 24;

@@ -42,7 +42,7 @@ const shrd16: DoubleShift = (cpu, a, b, count) => {
   const word = count <= 16 ? ((b << 16) | a) >>> count : ((a << 16) | b) >>> (count - 16);
   const result = (word << 16) >> 16;
   const out = count <= 16 ? (a >>> (count - 1)) & 1 : (b >>> (count - 17)) & 1;
-  noteResult(cpu, result, out | (((result ^ (result << 1)) << 16) >>> 31 << OF_SHIFT));
+  noteResult(cpu, result, out | ((((result ^ (result << 1)) << 16) >>> 31) << OF_SHIFT));
   return result;
 };
 

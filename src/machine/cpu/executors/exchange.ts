@@ -7,8 +7,16 @@ import type { Cpu } from '../cpu.ts';
 import { replaceFlags, ZF } from '../flags.ts';
 import { add, sub } from './alu.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
-import { type BySize, byteIndex, placeOf, type Reader, readerOf, sizeOf, type Writer, writerOf } from './operands.ts';
-
+import {
+  type BySize,
+  byteIndex,
+  placeOf,
+  type Reader,
+  readerOf,
+  sizeOf,
+  type Writer,
+  writerOf,
+} from './operands.ts';
 
 const xchgMemory: BySize = {
   8: (cpu, i) => {
@@ -129,7 +137,8 @@ const cmpxchgRegisters: BySize = {
 function cmpxchg8b(cpu: Cpu, i: Instruction): void {
   const offset = effectiveAddress(cpu, i);
   const upper = stepOffset(i, offset, 4);
-  // Both halves pass the write check before either is stored.
+  // Both halves pass the write check before either is stored; the lower one faults first.
+  modify32(cpu, i.segment, offset);
   const high = modify32(cpu, i.segment, upper);
   const low = modify32(cpu, i.segment, offset);
   const equal = low === cpu.regs[EAX] && high === cpu.regs[EDX];

@@ -36,7 +36,8 @@ const movToSreg: Binder = (i) => {
 
 const movFromSreg: Binder = (i) => {
   if (i.reg > GS) return undefinedRegister;
-  if (i.memory) return (cpu, i) => write16(cpu, i.segment, effectiveAddress(cpu, i), cpu.segments[i.reg].selector);
+  if (i.memory)
+    return (cpu, i) => write16(cpu, i.segment, effectiveAddress(cpu, i), cpu.segments[i.reg].selector);
   if (i.operandSize === 16) {
     return (cpu, i) => {
       cpu.regs16[i.rm << 1] = cpu.segments[i.reg].selector;

@@ -3,7 +3,7 @@
 // CF for counts above the size) is what Intel processors do: the last of `count` single steps decides.
 import type { Instruction } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
-import { carry, CF, noteResult, OF, replaceFlags } from '../flags.ts';
+import { CF, carry, noteResult, OF, replaceFlags } from '../flags.ts';
 import { type Operation, pickShape, type Shapes, updatingShapes } from './binary.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import { placeOf, sizeOf } from './operands.ts';
@@ -120,7 +120,8 @@ function shiftBinder(op: Operation, hotImmediate?: Executor): Binder {
     const count = i.form.operands[1];
     if (count === 'cl') return pickRm(cl, i);
     if (count === 'one') return pickRm(one, i);
-    if (hotImmediate && placeOf(i, i.form.operands[0]) === 'rm' && sizeOf(i) === 32 && i.immediate & 31) return hotImmediate;
+    if (hotImmediate && placeOf(i, i.form.operands[0]) === 'rm' && sizeOf(i) === 32 && i.immediate & 31)
+      return hotImmediate;
     return pickShape(immediate, i);
   };
 }

@@ -172,6 +172,11 @@ function popa16(cpu: Cpu): void {
   moveStackPointer(cpu, 16);
 }
 
+function put(cpu: Cpu, offset: number, value: number, wide: boolean): void {
+  if (wide) write32(cpu, SS, offset, value);
+  else write16(cpu, SS, offset, value);
+}
+
 /** Frame with room for `immediate` bytes of locals and the frame pointers of `immediate2` mod 32 outer frames. */
 function enter(cpu: Cpu, i: Instruction): void {
   const wide = i.operandSize === 32;
@@ -179,22 +184,19 @@ function enter(cpu: Cpu, i: Instruction): void {
   const level = i.immediate2 & 31;
   const ss = cpu.segments[SS];
   const mask = ss.access & BIG ? -1 : 0xffff;
-  const put = (place: number, value: number): void => {
-    if (wide) write32(cpu, SS, place & mask, value);
-    else write16(cpu, SS, place & mask, value);
-  };
   let esp = advance(ss, cpu.regs[ESP], -size);
-  put(esp, cpu.regs[EBP]);
+  put(cpu, esp & mask, cpu.regs[EBP], wide);
   const framePointer = esp;
   if (level > 0) {
     let outer = cpu.regs[EBP];
     for (let n = 1; n < level; n++) {
       outer = advance(ss, outer, -size);
       esp = advance(ss, esp, -size);
-      put(esp, wide ? read32(cpu, SS, outer & mask) : read16(cpu, SS, outer & mask));
+      const pointer = wide ? read32(cpu, SS, outer & mask) : read16(cpu, SS, outer & mask);
+      put(cpu, esp & mask, pointer, wide);
     }
     esp = advance(ss, esp, -size);
-    put(esp, framePointer);
+    put(cpu, esp & mask, framePointer, wide);
   }
   esp = advance(ss, esp, -i.immediate);
   // The new top must be writable, though nothing is written there (SDM vol. 2 "ENTER").

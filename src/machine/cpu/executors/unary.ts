@@ -1,10 +1,11 @@
 // INC DEC NEG NOT (SDM vol. 2): one operand, read and written. INC and DEC leave CF alone; NOT leaves every flag.
+
+import type { Instruction } from '../../isa/instruction.ts';
 import { commit32, modify32 } from '../access.ts';
 import { effectiveAddress } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
 import { noteDecrement, noteIncrement, noteSubtraction } from '../flags.ts';
-import type { Instruction } from '../../isa/instruction.ts';
-import { type Operation, type Shapes, pickShape, updatingShapes } from './binary.ts';
+import { type Operation, pickShape, type Shapes, updatingShapes } from './binary.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import { placeOf, sizeOf } from './operands.ts';
 

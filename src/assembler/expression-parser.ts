@@ -1,0 +1,234 @@
+// Tokens → expression trees, by precedence (NASM manual §3.5). In effective addresses it also keeps the hint by which
+// NASM chooses between base and index: the first register named, unless it is multiplied.
+import type { Cursor } from './cursor.ts';
+import { nearest, type Place, spanning } from './diagnostics.ts';
+import { constant, type Expr, node, type Operator, position, registerRef, type Scope, symbolRef } from './expression.ts';
+import { add } from './int64.ts';
+import { parseNumber, stringBytes, stringValue } from './literals.ts';
+import type { Symbol } from './symbols.ts';
+import { BAD, NUMBER, OPERATOR, PARAMETER, STRING, type Token, WORD } from './token.ts';
+import { scalar, UNKNOWN, Value } from './value.ts';
+import { type Register, wordOf } from './words.ts';
+
+/** NASM's choice of base: `base` this register; `index` anything but it; `none` no wish, by rank. */
+export interface Hint {
+  kind: 'open' | 'base' | 'index' | 'none';
+  register: Register | null;
+}
+
+/** What a parser needs to know from its surroundings. */
+export interface Names {
+  symbol(name: string): Symbol;
+  scope: Scope;
+}
+
+const BINARY: readonly (readonly string[])[] = [
+  ['||'],
+  ['^^'],
+  ['&&'],
+  ['=', '==', '!=', '<>', '<', '<=', '>', '>=', '<=>'],
+  ['|'],
+  ['^'],
+  ['&'],
+  ['<<', '>>', '<<<', '>>>'],
+  ['+', '-'],
+  ['*', '/', '//', '%', '%%'],
+];
+const PRECEDENCE = new Map(BINARY.flatMap((row, level) => row.map((op) => [op, level] as const)));
+const CANONICAL: Record<string, Operator> = { '==': '=', '<>': '!=', '<<<': '<<' };
+const DEEPEST = 200;
+
+/** A tree with what the hint needs: whether a plain number takes part, and which registers. */
+interface Part {
+  tree: Expr;
+  plain: boolean;
+  registers: readonly Register[];
+}
+
+export class ExpressionParser {
+  private depth = 0;
+  private failed = false;
+  /** Names a symbol or position; set by the last parse. */
+  usedLocation = false;
+
+  constructor(
+    private readonly cursor: Cursor,
+    private readonly names: Names,
+    /** Registers are allowed when a hint is kept. */
+    private readonly hint: Hint | null = null,
+  ) {}
+
+  /** Parses one expression; null after a report when there is none. */
+  parse(): Expr | null {
+    const part = this.ternary();
+    return this.failed || !part ? null : part.tree;
+  }
+
+  private fail(place: Place, message: string, suggestion?: string): null {
+    if (!this.failed) this.names.scope.report(place, message, suggestion);
+    this.failed = true;
+    return null;
+  }
+
+  private ternary(): Part | null {
+    if (++this.depth > DEEPEST) return this.fail(this.cursor.place, 'this expression is nested too deeply');
+    const first = this.binary(0);
+    let result = first;
+    if (first && this.cursor.take('?')) {
+      const yes = this.ternary();
+      if (yes && !this.cursor.take(':')) this.fail(this.cursor.place, 'expected `:` and the other value of `? :`');
+      const no = this.failed ? null : this.ternary();
+      result = yes && no ? this.plain(this.make('?', first.tree, yes.tree, no.tree)) : null;
+    }
+    this.depth--;
+    return result;
+  }
+
+  private binary(level: number): Part | null {
+    let left = this.unary();
+    // Precedence climbing: one loop instead of a call per level.
+    while (left) {
+      const token = this.cursor.token;
+      if (!token || token.kind !== OPERATOR) break;
+      const found = PRECEDENCE.get(token.text);
+      if (found === undefined || found < level) break;
+      this.cursor.at++;
+      const right = this.binary(found + 1);
+      if (!right) return null;
+      left = this.combine(CANONICAL[token.text] ?? (token.text as Operator), left, right);
+    }
+    return left;
+  }
+
+  private unary(): Part | null {
+    const { cursor } = this;
+    const token = cursor.token;
+    if (!token) return this.fail(cursor.place, 'an expression is missing here');
+    if (token.kind === OPERATOR) {
+      switch (token.text) {
+        case '-':
+        case '+':
+        case '~':
+        case '!': {
+          if (++this.depth > DEEPEST) return this.fail(token, 'this expression is nested too deeply');
+          cursor.at++;
+          const inner = this.unary();
+          this.depth--;
+          if (!inner || token.text === '+') return inner;
+          const op = token.text === '-' ? 'negate' : (token.text as Operator);
+          return { ...inner, tree: this.make(op, inner.tree, null, null, token) };
+        }
+        case '(': {
+          cursor.at++;
+          const inner = this.ternary();
+          if (inner && !cursor.take(')')) return this.fail(cursor.place, 'expected `)`', closer(token));
+          return inner;
+        }
+        case '$':
+        case '$$':
+          cursor.at++;
+          this.usedLocation = true;
+          return this.plain(position(token, token.text === '$' ? 'here' : 'base'));
+      }
+      return this.fail(token, `expected an expression, found \`${token.text}\``, operatorAdvice(token, cursor));
+    }
+    cursor.at++;
+    return this.primary(token);
+  }
+
+  private primary(token: Token): Part | null {
+    switch (token.kind) {
+      case NUMBER: {
+        const value = parseNumber(token.text);
+        if (value === null) return this.fail(token, `\`${token.text}\` is not a number`, numberAdvice(token.text));
+        return this.plain(constant(token, scalar(value)));
+      }
+      case STRING:
+        return this.plain(constant(token, scalar(stringValue(stringBytes(token.text)))));
+      case WORD:
+        return this.word(token);
+      case PARAMETER:
+        return this.fail(
+          token,
+          `\`%${token.text}\` is a macro parameter, and this is not in a macro`,
+          `for a remainder put a space after \`%\``,
+        );
+      case BAD:
+        return this.fail(token, token.text);
+    }
+    return this.fail(token, `\`${token.text}\` is not understood here`);
+  }
+
+  private word(token: Token): Part | null {
+    const escaped = token.text[0] === '$';
+    const word = escaped ? undefined : wordOf(token.text);
+    if (word) {
+      if (word.type !== 'register')
+        return this.fail(token, `expected a value, found the reserved word \`${token.text}\``, wordAdvice(token, this.cursor));
+      if (!this.hint)
+        return this.fail(token, `the register \`${token.text}\` cannot take part in this expression`);
+      if (this.hint.kind === 'open') {
+        this.hint.kind = 'base';
+        this.hint.register = word;
+      }
+      const value = new Value(0, [{ of: word, times: 1 }]);
+      return { tree: registerRef(token, word, value), plain: false, registers: [word] };
+    }
+    this.usedLocation = true;
+    return this.plain(symbolRef(token, this.names.symbol(escaped ? token.text.slice(1) : token.text)));
+  }
+
+  private plain(tree: Expr): Part {
+    return { tree, plain: true, registers: [] };
+  }
+
+  private make(op: Operator, a: Expr, b: Expr | null, c: Expr | null, from: Place = a.place): Expr {
+    return node(op, spanning(from, (c ?? b ?? a).place), a, b, c, this.names.scope);
+  }
+
+  private combine(op: Operator, left: Part, right: Part): Part {
+    const registers =
+      left.registers.length + right.registers.length === 0 ? left.registers : [...left.registers, ...right.registers];
+    let plain = left.plain || right.plain;
+    if (this.hint && (op === '+' || op === '-')) {
+      const shared = left.registers.some((register) => right.registers.includes(register));
+      const cancel = left.plain && right.plain && cancels(op, left.tree, right.tree);
+      if (shared || (left.plain && right.plain && !cancel)) this.hint.kind = 'none';
+      if (cancel) plain = false;
+    } else if (this.hint && op === '*') {
+      if (this.hint.kind === 'base' && registers.includes(this.hint.register!)) this.hint.kind = 'index';
+      plain = registers.length === 0 || (left.plain && right.plain);
+    }
+    return { tree: this.make(op, left.tree, right.tree, null), plain, registers };
+  }
+}
+
+function cancels(op: '+' | '-', left: Expr, right: Expr): boolean {
+  if (left.op !== 'constant' || right.op !== 'constant') return false;
+  const a = left.constant;
+  const b = right.constant;
+  if (a === UNKNOWN || b === UNKNOWN) return false;
+  return op === '+' ? add(a.n, b.n) === 0 : a.n === b.n;
+}
+
+const closer = (open: Token): string => `this \`(\` at column ${open.start + 1} is still open`;
+
+function numberAdvice(text: string): string | undefined {
+  if (/^[\da-f_]+$/i.test(text)) return `write hexadecimal as \`0x${text}\` or \`0${text}h\``;
+  return undefined;
+}
+
+/** Spellings of other assemblers. */
+function operatorAdvice(token: Token, cursor: Cursor): string | undefined {
+  const next = cursor.tokens[cursor.at + 1];
+  if (token.text === '%' && next && wordOf(next.text)?.type === 'register')
+    return `NASM writes registers without \`%\`: \`${next.text}\``;
+  if (token.text === '@') return 'NASM has no `@data`: a label is its own offset';
+  return undefined;
+}
+
+function wordAdvice(token: Token, cursor: Cursor): string | undefined {
+  const near = nearest(token.text, []);
+  if (near) return near;
+  return cursor.sees('[') ? `write the size first: \`${token.text} [\`` : undefined;
+}

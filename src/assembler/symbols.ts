@@ -1,0 +1,51 @@
+// Labels and equates. A symbol keeps its value from pass to pass; passes end when none changes (NASM manual §3.8).
+import type { Place } from './diagnostics.ts';
+import { UNKNOWN, Value } from './value.ts';
+
+export class Symbol {
+  /** From the latest definition; UNKNOWN before the first. */
+  value: Value = UNKNOWN;
+  /** The pass that defined it last; 0 = never. */
+  pass = 0;
+  definedAt: Place | null = null;
+  constructor(readonly name: string) {}
+}
+
+export class SymbolTable {
+  private readonly byName = new Map<string, Symbol>();
+  /** The pass now running, from 1. */
+  pass = 0;
+  /** Definitions in this pass that differ from the last pass. */
+  changes = 0;
+
+  get(name: string): Symbol {
+    let symbol = this.byName.get(name);
+    if (!symbol) this.byName.set(name, (symbol = new Symbol(name)));
+    return symbol;
+  }
+
+  startPass(): void {
+    this.pass++;
+    this.changes = 0;
+  }
+
+  /** Gives a symbol its value in this pass. False when it already has a different one in this pass. */
+  define(symbol: Symbol, value: Value, place: Place): boolean {
+    const same = equal(symbol.value, value);
+    if (symbol.pass === this.pass && !same) return false;
+    if (symbol.pass !== this.pass) symbol.definedAt = place;
+    if (!same) this.changes++;
+    symbol.pass = this.pass;
+    symbol.value = value;
+    return true;
+  }
+
+  *defined(): Iterable<Symbol> {
+    for (const symbol of this.byName.values()) if (symbol.pass > 0) yield symbol;
+  }
+}
+
+function equal(a: Value, b: Value): boolean {
+  if (a.n !== b.n || a.unknown !== b.unknown || a.terms.length !== b.terms.length) return false;
+  return a.terms.every((term, i) => term.of === b.terms[i].of && term.times === b.terms[i].times);
+}

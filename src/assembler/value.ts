@@ -1,0 +1,84 @@
+// The value of an expression: an integer plus multiples of things known only later or not at all: section bases,
+// registers (in effective addresses), and "unknown" for what an early pass has not seen yet. NASM manual §3.5, §3.8.
+import { add, type Int, multiply } from './int64.ts';
+import type { Register } from './words.ts';
+
+/** Something whose address is settled after the last pass: a section, or a symbol such as `section..text.start`. */
+export interface Base {
+  readonly type: 'base';
+  /** Creation order: terms are kept sorted by it. */
+  readonly rank: number;
+  /** The address; only after layout. */
+  address(): number;
+}
+export interface Term {
+  readonly of: Base | Register;
+  readonly times: Int;
+}
+
+const NO_TERMS: readonly Term[] = [];
+
+export class Value {
+  constructor(
+    readonly n: Int,
+    readonly terms: readonly Term[] = NO_TERMS,
+    /** Depends on a symbol that this pass does not know; `n` and `terms` mean nothing. */
+    readonly unknown = false,
+  ) {}
+
+  get isScalar(): boolean {
+    return this.terms.length === 0 && !this.unknown;
+  }
+
+  /** The base of a value of the form `base + n`, else null. */
+  get base(): Base | null {
+    const [term] = this.terms;
+    return this.terms.length === 1 && term.times === 1 && term.of.type === 'base' ? term.of : null;
+  }
+
+  get hasRegisters(): boolean {
+    return this.terms.some((term) => term.of.type === 'register');
+  }
+}
+
+export const ZERO = new Value(0);
+export const UNKNOWN = new Value(0, NO_TERMS, true);
+
+const SMALL = Array.from({ length: 257 }, (_, n) => new Value(n));
+
+export function scalar(n: Int): Value {
+  return typeof n === 'number' && n >= 0 && n <= 256 ? SMALL[n] : new Value(n);
+}
+
+/** Sum; equal bases and registers add up, and cancel at zero. */
+export function sum(a: Value, b: Value): Value {
+  if (a.unknown || b.unknown) return UNKNOWN;
+  const n = add(a.n, b.n);
+  if (b.terms.length === 0) return a.terms.length === 0 ? scalar(n) : new Value(n, a.terms);
+  if (a.terms.length === 0) return new Value(n, b.terms);
+  const terms: Term[] = [...a.terms];
+  for (const term of b.terms) {
+    const at = terms.findIndex((other) => other.of === term.of);
+    if (at < 0) {
+      terms.push(term);
+      continue;
+    }
+    const times = add(terms[at].times, term.times);
+    if (times === 0) terms.splice(at, 1);
+    else terms[at] = { of: term.of, times };
+  }
+  return new Value(n, terms.sort(inOrder));
+}
+
+/** Registers first, in NASM's order, then bases in theirs. */
+function inOrder(a: Term, b: Term): number {
+  if (a.of.type !== b.of.type) return a.of.type === 'register' ? -1 : 1;
+  return a.of.rank - b.of.rank;
+}
+
+export function scaled(a: Value, factor: Int): Value {
+  if (a.unknown || factor === 1) return a;
+  if (factor === 0) return ZERO;
+  const terms = a.terms.map((term) => ({ of: term.of, times: multiply(term.times, factor) }));
+  return new Value(multiply(a.n, factor), terms);
+}

@@ -1,0 +1,37 @@
+// The guests that come with Ringside: what they are, how they may be run, which file is the main one.
+// Sources are read by whoever has a file system or a bundle; a sealed guest is given to the learner as an image only.
+
+export interface GuestEntry {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  /** Path below src/guests/. */
+  readonly main: string;
+  readonly sealed: boolean;
+  readonly techniques: readonly ('native' | 'paravirtualization' | 'vt-x')[];
+  readonly display: 'graphics' | 'text' | 'console';
+}
+
+export const GUESTS: readonly GuestEntry[] = [
+  {
+    id: 'penguin-xen', title: 'Penguin (Xen)', summary: 'A small Linux-like kernel, ported to Xen: ring 1, hypercalls, event channels.',
+    main: 'penguin/penguin-xen.asm', sealed: false, techniques: ['paravirtualization'], display: 'console',
+  },
+  {
+    id: 'penguin-native', title: 'Penguin (native)', summary: 'The same kernel from the same source, for the bare machine.',
+    main: 'penguin/penguin-native.asm', sealed: false, techniques: ['native', 'vt-x'], display: 'text',
+  },
+  {
+    id: 'panes', title: 'Panes', summary: 'An unmodified graphical system that has never heard of hypervisors.',
+    main: 'panes/panes.asm', sealed: true, techniques: ['native', 'vt-x'], display: 'graphics',
+  },
+  {
+    id: 'hello-xen', title: 'Hello, Xen', summary: 'Ten lines: a bare guest that prints through a hypercall.',
+    main: 'hello-xen.asm', sealed: false, techniques: ['paravirtualization'], display: 'console',
+  },
+];
+
+/** The entry of a guest, or undefined. */
+export function guestEntry(id: string): GuestEntry | undefined {
+  return GUESTS.find((guest) => guest.id === id);
+}

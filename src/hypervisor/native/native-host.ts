@@ -1,0 +1,108 @@
+// The bare machine: no hypervisor, one guest, and it owns everything. The yardstick for all techniques.
+import { loadFlat } from '../../images/boot.ts';
+import type { Image } from '../../images/image.ts';
+import { Stop } from '../../machine/cpu/cpu.ts';
+import type { Board } from '../../machine/devices/board.ts';
+import type { Pc } from '../../machine/pc.ts';
+import { Channel, Kind, Life } from '../../trace/events.ts';
+import type { DomainState } from '../domain.ts';
+import type { GuestView } from '../guest-view.ts';
+import type { LoopEnd } from '../run-loop.ts';
+import type { BootOptions, TechniqueInfo } from '../technique.ts';
+
+export const NATIVE: TechniqueInfo = { name: 'native', kernelRing: 0, nonRoot: false };
+
+class BareGuest implements GuestView {
+  readonly technique = NATIVE;
+  state: DomainState = 'running';
+  ending = '';
+  consoleOutput = '';
+  readonly consoleInput: number[] = [];
+  constructor(
+    readonly id: number,
+    readonly name: string,
+    readonly board: Board,
+  ) {}
+}
+
+export class NativeHost {
+  readonly guest: BareGuest;
+
+  /** Boots `image` on the machine itself. Throws ImageError when it cannot be loaded. */
+  constructor(
+    readonly pc: Pc,
+    id: number,
+    name: string,
+    image: Image,
+    options: BootOptions,
+  ) {
+    this.guest = new BareGuest(id, name, pc.board);
+    const { recorder, board, cpu } = pc;
+    recorder.domain = id;
+    board.onAccess = (device, write, port, value, size) => recorder.recordFor(id, Kind.device, cpu.cycles, cpu.instructionStart, device, write ? 1 : 0, port, value, size);
+    board.serial.onTransmit = (byte) => recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
+    loadFlat(image, options, pc.memory, pc.memory.size, cpu);
+    recorder.recordFor(id, Kind.domain, cpu.cycles, cpu.eip, Life.booted);
+    // Nobody enters it: it has the processor from the start.
+    recorder.placeOf(id, cpu.cycles).move('kernel', cpu.cycles);
+  }
+
+  /** Runs the machine until `until` (cycles). */
+  run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
+    const { pc, guest } = this;
+    while (guest.state === 'running') {
+      if (stopRequested()) return 'requested';
+      if (pc.cpu.cycles >= until) return 'budget';
+      const end = this.after(pc.run(until), until);
+      if (end) return end;
+    }
+    return 'idle';
+  }
+
+  stepInstruction(): LoopEnd {
+    if (this.guest.state !== 'running') return 'idle';
+    return this.after(this.pc.step(), Infinity) ?? 'budget';
+  }
+
+  private after(stop: number, until: number): LoopEnd | undefined {
+    const { pc } = this;
+    if (pc.board.state !== 'on') return this.ended();
+    switch (stop) {
+      case Stop.halted:
+        return this.halted(until);
+      case Stop.shutdown:
+        this.end('crashed', `triple fault at ${(pc.cpu.instructionStart >>> 0).toString(16).padStart(8, '0')}h: the processor shut down`, Life.tripleFault);
+        return 'idle';
+      case Stop.requested:
+        return 'requested';
+      case Stop.breakpoint:
+        return 'breakpoint';
+      default:
+        return undefined;
+    }
+  }
+
+  /** HLT: time passes until a device interrupts. */
+  private halted(until: number): LoopEnd | undefined {
+    const { pc, guest } = this;
+    pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
+    while (!pc.board.pic.pending() && !pc.cpu.nmiPending) {
+      if (pc.cpu.cycles >= until) return 'budget';
+      if (!pc.passTime(until)) return 'idle';
+    }
+    return undefined;
+  }
+
+  private ended(): LoopEnd {
+    if (this.pc.board.state === 'reset') this.end('rebooting', 'the guest reset the machine', Life.rebooted);
+    else this.end('halted', 'the guest switched the machine off', Life.halted);
+    return 'idle';
+  }
+
+  private end(state: DomainState, reason: string, life: number): void {
+    const { guest, pc } = this;
+    guest.state = state;
+    guest.ending = reason;
+    pc.recorder.recordFor(guest.id, Kind.domain, pc.cpu.cycles, pc.cpu.eip, life);
+  }
+}

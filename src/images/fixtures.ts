@@ -1,0 +1,88 @@
+// Small images made by hand, byte by byte, for the tests of this room.
+
+/** Little-endian words. */
+export const words = (...values: number[]) => {
+  const out = new Uint8Array(values.length * 4);
+  const view = new DataView(out.buffer);
+  values.forEach((v, i) => {
+    view.setUint32(i * 4, v, true);
+  });
+  return out;
+};
+export const concat = (...parts: Uint8Array[]) => Uint8Array.from(parts.flatMap((p) => [...p]));
+export const ascii = (text: string) => Uint8Array.from(text, (c) => c.charCodeAt(0));
+
+/** A flat multiboot kernel of `size` bytes for 1 MiB with 4 KiB of BSS. */
+export function flatKernel(
+  size = 64,
+  fields: Partial<Record<'flags' | 'header' | 'load' | 'loadEnd' | 'bssEnd' | 'entry', number>> = {},
+): Uint8Array {
+  const at = 0x100000;
+  const f = {
+    flags: 0x10003,
+    header: at,
+    load: at,
+    loadEnd: at + size,
+    bssEnd: at + size + 4096,
+    entry: at + 32,
+    ...fields,
+  };
+  const body = new Uint8Array(size).fill(0xf4);
+  body.set(
+    words(0x1badb002, f.flags, -(0x1badb002 + f.flags), f.header, f.load, f.loadEnd, f.bssEnd, f.entry),
+  );
+  return body;
+}
+
+interface ElfPart {
+  type?: number;
+  virtual?: number;
+  physical?: number;
+  data: Uint8Array;
+  memorySize?: number;
+  fileSize?: number;
+  offset?: number;
+}
+/** An ELF32 executable for the i386 with these program headers. */
+export function elf(
+  parts: ElfPart[],
+  entry = 0x100000,
+  patch: (bytes: Uint8Array) => void = () => {},
+): Uint8Array {
+  const headers = 52 + 32 * parts.length;
+  let at = headers;
+  const programs: Uint8Array[] = [];
+  for (const p of parts) {
+    programs.push(
+      words(
+        p.type ?? 1,
+        p.offset ?? at,
+        p.virtual ?? 0x100000,
+        p.physical ?? p.virtual ?? 0x100000,
+        p.fileSize ?? p.data.length,
+        p.memorySize ?? p.data.length,
+        5,
+        4,
+      ),
+    );
+    at += p.data.length;
+  }
+  const header = new Uint8Array(52);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
+  const view = new DataView(header.buffer);
+  view.setUint16(16, 2, true);
+  view.setUint16(18, 3, true);
+  view.setUint32(20, 1, true);
+  view.setUint32(24, entry, true);
+  view.setUint32(28, 52, true);
+  view.setUint16(40, 52, true);
+  view.setUint16(42, 32, true);
+  view.setUint16(44, parts.length, true);
+  const bytes = concat(header, ...programs, ...parts.map((p) => p.data));
+  patch(bytes);
+  return bytes;
+}
+
+/** One note named Xen. */
+export const xenNote = (type: number, data: Uint8Array) =>
+  concat(words(4, data.length, type), ascii('Xen\0'), data, new Uint8Array((4 - (data.length % 4)) % 4));

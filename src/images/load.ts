@@ -1,0 +1,149 @@
+// From bytes to an Image: which kind of file it is, and the one entry to all loaders. Multiboot 1 (Multiboot
+// Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, boot sectors. Nothing here throws anything but ImageError.
+import { type Elf, isElf, readElf } from './elf.ts';
+import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
+import { findHeader, readHeader } from './multiboot-header.ts';
+import { looksLikeHardDisk, recognize } from './recognize.ts';
+import { readXenInfo, xenSegments } from './xen.ts';
+
+const ACCEPTED =
+  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, and boot sectors or floppy images.';
+const SECTOR = 512;
+const LARGEST_FLOPPY = 2880 * 1024;
+const BOOT_ADDRESS = 0x7c00;
+
+/** The kind of an image by its first signs; throws ImageError when it is none of them. */
+export function identify(bytes: Uint8Array, name = 'image'): ImageKind {
+  return parseImage(bytes, name).kind;
+}
+
+/**
+ * Reads an image. A kernel that is both multiboot and Xen is reported as multiboot, with `xen` filled in.
+ * Throws ImageError with one line: what the file looks like, and what is accepted.
+ */
+export function parseImage(bytes: Uint8Array, name = 'image'): Image {
+  if (bytes.length > MAX_IMAGE_BYTES)
+    throw new ImageError(`${name}: ${bytes.length >> 20} MiB is more than an image may have (64 MiB)`);
+  if (isElf(bytes)) return parseElf(bytes, name);
+  const header = findHeader(bytes);
+  if (header >= 0) return parseFlat(bytes, header, name);
+  const known = recognize(bytes);
+  if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
+  if (bytes.length >= SECTOR && bytes[0x1fe] === 0x55 && bytes[0x1ff] === 0xaa)
+    return parseBootSector(bytes, name);
+  const hint = bytes.length === SECTOR ? ' (512 bytes, but no 55AAh signature at the end)' : '';
+  throw new ImageError(`${name}: is not an image that can boot${hint}. ${ACCEPTED}`);
+}
+
+function parseElf(bytes: Uint8Array, name: string): Image {
+  const elf = readElf(bytes, name);
+  const xen = readXenInfo(elf, name) ?? undefined;
+  const at = findHeader(bytes);
+  const symbols = elf.symbols();
+  if (at >= 0) {
+    const header = readHeader(bytes, at, name, physicalEntry(elf));
+    const segments = header.segment ? [header.segment] : plainSegments(elf);
+    checkEntry(segments, header.info.entry, name);
+    return {
+      kind: 'multiboot',
+      description: 'a multiboot kernel',
+      name,
+      segments,
+      entry: header.info.entry,
+      bits: 32,
+      multiboot: header.info,
+      xen,
+      symbols,
+    };
+  }
+  if (xen) {
+    const segments = xenSegments(elf, xen, name);
+    checkEntry(segments, xen.entry - xen.virtualBase, name);
+    return {
+      kind: 'xen',
+      description: 'a paravirtualized kernel for Xen',
+      name,
+      segments,
+      entry: xen.entry,
+      bits: 32,
+      xen,
+      symbols,
+    };
+  }
+  const segments = plainSegments(elf);
+  const entry = physicalEntry(elf);
+  checkEntry(segments, entry, name);
+  return {
+    kind: 'elf32',
+    description: 'a plain 32-bit ELF program',
+    name,
+    segments,
+    entry,
+    bits: 32,
+    symbols,
+  };
+}
+
+const plainSegments = (elf: Elf): Segment[] =>
+  elf.segments.map((s) => ({
+    address: s.physical,
+    virtualAddress: s.virtual,
+    data: s.data,
+    memorySize: s.memorySize,
+  }));
+
+/** The ELF entry is virtual; a kernel linked high but loaded low starts at the physical twin. */
+function physicalEntry(elf: Elf): number {
+  const s = elf.segments.find((x) => elf.entry >= x.virtual && elf.entry < x.virtual + x.memorySize);
+  return s ? elf.entry - s.virtual + s.physical : elf.entry;
+}
+
+function checkEntry(segments: Segment[], entry: number, name: string): void {
+  if (!segments.some((s) => entry >= s.address && entry < s.address + s.memorySize)) {
+    throw new ImageError(
+      `${name}: its entry point ${(entry >>> 0).toString(16).toUpperCase()}h lies outside everything it loads`,
+    );
+  }
+}
+
+/** A flat file with the address fields in its multiboot header (the "a.out kludge"). */
+function parseFlat(bytes: Uint8Array, at: number, name: string): Image {
+  const { info, segment } = readHeader(bytes, at, name, null);
+  if (!segment)
+    throw new ImageError(
+      `${name}: has a multiboot header, but is neither ELF nor gives load addresses (flag 16)`,
+    );
+  checkEntry([segment], info.entry, name);
+  return {
+    kind: 'multiboot',
+    description: 'a multiboot kernel',
+    name,
+    segments: [segment],
+    entry: info.entry,
+    bits: 32,
+    multiboot: info,
+    symbols: [],
+  };
+}
+
+function parseBootSector(bytes: Uint8Array, name: string): Image {
+  if (bytes.length > LARGEST_FLOPPY || (bytes.length > SECTOR && looksLikeHardDisk(bytes))) {
+    throw new ImageError(`${name}: looks like a hard disk image with a partition table. ${ACCEPTED}`);
+  }
+  const segment = {
+    address: BOOT_ADDRESS,
+    virtualAddress: BOOT_ADDRESS,
+    data: bytes.slice(0, SECTOR),
+    memorySize: SECTOR,
+  };
+  return {
+    kind: 'boot-sector',
+    description: bytes.length > SECTOR ? 'a floppy image' : 'a boot sector',
+    name,
+    segments: [segment],
+    entry: BOOT_ADDRESS,
+    bits: 16,
+    symbols: [],
+    disk: bytes.slice(),
+  };
+}

@@ -1,0 +1,212 @@
+// Decoded instructions, kept by physical page so that they survive changes of address space. A store into a page of code
+// is noticed before the next instruction (the P6 rule for self-modifying code, SDM vol. 3 §8.1.3), also when it came
+// through another mapping, from a device or from a hypervisor: PhysicalMemory counts writes to pages that hold decoded code.
+import { decode } from '../isa/decode.ts';
+import { CS, type Instruction } from '../isa/instruction.ts';
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import type { Cpu } from './cpu.ts';
+import { bind } from './executors/index.ts';
+import { fault, VECTOR } from './fault.ts';
+import { translate } from './paging.ts';
+import { Access } from './segmentation.ts';
+
+const PAGE = 0x1000;
+/** Instructions that may be longer than what is left of the page. */
+const LONGEST = 15;
+/** After so many rebuilds in quick succession, a page is taken to hold data beside code. */
+const REBUILDS = 16;
+/** Cycles after which such a page is tried as pure code again. */
+const RETRY = 20_000_000;
+
+/** What has been decoded from one physical page, for one default operand size. */
+class CodePage {
+  readonly table: (Instruction | null)[] = new Array(PAGE).fill(null);
+  version = 0;
+  rebuilds = 0;
+  /**
+   * Code and data that is written share this page: stores are not watched, instead every instruction is compared with the
+   * bytes it was decoded from before it runs. Costs a little always, where watching would decode everything anew all the time.
+   */
+  checked = false;
+  retryAt = 0;
+  /** The bytes that the instructions in `table` were decoded from; made when first needed. */
+  bytes: Uint8Array | null = null;
+  /** The instruction that reaches into the next page, its place and its bytes. */
+  crossing: Instruction | null = null;
+  crossingAt = 0;
+  crossingBytes: Uint8Array | null = null;
+
+  constructor(
+    readonly frame: number,
+    readonly mode: 16 | 32,
+  ) {}
+
+  clear(): void {
+    this.table.fill(null);
+    this.crossing = null;
+  }
+}
+
+/** The decoded code of one processor, and the page it executes from at the moment. */
+export class CodeCache {
+  private readonly pages: (CodePage | null)[];
+  private readonly memory: PhysicalMemory;
+  private readonly scratch = new Uint8Array(32);
+  private page: CodePage | null = null;
+
+  /** EIP of the current page's first byte, and how many of its bytes lie within CS. */
+  start = 0;
+  valid = 0;
+  /** Decoded instructions of the current page by offset. */
+  table: (Instruction | null)[] = [];
+  frame = 0;
+  version = 0;
+  generation = -1;
+  /** True when each instruction must pass `confirm` before it runs. */
+  careful = false;
+
+  constructor(private readonly cpu: Cpu) {
+    this.memory = cpu.memory;
+    this.pages = new Array((this.memory.size / PAGE) * 2).fill(null);
+  }
+
+  /** Makes the page of CS:EIP current. Raises #GP(0) beyond the limit, #PF, #UD where there is no memory. */
+  open(): void {
+    const { cpu } = this;
+    const cs = cpu.segments[CS];
+    const eip = cpu.eip;
+    cpu.instructionStart = eip;
+    this.valid = 0;
+    if (eip > cs.limit) fault(cpu, VECTOR.GP, 0);
+    const linear = (cs.base + eip) >>> 0;
+    const physical = translate(cpu, linear, false, cpu.cpl === 3);
+    // An empty bus reads as ones, and FF FF is no instruction.
+    if (physical >= this.memory.size) fault(cpu, VECTOR.UD);
+    const frame = physical >>> 12;
+    const wide = (cs.access & Access.big) !== 0;
+    const index = frame * 2 + (wide ? 1 : 0);
+    const page = (this.pages[index] ??= new CodePage(frame, wide ? 32 : 16));
+    this.validate(page);
+    this.page = page;
+    this.start = eip - (linear & 0xfff);
+    this.valid = Math.min(PAGE, cs.limit - this.start + 1);
+    this.table = page.table;
+    this.frame = frame;
+    this.version = this.memory.codeVersion[frame];
+    // Only now: translating may have moved it on.
+    this.generation = cpu.tlb.generation;
+    this.careful = page.checked || this.valid < PAGE;
+  }
+
+  /** The page's contents may have changed since it was last current. */
+  private validate(page: CodePage): void {
+    const version = this.memory.codeVersion[page.frame];
+    const now = this.cpu.cycles;
+    if (page.checked) {
+      if (now < page.retryAt) return;
+      page.checked = false;
+      page.rebuilds = 0;
+      page.version = -1;
+    }
+    if (page.version !== version) {
+      page.rebuilds = now < page.retryAt ? page.rebuilds + 1 : 1;
+      page.retryAt = now + RETRY;
+      page.version = version;
+      page.clear();
+      if (page.rebuilds > REBUILDS) {
+        page.checked = true;
+        page.bytes ??= new Uint8Array(PAGE);
+        return;
+      }
+    }
+    this.memory.hasCode[page.frame] = 1;
+  }
+
+  /** The instruction at offset `at` of the current page, decoded anew. Raises #UD, #GP(0), and #PF of the next page. */
+  decode(at: number): Instruction {
+    const page = this.page!;
+    const base = page.frame * PAGE;
+    const bytes = this.memory.bytes;
+    this.cpu.instructionStart = this.cpu.eip;
+    const decoded = decode(bytes, base + at, page.mode, base + this.valid);
+    if (typeof decoded === 'string') {
+      if (decoded !== 'short') this.reject(decoded, bytes, base + at);
+      // The limit of the segment falls into the instruction.
+      if (this.valid < PAGE) fault(this.cpu, VECTOR.GP, 0);
+      return this.crossPage(page, at);
+    }
+    bind(decoded, this.cpu.cost);
+    if (page.checked) this.remember(page, at, decoded.length);
+    page.table[at] = decoded;
+    return decoded;
+  }
+
+  /**
+   * For `careful` pages: the instruction still stands in memory as it was decoded, and lies within the limit. If not, what
+   * stands there now.
+   */
+  confirm(at: number, i: Instruction): Instruction {
+    const page = this.page!;
+    const { length } = i;
+    if (at + length > this.valid && i !== page.crossing) fault(this.cpu, VECTOR.GP, 0);
+    if (!page.checked) return i;
+    const known = page.bytes!;
+    const bytes = this.memory.bytes;
+    const base = page.frame * PAGE + at;
+    for (let k = 0; k < length; k++) {
+      if (bytes[base + k] !== known[at + k]) return this.decode(at);
+    }
+    return i;
+  }
+
+  /** Notes the bytes of a new instruction; instructions that were decoded from other bytes in the same place are dropped. */
+  private remember(page: CodePage, at: number, length: number): void {
+    const known = page.bytes!;
+    const bytes = this.memory.bytes;
+    const base = page.frame * PAGE;
+    for (let k = at; k < at + length; k++) known[k] = bytes[base + k];
+    for (let k = Math.max(0, at - LONGEST + 1); k < at + length; k++) {
+      const other = page.table[k];
+      if (other !== null && k + other.length > at) page.table[k] = null;
+    }
+  }
+
+  /** An instruction that begins in this page and ends in the next one. It is compared byte by byte each time. */
+  private crossPage(page: CodePage, at: number): Instruction {
+    const { cpu, memory, scratch } = this;
+    const cs = cpu.segments[CS];
+    const inFirst = PAGE - at;
+    const allowed = Math.min(LONGEST, cs.limit - cpu.eip + 1);
+    if (allowed <= inFirst) fault(cpu, VECTOR.GP, 0);
+    const next = translate(cpu, (cs.base + cpu.eip + inFirst) >>> 0, false, cpu.cpl === 3);
+    for (let k = 0; k < allowed; k++) {
+      scratch[k] = memory.read8(k < inFirst ? page.frame * PAGE + at + k : next + k - inFirst);
+    }
+    const known = page.crossing;
+    if (known !== null && page.crossingAt === at && known.length <= allowed) {
+      let same = true;
+      for (let k = 0; k < known.length && same; k++) same = scratch[k] === page.crossingBytes![k];
+      if (same) return known;
+    }
+    const decoded = decode(scratch, 0, page.mode, allowed);
+    if (typeof decoded === 'string') this.reject(decoded === 'short' ? 'long' : decoded, scratch, 0);
+    bind(decoded, cpu.cost);
+    page.crossing = decoded;
+    page.crossingAt = at;
+    page.crossingBytes = scratch.slice(0, decoded.length);
+    return decoded;
+  }
+
+  /** Bytes that are no instruction of this processor. There is no x87 either: its opcodes are #NM where software asked for that. */
+  private reject(why: 'invalid' | 'long', bytes: Uint8Array, at: number): never {
+    const { cpu } = this;
+    if (why === 'long') fault(cpu, VECTOR.GP, 0);
+    let p = at;
+    while (p < at + LONGEST && PREFIXES.has(bytes[p])) p++;
+    const CR0_EM_TS = 0xc;
+    if ((bytes[p] & 0xf8) === 0xd8 && cpu.cr0 & CR0_EM_TS) fault(cpu, VECTOR.NM);
+    fault(cpu, VECTOR.UD);
+  }
+}
+
+const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);

@@ -1,0 +1,206 @@
+// The fetch–execute cycle, and what comes between two instructions (SDM vol. 3 §6.9, table 6-2): debug traps, NMI,
+// interrupts, breakpoints. The inner loop does none of that; it leaves for `boundary` when a flag says that something may be due.
+import { Attention, type Cpu, Stop } from './cpu.ts';
+import { CS } from '../isa/instruction.ts';
+import { CodeCache } from './code-cache.ts';
+import { instructionBreakpoints } from './debug.ts';
+import { EXITED, isFault } from './fault.ts';
+import { RF, TF } from './flags.ts';
+import { acceptPending, debugException, deliverDebugTrap, deliverFault } from './interrupts.ts';
+import { syncA20 } from './paging.ts';
+
+/** `run` comes back at least this often, in cycles, whatever it was asked for. */
+const SLICE = 1 << 20;
+const DR6_BS = 1 << 14;
+/** L0..G3 of DR7: some breakpoint is on. */
+const DR7_ENABLES = 0xff;
+
+/** What the loop remembers of one processor between calls. */
+class Execution {
+  readonly code: CodeCache;
+  /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
+  stoppedAt = -1;
+  stoppedAfter = -1;
+
+  constructor(cpu: Cpu) {
+    this.code = new CodeCache(cpu);
+  }
+}
+
+const executions = new WeakMap<Cpu, Execution>();
+
+function executionOf(cpu: Cpu): Execution {
+  let execution = executions.get(cpu);
+  if (!execution) executions.set(cpu, (execution = new Execution(cpu)));
+  return execution;
+}
+
+/**
+ * Runs instructions and delivers events until there is a reason to stop.
+ * @param until absolute cycle count; the first instruction boundary at or behind it ends the run
+ * @returns Stop.*. `Stop.budget` may also come earlier than `until`: after a port access (the board may have got a nearer
+ *   deadline) and after a slice of about a million cycles; so look at `cpu.cycles` and call again
+ */
+export function run(cpu: Cpu, until: number): number {
+  const execution = executionOf(cpu);
+  syncA20(cpu);
+  execution.code.generation = -1;
+  cpu.attention = Attention.event;
+  const end = Math.min(until, cpu.cycles + SLICE);
+  for (;;) {
+    try {
+      return loop(cpu, execution, end);
+    } catch (thrown) {
+      recover(cpu, thrown);
+    }
+    if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
+  }
+}
+
+/**
+ * Executes exactly one instruction, or delivers one event if one is due. Session breakpoints are not looked at.
+ * @returns Stop.none, or why nothing could be done or what the instruction led to
+ */
+export function step(cpu: Cpu): number {
+  const execution = executionOf(cpu);
+  syncA20(cpu);
+  execution.code.generation = -1;
+  cpu.attention = Attention.event;
+  if (cpu.stop === Stop.none) {
+    try {
+      if (!deliverPending(cpu)) {
+        if (cpu.halted) return Stop.halted;
+        one(cpu, execution.code);
+      }
+    } catch (thrown) {
+      recover(cpu, thrown);
+    }
+  }
+  return takeStop(cpu);
+}
+
+function takeStop(cpu: Cpu): number {
+  const stop = cpu.stop;
+  cpu.stop = Stop.none;
+  return stop;
+}
+
+/** A fault becomes an exception of the guest; a VM exit has done its work; anything else is an error of ours. */
+function recover(cpu: Cpu, thrown: unknown): void {
+  if (isFault(thrown)) {
+    cpu.pendingDebug = 0;
+    deliverFault(cpu, thrown);
+  } else if (thrown !== EXITED) throw thrown;
+}
+
+function loop(cpu: Cpu, execution: Execution, end: number): number {
+  const { code } = execution;
+  const tlb = cpu.tlb;
+  const versions = cpu.memory.codeVersion;
+  // Locals for what changes only with the page.
+  let start = 0;
+  let valid = 0;
+  let frame = 0;
+  let version = 0;
+  let generation = -1;
+  let careful = false;
+  let table = code.table;
+  for (;;) {
+    if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) {
+      const stop = boundary(cpu, execution, end);
+      if (stop >= 0) return stop;
+      continue;
+    }
+    if (cpu.cycles >= end) return Stop.budget;
+    const eip = cpu.eip;
+    let at = (eip - start) >>> 0;
+    if (at >= valid || tlb.generation !== generation || versions[frame] !== version) {
+      valid = 0;
+      code.open();
+      start = code.start;
+      valid = code.valid;
+      frame = code.frame;
+      version = code.version;
+      generation = code.generation;
+      careful = code.careful;
+      table = code.table;
+      at = (eip - start) >>> 0;
+    }
+    let i = table[at];
+    if (i === null) i = code.decode(at);
+    else if (careful) i = code.confirm(at, i);
+    cpu.instructionStart = eip;
+    cpu.eip = (eip + i.length) >>> 0;
+    cpu.cycles += i.cost;
+    i.execute!(cpu as never, i);
+    cpu.instructions++;
+  }
+}
+
+/** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, or -1 to go on */
+function boundary(cpu: Cpu, execution: Execution, end: number): number {
+  if (cpu.stop !== Stop.none) return takeStop(cpu);
+  if (cpu.attention & Attention.board) {
+    cpu.attention &= ~Attention.board;
+    return Stop.budget;
+  }
+  if (deliverPending(cpu)) return -1;
+  if (cpu.halted) return Stop.halted;
+  const armed = cpu.dr[7] & DR7_ENABLES;
+  if ((cpu.shadow | (cpu.flags & (TF | RF)) | armed | cpu.breakpoints.size) === 0) {
+    cpu.attention = 0;
+    return -1;
+  }
+  if (cpu.cycles >= end) return Stop.budget;
+  if (cpu.breakpoints.size !== 0 && atBreakpoint(cpu, execution)) return Stop.breakpoint;
+  one(cpu, execution.code);
+  return -1;
+}
+
+function deliverPending(cpu: Cpu): boolean {
+  // A trap that came with MOV SS waits for one more instruction (SDM vol. 3 §6.8.3).
+  if (cpu.pendingDebug !== 0 && !(cpu.shadow & 2)) {
+    const bits = cpu.pendingDebug;
+    cpu.pendingDebug = 0;
+    deliverDebugTrap(cpu, bits);
+    return true;
+  }
+  return acceptPending(cpu);
+}
+
+/** A session breakpoint stops once before its instruction; calling `run` again passes it. */
+function atBreakpoint(cpu: Cpu, execution: Execution): boolean {
+  const linear = (cpu.segments[CS].base + cpu.eip) >>> 0;
+  if (!cpu.breakpoints.has(linear)) return false;
+  if (execution.stoppedAt === linear && execution.stoppedAfter === cpu.instructions) return false;
+  execution.stoppedAt = linear;
+  execution.stoppedAfter = cpu.instructions;
+  return true;
+}
+
+/** One instruction with all its consequences: shadows that expire, RF, single-step and data breakpoints. */
+function one(cpu: Cpu, code: CodeCache): void {
+  const { shadow, flags } = cpu;
+  const silicon = cpu.intercepts;
+  if (cpu.dr[7] & DR7_ENABLES && !(flags & RF)) {
+    const hit = instructionBreakpoints(cpu);
+    if (hit !== 0) return debugException(cpu, hit);
+  }
+  // RF lasts for one instruction. Should that fault, the pushed image has it again.
+  cpu.flags &= ~RF;
+  code.open();
+  const at = (cpu.eip - code.start) >>> 0;
+  let i = code.table[at];
+  if (i === null) i = code.decode(at);
+  else if (code.careful) i = code.confirm(at, i);
+  cpu.instructionStart = cpu.eip;
+  cpu.eip = (cpu.eip + i.length) >>> 0;
+  cpu.cycles += i.cost;
+  i.execute!(cpu as never, i);
+  cpu.instructions++;
+  cpu.shadow &= ~shadow;
+  // INT n and its kin clear TF on their way, so the handler is not stepped into (SDM vol. 3 §17.3.1.4).
+  if (flags & TF && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation)) cpu.pendingDebug |= DR6_BS;
+}
+
+const CLEARS_TF: ReadonlySet<string> = new Set(['int', 'int3', 'into', 'int1']);

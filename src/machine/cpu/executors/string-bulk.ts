@@ -1,0 +1,89 @@
+// REP MOVS and REP STOS in one piece: as far as source and destination each stay within a page that the TLB already lets
+// through without a further check. Whatever is not plain (limits, page crossings, overlap, empty bus) is left to the
+// element-wise way, which raises the right fault at the right element.
+import { EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
+import { segmentAllows } from '../access.ts';
+import type { Cpu } from '../cpu.ts';
+import { TLB_SIZE, tlbSlot } from '../tlb.ts';
+
+/** Below this many bytes the element-wise way is as quick. */
+const WORTH_WHILE = 32;
+const PAGE = 0x1000;
+
+/** log2 of the element size: the opcode's bit 0 clear means bytes. */
+function elementShift(i: Instruction): number {
+  if (!(i.form.opcode & 1)) return 0;
+  return i.operandSize === 32 ? 2 : 1;
+}
+
+function pointer(cpu: Cpu, i: Instruction, register: number): number {
+  return i.addressSize === 32 ? cpu.regs[register] >>> 0 : cpu.regs16[register << 1];
+}
+
+function advance(cpu: Cpu, i: Instruction, register: number, bytes: number): void {
+  if (i.addressSize === 32) cpu.regs[register] += bytes;
+  else cpu.regs16[register << 1] += bytes;
+}
+
+/** Bytes from an offset to the end of its page, not beyond the end of 16-bit offsets. */
+function roomAt(cpu: Cpu, i: Instruction, segment: number, offset: number): number {
+  const room = PAGE - ((cpu.segments[segment].base + offset) & (PAGE - 1));
+  return i.addressSize === 32 ? room : Math.min(room, 0x10000 - offset);
+}
+
+/** Physical address of plain memory, or -1 when the access has to go the long way. */
+function plain(cpu: Cpu, segment: number, offset: number, bytes: number, write: boolean): number {
+  const s = cpu.segments[segment];
+  if (!segmentAllows(s, offset, bytes, write)) return -1;
+  const linear = (s.base + offset) >>> 0;
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const tags = write ? cpu.tlb.write : cpu.tlb.read;
+  if (tags[cpu.cpl === 3 ? slot + TLB_SIZE : slot] !== page) return -1;
+  return (cpu.tlb.frame[slot] | (linear & (PAGE - 1))) >>> 0;
+}
+
+/** Copies a run of elements. @param left elements that REP has left; @returns elements done */
+export function moveBlock(cpu: Cpu, i: Instruction, left: number): number {
+  const shift = elementShift(i);
+  const from = pointer(cpu, i, ESI);
+  const to = pointer(cpu, i, EDI);
+  const room = Math.min(roomAt(cpu, i, i.segment, from), roomAt(cpu, i, ES, to)) >>> shift;
+  const elements = Math.min(left, room);
+  const bytes = elements << shift;
+  if (bytes < WORTH_WHILE) return 0;
+  const source = plain(cpu, i.segment, from, bytes, false);
+  if (source < 0) return 0;
+  const destination = plain(cpu, ES, to, bytes, true);
+  if (destination < 0) return 0;
+  // Upward into its own source, MOVS repeats what it has just written; a block copy would not.
+  if (destination > source && destination < source + bytes) return 0;
+  const { memory } = cpu;
+  memory.bytes.copyWithin(destination, source, source + bytes);
+  if (memory.hasCode[destination >>> 12]) memory.touchCode(destination);
+  advance(cpu, i, ESI, bytes);
+  advance(cpu, i, EDI, bytes);
+  return elements;
+}
+
+/** Fills a run of elements with the accumulator. @param left elements that REP has left; @returns elements done */
+export function storeBlock(cpu: Cpu, i: Instruction, left: number): number {
+  const shift = elementShift(i);
+  const to = pointer(cpu, i, EDI);
+  const elements = Math.min(left, roomAt(cpu, i, ES, to) >>> shift);
+  const bytes = elements << shift;
+  if (bytes < WORTH_WHILE) return 0;
+  const destination = plain(cpu, ES, to, bytes, true);
+  if (destination < 0) return 0;
+  const { memory } = cpu;
+  const data = memory.bytes;
+  const size = 1 << shift;
+  for (let k = 0; k < size; k++) data[destination + k] = cpu.regs8[k];
+  // Doubling what is there keeps the pattern of words and doublewords.
+  for (let filled = size; filled < bytes; filled *= 2) {
+    data.copyWithin(destination + filled, destination, destination + Math.min(filled, bytes - filled));
+  }
+  if (memory.hasCode[destination >>> 12]) memory.touchCode(destination);
+  advance(cpu, i, EDI, bytes);
+  return elements;
+}

@@ -1,0 +1,29 @@
+// Where guests come from: sources to assemble, or a finished image. The session asks; the page answers from its bundle,
+// the terminal from its files, a learner from the editor.
+import { type Assembly, assemble } from '../assembler/assemble.ts';
+import type { Image } from '../images/image.ts';
+import { parseImage } from '../images/load.ts';
+
+export type GuestSource =
+  | { kind: 'source'; files: ReadonlyMap<string, string>; main: string; /** The learner may not see it. */ sealed: boolean }
+  | { kind: 'image'; name: string; bytes: Uint8Array };
+
+export interface GuestLibrary {
+  /** The guest's source or image; undefined when there is no such guest. */
+  find(guest: string): GuestSource | undefined;
+  /** Include files that every source may use, by path. */
+  readonly includes: ReadonlyMap<string, string>;
+}
+
+export type BuiltGuest =
+  | { image: Image; assembly: Assembly | null; bytes: Uint8Array; sealed: boolean; diagnostics: [] }
+  | { image: null; assembly: Assembly; diagnostics: Assembly['diagnostics'] };
+
+/** Assembles (when it is source) and parses. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
+export function buildGuest(source: GuestSource, includes: ReadonlyMap<string, string>): BuiltGuest {
+  if (source.kind === 'image') return { image: parseImage(source.bytes, source.name), assembly: null, bytes: source.bytes, sealed: true, diagnostics: [] };
+  const files = new Map([...includes, ...source.files]);
+  const assembly = assemble(files, source.main);
+  if (assembly.diagnostics.some((d) => d.severity === 'error')) return { image: null, assembly, diagnostics: assembly.diagnostics };
+  return { image: parseImage(assembly.bytes, source.main), assembly, bytes: assembly.bytes, sealed: source.sealed, diagnostics: [] };
+}

@@ -1,0 +1,49 @@
+// A scenario: one host and the domains on it, as a file. Untrusted input: validated, bounded, one clear error.
+import * as v from 'valibot';
+import { PROCESSORS } from '../cost/processors.ts';
+
+const name = v.pipe(v.string(), v.minLength(1), v.maxLength(60));
+
+export const TECHNIQUES = ['native', 'paravirtualization', 'vt-x'] as const;
+
+const DomainSchema = v.object({
+  name,
+  /** A guest of the library, or a file that came with the request. */
+  guest: name,
+  technique: v.picklist(TECHNIQUES),
+  memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(512)),
+  commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
+});
+
+export const ScenarioSchema = v.object({
+  name,
+  title: v.pipe(v.string(), v.maxLength(120)),
+  summary: v.optional(v.pipe(v.string(), v.maxLength(400)), ''),
+  processor: v.picklist(PROCESSORS),
+  clockHz: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1_000_000), v.maxValue(4_000_000_000))),
+  memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(1024)),
+  domains: v.pipe(v.array(DomainSchema), v.minLength(1), v.maxLength(8)),
+});
+export type Scenario = v.InferOutput<typeof ScenarioSchema>;
+export type ScenarioDomain = Scenario['domains'][number];
+
+export class ScenarioError extends Error {
+  override name = 'ScenarioError';
+}
+
+/** Reads a scenario. Throws ScenarioError with one line that names the field. */
+export function parseScenario(value: unknown): Scenario {
+  const result = v.safeParse(ScenarioSchema, value);
+  if (!result.success) {
+    const issue = result.issues[0];
+    throw new ScenarioError(`scenario: ${v.getDotPath(issue) ?? 'file'}: ${issue.message}`);
+  }
+  const scenario = result.output;
+  const native = scenario.domains.filter((d) => d.technique === 'native');
+  if (native.length && scenario.domains.length > 1) throw new ScenarioError('scenario: domains: a native guest owns the whole machine, so it must be the only one');
+  const asked = scenario.domains.reduce((sum, d) => sum + d.memoryMiB, 0);
+  if (!native.length && asked > scenario.memoryMiB - 4) {
+    throw new ScenarioError(`scenario: memoryMiB: ${asked} MiB for domains and 4 MiB for the hypervisor do not fit into ${scenario.memoryMiB} MiB`);
+  }
+  return scenario;
+}

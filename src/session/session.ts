@@ -1,0 +1,229 @@
+// A session: a scenario brought to life. Boot, run, pause, step, input; deterministic: everything that comes from
+// outside enters here, at a named cycle.
+import type { Assembly } from '../assembler/assemble.ts';
+import { guestEntry } from '../guests/catalog.ts';
+import type { GuestView } from '../hypervisor/guest-view.ts';
+import type { LoopEnd } from '../hypervisor/run-loop.ts';
+import type { TechniqueName } from '../hypervisor/technique.ts';
+import { Stop } from '../machine/cpu/cpu.ts';
+import { Kind } from '../trace/events.ts';
+import { Host } from './host.ts';
+import { type BuiltGuest, buildGuest, type GuestLibrary, type GuestSource } from './library.ts';
+import { ScenarioError, type Scenario, type ScenarioDomain } from './scenario.ts';
+
+/** One domain of the session: what it was configured to be, and what was last booted in it. */
+export class SessionDomain {
+  technique: TechniqueName;
+  built: Extract<BuiltGuest, { image: object }> | null = null;
+  /** Serial and console text so far, whatever the guest prints with; bounded. */
+  text = '';
+  debugText = '';
+  /** Characters and scan codes that a full device did not take yet. */
+  pendingInput: number[] = [];
+  stopped = false;
+
+  constructor(
+    readonly id: number,
+    readonly config: ScenarioDomain,
+  ) {
+    this.technique = config.technique;
+  }
+  get assembly(): Assembly | null {
+    return this.built?.assembly ?? null;
+  }
+}
+
+export type BootResult = { ok: true } | { ok: false; message: string; diagnostics: Assembly['diagnostics'] };
+/** One external input: replayed at the same cycle it gives the same run. */
+export interface Input {
+  cycle: number;
+  domain: number;
+  kind: 'text' | 'keys';
+  codes: number[];
+}
+
+const MAX_TEXT = 1 << 20;
+
+export class Session {
+  readonly host: Host;
+  readonly domains: SessionDomain[];
+  readonly inputs: Input[] = [];
+
+  /** Does not boot. Throws RangeError for an impossible processor or memory size. */
+  constructor(
+    readonly scenario: Scenario,
+    private readonly library: GuestLibrary,
+  ) {
+    this.host = new Host(scenario);
+    this.domains = scenario.domains.map((config, id) => new SessionDomain(id, config));
+  }
+
+  get now(): number {
+    return this.host.now;
+  }
+
+  view(id: number): GuestView | undefined {
+    return this.host.guest(id);
+  }
+
+  /** Boots every domain of the scenario. Throws ScenarioError with the first reason why one cannot. */
+  bootAll(): void {
+    for (const domain of this.domains) {
+      const result = this.boot(domain.id);
+      if (!result.ok) throw new ScenarioError(`${domain.config.name}: ${result.message}`);
+    }
+  }
+
+  /** Boots a domain (again) while the others go on. When it cannot be built, nothing changes. */
+  boot(id: number, request: { technique?: TechniqueName; source?: GuestSource } = {}): BootResult {
+    const domain = this.domains[id];
+    const source = request.source ?? this.library.find(domain.config.guest);
+    if (!source) return refuse(`there is no guest "${domain.config.guest}"`);
+    const technique = request.technique ?? domain.technique;
+    if (technique === 'native' && this.domains.length > 1) return refuse('a guest on the bare machine owns all of it: only one can run there');
+    let built: BuiltGuest;
+    try {
+      built = buildGuest(source, this.library.includes);
+    } catch (error) {
+      return refuse((error as Error).message);
+    }
+    if (!built.image) {
+      const first = built.diagnostics.find((d) => d.severity === 'error')!;
+      return { ok: false, message: `${first.file}:${first.line}:${first.column}: ${first.message}`, diagnostics: built.diagnostics };
+    }
+    return this.start(domain, built, technique);
+  }
+
+  private start(domain: SessionDomain, built: NonNullable<SessionDomain['built']>, technique: TechniqueName): BootResult {
+    const before = { built: domain.built, technique: domain.technique };
+    try {
+      this.bootHost(domain, built, technique);
+    } catch (error) {
+      // The old guest had to make room; it comes back as it would after a reboot.
+      if (before.built && !domain.stopped) this.bootHost(domain, before.built, before.technique);
+      return refuse((error as Error).message);
+    }
+    domain.built = built;
+    domain.technique = technique;
+    domain.stopped = false;
+    domain.text = '';
+    domain.debugText = '';
+    domain.pendingInput = [];
+    return { ok: true };
+  }
+
+  private bootHost(domain: SessionDomain, built: NonNullable<SessionDomain['built']>, technique: TechniqueName): void {
+    this.host.boot({
+      id: domain.id,
+      name: domain.config.name,
+      technique,
+      memoryBytes: domain.config.memoryMiB * 2 ** 20,
+      image: built.image,
+      options: { commandLine: domain.config.commandLine, modules: [] },
+    });
+    const board = this.view(domain.id)?.board;
+    if (board && guestEntry(domain.config.guest)?.display === 'console') domain.debugText = '';
+  }
+
+  /** Takes the guest of a domain away. */
+  stop(id: number): void {
+    this.host.destroy(id);
+    this.domains[id].stopped = true;
+  }
+
+  /** Runs until `until` (cycles), or until `stopRequested` says so after an event. Guests that asked for a reboot get it. */
+  run(until: number, stopRequested?: () => boolean): LoopEnd {
+    for (;;) {
+      this.offerInput();
+      const end = this.host.run(until, stopRequested);
+      this.collectOutput();
+      if (!this.rebootWhoAsked()) return end;
+      if (end !== 'budget' && end !== 'idle') return end;
+    }
+  }
+
+  private rebootWhoAsked(): boolean {
+    let any = false;
+    for (const domain of this.domains) {
+      if (this.view(domain.id)?.state !== 'rebooting' || !domain.built) continue;
+      this.bootHost(domain, domain.built, domain.technique);
+      any = true;
+    }
+    return any;
+  }
+
+  /** One instruction of whatever guest is due. */
+  stepInstruction(): LoopEnd {
+    const end = this.host.stepInstruction();
+    this.collectOutput();
+    this.rebootWhoAsked();
+    return end;
+  }
+
+  /** Until the next event is in the trace. @param kind only an event of this kind counts */
+  stepEvent(kind?: number, limit = 500_000_000): LoopEnd {
+    const { recorder } = this.host;
+    const start = recorder.next;
+    const found = () => {
+      if (recorder.next === start) return false;
+      if (kind === undefined) return true;
+      return recorder.get(recorder.next - 1)?.kind === kind;
+    };
+    recorder.notify = () => {
+      if (found()) this.host.pc.cpu.stop = Stop.requested;
+    };
+    try {
+      return this.run(this.now + limit, found);
+    } finally {
+      recorder.notify = null;
+    }
+  }
+
+  /** Until the next world switch. */
+  stepSwitch(): LoopEnd {
+    return this.stepEvent(Kind.schedule);
+  }
+
+  /** Set-1 scan codes for the guest's PS/2 keyboard. */
+  keys(id: number, codes: number[]): void {
+    const board = this.view(id)?.board;
+    if (!board) return;
+    this.inputs.push({ cycle: this.now, domain: id, kind: 'keys', codes });
+    board.keys(codes);
+  }
+
+  /** Characters for its serial port, or its Xen console. */
+  input(id: number, codes: number[]): void {
+    this.inputs.push({ cycle: this.now, domain: id, kind: 'text', codes });
+    this.domains[id].pendingInput.push(...codes);
+    this.offerInput();
+  }
+
+  private offerInput(): void {
+    for (const domain of this.domains) {
+      if (!domain.pendingInput.length) continue;
+      const view = this.view(domain.id);
+      if (!view) domain.pendingInput = [];
+      else if (view.board) domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
+      else view.consoleInput.push(...domain.pendingInput.splice(0));
+    }
+  }
+
+  private collectOutput(): void {
+    for (const domain of this.domains) {
+      const view = this.view(domain.id);
+      if (!view) continue;
+      let added = view.consoleOutput;
+      view.consoleOutput = '';
+      if (view.board) {
+        added += String.fromCharCode(...view.board.takeSerial());
+        domain.debugText = (domain.debugText + String.fromCharCode(...view.board.takeDebug())).slice(-MAX_TEXT);
+      }
+      if (added) domain.text = (domain.text + added).slice(-MAX_TEXT);
+    }
+  }
+}
+
+function refuse(message: string): { ok: false; message: string; diagnostics: [] } {
+  return { ok: false, message, diagnostics: [] };
+}
