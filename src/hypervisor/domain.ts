@@ -17,6 +17,8 @@ export class Vcpu {
   /** Privilege level before the last exit: where the guest was. */
   cpl = 0;
   eip = 0;
+  /** Instructions retired by the guest. */
+  instructions = 0;
 
   constructor(
     readonly domain: Domain,

@@ -33,7 +33,7 @@ export class RunLoop {
           if (!this.schedule(until)) return hypervisor.now >= until ? 'budget' : 'idle';
           break;
         case 'guest': {
-          const end = this.guest(hypervisor.pc.run(until));
+          const end = this.guest(this.counted(() => hypervisor.pc.run(until)));
           if (end) return end;
           break;
         }
@@ -47,11 +47,19 @@ export class RunLoop {
   /** One guest instruction, after everything that has to come before it. */
   stepInstruction(): LoopEnd {
     for (let turns = 0; turns < 100_000; turns++) {
-      if (this.phase.at === 'guest') return this.guest(this.hypervisor.pc.step()) ?? 'budget';
+      if (this.phase.at === 'guest') return this.guest(this.counted(() => this.hypervisor.pc.step())) ?? 'budget';
       if (this.phase.at === 'handle') this.handle(this.phase.exit);
       else if (!this.schedule(Infinity)) return 'idle';
     }
     return 'idle';
+  }
+
+  private counted(run: () => number): number {
+    const { cpu, current } = this.hypervisor;
+    const before = cpu.instructions;
+    const stop = run();
+    current!.instructions += cpu.instructions - before;
+    return stop;
   }
 
   /** Back from the guest. Undefined when the loop goes on. */
@@ -130,7 +138,7 @@ export class RunLoop {
   leaveGuest(): void {
     for (let turns = 0; turns < 1000 && this.phase.at === 'guest'; turns++) {
       this.hypervisor.armTimer(this.hypervisor.now + 1);
-      this.guest(this.hypervisor.pc.run(this.hypervisor.now + 1000));
+      this.guest(this.counted(() => this.hypervisor.pc.run(this.hypervisor.now + 1000)));
     }
     if (this.phase.at === 'handle') this.handle(this.phase.exit);
   }

@@ -54,6 +54,10 @@ export interface Technique extends TechniqueInfo {
   advance(domain: Domain, now: number): void;
   /** Another domain's guest was entered since: translations and control structures are no longer current. */
   switchedAway(vcpu: Vcpu): void;
+  /** Machine address behind a guest-linear address in the current address space of the virtual processor, or -1. Changes nothing: for looking. */
+  translate(vcpu: Vcpu, linear: number): number;
+  /** The guest's registers by name, as they were at its last exit (or are now, while it runs). */
+  registers(vcpu: Vcpu): Record<string, number>;
   /** Gives back everything but the domain's own frames. */
   destroy(domain: Domain): void;
 }

@@ -8,6 +8,8 @@ import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
+import { getFlags } from '../machine/cpu/flags.ts';
+import { peek } from '../machine/cpu/paging.ts';
 import { Pc } from '../machine/pc.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Scenario } from './scenario.ts';
@@ -54,6 +56,43 @@ export class Host {
     return this.native?.guest.id === id ? this.native.guest : this.hypervisor?.domains.get(id);
   }
 
+  /** Instructions that a guest has run since it was booted. */
+  instructionsOf(id: number): number {
+    if (this.native?.guest.id === id) return this.pc.cpu.instructions - this.bootInstructions;
+    return this.hypervisor?.domains.get(id)?.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0) ?? 0;
+  }
+  private bootInstructions = 0;
+
+  /** Machine address behind a guest-linear one, or -1. */
+  translate(id: number, linear: number): number {
+    if (this.native?.guest.id === id) return peek(this.pc.cpu, linear);
+    const domain = this.hypervisor?.domains.get(id);
+    return domain ? domain.technique.translate(domain.vcpus[0], linear) : -1;
+  }
+
+  /** Up to `length` bytes of guest-linear memory; shorter when a page is missing. */
+  readGuest(id: number, linear: number, length: number): Uint8Array {
+    const bytes: number[] = [];
+    for (let n = 0; n < length; n++) {
+      const machine = this.translate(id, (linear + n) >>> 0);
+      if (machine < 0) break;
+      bytes.push(this.pc.memory.read8(machine));
+    }
+    return Uint8Array.from(bytes);
+  }
+
+  /** A guest's registers by name. */
+  registers(id: number): Record<string, number> {
+    const domain = this.hypervisor?.domains.get(id);
+    if (domain) return domain.technique.registers(domain.vcpus[0]);
+    const { cpu } = this.pc;
+    const { regs, segments } = cpu;
+    return {
+      EAX: regs[0], EBX: regs[3], ECX: regs[1], EDX: regs[2], ESI: regs[6], EDI: regs[7], EBP: regs[5], ESP: regs[4], EIP: cpu.eip, EFLAGS: getFlags(cpu),
+      CS: segments[1].selector, SS: segments[2].selector, DS: segments[3].selector, ES: segments[0].selector, CR0: cpu.cr0, CR2: cpu.cr2, CR3: cpu.cr3, CR4: cpu.cr4,
+    };
+  }
+
   techniqueInfo(name: TechniqueName): TechniqueInfo {
     if (name === 'native') return NATIVE;
     return this.technique(name);
@@ -83,6 +122,7 @@ export class Host {
     this.recorder.resetCounts(request.id);
     if (request.technique === 'native') {
       this.restart();
+      this.bootInstructions = this.pc.cpu.instructions;
       this.native = new NativeHost(this.pc, request.id, request.name, request.image, request.options);
       return;
     }

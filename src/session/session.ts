@@ -1,10 +1,9 @@
 // A session: a scenario brought to life. Boot, run, pause, step, input; deterministic: everything that comes from
 // outside enters here, at a named cycle.
 import type { Assembly } from '../assembler/assemble.ts';
-import { guestEntry } from '../guests/catalog.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import type { LoopEnd } from '../hypervisor/run-loop.ts';
-import type { TechniqueName } from '../hypervisor/technique.ts';
+import type { BootOptions, TechniqueName } from '../hypervisor/technique.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
 import { Kind } from '../trace/events.ts';
 import { Host } from './host.ts';
@@ -48,6 +47,8 @@ export class Session {
   readonly host: Host;
   readonly domains: SessionDomain[];
   readonly inputs: Input[] = [];
+  /** Boot modules (initrd) for every guest that is booted from now on. */
+  modules: BootOptions['modules'] = [];
 
   /** Does not boot. Throws RangeError for an impossible processor or memory size. */
   constructor(
@@ -119,10 +120,8 @@ export class Session {
       technique,
       memoryBytes: domain.config.memoryMiB * 2 ** 20,
       image: built.image,
-      options: { commandLine: domain.config.commandLine, modules: [] },
+      options: { commandLine: domain.config.commandLine, modules: this.modules },
     });
-    const board = this.view(domain.id)?.board;
-    if (board && guestEntry(domain.config.guest)?.display === 'console') domain.debugText = '';
   }
 
   /** Takes the guest of a domain away. */

@@ -21,7 +21,7 @@ export const Kind = {
   upcall: 8,
   /** Shadow paging work: Shadow.* operation, guest-virtual, guest-physical, machine address. */
   shadow: 9,
-  /** Validated page-table update of a paravirtual guest: machine address of the entry, new value, level 1..2, 0 ok or -errno. */
+  /** Validated page-table update of a paravirtual guest: machine address of the entry, new value, level 1..2, 0 ok or -errno, old value. */
   pageTable: 10,
   /** World switch on the physical processor: domain leaving (or -1), domain arriving (or -1 = idle), Switch.* reason. */
   schedule: 11,

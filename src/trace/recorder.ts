@@ -4,6 +4,7 @@ import { Kind, RECORD_WORDS, type TraceEvent } from './events.ts';
 import { PlaceClock } from './places.ts';
 
 const TWO_32 = 2 ** 32;
+const MAX_SITES = 4096;
 
 /** What has been counted for one exit reason of one domain. */
 export interface ExitCount {
@@ -34,6 +35,7 @@ export class Recorder {
   private readonly kindCounts: number[][] = [];
   private readonly places = new Map<number, PlaceClock>();
   private readonly exits = new Map<number, ExitCount>();
+  private readonly sites = new Map<number, Map<number, number>>();
   private readonly openExit: (ExitCount | undefined)[] = [];
 
   /** @param capacity records kept, a power of two */
@@ -71,7 +73,7 @@ export class Recorder {
     const counts = (this.kindCounts[domain + 1] ??= new Array(32).fill(0));
     counts[kind]++;
     this.placeOf(domain, time).observe(kind, a, b, d, time);
-    if (kind === Kind.exit) this.countExit(domain, e, a);
+    if (kind === Kind.exit) this.countExit(domain, eip >>> 0, e, a);
     else if (kind === Kind.entry) this.closeExit(domain, cost);
     this.notify?.();
   }
@@ -83,11 +85,15 @@ export class Recorder {
     return clock;
   }
 
-  private countExit(domain: number, vendor: number, reason: number): void {
+  private countExit(domain: number, eip: number, vendor: number, reason: number): void {
     const key = (domain + 1) * 0x100000 + vendor * 0x10000 + (reason & 0xffff);
     let entry = this.exits.get(key);
     if (!entry) this.exits.set(key, (entry = { domain, vendor, reason, count: 0, cycles: 0, min: Infinity, max: 0 }));
     entry.count++;
+    let sites = this.sites.get(domain);
+    if (!sites) this.sites.set(domain, (sites = new Map()));
+    // Bounded: a guest that exits everywhere keeps its first sites.
+    if (sites.size < MAX_SITES || sites.has(eip)) sites.set(eip, (sites.get(eip) ?? 0) + 1);
     this.openExit[domain + 1] = entry;
   }
 
@@ -131,11 +137,17 @@ export class Recorder {
     return all.sort((x, y) => y.count - x.count || x.reason - y.reason);
   }
 
+  /** Exits by guest instruction pointer, for a domain. */
+  exitSites(domain: number): ReadonlyMap<number, number> {
+    return this.sites.get(domain) ?? new Map();
+  }
+
   /** Forgets what was counted for a domain (it was destroyed or booted anew). The log stays. */
   resetCounts(domain: number): void {
     delete this.kindCounts[domain + 1];
     delete this.openExit[domain + 1];
     this.places.delete(domain);
+    this.sites.delete(domain);
     for (const [key, entry] of this.exits) if (entry.domain === domain) this.exits.delete(key);
   }
 }

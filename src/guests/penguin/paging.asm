@@ -3,11 +3,14 @@
 ; the business of native/paging.asm and xen/paging.asm:
 ;
 ;   entry_from_frame, frame_from_entry   between physical addresses and what stands in an entry
-;   paging_change                        change an entry of a table that may be in use; may be delayed until
-;   paging_commit                        ... here; paging_commit_and_flush also forgets old translations
+;   paging_change                        change an entry of a table that may be in use; may be delayed
+;   paging_flush                         old translations of user pages will be forgotten; delayed likewise, until
+;   paging_commit                        ... here, where everything that was delayed takes effect
 ;   table_protect, directory_pin         a frame becomes a page table; a directory is complete (and the reverse)
 ;   page_entry_set                       change one mapping of the current address space, at once
-;   address_space_load                   continue in another address space
+;   address_space_load                   continue in another address space; may be delayed
+;
+; The macros change EAX, and table_* and directory_* also ECX and EDX.
 ;
 ; While a new address space is being built nobody uses it, so its tables are written like any memory.
 
@@ -98,9 +101,7 @@ map_page:
         and     ecx, 1023
         lea     ecx, [eax + ecx * 4 + KERNEL_BASE]
         mov     eax, ebx
-        push    ecx
         entry_from_frame
-        pop     ecx
         mov     [ecx], eax
         pop     eax
         push    edx
@@ -125,8 +126,8 @@ map_page:
         ret
 
 ; ---- Fork: a copy of the current address space in which every page is shared -------------------------------------
-; Returns EAX = physical address of the new page directory, or 0 when memory ran out. Not in use yet: see
-; address_space_publish.
+; Returns EAX = physical address of the new page directory, or 0 when memory ran out. The change of the parent's pages
+; to read-only may be delayed until address_space_publish.
 address_space_fork:
         push    ebx
         push    esi
@@ -146,13 +147,14 @@ address_space_fork:
         jz      .out
         call    share_pages
 .out:   push    eax
-        paging_commit_and_flush         ; the parent's pages are read-only from now on
+        paging_flush                    ; the parent must not write through what the TLB remembers
         pop     ecx
         pop     eax
         test    ecx, ecx
         jnz     .done
         mov     ebx, esi
         call    address_space_free      ; what has been built is taken down again
+        paging_commit
         xor     eax, eax
 .done:  pop     edi
         pop     esi
@@ -185,9 +187,7 @@ share_pages:
 .shared:
         pop     edi
         mov     eax, ecx
-        push    ecx
         frame_from_entry
-        pop     ecx
         and     ecx, PAGE_SIZE - 1
         or      eax, ecx                ; the same frame with the same flags
         call    frame_share

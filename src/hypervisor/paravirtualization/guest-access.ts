@@ -11,6 +11,13 @@ export const GUEST_FAULT = new Error('guest address not mapped');
 export class GuestAccess {
   constructor(private readonly hypervisor: Hypervisor) {}
 
+  /** Machine address of a guest-virtual one, or -1. Does not touch the accessed and dirty bits. */
+  peek(pv: PvDomain, address: number): number {
+    const slot = this.entryOf(pv, address);
+    const entry = slot < 0 ? 0 : this.hypervisor.pc.memory.read32(slot);
+    return entry & PTE.present ? ((entry & ~0xfff) >>> 0) + (address & 0xfff) : -1;
+  }
+
   /** Machine address of a guest-virtual one, or -1. */
   translate(pv: PvDomain, address: number, write: boolean): number {
     const linear = address >>> 0;

@@ -25,8 +25,9 @@ export class PageTables {
     const frame = machine >>> 12;
     const level = this.types.typeOf(frame) === TYPE.directory ? 2 : 1;
     const cost = this.hypervisor.charge('validatePageTableEntry');
+    const old = memory.read32(machine);
     const result = this.store(domain, frame, level, machine, value, preserveAd);
-    this.hypervisor.record(vcpu, Kind.pageTable, machine, result ? value : memory.read32(machine), level, result, 0, cost);
+    this.hypervisor.record(vcpu, Kind.pageTable, machine, result ? value : memory.read32(machine), level, result, old, cost);
     return result;
   }
 

@@ -139,10 +139,10 @@ export class Paravirtualization implements Technique {
   leave(vcpu: Vcpu): Exit {
     const pv = this.of(vcpu.domain);
     const { cpu, monitor, pc } = this.hypervisor;
-    const vector = (cpu.eip - ENTRY_BASE) / ENTRY_STRIDE;
+    const vector = ((cpu.eip >>> 0) - ENTRY_BASE) / ENTRY_STRIDE;
     const { frame } = pv;
     // Exceptions with an error code have one word more below EIP.
-    let at = monitor.stack + (cpu.regs[4] - (monitor.linear.stackTop - 0x2000));
+    let at = monitor.stack + ((cpu.regs[4] >>> 0) - (monitor.linear.stackTop - 0x2000));
     const hasError = vector < 32 && [8, 10, 11, 12, 13, 14, 17].includes(vector);
     const error = hasError ? pc.memory.read32(at) : 0;
     if (hasError) at += 4;
@@ -218,6 +218,20 @@ export class Paravirtualization implements Technique {
 
   switchedAway(vcpu: Vcpu): void {
     if (this.loaded === this.guests.get(vcpu.domain)) this.loaded = null;
+  }
+
+  translate(vcpu: Vcpu, linear: number): number {
+    return this.access.peek(this.of(vcpu.domain), linear);
+  }
+
+  registers(vcpu: Vcpu): Record<string, number> {
+    const pv = this.of(vcpu.domain);
+    const { regs } = vcpu;
+    const { frame } = pv;
+    return {
+      EAX: regs[0], EBX: regs[3], ECX: regs[1], EDX: regs[2], ESI: regs[6], EDI: regs[7], EBP: regs[5], ESP: frame.esp, EIP: frame.eip, EFLAGS: frame.eflags,
+      CS: frame.cs, SS: frame.ss, DS: frame.ds, ES: frame.es, CR3: pv.baseFrame * 4096, 'virtual IF': pv.upcallMask ? 0 : 1,
+    };
   }
 
   destroy(domain: Domain): void {

@@ -3,6 +3,7 @@
 // Offsets and linear addresses may be passed signed or unsigned. 8- and 16-bit results are unsigned, 32-bit results int32.
 import type { Cpu, SegmentRegister } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
+import { watchData } from './debug.ts';
 import { translate } from './paging.ts';
 import { SS } from '../isa/instruction.ts';
 import { TLB_SIZE, tlbSlot } from './tlb.ts';
@@ -12,6 +13,9 @@ const PLAIN_MASK = 0x1009c;
 const PLAIN_READ = 0x90;
 const PLAIN_WRITE_MASK = 0x1009e;
 const PLAIN_WRITE = 0x92;
+
+/** L0..G3 of DR7. Pages with a data breakpoint have no fast tag (paging.ts), so only the slow way need look. */
+const DR7_ENABLES = 0xff;
 
 /** Linear address of an operand after all segment checks. @param size in bytes; raises #GP(0), or #SS(0) through SS */
 export function linearForRead(cpu: Cpu, segment: number, offset: number, size: number): number {
@@ -47,10 +51,12 @@ export function segmentAllows(s: SegmentRegister, at: number, size: number, writ
 // Linear accesses. `user` says with whose rights: an instruction's operand has `cpu.cpl === 3`, a descriptor table false.
 
 export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, false);
   return cpu.memory.read8(translate(cpu, linear, false, user));
 }
 
 export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, false);
   const physical = translate(cpu, linear, false, user);
   if ((linear & 0xfff) < 0xfff) return cpu.memory.read16(physical);
   const second = translate(cpu, (linear + 1) >>> 0, false, user);
@@ -58,6 +64,7 @@ export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, false);
   const physical = translate(cpu, linear, false, user);
   const inPage = 0x1000 - (linear & 0xfff);
   if (inPage >= 4) return cpu.memory.read32(physical);
@@ -68,10 +75,12 @@ export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function writeLinear8(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, true);
   cpu.memory.write8(translate(cpu, linear, true, user), value);
 }
 
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, true);
   const physical = translate(cpu, linear, true, user);
   if ((linear & 0xfff) < 0xfff) return cpu.memory.write16(physical, value);
   const second = translate(cpu, (linear + 1) >>> 0, true, user);
@@ -80,6 +89,7 @@ export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boo
 }
 
 export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
   const physical = translate(cpu, linear, true, user);
   const inPage = 0x1000 - (linear & 0xfff);
   if (inPage >= 4) return cpu.memory.write32(physical, value);
@@ -161,6 +171,7 @@ let firstBytes = 4;
 function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
   const linear = linearForWrite(cpu, segment, offset, size);
   const user = cpu.cpl === 3;
+  if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, size, true);
   firstPhysical = translate(cpu, linear, true, user);
   firstBytes = 0x1000 - (linear & 0xfff);
   if (firstBytes < size) secondPhysical = translate(cpu, (linear + firstBytes) >>> 0, true, user);

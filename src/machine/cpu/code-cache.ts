@@ -148,7 +148,10 @@ export class CodeCache {
   confirm(at: number, i: Instruction): Instruction {
     const page = this.page!;
     const { length } = i;
-    if (at + length > this.valid && i !== page.crossing) fault(this.cpu, VECTOR.GP, 0);
+    if (at + length > this.valid) {
+      this.cpu.instructionStart = this.cpu.eip;
+      fault(this.cpu, VECTOR.GP, 0);
+    }
     if (!page.checked) return i;
     const known = page.bytes!;
     const bytes = this.memory.bytes;

@@ -6,6 +6,7 @@ import type { Cpu, SegmentRegister } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 import { getFlags, IF, RF, setFlags, VM } from './flags.ts';
 import { checkReturnCode, checkReturnStack, leaveRing, setStackPointer } from './iret.ts';
+import { MSR } from './msrs.ts';
 import {
   CR0_PE,
   Descriptor,
@@ -162,28 +163,23 @@ export function farReturn(cpu: Cpu, wide: boolean, drop: number): void {
   leaveRing(cpu, cpl, rpl);
 }
 
-/** SYSENTER MSRs. */
-export const MSR_SYSENTER_CS = 0x174;
-export const MSR_SYSENTER_ESP = 0x175;
-export const MSR_SYSENTER_EIP = 0x176;
-
 /** SYSENTER: to ring 0 at the address in the MSRs, flat segments, nothing saved (SDM vol. 2B). */
 export function sysenter(cpu: Cpu): void {
-  const selector = msr(cpu, MSR_SYSENTER_CS);
+  const selector = msr(cpu, MSR.sysenterCs);
   if (!(cpu.cr0 & CR0_PE) || isNull(selector)) fault(cpu, VECTOR.GP, 0);
   setFlags(cpu, getFlags(cpu) & ~(VM | IF | RF));
   flat(cpu.segments[CS], selector & 0xfffc, 0xc09b);
   flat(cpu.segments[SS], (selector & 0xfffc) + 8, 0xc093);
   cpu.cpl = 0;
-  cpu.regs[ESP] = msr(cpu, MSR_SYSENTER_ESP);
-  cpu.eip = msr(cpu, MSR_SYSENTER_EIP) >>> 0;
+  cpu.regs[ESP] = msr(cpu, MSR.sysenterEsp);
+  cpu.eip = msr(cpu, MSR.sysenterEip) >>> 0;
   cpu.tlb.generation++;
   stopInMonitor(cpu);
 }
 
 /** SYSEXIT: to ring 3 at EDX with the stack ECX. */
 export function sysexit(cpu: Cpu): void {
-  const selector = msr(cpu, MSR_SYSENTER_CS);
+  const selector = msr(cpu, MSR.sysenterCs);
   if (!(cpu.cr0 & CR0_PE) || cpu.cpl !== 0 || isNull(selector)) fault(cpu, VECTOR.GP, 0);
   flat(cpu.segments[CS], ((selector & 0xfffc) + 16) | 3, 0xc0fb);
   flat(cpu.segments[SS], ((selector & 0xfffc) + 24) | 3, 0xc0f3);

@@ -1,6 +1,7 @@
 // Linear to physical addresses: 32-bit paging with 4 KiB and 4 MiB pages, accessed and dirty bits, U/S and R/W with
 // CR0.WP, global pages (SDM vol. 3 §4.3, §4.6–4.8, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
 import type { Cpu } from './cpu.ts';
+import { watchesPage } from './debug.ts';
 import { PageFault, pageFault } from './fault.ts';
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
@@ -28,8 +29,9 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
     denied(cpu, linear, write, user);
   } else if (write && !(tlb.rights[slot] & Right.dirty)) fill(cpu, linear, true, user);
   const frame = tlb.frame[slot] >>> 0;
-  // Pages without memory behind them stay on this path, so that fast hits need no bounds check.
-  if (frame < cpu.memory.size) tags[user ? slot + TLB_SIZE : slot] = page;
+  // Pages without memory behind them, and those with a data breakpoint, stay on this path: a fast hit needs no such check.
+  const plain = frame < cpu.memory.size && !(cpu.dr[7] & 0xff && watchesPage(cpu, page));
+  if (plain) tags[user ? slot + TLB_SIZE : slot] = page;
   return (frame | (linear & 0xfff)) >>> 0;
 }
 

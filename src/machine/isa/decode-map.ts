@@ -21,9 +21,9 @@ export const IMM_NONE = 0,
   IMM_MOFFS = 7;
 
 /** All forms that one (opcode, ModRM) can mean, by `choiceKey`; null is an undefined encoding. */
-export type Choice = readonly (Form | null)[];
+type Choice = readonly (Form | null)[];
 
-export interface Slot {
+interface Slot {
   readonly modrm: boolean;
   /** ModRM.mod is ignored: rm is always a register (MOV to and from CR and DR). */
   readonly registerOnly: boolean;

@@ -1,12 +1,60 @@
 // The decoder against iced-x86: every opcode of the maps × every ModRM byte × prefixes, then random strings.
 // Where the two differ, the reason stands here.
-import type { Instruction as IcedInstruction } from 'iced-x86';
-import { OpKind, Register } from 'iced-x86';
+import {
+  CpuidFeature,
+  Decoder,
+  DecoderOptions,
+  type Instruction as IcedInstruction,
+  Mnemonic,
+  OpKind,
+  Register,
+} from 'iced-x86';
 import { describe, expect, test } from 'vitest';
 import { decode } from './decode.ts';
 import { operandTexts } from './disassemble.ts';
 import type { Instruction } from './instruction.ts';
-import { icedFeatures, icedMnemonic, pseudoRandom, withIced } from './oracles.ts';
+
+/** BSF and BSR with F3 are not TZCNT and LZCNT on our processor, and WBINVD with F3 is no WBNOINVD. */
+const OPTIONS = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoWbnoinvd;
+
+/** Decodes with iced and hands the instruction to `read`; frees the WebAssembly objects afterwards. */
+function withIced<T>(
+  bytes: Uint8Array,
+  mode: 16 | 32,
+  read: (i: IcedInstruction, needsMore: boolean) => T,
+): T {
+  const decoder = new Decoder(mode, bytes, OPTIONS);
+  const i = decoder.decode();
+  try {
+    return read(i, decoder.lastError === 2);
+  } finally {
+    i.free();
+    decoder.free();
+  }
+}
+
+const features = new Map<number, readonly string[]>();
+
+/** The processor features an instruction belongs to, as iced names them. */
+function icedFeatures(i: IcedInstruction): readonly string[] {
+  let names = features.get(i.code);
+  if (!names) {
+    names = Array.from(i.cpuidFeatures(), (feature) => CpuidFeature[feature]);
+    features.set(i.code, names);
+  }
+  return names;
+}
+
+const icedMnemonic = (i: IcedInstruction): string => Mnemonic[i.mnemonic].toLowerCase();
+
+/** A small linear congruential generator: the same bytes in every run. */
+function pseudoRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 0x1_0000_0000) * below);
+  };
+}
 
 /** The features of our processor. Instructions of any other must be #UD. */
 const OURS = new Set([
@@ -55,7 +103,7 @@ const PREFIX_BYTES = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0x
 /** Why the two decoders disagree on these bytes; undefined when they do not. */
 function disagreement(bytes: Uint8Array, mode: 16 | 32): string | undefined {
   const ours = decode(bytes, 0, mode);
-  return withIced(bytes, mode, 0, (theirs, needsMore) => {
+  return withIced(bytes, mode, (theirs, needsMore) => {
     if (theirs.isInvalid) {
       if (needsMore)
         return ours === 'short' || ours === 'invalid' ? undefined : `iced needs more, ours ${named(ours)}`;

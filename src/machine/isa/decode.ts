@@ -16,7 +16,7 @@ import {
 import { type DecodeFailure, DS, Instruction, REP_E, REP_NE, REP_NONE, SS } from './instruction.ts';
 
 /** Instructions longer than this, prefixes included, raise #GP(0) (SDM vol. 2 §2.3.11). */
-export const MAX_LENGTH = 15;
+const MAX_LENGTH = 15;
 
 /** What each first byte is: 0 opcode, 1..6 segment override + 1, and the rest below. */
 const P_OPERAND_SIZE = 7,

@@ -21,7 +21,7 @@ export interface MnemonicDescription {
   readonly meanings: readonly MnemonicMeaning[];
 }
 
-export interface MnemonicMeaning {
+interface MnemonicMeaning {
   readonly operation: string;
   readonly summary: string;
   readonly privilege: PrivilegeClass;
@@ -97,7 +97,7 @@ const IMMEDIATE_CODES: Partial<Record<OperandKind, string>> = {
 };
 
 /** The opcode column as the manuals print it: `0F BA /4 ib`. */
-export function encodingText(form: Form): string {
+function encodingText(form: Form): string {
   const hex = (byte: number) => byte.toString(16).toUpperCase().padStart(2, '0');
   const parts: string[] = [];
   if (form.prefix !== undefined) parts.push(hex(form.prefix));

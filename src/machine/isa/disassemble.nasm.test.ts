@@ -1,12 +1,79 @@
 // Round trip through NASM: every form of the table, several operands each, both modes.
 // bytes → decode → text → NASM → bytes. iced-x86 judges whether the bytes mean the same as before.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Decoder, DecoderOptions, Formatter, FormatterSyntax } from 'iced-x86';
 import { describe, expect, test } from 'vitest';
 import { decode } from './decode.ts';
 import { disassemble } from './disassemble.ts';
 import type { Form } from './form.ts';
 import type { Instruction } from './instruction.ts';
-import { icedText, nasm, nasmIsInstalled, pseudoRandom, SLOT } from './oracles.ts';
 import { FORMS } from './table.ts';
+
+const nasmIsInstalled = spawnSync('nasm', ['-v']).status === 0;
+
+/** Bytes kept for each line, so that line n starts at n × SLOT. Longer than any instruction. */
+const SLOT = 16;
+
+/**
+ * Assembles each line on its own 16-byte slot with NASM.
+ * @returns per line its slot, padded with NOPs, or NASM's error message
+ */
+function nasm(lines: readonly string[], mode: 16 | 32): (Uint8Array | string)[] {
+  const directory = mkdtempSync(join(tmpdir(), 'ringside-isa-'));
+  const source = join(directory, 'batch.asm');
+  const binary = join(directory, 'batch.bin');
+  const errors = new Map<number, string>();
+  try {
+    // A first run finds the lines that NASM refuses; the second leaves them out.
+    for (let attempt = 0; attempt < 4; attempt++) {
+      const slots = lines.map(
+        (line, n) => `${errors.has(n) ? 'nop' : line}\ntimes ${(n + 1) * SLOT}-($-$$) nop\n`,
+      );
+      writeFileSync(source, `bits ${mode}\norg 0\n${slots.join('')}`);
+      try {
+        execFileSync('nasm', ['-w-all', '-f', 'bin', '-o', binary, source], {
+          stdio: ['ignore', 'ignore', 'pipe'],
+        });
+        const image = readFileSync(binary);
+        return lines.map((_, n) => errors.get(n) ?? new Uint8Array(image.subarray(n * SLOT, (n + 1) * SLOT)));
+      } catch (failure) {
+        for (const line of String((failure as { stderr?: Buffer }).stderr).split('\n')) {
+          const match = /batch\.asm:(\d+): error: (.*)/.exec(line);
+          if (match) errors.set(Math.floor((Number(match[1]) - 3) / 2), match[2]);
+        }
+      }
+    }
+    throw new Error(`nasm: ${[...errors.values()][0]}`);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+const formatter = new Formatter(FormatterSyntax.Nasm);
+
+/** iced's disassembly; F3 BSF is not TZCNT for our processor. */
+function icedText(bytes: Uint8Array, mode: 16 | 32, address: number): string {
+  const options = DecoderOptions.NoMPFX_0FBC | DecoderOptions.NoMPFX_0FBD | DecoderOptions.NoWbnoinvd;
+  const decoder = new Decoder(mode, bytes, options);
+  decoder.ip = BigInt(address);
+  const i = decoder.decode();
+  const text = formatter.format(i);
+  i.free();
+  decoder.free();
+  return text;
+}
+
+/** A small linear congruential generator: the same bytes in every run. */
+function pseudoRandom(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return Math.floor((state / 0x1_0000_0000) * below);
+  };
+}
 
 const VARIATIONS = 24;
 const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];

@@ -10,7 +10,7 @@
         and     eax, -PAGE_SIZE
 %endmacro
 
-; EDI = an entry of a table that may be in use, EAX = its new value. In effect after paging_commit at the latest.
+; EDI = an entry of a table that may be in use, EAX = its new value.
 %macro paging_change 0
         mov     [edi], eax
 %endmacro
@@ -27,14 +27,14 @@
 %macro directory_unpin 0
 %endmacro
 
-; Changes made with the macros above take effect.
-%macro paging_commit 0
-%endmacro
-
-; The same, and no old translation of a user page is used any more.
-%macro paging_commit_and_flush 0
+; Old translations of user pages are forgotten: loading CR3 empties the TLB.
+%macro paging_flush 0
         mov     eax, cr3
         mov     cr3, eax
+%endmacro
+
+; Delayed changes take effect. Nothing has been delayed.
+%macro paging_commit 0
 %endmacro
 
 ; Maps one page of the current address space whose page table exists, and forgets the old translation.

@@ -35,8 +35,9 @@ export interface ControlCapability {
   readonly allowed: number;
 }
 
+/** As int32, so that comparing with the result of a bitwise AND is comparing like with like. */
 const control = (required: number, optional: number): ControlCapability => ({
-  required,
+  required: required | 0,
   allowed: required | optional,
 });
 const all = (bits: Readonly<Record<string, number>>, ...without: number[]): number =>

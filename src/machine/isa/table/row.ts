@@ -101,7 +101,7 @@ function parseRow(line: string, heading: Heading): Row {
 export const hex = (byte: number): string => byte.toString(16).toUpperCase().padStart(2, '0');
 
 /** NASM's name for each condition 0..15 followed by its other names (SDM vol. 1 appendix B). */
-export const CONDITIONS: readonly (readonly string[])[] = [
+const CONDITIONS: readonly (readonly string[])[] = [
   ['o'],
   ['no'],
   ['c', 'b', 'nae'],

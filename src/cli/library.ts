@@ -1,0 +1,65 @@
+// Guests for the terminal: our own from src/guests/, and whatever file the user names.
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { GUESTS } from '../guests/catalog.ts';
+import type { GuestLibrary, GuestSource } from '../session/library.ts';
+
+const GUEST_FOLDER = fileURLToPath(new URL('../guests/', import.meta.url));
+/** No guest of anybody's is larger. */
+const MAX_FILE = 64 << 20;
+
+export class UsageError extends Error {}
+
+/** All assembly files below a folder, by path relative to it. */
+export function readSources(folder: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const walk = (at: string) => {
+    for (const entry of readdirSync(at, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) walk(path);
+      else if (/\.(asm|inc)$/.test(entry.name)) files.set(relative(folder, path), readFileSync(path, 'utf8'));
+    }
+  };
+  walk(folder);
+  return files;
+}
+
+/** The library of this checkout. `extra` are guests of the command line by name. */
+export function nodeLibrary(extra: ReadonlyMap<string, GuestSource> = new Map()): GuestLibrary {
+  const files = readSources(GUEST_FOLDER);
+  return {
+    includes: files,
+    find(guest) {
+      const given = extra.get(guest);
+      if (given) return given;
+      const entry = GUESTS.find((g) => g.id === guest);
+      return entry && { kind: 'source', files, main: entry.main, sealed: entry.sealed };
+    },
+  };
+}
+
+/** A guest file named on the command line: source to assemble, or an image. Throws UsageError. */
+export function guestFile(path: string): GuestSource {
+  if (!existsSync(path) || !statSync(path).isFile()) throw new UsageError(`${path}: there is no such file, guest or scenario`);
+  if (statSync(path).size > MAX_FILE) throw new UsageError(`${path}: larger than ${MAX_FILE >> 20} MiB`);
+  if (!/\.(asm|s|inc|nasm)$/i.test(path)) return { kind: 'image', name: basename(path), bytes: new Uint8Array(readFileSync(path)) };
+  const folder = dirname(path);
+  const near = folder === '.' || folder.length > 1 ? readNear(folder) : new Map<string, string>();
+  near.set(basename(path), readFileSync(path, 'utf8'));
+  return { kind: 'source', files: near, main: basename(path), sealed: false };
+}
+
+/** Files that a source may include: those beside it and below, up to a sensible number. */
+function readNear(folder: string): Map<string, string> {
+  const files = new Map<string, string>();
+  const walk = (at: string, depth: number) => {
+    for (const entry of readdirSync(at, { withFileTypes: true })) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory() && depth < 3 && !entry.name.startsWith('.') && entry.name !== 'node_modules') walk(path, depth + 1);
+      else if (/\.(asm|inc|mac)$/.test(entry.name) && files.size < 500 && statSync(path).size < 1 << 20) files.set(relative(folder, path), readFileSync(path, 'utf8'));
+    }
+  };
+  walk(folder, 0);
+  return files;
+}

@@ -1,0 +1,237 @@
+// The pages that shadow page tables are made of: frames of the hypervisor's, found by what they shadow, linked both ways.
+// Every entry knows what it leads to, so that all mappings of a guest frame, and all directories that use a table, can
+// be found and changed without a search. The entries themselves lie in machine memory; only the links are kept here.
+import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
+import { type FrameTable, OutOfMemory, OWNER_HYPERVISOR } from './frames.ts';
+
+/**
+ * What a shadow page stands for. `table` and `split` come four times, by the rights that the directory entry above them
+ * grants (bit 0 write, bit 1 user): rights differ, so entries do.
+ */
+export const ShadowKind = {
+  /** A page table of the guest. */
+  table: 0,
+  /** A 4-MiB page of the guest, cut into 4-KiB ones. */
+  split: 4,
+  /** A page directory of the guest. */
+  root: 8,
+  /** Guest-physical memory itself, while the guest has paging off: one table for 4 MiB, and the directory above. */
+  flatTable: 9,
+  flatRoot: 10,
+} as const;
+
+export class ShadowPage {
+  kind = 0;
+  /** Guest frame of the table that it shadows; for `split` the first frame of the page; for `flatTable` the directory index. */
+  frame = 0;
+  /** First of the directory entries that point here, as a slot; -1 = none. */
+  parents = -1;
+  lastUse = 0;
+  live = false;
+
+  constructor(
+    readonly index: number,
+    /** Machine address. */
+    readonly machine: number,
+  ) {}
+
+  get isDirectory(): boolean {
+    return this.kind === ShadowKind.root || this.kind === ShadowKind.flatRoot;
+  }
+  /** It shadows a page that the guest can write to. */
+  get shadowsGuestTable(): boolean {
+    return this.kind < ShadowKind.split || this.kind === ShadowKind.root;
+  }
+}
+
+export const ENTRIES = 1024;
+const PRESENT = 1;
+const WRITABLE = 2;
+
+/** The shadow pages of one domain. A slot is page index * 1024 + entry number. */
+export class ShadowPages {
+  private readonly pages: ShadowPage[] = [];
+  private readonly unused: ShadowPage[] = [];
+  private readonly byKey = new Map<number, ShadowPage>();
+  /** Doubly linked lists through slots: entries with the same target. */
+  private readonly next: Int32Array;
+  private readonly previous: Int32Array;
+  /** Guest frame (of a leaf) or page index (of a directory entry) that a slot leads to; -1 = nothing that is listed. */
+  private readonly target: Int32Array;
+  /** First slot that maps a guest frame. */
+  private readonly mappings: Int32Array;
+  /** How many shadow pages stand for tables that lie in a guest frame. */
+  readonly tables: Uint8Array;
+  private clock = 0;
+
+  /**
+   * @param limit most shadow pages that there may be at a time
+   * @param guestFrames size of guest-physical memory in frames
+   */
+  constructor(
+    private readonly memory: PhysicalMemory,
+    private readonly frames: FrameTable,
+    private readonly limit: number,
+    guestFrames: number,
+  ) {
+    this.next = new Int32Array(limit * ENTRIES).fill(-1);
+    this.previous = new Int32Array(limit * ENTRIES).fill(-1);
+    this.target = new Int32Array(limit * ENTRIES).fill(-1);
+    this.mappings = new Int32Array(guestFrames).fill(-1);
+    this.tables = new Uint8Array(guestFrames);
+  }
+
+  /** Shadow pages in use. */
+  get count(): number {
+    return this.byKey.size;
+  }
+
+  *[Symbol.iterator](): IterableIterator<ShadowPage> {
+    for (const page of this.pages) if (page.live) yield page;
+  }
+
+  /** The page that shadows (kind, frame), or undefined. */
+  find(kind: number, frame: number): ShadowPage | undefined {
+    const page = this.byKey.get((kind << 20) | frame);
+    if (page) page.lastUse = ++this.clock;
+    return page;
+  }
+
+  /** A new, empty page for (kind, frame). May throw out others, but never `keep`. Throws OutOfMemory when not even that helps. */
+  create(kind: number, frame: number, keep: ShadowPage | null): ShadowPage {
+    const page = this.unused.pop() ?? this.grow() ?? this.evict(keep);
+    page.kind = kind;
+    page.frame = frame;
+    page.parents = -1;
+    page.live = true;
+    page.lastUse = ++this.clock;
+    this.byKey.set((kind << 20) | frame, page);
+    if (page.shadowsGuestTable && frame < this.tables.length) this.tables[frame]++;
+    return page;
+  }
+
+  private grow(): ShadowPage | undefined {
+    if (this.pages.length >= this.limit) return undefined;
+    try {
+      const page = new ShadowPage(this.pages.length, this.frames.allocate(OWNER_HYPERVISOR) * 4096);
+      this.pages.push(page);
+      return page;
+    } catch (error) {
+      if (error instanceof OutOfMemory) return undefined;
+      throw error;
+    }
+  }
+
+  /** Tables that no directory uses go first, then directories, then tables in use; the longest unused of each. */
+  private evict(keep: ShadowPage | null): ShadowPage {
+    let best: ShadowPage | null = null;
+    let bestRank = 4;
+    for (const page of this) {
+      if (page === keep) continue;
+      const rank = page.isDirectory ? 2 : page.parents === -1 ? 1 : 3;
+      if (rank < bestRank || (rank === bestRank && best && page.lastUse < best.lastUse)) {
+        best = page;
+        bestRank = rank;
+      }
+    }
+    if (!best) throw new OutOfMemory('no page frame is left for shadow page tables');
+    this.drop(best);
+    return this.unused.pop()!;
+  }
+
+  /** Takes a page out of use: nothing leads to it or from it any more. */
+  drop(page: ShadowPage): void {
+    for (let n = 0; n < ENTRIES; n++) this.clear(page, n);
+    while (page.parents !== -1) this.clear(this.pages[page.parents >>> 10], page.parents & 1023);
+    this.byKey.delete((page.kind << 20) | page.frame);
+    if (page.shadowsGuestTable && page.frame < this.tables.length) this.tables[page.frame]--;
+    page.live = false;
+    this.unused.push(page);
+  }
+
+  /** Drops everything. */
+  dropAll(): void {
+    for (const page of [...this]) this.drop(page);
+  }
+
+  /** Gives all frames back. */
+  release(): void {
+    this.dropAll();
+    for (const page of this.pages) this.frames.release(page.machine >>> 12);
+    this.pages.length = 0;
+    this.unused.length = 0;
+  }
+
+  /** The entry as it lies in memory. */
+  read(page: ShadowPage, n: number): number {
+    return this.memory.read32(page.machine + n * 4);
+  }
+
+  /** The table that a directory entry points to, or null. */
+  child(page: ShadowPage, n: number): ShadowPage | null {
+    const index = this.target[page.index * ENTRIES + n];
+    return index < 0 ? null : this.pages[index];
+  }
+
+  /** Makes a leaf entry. @param frame the guest frame that it maps, -1 for one that is not the guest's memory */
+  setLeaf(page: ShadowPage, n: number, entry: number, frame: number): void {
+    const slot = page.index * ENTRIES + n;
+    if (this.target[slot] !== frame) {
+      this.unlink(page, slot);
+      if (frame >= 0) this.link(slot, frame, this.mappings[frame]);
+      if (frame >= 0) this.mappings[frame] = slot;
+    }
+    this.memory.write32(page.machine + n * 4, entry);
+  }
+
+  /** Makes a directory entry: present, and as permissive as can be, since the rights are in the leaves. */
+  setChild(page: ShadowPage, n: number, child: ShadowPage, flags: number): void {
+    const slot = page.index * ENTRIES + n;
+    this.unlink(page, slot);
+    this.link(slot, child.index, child.parents);
+    child.parents = slot;
+    this.memory.write32(page.machine + n * 4, child.machine | flags);
+  }
+
+  /** Removes an entry. */
+  clear(page: ShadowPage, n: number): void {
+    const at = page.machine + n * 4;
+    if (this.memory.read32(at) === 0) return;
+    this.unlink(page, page.index * ENTRIES + n);
+    this.memory.write32(at, 0);
+  }
+
+  /** Whether a directory uses a table. */
+  uses(directory: ShadowPage, table: ShadowPage): boolean {
+    for (let slot = table.parents; slot !== -1; slot = this.next[slot]) if (slot >>> 10 === directory.index) return true;
+    return false;
+  }
+
+  /** Takes the write permission from all mappings of a guest frame. */
+  writeProtect(frame: number): void {
+    for (let slot = this.mappings[frame]; slot !== -1; slot = this.next[slot]) {
+      const at = this.pages[slot >>> 10].machine + (slot & 1023) * 4;
+      const entry = this.memory.read32(at);
+      if ((entry & (PRESENT | WRITABLE)) === (PRESENT | WRITABLE)) this.memory.write32(at, entry & ~WRITABLE);
+    }
+  }
+
+  private link(slot: number, target: number, head: number): void {
+    this.target[slot] = target;
+    this.next[slot] = head;
+    this.previous[slot] = -1;
+    if (head !== -1) this.previous[head] = slot;
+  }
+
+  private unlink(page: ShadowPage, slot: number): void {
+    const target = this.target[slot];
+    if (target < 0) return;
+    const next = this.next[slot];
+    const previous = this.previous[slot];
+    if (next !== -1) this.previous[next] = previous;
+    if (previous !== -1) this.next[previous] = next;
+    else if (page.isDirectory) this.pages[target].parents = next;
+    else this.mappings[target] = next;
+    this.target[slot] = -1;
+  }
+}

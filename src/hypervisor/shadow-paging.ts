@@ -1,0 +1,370 @@
+// Shadow paging: the page tables that the processor really uses while a guest believes in its own. They map guest-linear
+// to machine addresses, hold nothing that the guest has not touched, and are filled by the page faults that this causes
+// ("hidden" faults). Neutral of vendor: a technique loads `root` into CR3 and passes on what its guest does.
+//
+// How they stay true: (1) a guest table that has a shadow cannot be written; the first write makes it "out of sync",
+// writable until the guest next does what flushes a TLB (CR3, INVLPG), when its shadow is compared with it and it is
+// protected again; or, if the address space in use does not contain it, its shadow is simply dropped. So shadows of many
+// address spaces live side by side. (2) A leaf appears only when the guest's entry has A set, and is writable only when
+// D is set too. (3) Leaves map frames of the domain's own p2m and nothing else.
+import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
+import { Kind, Shadow } from '../trace/events.ts';
+import type { Vcpu } from './domain.ts';
+import type { FrameTable, GuestMemory } from './frames.ts';
+import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { ENTRIES, ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
+
+/** What a page fault of the processor was. */
+export const FaultIs = {
+  /** Hidden: the shadow has what it lacked, run the instruction again. */
+  filled: 0,
+  /** The guest's own: inject #PF with `guestError`. */
+  guests: 1,
+  /** A write where the guest has no memory: see `openHole`. */
+  hole: 2,
+} as const;
+
+const CR0_PG = 0x80000000;
+const CR0_WP = 0x10000;
+const CR4_PSE = 0x10;
+/** Present, accessed, dirty: the processor never has to write to a shadow. */
+const BASE = PTE.present | PTE.accessed | PTE.dirty;
+const DIRECTORY = BASE | PTE.write | PTE.user;
+/** Shadow pages a domain may have, unless told otherwise: 1 MiB. */
+const DEFAULT_LIMIT = 256;
+
+/** What is needed of the hypervisor. */
+export type ShadowHost = Pick<Hypervisor, 'charge' | 'record'> & { readonly frames: FrameTable };
+
+export class ShadowPaging {
+  /** The guest's control registers as it sees them. Change them with the methods below. */
+  readonly control: GuestControl = { cr0: 0, cr3: 0, cr4: 0 };
+  /** Error code for the guest after `FaultIs.guests`. */
+  guestError = 0;
+
+  private readonly memory: PhysicalMemory;
+  private readonly pages: ShadowPages;
+  private readonly walker: GuestWalk;
+  private current: ShadowPage;
+  /** Guest frames whose tables are out of sync, and the same as a list. */
+  private readonly outOfSync: Uint8Array;
+  private readonly unsynchronized: number[] = [];
+  /** Frames written since the log was last taken; null while nobody wants to know. */
+  private dirty: Uint8Array | null = null;
+  /** A frame of ones, for guest-physical addresses without memory; allocated when first needed. */
+  private holeFrame = -1;
+
+  /** @param limit shadow pages at most, at least 8 */
+  constructor(
+    private readonly host: ShadowHost,
+    private readonly vcpu: Vcpu,
+    private readonly guest: GuestMemory,
+    limit = DEFAULT_LIMIT,
+  ) {
+    this.memory = host.frames.memory;
+    this.pages = new ShadowPages(this.memory, host.frames, limit, guest.pages);
+    this.walker = new GuestWalk(guest);
+    this.outOfSync = new Uint8Array(guest.pages);
+    this.current = this.pages.create(ShadowKind.flatRoot, 0, null);
+  }
+
+  /** Machine address of the root in use: what CR3 must hold. */
+  get root(): number {
+    return this.current.machine;
+  }
+  /** Shadow pages in use. */
+  get pageCount(): number {
+    return this.pages.count;
+  }
+
+  /** MOV to CR3: another address space, or the same one again to flush the TLB. */
+  loadCr3(value: number): void {
+    this.synchronize();
+    this.control.cr3 = value;
+    this.chooseRoot();
+  }
+
+  /** CR0 as the guest sees it has changed. */
+  loadCr0(value: number): void {
+    const changed = this.control.cr0 ^ value;
+    this.control.cr0 = value;
+    if (changed & CR0_WP) this.flush();
+    else if (changed & CR0_PG) {
+      this.synchronize();
+      this.chooseRoot();
+    }
+  }
+
+  /** CR4 as the guest sees it has changed. */
+  loadCr4(value: number): void {
+    const changed = this.control.cr4 ^ value;
+    this.control.cr4 = value;
+    if (changed & CR4_PSE) this.flush();
+    else this.synchronize();
+  }
+
+  /** INVLPG: the guest says that its entry for this page has changed. */
+  invalidatePage(linear: number): void {
+    this.synchronize();
+    this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear);
+  }
+
+  /**
+   * The processor met a page fault in the shadow tables.
+   * @param errorCode as the processor gave it
+   */
+  pageFault(linear: number, errorCode: number): number {
+    const { walker, control, guest } = this;
+    const write = (errorCode & 2) !== 0;
+    const user = (errorCode & 4) !== 0;
+    const valid = walker.walk(control, linear, write, user);
+    this.host.charge('guestWalkReference', walker.references);
+    if (!valid) {
+      this.guestError = walker.errorCode;
+      this.host.record(this.vcpu, Kind.shadow, Shadow.guestFault, linear, 0, 0);
+      return FaultIs.guests;
+    }
+    this.noteTableWrites(linear);
+    const frame = walker.physical >>> 12;
+    const backed = frame < guest.pages && guest.p2m[frame] >= 0;
+    if (!backed && write) return FaultIs.hole;
+    if (backed && write) {
+      if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
+      if (this.dirty) this.dirty[frame] = 1;
+    }
+    const cost = this.host.charge('shadowFill');
+    const table = this.tableFor(linear);
+    const n = (linear >>> 12) & 0x3ff;
+    const entry = backed ? this.filledLeaf(table, frame) : this.hole() | BASE | (walker.pte & PTE.user);
+    this.pages.setLeaf(table, n, entry, backed ? frame : -1);
+    this.host.record(this.vcpu, Kind.shadow, Shadow.fill, linear, walker.physical | 0, (entry & 0xfffff000) | (linear & 0xfff), 0, 0, cost);
+    return FaultIs.filled;
+  }
+
+  /**
+   * Guest-physical address for an access that the hypervisor makes in the guest's name (string I/O, fetching an
+   * instruction), with its effects on accessed and dirty bits. -1: the guest deserves a page fault with `guestError`.
+   */
+  translate(linear: number, write: boolean, user: boolean): number {
+    const valid = this.walker.walk(this.control, linear, write, user);
+    this.host.charge('guestWalkReference', this.walker.references);
+    this.guestError = this.walker.errorCode;
+    if (!valid) return -1;
+    this.noteTableWrites(linear);
+    const frame = this.walker.physical >>> 12;
+    if (write && frame < this.guest.pages) {
+      // The hypervisor is about to write there itself, past the protection.
+      if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
+      if (this.dirty) this.dirty[frame] = 1;
+    }
+    return this.walker.physical;
+  }
+
+  /** Lets a write to a place without memory happen, on a page of ones that belongs to the domain. Step one instruction, then `closeHole`. */
+  openHole(linear: number): void {
+    const table = this.tableFor(linear);
+    this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, this.hole() | BASE | PTE.write | PTE.user, -1);
+  }
+
+  /** What was written is lost, as on a bus where nobody listens. */
+  closeHole(linear: number): void {
+    const child = this.pages.child(this.current, linear >>> 22);
+    if (child) this.pages.clear(child, (linear >>> 12) & 0x3ff);
+    this.memory.bytes.fill(0xff, this.hole(), this.hole() + 4096);
+  }
+
+  /** Drops every shadow; they come back fault by fault. */
+  flush(): void {
+    this.host.charge('shadowFlush', this.pages.count);
+    this.host.record(this.vcpu, Kind.shadow, Shadow.flush);
+    this.pages.dropAll();
+    this.outOfSync.fill(0);
+    this.unsynchronized.length = 0;
+    this.current = this.findRoot();
+  }
+
+  /** From now on the first write to each page is noted (live migration, SOSP'03-style checkpoints). */
+  startDirtyLog(): void {
+    this.dirty = new Uint8Array(this.guest.pages);
+    for (let frame = 0; frame < this.guest.pages; frame++) this.pages.writeProtect(frame);
+  }
+
+  /** Frames written since the log began or was last taken (1 = written); the log goes on empty. */
+  takeDirtyLog(): Uint8Array {
+    if (!this.dirty) throw new Error('no dirty log was started');
+    const taken = this.dirty.slice();
+    this.dirty.fill(0);
+    for (let frame = 0; frame < taken.length; frame++) if (taken[frame]) this.pages.writeProtect(frame);
+    return taken;
+  }
+
+  stopDirtyLog(): void {
+    this.dirty = null;
+  }
+
+  /** Gives all frames back. The object is of no use afterwards. */
+  release(): void {
+    this.pages.release();
+    if (this.holeFrame >= 0) this.host.frames.release(this.holeFrame);
+    this.holeFrame = -1;
+  }
+
+  // ---- roots and tables
+
+  private chooseRoot(): void {
+    const cost = this.host.charge('shadowSwitch');
+    this.current = this.findRoot();
+    this.host.record(this.vcpu, Kind.shadow, Shadow.switchRoot, 0, this.control.cr3, this.root, 0, 0, cost);
+  }
+
+  private findRoot(): ShadowPage {
+    const paging = (this.control.cr0 & CR0_PG) !== 0;
+    const kind = paging ? ShadowKind.root : ShadowKind.flatRoot;
+    const frame = paging ? this.control.cr3 >>> 12 : 0;
+    return this.pages.find(kind, frame) ?? this.create(kind, frame);
+  }
+
+  private create(kind: number, frame: number): ShadowPage {
+    const page = this.pages.create(kind, frame, this.current?.live ? this.current : null);
+    // What has a shadow must not change unseen.
+    if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync[frame]) this.pages.writeProtect(frame);
+    return page;
+  }
+
+  /** The shadow table for an address that has just been walked, put under the current root if need be. */
+  private tableFor(linear: number): ShadowPage {
+    const n = linear >>> 22;
+    const kind = this.control.cr0 & CR0_PG ? this.childKind(this.walker.pde) : ShadowKind.flatTable;
+    const frame = this.control.cr0 & CR0_PG ? this.childFrame(this.walker.pde) : n;
+    const present = this.pages.child(this.current, n);
+    if (present && present.kind === kind && present.frame === frame) return present;
+    const table = this.pages.find(kind, frame) ?? this.create(kind, frame);
+    this.pages.setChild(this.current, n, table, DIRECTORY);
+    return table;
+  }
+
+  private isLarge(pde: number): boolean {
+    return (pde & PTE.large) !== 0 && (this.control.cr4 & CR4_PSE) !== 0;
+  }
+
+  /** Kind of the shadow table below a guest directory entry. A large page may be written only when its dirty bit is set. */
+  private childKind(pde: number): number {
+    const user = pde & PTE.user ? 2 : 0;
+    if (!this.isLarge(pde)) return ShadowKind.table + user + (pde & PTE.write ? 1 : 0);
+    return ShadowKind.split + user + ((pde & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) ? 1 : 0);
+  }
+
+  private childFrame(pde: number): number {
+    return this.isLarge(pde) ? (pde >>> 22) << 10 : pde >>> 12;
+  }
+
+  // ---- leaves
+
+  /** The leaf that the walk just done earns. */
+  private filledLeaf(table: ShadowPage, frame: number): number {
+    const { walker } = this;
+    const machine = this.guest.p2m[frame] << 12;
+    if (table.kind === ShadowKind.flatTable) return machine | BASE | PTE.user | (this.mayWrite(frame) ? PTE.write : 0);
+    // With CR0.WP = 0 the kernel writes to pages that are read-only for its users: theirs is then the next fault.
+    if (walker.override) return machine | BASE | PTE.write;
+    const rights = table.kind >= ShadowKind.split ? PTE.write | PTE.user | PTE.dirty : walker.pte;
+    return machine | BASE | this.rights(table.kind, rights, frame);
+  }
+
+  /** User and write bits of a leaf: the directory's rights (in the kind), the entry's, and what the frame allows. */
+  private rights(kind: number, pte: number, frame: number): number {
+    const user = pte & PTE.user && kind & 2 ? PTE.user : 0;
+    const writable = (pte & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) && kind & 1 && this.mayWrite(frame);
+    return user | (writable ? PTE.write : 0);
+  }
+
+  private mayWrite(frame: number): boolean {
+    if (this.pages.tables[frame] && !this.outOfSync[frame]) return false;
+    return !this.dirty || this.dirty[frame] === 1;
+  }
+
+  private hole(): number {
+    if (this.holeFrame < 0) {
+      this.holeFrame = this.host.frames.allocate(this.guest.owner);
+      this.memory.bytes.fill(0xff, this.holeFrame * 4096, this.holeFrame * 4096 + 4096);
+    }
+    return this.holeFrame * 4096;
+  }
+
+  // ---- staying true
+
+  /** The walk may have set accessed or dirty bits: for a dirty log these are writes to the tables' frames. */
+  private noteTableWrites(linear: number): void {
+    const { dirty, control, walker } = this;
+    if (!dirty || !(control.cr0 & CR0_PG)) return;
+    const directory = control.cr3 >>> 12;
+    if (directory < dirty.length) dirty[directory] = 1;
+    const table = walker.pde >>> 12;
+    if (!this.isLarge(walker.pde) && linear >= 0 && table < dirty.length) dirty[table] = 1;
+  }
+
+  /** The guest writes to a frame that has shadows: those of the address space in use go out of sync, others are dropped. */
+  private tableWritten(frame: number): void {
+    for (let kind = 0; kind <= ShadowKind.root; kind++) {
+      if (kind >= ShadowKind.split && kind < ShadowKind.root) continue;
+      const page = this.pages.find(kind, frame);
+      if (!page) continue;
+      if (page !== this.current && !this.pages.uses(this.current, page)) {
+        this.pages.drop(page);
+        this.host.charge('shadowFlush');
+      }
+    }
+    if (this.pages.tables[frame]) {
+      this.outOfSync[frame] = 1;
+      this.unsynchronized.push(frame);
+    }
+  }
+
+  /** Compares every table that is out of sync with its shadows and protects it again. */
+  private synchronize(): void {
+    for (const frame of this.unsynchronized) {
+      if (!this.outOfSync[frame]) continue;
+      this.outOfSync[frame] = 0;
+      if (!this.pages.tables[frame]) continue;
+      for (let kind = 0; kind <= ShadowKind.root; kind++) {
+        if (kind >= ShadowKind.split && kind < ShadowKind.root) continue;
+        const page = this.pages.find(kind, frame);
+        if (!page) continue;
+        this.host.charge('shadowFlush');
+        if (page.isDirectory) this.compareDirectory(page);
+        else this.compareTable(page);
+      }
+      this.pages.writeProtect(frame);
+    }
+    this.unsynchronized.length = 0;
+  }
+
+  private compareTable(page: ShadowPage): void {
+    const table = this.guest.toMachine(page.frame * 4096);
+    for (let n = 0; n < ENTRIES; n++) {
+      const shadow = this.pages.read(page, n);
+      if (shadow === 0) continue;
+      const pte = this.memory.read32(table + n * 4);
+      const frame = pte >>> 12;
+      const live = (pte & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
+      if (!live || frame >= this.guest.pages || this.guest.p2m[frame] < 0) {
+        this.pages.clear(page, n);
+        continue;
+      }
+      const entry = (this.guest.p2m[frame] << 12) | BASE | this.rights(page.kind, pte, frame);
+      if (entry !== shadow) this.pages.setLeaf(page, n, entry, frame);
+    }
+  }
+
+  private compareDirectory(page: ShadowPage): void {
+    const directory = this.guest.toMachine(page.frame * 4096);
+    for (let n = 0; n < ENTRIES; n++) {
+      const child = this.pages.child(page, n);
+      if (!child) continue;
+      const pde = this.memory.read32(directory + n * 4);
+      const live = (pde & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
+      if (!live || child.kind !== this.childKind(pde) || child.frame !== this.childFrame(pde)) this.pages.clear(page, n);
+    }
+  }
+}

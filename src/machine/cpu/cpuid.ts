@@ -1,0 +1,46 @@
+// CPUID (SDM vol. 2A): the truth about this processor. The vendor is our own; family, features and the brand string say
+// what is really there, so that software which asks before it uses never meets a missing feature.
+import type { Cpu } from './cpu.ts';
+
+/** The four registers that CPUID fills, as int32. */
+export interface Identification {
+  eax: number;
+  ebx: number;
+  ecx: number;
+  edx: number;
+}
+
+/** Twelve characters, in EBX EDX ECX of leaf 0. */
+export const VENDOR = 'RingsideIA32';
+/** Family 6, model 1, stepping 9: a Pentium Pro as far as instructions go. Also what EDX holds after reset. */
+export const SIGNATURE = 0x619;
+
+/** DE PSE TSC MSR CX8 SEP PGE CMOV. No FPU, VME, PAE, MCE, APIC, MTRR. */
+const FEATURES = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15);
+const FEATURE_VMX = 1 << 5;
+
+const HIGHEST_BASIC = 1;
+const EXTENDED = 0x80000000;
+const HIGHEST_EXTENDED = 0x80000004;
+const MSR_VMX_BASIC = 0x480;
+
+/** What CPUID answers. @param leaf EAX, uint32; beyond the highest leaf the highest basic one answers, as on Intel's */
+export function cpuid(cpu: Cpu, leaf: number): Identification {
+  if (leaf === 0) return { eax: HIGHEST_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
+  if (leaf >= EXTENDED && leaf <= HIGHEST_EXTENDED) {
+    const n = leaf - EXTENDED;
+    if (n === 0) return { eax: HIGHEST_EXTENDED | 0, ebx: 0, ecx: 0, edx: 0 };
+    if (n === 1) return { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    const brand = `Ringside IA-32, costs of ${cpu.cost.name}`.padEnd(48, '\0');
+    const at = (n - 2) * 16;
+    return { eax: word(brand, at), ebx: word(brand, at + 4), ecx: word(brand, at + 8), edx: word(brand, at + 12) };
+  }
+  return { eax: SIGNATURE, ebx: 0, ecx: cpu.msrs.has(MSR_VMX_BASIC) ? FEATURE_VMX : 0, edx: FEATURES };
+}
+
+/** Four characters as a little-endian word. */
+function word(text: string, at: number): number {
+  let value = 0;
+  for (let k = 3; k >= 0; k--) value = (value << 8) | (text.charCodeAt(at + k) & 0xff);
+  return value;
+}

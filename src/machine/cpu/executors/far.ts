@@ -1,0 +1,85 @@
+// Far JMP, CALL and RET, INT n, INT3, INTO, INT1, IRET, SYSENTER, SYSEXIT, UD2: operands and interception; what they do is in
+// far-transfers.ts, interrupts.ts and iret.ts.
+import type { Instruction } from '../../isa/instruction.ts';
+import { read16, read32 } from '../access.ts';
+import { effectiveAddress, stepOffset } from '../address.ts';
+import type { Cpu } from '../cpu.ts';
+import { farReturn, farTransfer, sysenter, sysexit } from '../far-transfers.ts';
+import { fault, VECTOR } from '../fault.ts';
+import { getFlags, IOPL, isOverflow, NT, VM } from '../flags.ts';
+import { EventType, softwareInterrupt } from '../interrupts.ts';
+import { iret as returnFrom, mergeFlags } from '../iret.ts';
+import { peekStack } from '../stacks.ts';
+import type { Executor, Executors } from './executor.ts';
+import { isDeprivileged } from './privilege.ts';
+
+/** Where the selector comes from: the instruction, or memory behind the offset. */
+const transfer =
+  (call: boolean): Executor =>
+  (cpu, i) => {
+    const wide = i.operandSize === 32;
+    if (!i.memory) return farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
+    const at = effectiveAddress(cpu, i);
+    const offset = wide ? read32(cpu, i.segment, at) : read16(cpu, i.segment, at);
+    farTransfer(cpu, read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2)), offset, wide, call);
+  };
+
+function retFar(cpu: Cpu, i: Instruction): void {
+  farReturn(cpu, i.operandSize === 32, i.immediate & 0xffff);
+}
+
+function int(cpu: Cpu, i: Instruction): void {
+  if (cpu.flags & VM && (cpu.flags & IOPL) !== IOPL) fault(cpu, VECTOR.GP, 0);
+  const vector = i.immediate & 0xff;
+  if (cpu.intercepts?.instruction('swint', vector)) return;
+  softwareInterrupt(cpu, vector, EventType.softwareInterrupt);
+}
+
+function int3(cpu: Cpu): void {
+  if (cpu.intercepts?.exception(VECTOR.BP, -1, cpu.cr2)) return;
+  softwareInterrupt(cpu, VECTOR.BP, EventType.softwareException);
+}
+
+function into(cpu: Cpu): void {
+  if (!isOverflow(cpu)) return;
+  if (cpu.intercepts?.exception(VECTOR.OF, -1, cpu.cr2)) return;
+  softwareInterrupt(cpu, VECTOR.OF, EventType.softwareException);
+}
+
+function int1(cpu: Cpu): void {
+  if (cpu.intercepts?.exception(VECTOR.DB, -1, cpu.cr2)) return;
+  softwareInterrupt(cpu, VECTOR.DB, EventType.privilegedException);
+}
+
+function iret(cpu: Cpu, i: Instruction): void {
+  if (cpu.intercepts?.instruction('iret', 0)) return;
+  const wide = i.operandSize === 32;
+  if (cpu.watcher === null || !isDeprivileged(cpu) || cpu.flags & NT) return returnFrom(cpu, wide);
+  const old = getFlags(cpu);
+  const image = peekStack(cpu, wide ? 8 : 4, wide);
+  const got = mergeFlags(old, image, cpu.cpl, wide);
+  const expected = mergeFlags(old, image, 0, wide);
+  returnFrom(cpu, wide);
+  if (got !== expected) cpu.watcher(i, got, expected);
+}
+
+function ud(cpu: Cpu): void {
+  fault(cpu, VECTOR.UD);
+}
+
+const jmpFar = transfer(false);
+const callFar = transfer(true);
+
+export const farExecutors: Executors = {
+  'jmp-far': () => jmpFar,
+  'call-far': () => callFar,
+  'ret-far': () => retFar,
+  int: () => int,
+  int3: () => int3,
+  into: () => into,
+  int1: () => int1,
+  iret: () => iret,
+  sysenter: () => sysenter,
+  sysexit: () => sysexit,
+  ud2: () => ud,
+};

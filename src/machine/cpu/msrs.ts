@@ -1,0 +1,73 @@
+// Model-specific registers (SDM vol. 4): which exist, which can be written, with what. An MSR exists when it is in
+// `cpu.msrs`; the VMX capability registers are there when the silicon is (see reset.ts).
+import type { Cpu } from './cpu.ts';
+import { fault, VECTOR } from './fault.ts';
+
+export const MSR = {
+  tsc: 0x10,
+  apicBase: 0x1b,
+  featureControl: 0x3a,
+  sysenterCs: 0x174,
+  sysenterEsp: 0x175,
+  sysenterEip: 0x176,
+  debugControl: 0x1d9,
+  vmxFirst: 0x480,
+  vmxLast: 0x48a,
+} as const;
+
+/** Bootstrap processor, local APIC off: which is why CPUID does not announce one. */
+const APIC_BASE = 0xfee00100n;
+const APIC_ENABLE = 1n << 11n;
+const FEATURE_CONTROL_LOCK = 1n;
+
+/** The MSRs after RESET, without those of VMX. In the map, TSC is what a WRMSR has added to the cycle counter. */
+export function initialMsrs(): [number, bigint][] {
+  return [
+    [MSR.tsc, 0n],
+    [MSR.apicBase, APIC_BASE],
+    [MSR.sysenterCs, 0n],
+    [MSR.sysenterEsp, 0n],
+    [MSR.sysenterEip, 0n],
+    [MSR.debugControl, 0n],
+  ];
+}
+
+/** The time-stamp counter as the running program sees it: cycles, what WRMSR added, and the hypervisor's offset. */
+export function timeStamp(cpu: Cpu): bigint {
+  const offset = cpu.intercepts ? cpu.intercepts.tscOffset() : 0;
+  return BigInt.asUintN(64, BigInt(Math.floor(cpu.cycles + offset)) + (cpu.msrs.get(MSR.tsc) ?? 0n));
+}
+
+/** RDMSR without privilege and interception. Raises #GP(0) when there is no such register. */
+export function readMsr(cpu: Cpu, index: number): bigint {
+  const value = cpu.msrs.get(index);
+  if (value === undefined) fault(cpu, VECTOR.GP, 0);
+  return index === MSR.tsc ? timeStamp(cpu) : value;
+}
+
+/** WRMSR without privilege and interception. Raises #GP(0) for absent and read-only registers and reserved bits. */
+export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
+  const old = cpu.msrs.get(index);
+  if (old === undefined || (index >= MSR.vmxFirst && index <= MSR.vmxLast)) fault(cpu, VECTOR.GP, 0);
+  switch (index) {
+    case MSR.tsc:
+      cpu.msrs.set(MSR.tsc, value - BigInt(Math.floor(cpu.cycles)));
+      return;
+    case MSR.apicBase:
+      if (value & APIC_ENABLE) fault(cpu, VECTOR.GP, 0);
+      break;
+    case MSR.featureControl:
+      if (old & FEATURE_CONTROL_LOCK) fault(cpu, VECTOR.GP, 0);
+      break;
+    case MSR.debugControl:
+      // Neither branch records nor single-stepping on branches.
+      if (value !== 0n) fault(cpu, VECTOR.GP, 0);
+      break;
+    case MSR.sysenterCs:
+    case MSR.sysenterEsp:
+    case MSR.sysenterEip:
+      value &= 0xffffffffn;
+      break;
+  }
+  cpu.msrs.set(index, value);
+}

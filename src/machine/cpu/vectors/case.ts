@@ -1,0 +1,100 @@
+// One test case: the state before a single instruction, and the outcome after it. The binary records are those of native.c.
+import { Random } from './random.ts';
+
+/** Bytes of the window in the data segment and in the stack segment that are set before and compared after. */
+export const WINDOW = 128;
+/** Offset of both windows in their segments. */
+export const WINDOW_AT = 0x4000;
+/** Offset of the instruction in the code segment; the segment is filled with INT3. */
+export const START = 0x800;
+/** Linear bases of the segments; each has a limit of FFFFh. FS overlaps DS, shifted by 100h. */
+export const BASE = { code: 0x100000, data: 0x110000, stack: 0x120000, fs: 0x110100 } as const;
+
+/** CF PF AF ZF SF OF. */
+export const STATUS = 0x8d5;
+/** What is set before a case: status flags and DF. */
+export const SETTABLE = STATUS | 0x400;
+
+/** The state before. */
+export class Case {
+  /** For people: what the template is called. */
+  name = '';
+  /** Code segment of 16 bits; stack segment of 16 bits. */
+  code16 = false;
+  stack16 = false;
+  bytes: number[] = [];
+  readonly regs = new Uint32Array(8);
+  flags = 0;
+  readonly data = new Uint8Array(WINDOW);
+  readonly stack = new Uint8Array(WINDOW);
+  /** Status flags that the manual defines after this instruction. */
+  defined = STATUS;
+
+  constructor(random: Random) {
+    for (let r = 0; r < 8; r++) this.regs[r] = random.value();
+    this.flags = random.word() & STATUS;
+    for (const window of [this.data, this.stack]) {
+      const view = new DataView(window.buffer);
+      for (let k = 0; k < WINDOW; k += 4) view.setUint32(k, random.value(), true);
+    }
+  }
+}
+
+/** The state after. */
+export interface Outcome {
+  /** 3 (the INT3 behind the instruction) when it went through, else the vector of its fault. */
+  vector: number;
+  error: number;
+  regs: Uint32Array;
+  eip: number;
+  flags: number;
+  data: Uint8Array;
+  stack: Uint8Array;
+}
+
+const CASE_BYTES = 56 + 2 * WINDOW;
+const OUTCOME_BYTES = 48 + 2 * WINDOW;
+
+/** Cases as native.c reads them. */
+export function packCases(cases: readonly Case[]): Uint8Array {
+  const bytes = new Uint8Array(cases.length * CASE_BYTES);
+  const view = new DataView(bytes.buffer);
+  cases.forEach((c, n) => {
+    const at = n * CASE_BYTES;
+    bytes[at] = (c.code16 ? 1 : 0) | (c.stack16 ? 2 : 0);
+    bytes[at + 1] = c.bytes.length;
+    bytes.set(c.bytes, at + 4);
+    for (let r = 0; r < 8; r++) view.setUint32(at + 20 + r * 4, c.regs[r], true);
+    view.setUint32(at + 52, c.flags, true);
+    bytes.set(c.data, at + 56);
+    bytes.set(c.stack, at + 56 + WINDOW);
+  });
+  return bytes;
+}
+
+/** Outcomes as native.c writes them. */
+export function unpackOutcomes(bytes: Uint8Array): Outcome[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const outcomes: Outcome[] = [];
+  for (let at = 0; at + OUTCOME_BYTES <= bytes.length; at += OUTCOME_BYTES) {
+    const regs = new Uint32Array(8);
+    for (let r = 0; r < 8; r++) regs[r] = view.getUint32(at + 8 + r * 4, true);
+    outcomes.push({
+      vector: view.getUint32(at, true),
+      error: view.getUint32(at + 4, true),
+      regs,
+      eip: view.getUint32(at + 40, true),
+      flags: view.getUint32(at + 44, true),
+      data: bytes.slice(at + 48, at + 48 + WINDOW),
+      stack: bytes.slice(at + 48 + WINDOW, at + OUTCOME_BYTES),
+    });
+  }
+  return outcomes;
+}
+
+/** FNV-1a, to tell whether stored outcomes belong to these cases. */
+export function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (let k = 0; k < bytes.length; k++) hash = Math.imul(hash ^ bytes[k], 0x01000193);
+  return hash >>> 0;
+}
