@@ -203,7 +203,8 @@ export class ShadowPages {
 
   /** Whether a directory uses a table. */
   uses(directory: ShadowPage, table: ShadowPage): boolean {
-    for (let slot = table.parents; slot !== -1; slot = this.next[slot]) if (slot >>> 10 === directory.index) return true;
+    for (let slot = table.parents; slot !== -1; slot = this.next[slot])
+      if (slot >>> 10 === directory.index) return true;
     return false;
   }
 

@@ -31,6 +31,14 @@ const CR4_PSE = 0x10;
 /** Present, accessed, dirty: the processor never has to write to a shadow. */
 const BASE = PTE.present | PTE.accessed | PTE.dirty;
 const DIRECTORY = BASE | PTE.write | PTE.user;
+/** Kinds of shadow that a guest's own table can have. */
+const GUEST_TABLES = [
+  ShadowKind.table,
+  ShadowKind.table + 1,
+  ShadowKind.table + 2,
+  ShadowKind.table + 3,
+  ShadowKind.root,
+];
 /** Shadow pages a domain may have, unless told otherwise: 1 MiB. */
 const DEFAULT_LIMIT = 256;
 
@@ -82,7 +90,7 @@ export class ShadowPaging {
   loadCr3(value: number): void {
     this.synchronize();
     this.control.cr3 = value;
-    this.chooseRoot();
+    if (this.control.cr0 & CR0_PG) this.chooseRoot();
   }
 
   /** CR0 as the guest sees it has changed. */
@@ -125,7 +133,7 @@ export class ShadowPaging {
       this.host.record(this.vcpu, Kind.shadow, Shadow.guestFault, linear, 0, 0);
       return FaultIs.guests;
     }
-    this.noteTableWrites(linear);
+    if (this.dirty) this.noteWalk(this.dirty);
     const frame = walker.physical >>> 12;
     const backed = frame < guest.pages && guest.p2m[frame] >= 0;
     if (!backed && write) return FaultIs.hole;
@@ -138,7 +146,17 @@ export class ShadowPaging {
     const n = (linear >>> 12) & 0x3ff;
     const entry = backed ? this.filledLeaf(table, frame) : this.hole() | BASE | (walker.pte & PTE.user);
     this.pages.setLeaf(table, n, entry, backed ? frame : -1);
-    this.host.record(this.vcpu, Kind.shadow, Shadow.fill, linear, walker.physical | 0, (entry & 0xfffff000) | (linear & 0xfff), 0, 0, cost);
+    this.host.record(
+      this.vcpu,
+      Kind.shadow,
+      Shadow.fill,
+      linear,
+      walker.physical | 0,
+      (entry & 0xfffff000) | (linear & 0xfff),
+      0,
+      0,
+      cost,
+    );
     return FaultIs.filled;
   }
 
@@ -151,7 +169,7 @@ export class ShadowPaging {
     this.host.charge('guestWalkReference', this.walker.references);
     this.guestError = this.walker.errorCode;
     if (!valid) return -1;
-    this.noteTableWrites(linear);
+    if (this.dirty) this.noteWalk(this.dirty);
     const frame = this.walker.physical >>> 12;
     if (write && frame < this.guest.pages) {
       // The hypervisor is about to write there itself, past the protection.
@@ -228,7 +246,8 @@ export class ShadowPaging {
   private create(kind: number, frame: number): ShadowPage {
     const page = this.pages.create(kind, frame, this.current?.live ? this.current : null);
     // What has a shadow must not change unseen.
-    if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync[frame]) this.pages.writeProtect(frame);
+    if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync[frame])
+      this.pages.writeProtect(frame);
     return page;
   }
 
@@ -265,7 +284,8 @@ export class ShadowPaging {
   private filledLeaf(table: ShadowPage, frame: number): number {
     const { walker } = this;
     const machine = this.guest.p2m[frame] << 12;
-    if (table.kind === ShadowKind.flatTable) return machine | BASE | PTE.user | (this.mayWrite(frame) ? PTE.write : 0);
+    if (table.kind === ShadowKind.flatTable)
+      return machine | BASE | PTE.user | (this.mayWrite(frame) ? PTE.write : 0);
     // With CR0.WP = 0 the kernel writes to pages that are read-only for its users: theirs is then the next fault.
     if (walker.override) return machine | BASE | PTE.write;
     const rights = table.kind >= ShadowKind.split ? PTE.write | PTE.user | PTE.dirty : walker.pte;
@@ -275,7 +295,8 @@ export class ShadowPaging {
   /** User and write bits of a leaf: the directory's rights (in the kind), the entry's, and what the frame allows. */
   private rights(kind: number, pte: number, frame: number): number {
     const user = pte & PTE.user && kind & 2 ? PTE.user : 0;
-    const writable = (pte & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) && kind & 1 && this.mayWrite(frame);
+    const writable =
+      (pte & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) && kind & 1 && this.mayWrite(frame);
     return user | (writable ? PTE.write : 0);
   }
 
@@ -295,19 +316,18 @@ export class ShadowPaging {
   // ---- staying true
 
   /** The walk may have set accessed or dirty bits: for a dirty log these are writes to the tables' frames. */
-  private noteTableWrites(linear: number): void {
-    const { dirty, control, walker } = this;
-    if (!dirty || !(control.cr0 & CR0_PG)) return;
+  private noteWalk(dirty: Uint8Array): void {
+    const { control, walker } = this;
+    if (!(control.cr0 & CR0_PG)) return;
     const directory = control.cr3 >>> 12;
     if (directory < dirty.length) dirty[directory] = 1;
     const table = walker.pde >>> 12;
-    if (!this.isLarge(walker.pde) && linear >= 0 && table < dirty.length) dirty[table] = 1;
+    if (!walker.large && table < dirty.length) dirty[table] = 1;
   }
 
   /** The guest writes to a frame that has shadows: those of the address space in use go out of sync, others are dropped. */
   private tableWritten(frame: number): void {
-    for (let kind = 0; kind <= ShadowKind.root; kind++) {
-      if (kind >= ShadowKind.split && kind < ShadowKind.root) continue;
+    for (const kind of GUEST_TABLES) {
       const page = this.pages.find(kind, frame);
       if (!page) continue;
       if (page !== this.current && !this.pages.uses(this.current, page)) {
@@ -327,8 +347,7 @@ export class ShadowPaging {
       if (!this.outOfSync[frame]) continue;
       this.outOfSync[frame] = 0;
       if (!this.pages.tables[frame]) continue;
-      for (let kind = 0; kind <= ShadowKind.root; kind++) {
-        if (kind >= ShadowKind.split && kind < ShadowKind.root) continue;
+      for (const kind of GUEST_TABLES) {
         const page = this.pages.find(kind, frame);
         if (!page) continue;
         this.host.charge('shadowFlush');
@@ -364,7 +383,8 @@ export class ShadowPaging {
       if (!child) continue;
       const pde = this.memory.read32(directory + n * 4);
       const live = (pde & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
-      if (!live || child.kind !== this.childKind(pde) || child.frame !== this.childFrame(pde)) this.pages.clear(page, n);
+      if (!live || child.kind !== this.childKind(pde) || child.frame !== this.childFrame(pde))
+        this.pages.clear(page, n);
     }
   }
 }

@@ -56,6 +56,8 @@ export class Pc {
       syncA20(this.cpu);
     };
   }
+  /** Cycles that passed while nothing ran. */
+  idleCycles = 0;
   /** What `run` last gave the processor. */
   private until = 0;
 
@@ -81,7 +83,9 @@ export class Pc {
   passTime(until: number): boolean {
     const deadline = this.board.nextDeadline();
     if (deadline === Infinity && until === Infinity) return false;
-    this.cpu.cycles = Math.max(this.cpu.cycles, Math.min(deadline, until));
+    const before = this.cpu.cycles;
+    this.cpu.cycles = Math.max(before, Math.min(deadline, until));
+    this.idleCycles += this.cpu.cycles - before;
     this.board.advance(this.cpu.cycles);
     return true;
   }

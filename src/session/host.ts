@@ -48,6 +48,10 @@ export class Host {
   get now(): number {
     return this.pc.cpu.cycles;
   }
+  /** Cycles in which nobody had work to do. */
+  get idleCycles(): number {
+    return this.pc.idleCycles;
+  }
   get inGuest(): boolean {
     return this.loop ? this.loop.inGuest : true;
   }

@@ -16,6 +16,8 @@ export class SessionDomain {
   built: Extract<BuiltGuest, { image: object }> | null = null;
   /** Serial and console text so far, whatever the guest prints with; bounded. */
   text = '';
+  /** Characters printed since boot: `text` holds the newest of them. */
+  printed = 0;
   debugText = '';
   /** Characters and scan codes that a full device did not take yet. */
   pendingInput: number[] = [];
@@ -108,6 +110,7 @@ export class Session {
     domain.technique = technique;
     domain.stopped = false;
     domain.text = '';
+    domain.printed = 0;
     domain.debugText = '';
     domain.pendingInput = [];
     return { ok: true };
@@ -218,7 +221,9 @@ export class Session {
         added += String.fromCharCode(...view.board.takeSerial());
         domain.debugText = (domain.debugText + String.fromCharCode(...view.board.takeDebug())).slice(-MAX_TEXT);
       }
-      if (added) domain.text = (domain.text + added).slice(-MAX_TEXT);
+      if (!added) continue;
+      domain.text = (domain.text + added).slice(-MAX_TEXT);
+      domain.printed += added.length;
     }
   }
 }

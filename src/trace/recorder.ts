@@ -36,6 +36,8 @@ export class Recorder {
   private readonly places = new Map<number, PlaceClock>();
   private readonly exits = new Map<number, ExitCount>();
   private readonly sites = new Map<number, Map<number, number>>();
+  private readonly calls = new Map<number, Map<number, { count: number; failed: number }>>();
+  private readonly holes = new Map<number, Map<number, number>>();
   private readonly openExit: (ExitCount | undefined)[] = [];
 
   /** @param capacity records kept, a power of two */
@@ -75,6 +77,8 @@ export class Recorder {
     this.placeOf(domain, time).observe(kind, a, b, d, time);
     if (kind === Kind.exit) this.countExit(domain, eip >>> 0, e, a);
     else if (kind === Kind.entry) this.closeExit(domain, cost);
+    else if (kind === Kind.hypercall) this.countCall(domain, a, e);
+    else if (kind === Kind.hole) this.countHole(domain, a);
     this.notify?.();
   }
 
@@ -137,6 +141,35 @@ export class Recorder {
     return all.sort((x, y) => y.count - x.count || x.reason - y.reason);
   }
 
+  private countCall(domain: number, number: number, result: number): void {
+    let calls = this.calls.get(domain);
+    if (!calls) this.calls.set(domain, (calls = new Map()));
+    let call = calls.get(number);
+    if (!call) {
+      // Bounded: numbers come from the guest.
+      if (calls.size >= MAX_SITES) return;
+      calls.set(number, (call = { count: 0, failed: 0 }));
+    }
+    call.count++;
+    if (result < 0 && result > -200) call.failed++;
+  }
+
+  private countHole(domain: number, form: number): void {
+    let holes = this.holes.get(domain);
+    if (!holes) this.holes.set(domain, (holes = new Map()));
+    holes.set(form, (holes.get(form) ?? 0) + 1);
+  }
+
+  /** Hypercalls by number, for a domain. */
+  hypercallCounts(domain: number): ReadonlyMap<number, { count: number; failed: number }> {
+    return this.calls.get(domain) ?? new Map();
+  }
+
+  /** Silently wrong instructions by form of the instruction table, for a domain. */
+  holeCounts(domain: number): ReadonlyMap<number, number> {
+    return this.holes.get(domain) ?? new Map();
+  }
+
   /** Exits by guest instruction pointer, for a domain. */
   exitSites(domain: number): ReadonlyMap<number, number> {
     return this.sites.get(domain) ?? new Map();
@@ -148,6 +181,8 @@ export class Recorder {
     delete this.openExit[domain + 1];
     this.places.delete(domain);
     this.sites.delete(domain);
+    this.calls.delete(domain);
+    this.holes.delete(domain);
     for (const [key, entry] of this.exits) if (entry.domain === domain) this.exits.delete(key);
   }
 }

@@ -1,6 +1,8 @@
 // Every message between the page and the worker that hosts the machine: this page is the whole protocol.
 // Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
 
+import type { MemoryRequest, Observation } from '../session/observe.ts';
+
 /** Records of events animated in one frame, at most (a fair sample when more happened). */
 export const MAX_FRAME_EVENTS = 256;
 /** Console characters a frame carries per domain, at most; the rest follows in the next frame. */
@@ -108,7 +110,8 @@ export type Question =
   | { ask: 'registers'; domain: number }
   | { ask: 'memory'; domain: number; address: number; length: number; space: 'virtual' | 'physical' }
   | { ask: 'sources'; guest: string }
-  | { ask: 'check'; lesson: string; step: number };
+  /** What happened so far: lesson checks judge by it. */
+  | { ask: 'observe'; memory: MemoryRequest[] };
 export type Answer =
   | { ask: 'explain'; explanation: Explanation | null }
   | { ask: 'events'; events: Int32Array; from: number }
@@ -116,7 +119,7 @@ export type Answer =
   | { ask: 'registers'; registers: Record<string, string> }
   | { ask: 'memory'; bytes: Uint8Array | null }
   | { ask: 'sources'; files: SourceFile[]; main: string }
-  | { ask: 'check'; results: { goal: string; passed: boolean; feedback: string }[] };
+  | { ask: 'observe'; observation: Observation };
 
 export type ToWorker =
   | { type: 'load'; scenario: unknown }

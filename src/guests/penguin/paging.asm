@@ -14,6 +14,7 @@
 ;
 ; While a new address space is being built nobody uses it, so its tables are written like any memory.
 
+        section .text
 ; EAX = page directory (where the kernel can read it), EDX = linear address.
 ; Returns EAX = address of the page-table entry, or 0 when there is no table for it. Keeps EDX.
 entry_pointer:

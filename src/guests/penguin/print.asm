@@ -1,6 +1,7 @@
 ; Text and numbers from the kernel. They go to the console, or, while print_target is set, into memory: that is how the
 ; files of /proc get their contents.
 
+        section .text
 ; ESI = text that ends with 0. Keeps all registers.
 print_string:
         push    eax

@@ -39,20 +39,22 @@ copy_text_from_user:
         push    esi
         push    edi
         push    edi
-.next:  cmp     esi, KERNEL_BASE
+text_next:
+        cmp     esi, KERNEL_BASE
         jae     text_failed
 text_instruction:
         mov     al, [esi]
         mov     [edi], al
         test    al, al
-        jz      .end
+        jz      text_end
         inc     esi
         inc     edi
         dec     ecx
-        jnz     .next
+        jnz     text_next
         mov     eax, -ENAMETOOLONG
         jmp     text_done
-.end:   mov     eax, edi
+text_end:
+        mov     eax, edi
         sub     eax, [esp]
 text_done:
         pop     ecx

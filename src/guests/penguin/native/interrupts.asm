@@ -1,6 +1,8 @@
 ; The IDT, the two 8259A interrupt controllers, and the way in and out of the kernel at ring 0.
 ; Intel SDM vol. 3, "Interrupt and Exception Handling"; 8259A data sheet, initialization command words.
 
+        section .text
+
 PIC1_COMMAND        equ 0x20
 PIC1_DATA           equ 0x21
 PIC2_COMMAND        equ 0xA0

@@ -1,6 +1,8 @@
 ; The PS/2 keyboard behind its controller, the 8042: IRQ 1, scan-code set 1 (the controller translates), US layout.
 ; IBM PC/AT technical reference, "Keyboard controller".
 
+        section .text
+
 KBC_DATA            equ 0x60
 KBC_STATUS          equ 0x64            ; 1 = a byte waits for us, 2 = it has not taken ours yet
 KBC_COMMAND         equ 0x64

@@ -1,6 +1,8 @@
 ; Page-table writes on the bare machine. Physical addresses are machine addresses, a page table is memory like any other,
 ; and the processor is told of changes with INVLPG and CR3. Intel SDM vol. 3, "Paging".
 
+        section .text
+
 ; EAX: a physical address with flags in its low bits becomes a page-table entry. Here they are the same thing.
 %macro entry_from_frame 0
 %endmacro

@@ -1,6 +1,8 @@
 ; The end: power off through ACPI's PM1a control register, reset through the keyboard controller.
 ; ACPI 3.0, 4.7.3.2; the register's place, 604h, is that of QEMU's and of Ringside's machine.
 
+        section .text
+
 ACPI_PM1A_CONTROL   equ 0x604
 ACPI_SLEEP_ENABLE   equ 0x2000          ; with sleep type 0, which is S5 (off) on this machine
 KBC_PULSE_RESET     equ 0xFE

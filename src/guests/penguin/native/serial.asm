@@ -2,6 +2,8 @@
 ; A character takes 87 microseconds on the wire, so nobody waits for it: output goes into a ring, and the port asks for
 ; the next sixteen by interrupt. The same characters appear on the screen (vga.asm).
 
+        section .text
+
 COM1                equ 0x3F8
 UART_DATA           equ COM1 + 0
 UART_IER            equ COM1 + 1        ; interrupt enable: 1 received, 2 transmitter empty

@@ -1,6 +1,8 @@
 ; Time on a PC: the 8254 interval timer interrupts 100 times a second, the CMOS clock knows the date.
 ; 8254 data sheet, mode 2; MC146818 data sheet, time registers and register B.
 
+        section .text
+
 PIT_CHANNEL_0       equ 0x40
 PIT_COMMAND         equ 0x43
 PIT_FREQUENCY       equ 1193182

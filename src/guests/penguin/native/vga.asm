@@ -1,6 +1,8 @@
 ; The screen: VGA text mode, 80 by 25, which the firmware has set. Each cell is a character and a colour in memory at
 ; B8000h; the cursor is moved through the CRT controller (IBM VGA technical reference, CRTC registers 0Ah-0Fh).
 
+        section .text
+
 VGA_MEMORY          equ KERNEL_BASE + 0xB8000
 VGA_COLUMNS         equ 80
 VGA_ROWS            equ 25

@@ -4,7 +4,7 @@ import type { Instruction } from '../../isa/instruction.ts';
 import { commit16, commit32, modify16, modify32, read16, read32 } from '../access.ts';
 import { effectiveAddress, stepOffset } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
-import { AF, CF, OF, PF, replaceFlags, SF, setCarry, ZF } from '../flags.ts';
+import { PF, replaceFlags, STATUS_FLAGS, setCarry, ZF, zeroSignParity } from '../flags.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import { readerOf, writerOf } from './operands.ts';
 
@@ -69,9 +69,14 @@ function scanBinder(position: (word: number) => number): Binder {
     const write = writerOf(i, 0);
     return (cpu, i) => {
       const source = read(cpu, i);
-      // The manual defines ZF only; the others are what Intel processors leave.
-      replaceFlags(cpu, ZF | CF | OF | SF | AF | PF, source === 0 ? ZF | PF : 0);
-      if (source !== 0) write(cpu, i, position(source));
+      // The manual defines ZF only. The rest is what Intel processors leave: PF of the bit number, all others clear.
+      if (source === 0) {
+        replaceFlags(cpu, STATUS_FLAGS, ZF | PF);
+        return;
+      }
+      const number = position(source);
+      write(cpu, i, number);
+      replaceFlags(cpu, STATUS_FLAGS, zeroSignParity(number) & PF);
     };
   };
 }

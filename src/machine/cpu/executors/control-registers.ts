@@ -1,7 +1,8 @@
 // MOV to and from control and debug registers, CLTS, LMSW, SMSW (SDM vol. 2; vol. 3 §2.5, §17.2). In a guest, bits of CR0 and
 // CR4 that the hypervisor owns are read from their shadows and keep their value when written (§25.3).
-import type { Instruction } from '../../isa/instruction.ts';
+
 import { Kind } from '../../../trace/events.ts';
+import type { Instruction } from '../../isa/instruction.ts';
 import { read16, write16 } from '../access.ts';
 import { effectiveAddress } from '../address.ts';
 import { Attention, type Cpu } from '../cpu.ts';
@@ -153,7 +154,9 @@ function movFromDr(cpu: Cpu, i: Instruction): void {
 function clts(cpu: Cpu): void {
   requireRing0(cpu);
   if (cpu.intercepts?.clts()) return;
-  cpu.cr0 = cpu.intercepts ? cpu.intercepts.maskCr(0, cpu.intercepts.readCr(0) & ~CR0_TS) | 0 : cpu.cr0 & ~CR0_TS;
+  cpu.cr0 = cpu.intercepts
+    ? cpu.intercepts.maskCr(0, cpu.intercepts.readCr(0) & ~CR0_TS) | 0
+    : cpu.cr0 & ~CR0_TS;
 }
 
 /** LMSW reaches PE, MP, EM and TS, and cannot clear PE. */

@@ -3,7 +3,7 @@
 import type { Instruction } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
-import { AF, CF, carry, getFlags, noteResult } from '../flags.ts';
+import { AF, CF, carry, getFlags, noteAddition, noteResult } from '../flags.ts';
 import type { Executors } from './executor.ts';
 
 const AL = 0,
@@ -37,9 +37,12 @@ function aam(cpu: Cpu, i: Instruction): void {
 }
 
 function aad(cpu: Cpu, i: Instruction): void {
-  const al = (cpu.regs8[AL] + cpu.regs8[AH] * i.immediate) & 0xff;
-  cpu.regs16[0] = al;
-  noteResult(cpu, signed8(al), 0);
+  // CF, OF and AF are those of the byte addition.
+  const al = signed8(cpu.regs8[AL]);
+  const tens = signed8(cpu.regs8[AH] * i.immediate);
+  const result = signed8(al + tens);
+  cpu.regs16[0] = result & 0xff;
+  noteAddition(cpu, al, tens, result);
 }
 
 /** DAA and DAS differ in the sign of the corrections. */

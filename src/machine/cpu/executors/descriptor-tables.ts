@@ -1,13 +1,31 @@
 // GDTR, IDTR, LDTR and TR (SDM vol. 2 LGDT/LIDT, SGDT, SIDT, LLDT, SLDT, LTR, STR). The loads are privileged; the stores are
 // not, and tell any program the real tables: four of Robin & Irvine's instructions.
 import { type Instruction, LDTR, TR } from '../../isa/instruction.ts';
-import { linearForRead, linearForWrite, read16, readLinear16, readLinear32, write16, writeLinear16, writeLinear32, writeLinear8 } from '../access.ts';
+import {
+  linearForRead,
+  linearForWrite,
+  read16,
+  readLinear16,
+  readLinear32,
+  write16,
+  writeLinear8,
+  writeLinear16,
+  writeLinear32,
+} from '../access.ts';
 import { effectiveAddress } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import type { InterceptedInstruction } from '../intercepts.ts';
 import { translate } from '../paging.ts';
-import { Descriptor, isNull, requireDescriptor, selectorError, setHidden, setNull, SystemType } from '../segmentation.ts';
+import {
+  Descriptor,
+  isNull,
+  requireDescriptor,
+  SystemType,
+  selectorError,
+  setHidden,
+  setNull,
+} from '../segmentation.ts';
 import { availableTss } from '../tasks.ts';
 import type { Executor, Executors } from './executor.ts';
 import { isDeprivileged, requireDescriptors, requireRing0 } from './privilege.ts';

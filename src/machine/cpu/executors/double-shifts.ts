@@ -12,16 +12,20 @@ const OF_SHIFT = 11;
 /** @param count already masked, not zero */
 type DoubleShift = (cpu: Cpu, a: number, b: number, count: number) => number;
 
+/** OF as after the first one-bit step, whatever the count: the old and the new sign, both at bit 31. */
+function overflow(before: number, after: number): number {
+  return ((before ^ after) >>> 31) << OF_SHIFT;
+}
+
 const shld32: DoubleShift = (cpu, a, b, count) => {
   const result = (a << count) | (b >>> (32 - count));
-  const out = (a >>> (32 - count)) & 1;
-  noteResult(cpu, result, out | ((out ^ (result >>> 31)) << OF_SHIFT));
+  noteResult(cpu, result, ((a >>> (32 - count)) & 1) | overflow(a, a << 1));
   return result;
 };
 
 const shrd32: DoubleShift = (cpu, a, b, count) => {
   const result = (a >>> count) | (b << (32 - count));
-  noteResult(cpu, result, ((a >>> (count - 1)) & 1) | (((result ^ (result << 1)) >>> 31) << OF_SHIFT));
+  noteResult(cpu, result, ((a >>> (count - 1)) & 1) | overflow(a, b << 31));
   return result;
 };
 
@@ -32,7 +36,7 @@ const shld16: DoubleShift = (cpu, a, b, count) => {
   const word = count <= 16 ? ((a << 16) | b) << count : ((b << 16) | a) << (count - 16);
   const result = word >> 16;
   const out = count <= 16 ? (a >>> (16 - count)) & 1 : (b >>> (32 - count)) & 1;
-  noteResult(cpu, result, out | ((out ^ (result >>> 31)) << OF_SHIFT));
+  noteResult(cpu, result, out | overflow(a << 16, a << 17));
   return result;
 };
 
@@ -42,7 +46,7 @@ const shrd16: DoubleShift = (cpu, a, b, count) => {
   const word = count <= 16 ? ((b << 16) | a) >>> count : ((a << 16) | b) >>> (count - 16);
   const result = (word << 16) >> 16;
   const out = count <= 16 ? (a >>> (count - 1)) & 1 : (b >>> (count - 17)) & 1;
-  noteResult(cpu, result, out | ((((result ^ (result << 1)) << 16) >>> 31) << OF_SHIFT));
+  noteResult(cpu, result, out | overflow(a << 16, b << 31));
   return result;
 };
 

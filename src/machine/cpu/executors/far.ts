@@ -8,7 +8,7 @@ import { farReturn, farTransfer, sysenter, sysexit } from '../far-transfers.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { getFlags, IOPL, isOverflow, NT, VM } from '../flags.ts';
 import { EventType, softwareInterrupt } from '../interrupts.ts';
-import { iret as returnFrom, mergeFlags } from '../iret.ts';
+import { mergeFlags, iret as returnFrom } from '../iret.ts';
 import { peekStack } from '../stacks.ts';
 import type { Executor, Executors } from './executor.ts';
 import { isDeprivileged } from './privilege.ts';
@@ -18,7 +18,8 @@ const transfer =
   (call: boolean): Executor =>
   (cpu, i) => {
     const wide = i.operandSize === 32;
-    if (!i.memory) return farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
+    if (!i.memory)
+      return farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
     const at = effectiveAddress(cpu, i);
     const offset = wide ? read32(cpu, i.segment, at) : read16(cpu, i.segment, at);
     farTransfer(cpu, read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2)), offset, wide, call);

@@ -1,7 +1,18 @@
 // IN, OUT, INS and OUTS (SDM vol. 2; vol. 1 ch. 18 "Input/output", §18.5 protection): IOPL first, then the permission bitmap
 // of the TSS, then virtualization silicon, then the bus. Each repetition of a string form is an instruction of its own.
 import { EAX, ECX, EDI, EDX, ES, ESI, type Instruction, REP_NONE, TR } from '../../isa/instruction.ts';
-import { commit16, commit32, commit8, modify16, modify32, modify8, read16, read32, read8, readLinear16 } from '../access.ts';
+import {
+  commit8,
+  commit16,
+  commit32,
+  modify8,
+  modify16,
+  modify32,
+  read8,
+  read16,
+  read32,
+  readLinear16,
+} from '../access.ts';
 import { Attention, type Cpu } from '../cpu.ts';
 import { watchPort } from '../debug.ts';
 import { fault, VECTOR } from '../fault.ts';
@@ -66,12 +77,18 @@ const outBinder: Binder = (i) => {
     const port = immediate ? i.immediate & 0xff : cpu.regs16[EDX << 1];
     checkPort(cpu, port, size);
     if (cpu.intercepts?.io(port, size, false, false, false, immediate)) return;
-    writePort(cpu, port, size === 4 ? cpu.regs[EAX] >>> 0 : size === 2 ? cpu.regs16[EAX] : cpu.regs8[EAX], size);
+    writePort(
+      cpu,
+      port,
+      size === 4 ? cpu.regs[EAX] >>> 0 : size === 2 ? cpu.regs16[EAX] : cpu.regs8[EAX],
+      size,
+    );
   };
 };
 
 /** Index register of a string operand, by address size. */
-const index = (cpu: Cpu, i: Instruction, register: number): number => (i.addressSize === 32 ? cpu.regs[register] : cpu.regs16[register << 1]);
+const index = (cpu: Cpu, i: Instruction, register: number): number =>
+  i.addressSize === 32 ? cpu.regs[register] : cpu.regs16[register << 1];
 
 /** After one element: moves the index, counts down, and comes back for the next. */
 function next(cpu: Cpu, i: Instruction, register: number, size: PortSize): void {

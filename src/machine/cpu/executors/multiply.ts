@@ -1,12 +1,12 @@
 // MUL IMUL DIV IDIV (SDM vol. 2). The product of two words needs 64 bits and a dividend has 64; both are worked out in
 // 16-bit steps that a double holds exactly. #DE is raised before anything changes. Flags the manual leaves undefined:
-// MUL and IMUL note SF, ZF and PF of the low half, as Intel processors do; DIV and IDIV keep the old ones.
+// see `noteProduct`; DIV and IDIV keep all.
 import type { Instruction } from '../../isa/instruction.ts';
 import { read8, read16, read32 } from '../access.ts';
 import { effectiveAddress } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
-import { CF, noteResult, OF } from '../flags.ts';
+import { CF, noteResult, OF, PF, replaceFlags, STATUS_FLAGS } from '../flags.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import { byteIndex, readerOf, type Size, sizeOf, writerOf } from './operands.ts';
 
@@ -28,17 +28,23 @@ function multiplyHighSigned(a: number, b: number): number {
   return high | 0;
 }
 
+/** CF = OF = whether the upper half matters. SF and PF follow the low half and ZF stays clear, as in Intel processors. */
+function noteProduct(cpu: Cpu, low: number, overflow: number): void {
+  if (low !== 0) noteResult(cpu, low, overflow);
+  else replaceFlags(cpu, STATUS_FLAGS, PF | overflow);
+}
+
 function mul8(cpu: Cpu, b: number): void {
   const product = cpu.regs8[0] * b;
   cpu.regs16[0] = product;
-  noteResult(cpu, (product << 24) >> 24, product > 0xff ? OVERFLOW : 0);
+  noteProduct(cpu, (product << 24) >> 24, product > 0xff ? OVERFLOW : 0);
 }
 
 function mul16(cpu: Cpu, b: number): void {
   const product = cpu.regs16[0] * b;
   cpu.regs16[0] = product;
   cpu.regs16[4] = product / 65536;
-  noteResult(cpu, (product << 16) >> 16, product > 0xffff ? OVERFLOW : 0);
+  noteProduct(cpu, (product << 16) >> 16, product > 0xffff ? OVERFLOW : 0);
 }
 
 function mul32(cpu: Cpu, b: number): void {
@@ -46,14 +52,14 @@ function mul32(cpu: Cpu, b: number): void {
   const high = multiplyHighUnsigned(a, b);
   cpu.regs[0] = Math.imul(a, b);
   cpu.regs[2] = high;
-  noteResult(cpu, cpu.regs[0], high !== 0 ? OVERFLOW : 0);
+  noteProduct(cpu, cpu.regs[0], high !== 0 ? OVERFLOW : 0);
 }
 
 function imul8(cpu: Cpu, b: number): void {
   const product = ((cpu.regs8[0] << 24) >> 24) * ((b << 24) >> 24);
   cpu.regs16[0] = product;
   const low = (product << 24) >> 24;
-  noteResult(cpu, low, product !== low ? OVERFLOW : 0);
+  noteProduct(cpu, low, product !== low ? OVERFLOW : 0);
 }
 
 function imul16(cpu: Cpu, b: number): void {
@@ -61,7 +67,7 @@ function imul16(cpu: Cpu, b: number): void {
   cpu.regs16[0] = product;
   cpu.regs16[4] = product >> 16;
   const low = (product << 16) >> 16;
-  noteResult(cpu, low, product !== low ? OVERFLOW : 0);
+  noteProduct(cpu, low, product !== low ? OVERFLOW : 0);
 }
 
 function imul32(cpu: Cpu, b: number): void {
@@ -70,14 +76,14 @@ function imul32(cpu: Cpu, b: number): void {
   const low = Math.imul(a, b);
   cpu.regs[0] = low;
   cpu.regs[2] = high;
-  noteResult(cpu, low, high !== low >> 31 ? OVERFLOW : 0);
+  noteProduct(cpu, low, high !== low >> 31 ? OVERFLOW : 0);
 }
 
 /** Signed product cut to 16 bits, sign-extended. */
 function truncated16(cpu: Cpu, a: number, b: number): number {
   const product = ((a << 16) >> 16) * ((b << 16) >> 16);
   const low = (product << 16) >> 16;
-  noteResult(cpu, low, product !== low ? OVERFLOW : 0);
+  noteProduct(cpu, low, product !== low ? OVERFLOW : 0);
   return low;
 }
 
@@ -85,7 +91,7 @@ function truncated16(cpu: Cpu, a: number, b: number): number {
 function truncated32(cpu: Cpu, a: number, b: number): number {
   const low = Math.imul(a, b);
   // A product below 2^53 is exact in a double; a larger one differs from any int32 all the same.
-  noteResult(cpu, low, a * b !== low ? OVERFLOW : 0);
+  noteProduct(cpu, low, a * b !== low ? OVERFLOW : 0);
   return low;
 }
 

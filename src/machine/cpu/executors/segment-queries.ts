@@ -47,7 +47,8 @@ const query =
       if (i.operandSize === 32) cpu.regs[i.reg] = value();
       else cpu.regs16[i.reg << 1] = value();
     }
-    if (cpu.watcher !== null && isDeprivileged(cpu) && exists && !yes && answers(selector, 0)) cpu.watcher(i, 0, value());
+    if (cpu.watcher !== null && isDeprivileged(cpu) && exists && !yes && answers(selector, 0))
+      cpu.watcher(i, 0, value());
   };
 
 function arpl(cpu: Cpu, i: Instruction): void {

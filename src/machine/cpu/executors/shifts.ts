@@ -1,12 +1,13 @@
 // SHL SHR SAR ROL ROR RCL RCR (SDM vol. 2 "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR"). The count is taken modulo 32 by every
-// processor since the 80186; a count of zero changes nothing. What the manual leaves undefined (OF for counts above 1,
-// CF for counts above the size) is what Intel processors do: the last of `count` single steps decides.
+// processor since the 80186; a count of zero changes nothing. Where the manual leaves flags undefined they are those of the
+// Intel processor that made the vectors: OF says, for any count, whether the *first* one-bit step changed the sign; AF is
+// cleared by shifts; ROL and ROR of a register by an immediate above 1 keep OF.
 import type { Instruction } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import { CF, carry, noteResult, OF, replaceFlags } from '../flags.ts';
-import { type Operation, pickShape, type Shapes, updatingShapes } from './binary.ts';
+import { type Operation, type Shapes, updatingShapes } from './binary.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
-import { placeOf, sizeOf } from './operands.ts';
+import { sizeOf } from './operands.ts';
 
 const OF_SHIFT = 11;
 
@@ -14,20 +15,18 @@ const shl: Operation = (cpu, a, count, shift) => {
   count &= 31;
   if (count === 0) return a;
   const last = a << (count - 1);
-  const out = (last >>> (31 - shift)) & 1;
   const result = (last << (shift + 1)) >> shift;
-  noteResult(cpu, result, out | ((out ^ (result >>> 31)) << OF_SHIFT));
+  noteResult(cpu, result, ((last >>> (31 - shift)) & 1) | overflowLeft(a << shift));
   return result;
 };
 
 const shr: Operation = (cpu, a, count, shift) => {
   count &= 31;
   if (count === 0) return a;
-  const last = ((a << shift) >>> shift) >>> (count - 1);
-  const result = last >>> 1;
-  // The top bit before the last step: only the first step can find a one there.
-  noteResult(cpu, result, (last & 1) | (((last << shift) >>> 31) << OF_SHIFT));
-  return result;
+  const top = a << shift;
+  const last = (top >>> shift) >>> (count - 1);
+  noteResult(cpu, last >>> 1, (last & 1) | ((top >>> 31) << OF_SHIFT));
+  return last >>> 1;
 };
 
 const sar: Operation = (cpu, a, count, shift) => {
@@ -38,60 +37,75 @@ const sar: Operation = (cpu, a, count, shift) => {
   return last >> 1;
 };
 
-const rol: Operation = (cpu, a, count, shift) => {
-  count &= 31;
-  if (count === 0) return a;
+/** OF of one step to the left: the two top bits differ. @param top the operand, moved to the top of 32 bits */
+function overflowLeft(top: number): number {
+  return ((top ^ (top << 1)) >>> 31) << OF_SHIFT;
+}
+
+function rotateLeft(cpu: Cpu, a: number, count: number, shift: number, mask: number): number {
   const bits = 32 - shift;
   const turn = count & (bits - 1);
-  const value = (a << shift) >>> shift;
+  const top = a << shift;
+  const value = top >>> shift;
   const result = turn ? (value << turn) | (value >>> (bits - turn)) : value;
-  const out = result & 1;
-  replaceFlags(cpu, CF | OF, out | ((out ^ ((result >>> (bits - 1)) & 1)) << OF_SHIFT));
+  replaceFlags(cpu, mask, ((result & 1) | overflowLeft(top)) & mask);
   return result;
-};
+}
 
-const ror: Operation = (cpu, a, count, shift) => {
-  count &= 31;
-  if (count === 0) return a;
+function rotateRight(cpu: Cpu, a: number, count: number, shift: number, mask: number): number {
   const bits = 32 - shift;
   const turn = count & (bits - 1);
-  const value = (a << shift) >>> shift;
+  const top = a << shift;
+  const value = top >>> shift;
   const result = turn ? (value >>> turn) | (value << (bits - turn)) : value;
-  const top = (result >>> (bits - 1)) & 1;
-  replaceFlags(cpu, CF | OF, top | ((top ^ ((result >>> (bits - 2)) & 1)) << OF_SHIFT));
+  const out = (result >>> (bits - 1)) & 1;
+  replaceFlags(cpu, mask, (out | (((a ^ (top >>> 31)) & 1) << OF_SHIFT)) & mask);
   return result;
+}
+
+const rol: Operation = (cpu, a, count, shift) =>
+  count & 31 ? rotateLeft(cpu, a, count & 31, shift, CF | OF) : a;
+
+const ror: Operation = (cpu, a, count, shift) =>
+  count & 31 ? rotateRight(cpu, a, count & 31, shift, CF | OF) : a;
+
+const rolImmediate: Operation = (cpu, a, count, shift) => {
+  count &= 31;
+  return count === 0 ? a : rotateLeft(cpu, a, count, shift, count === 1 ? CF | OF : CF);
 };
 
-/** Rotates CF:a, 9, 17 or 33 bits, left by `turn` (0 = all the way round). Returns the low bits, notes CF and OF. */
-function rotateThroughCarryLeft(cpu: Cpu, a: number, turn: number, bits: number): number {
-  const value = bits === 32 ? a >>> 0 : a & ((1 << bits) - 1);
-  const into = carry(cpu);
-  if (turn === 0) return value;
-  const out = (value >>> (bits - turn)) & 1;
-  let result = (value << turn) | (into << (turn - 1));
-  if (turn > 1) result |= value >>> (bits + 1 - turn);
-  replaceFlags(cpu, CF | OF, out | ((out ^ ((result >>> (bits - 1)) & 1)) << OF_SHIFT));
-  return result;
+const rorImmediate: Operation = (cpu, a, count, shift) => {
+  count &= 31;
+  return count === 0 ? a : rotateRight(cpu, a, count, shift, count === 1 ? CF | OF : CF);
+};
+
+/** How far CF and operand together (9, 17 or 33 bits) turn; 0 = not at all, or all the way round. */
+function turnThroughCarry(count: number, bits: number): number {
+  return bits === 32 ? count & 31 : (count & 31) % (bits + 1);
 }
 
 const rcl: Operation = (cpu, a, count, shift) => {
   const bits = 32 - shift;
-  count &= 31;
-  return rotateThroughCarryLeft(cpu, a, bits === 32 ? count : count % (bits + 1), bits);
+  const turn = turnThroughCarry(count, bits);
+  if (turn === 0) return a;
+  const top = a << shift;
+  const value = top >>> shift;
+  let result = (value << turn) | (carry(cpu) << (turn - 1));
+  if (turn > 1) result |= value >>> (bits + 1 - turn);
+  replaceFlags(cpu, CF | OF, ((value >>> (bits - turn)) & 1) | overflowLeft(top));
+  return result;
 };
 
 const rcr: Operation = (cpu, a, count, shift) => {
   const bits = 32 - shift;
-  count &= 31;
-  const turn = bits === 32 ? count : count % (bits + 1);
-  const value = (a << shift) >>> shift;
-  if (turn === 0) return value;
+  const turn = turnThroughCarry(count, bits);
+  if (turn === 0) return a;
   const into = carry(cpu);
-  const out = (value >>> (turn - 1)) & 1;
+  const top = a << shift;
+  const value = top >>> shift;
   let result = (into << (bits - turn)) | (value >>> turn);
   if (turn > 1) result |= value << (bits + 1 - turn);
-  const top = result >>> (bits - 2);
-  replaceFlags(cpu, CF | OF, out | (((top ^ (top >>> 1)) & 1) << OF_SHIFT));
+  replaceFlags(cpu, CF | OF, ((value >>> (turn - 1)) & 1) | ((into ^ (top >>> 31)) << OF_SHIFT));
   return result;
 };
 
@@ -107,39 +121,43 @@ const byOne =
   (cpu, a, _, shift) =>
     op(cpu, a, 1, shift);
 
-/** The immediate shapes only: the count never comes from ModRM. */
+/** The count never comes from ModRM, so only the immediate shapes matter. */
 function pickRm(shapes: Shapes, i: Instruction): Executor {
   return (i.memory ? shapes.toMemory : shapes.toRegister).immediate[sizeOf(i)];
 }
 
-function shiftBinder(op: Operation, hotImmediate?: Executor): Binder {
+/**
+ * @param immediateOfRegister the executors of `op register,imm8`, when they differ
+ * @param hot its executor for 32 bits and a count that is not zero
+ */
+function shiftBinder(op: Operation, immediateOfRegister = op, hot?: Executor): Binder {
   const immediate = updatingShapes(op);
+  const ofRegister = updatingShapes(immediateOfRegister);
   const cl = updatingShapes(byCl(op));
   const one = updatingShapes(byOne(op));
   return (i) => {
     const count = i.form.operands[1];
     if (count === 'cl') return pickRm(cl, i);
     if (count === 'one') return pickRm(one, i);
-    if (hotImmediate && placeOf(i, i.form.operands[0]) === 'rm' && sizeOf(i) === 32 && i.immediate & 31)
-      return hotImmediate;
-    return pickShape(immediate, i);
+    if (i.memory) return pickRm(immediate, i);
+    return hot && sizeOf(i) === 32 && i.immediate & 31 ? hot : pickRm(ofRegister, i);
   };
 }
 
 // `shl r32,n`, `shr r32,n`, `sar r32,n` with n mod 32 ≠ 0.
 
 function shlRegister32(cpu: Cpu, i: Instruction): void {
-  const last = cpu.regs[i.rm] << ((i.immediate & 31) - 1);
-  const result = last << 1;
-  noteResult(cpu, result, (last >>> 31) | (((last ^ result) >>> 31) << OF_SHIFT));
-  cpu.regs[i.rm] = result;
+  const a = cpu.regs[i.rm];
+  const last = a << ((i.immediate & 31) - 1);
+  noteResult(cpu, last << 1, (last >>> 31) | overflowLeft(a));
+  cpu.regs[i.rm] = last << 1;
 }
 
 function shrRegister32(cpu: Cpu, i: Instruction): void {
-  const last = cpu.regs[i.rm] >>> ((i.immediate & 31) - 1);
-  const result = last >>> 1;
-  noteResult(cpu, result, (last & 1) | ((last >>> 31) << OF_SHIFT));
-  cpu.regs[i.rm] = result;
+  const a = cpu.regs[i.rm];
+  const last = a >>> ((i.immediate & 31) - 1);
+  noteResult(cpu, last >>> 1, (last & 1) | ((a >>> 31) << OF_SHIFT));
+  cpu.regs[i.rm] = last >>> 1;
 }
 
 function sarRegister32(cpu: Cpu, i: Instruction): void {
@@ -149,11 +167,11 @@ function sarRegister32(cpu: Cpu, i: Instruction): void {
 }
 
 export const shiftExecutors: Executors = {
-  shl: shiftBinder(shl, shlRegister32),
-  shr: shiftBinder(shr, shrRegister32),
-  sar: shiftBinder(sar, sarRegister32),
-  rol: shiftBinder(rol),
-  ror: shiftBinder(ror),
+  shl: shiftBinder(shl, shl, shlRegister32),
+  shr: shiftBinder(shr, shr, shrRegister32),
+  sar: shiftBinder(sar, sar, sarRegister32),
+  rol: shiftBinder(rol, rolImmediate),
+  ror: shiftBinder(ror, rorImmediate),
   rcl: shiftBinder(rcl),
   rcr: shiftBinder(rcr),
 };

@@ -1,5 +1,5 @@
 // One test case: the state before a single instruction, and the outcome after it. The binary records are those of native.c.
-import { Random } from './random.ts';
+import type { Random } from './random.ts';
 
 /** Bytes of the window in the data segment and in the stack segment that are set before and compared after. */
 export const WINDOW = 128;

@@ -4,7 +4,8 @@
 import { Case, WINDOW, WINDOW_AT } from './case.ts';
 import type { Random } from './random.ts';
 
-const ESP = 4, EBP = 5;
+const ESP = 4,
+  EBP = 5;
 /** Base and index of the 16-bit forms. */
 const FORMS_16: readonly (readonly number[])[] = [[3, 6], [3, 7], [5, 6], [5, 7], [6], [7], [5], [3]];
 
@@ -18,7 +19,10 @@ export class Draft {
   /** Where in the windows the memory operand lies. */
   target = -1;
 
-  constructor(readonly random: Random, options: { wide?: boolean; stack?: boolean } = {}) {
+  constructor(
+    readonly random: Random,
+    options: { wide?: boolean; stack?: boolean } = {},
+  ) {
     this.c = new Case(random);
     this.c.code16 = random.oneIn(4);
     this.c.stack16 = this.c.code16 ? !random.oneIn(4) : random.oneIn(8);
@@ -95,7 +99,8 @@ export class Draft {
     const scale = random.below(4);
     this.addressRegisters.add(index);
     const scaled = (c.regs[index] << scale) >>> 0;
-    if (shape === 5) return [field | 4, (scale << 6) | (index << 3) | 5, ...this.immediate(4, (offset - scaled) >>> 0)];
+    if (shape === 5)
+      return [field | 4, (scale << 6) | (index << 3) | 5, ...this.immediate(4, (offset - scaled) >>> 0)];
     this.addressRegisters.add(base);
     const rest = (offset - scaled - c.regs[base]) >>> 0;
     return [0x80 | field | 4, (scale << 6) | (index << 3) | base, ...this.immediate(4, rest)];
@@ -123,7 +128,7 @@ export class Draft {
       c.regs[first] = ((c.regs[first] & 0xffff0000) | wanted) >>> 0;
       const actual = (offset - sum()) & 0xffff;
       if (actual === 0 && form !== 6) return [field | form];
-      if (((actual << 24) >> 24 & 0xffff) === actual) return [0x40 | field | form, actual & 0xff];
+      if ((((actual << 24) >> 24) & 0xffff) === actual) return [0x40 | field | form, actual & 0xff];
     }
     return [0x80 | field | form, ...this.immediate(2, (offset - sum()) & 0xffff)];
   }

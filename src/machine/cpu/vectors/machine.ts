@@ -1,15 +1,16 @@
 // Runs one case on our processor: flat memory, paging off, CPL 3, segments as native.c makes them; one instruction, decoded
 // and bound as execute.ts does it.
+
+import { costModel } from '../../../cost/processors.ts';
+import { Recorder } from '../../../trace/recorder.ts';
 import { decode } from '../../isa/decode.ts';
 import { CS, DS, ES, FS, type Instruction, SS } from '../../isa/instruction.ts';
+import { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { Cpu } from '../cpu.ts';
 import { integerExecutors } from '../executors/integer.ts';
 import { type Fault, isFault } from '../fault.ts';
 import { getFlags, setFlags } from '../flags.ts';
 import { BASE, type Case, type Outcome, SETTABLE, START, WINDOW, WINDOW_AT } from './case.ts';
-import { costModel } from '../../../cost/processors.ts';
-import { Recorder } from '../../../trace/recorder.ts';
-import { PhysicalMemory } from '../../memory/physical-memory.ts';
 
 const MEMORY = 0x140000;
 /** Batches a REP may take before the case counts as stuck. */

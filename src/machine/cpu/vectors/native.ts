@@ -27,7 +27,9 @@ export function runNatively(cases: readonly Case[]): Outcome[] | string {
       return `this kernel does not let us make segments of our own (${String(error).split('\n')[0]})`;
     }
     const outcomes = unpackOutcomes(readFileSync(file('outcomes')));
-    return outcomes.length === cases.length ? outcomes : `only ${outcomes.length} of ${cases.length} cases came back`;
+    return outcomes.length === cases.length
+      ? outcomes
+      : `only ${outcomes.length} of ${cases.length} cases came back`;
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -82,7 +82,9 @@ export function load(cases: readonly Case[], file: Uint8Array): Outcome[] {
   const from = new Cursor(inflateRawSync(file));
   if (from.u32() !== MAGIC) throw new Error('not a vector file');
   if (from.u32() !== cases.length || from.u32() !== hashOf(packCases(cases))) {
-    throw new Error('the vectors were made for other cases: run `node --import tsx src/machine/cpu/vectors/generate.ts`');
+    throw new Error(
+      'the vectors were made for other cases: run `node --import tsx src/machine/cpu/vectors/generate.ts`',
+    );
   }
   return cases.map((c) => {
     const head = from.u8();

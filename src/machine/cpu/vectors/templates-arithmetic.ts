@@ -11,8 +11,15 @@ export interface Template {
   make(random: Random): Case;
 }
 
-const CF = 1, PF = 4, AF = 0x10, ZF = 0x40, SF = 0x80, OF = 0x800;
-const EAX = 0, ECX = 1, EDX = 2;
+const CF = 1,
+  PF = 4,
+  AF = 0x10,
+  ZF = 0x40,
+  SF = 0x80,
+  OF = 0x800;
+const EAX = 0,
+  ECX = 1,
+  EDX = 2;
 
 /** Flags of a shift or rotate by CL, 1 or an immediate (SDM vol. 2 "SAL/SAR/SHL/SHR", "RCL/RCR/ROL/ROR"). */
 function definedAfterShift(kind: number, count: number, bits: number): number {
@@ -148,7 +155,8 @@ function shift(n: number): Template {
       const operand = modrm(d, n, size);
       const by = random.below(3);
       const immediate = random.oneIn(4) ? random.below(256) : random.below(34);
-      if (by === 1 && !d.addressRegisters.has(ECX)) d.c.regs[ECX] = ((d.c.regs[ECX] & 0xffffff00) | immediate) >>> 0;
+      if (by === 1 && !d.addressRegisters.has(ECX))
+        d.c.regs[ECX] = ((d.c.regs[ECX] & 0xffffff00) | immediate) >>> 0;
       const count = by === 0 ? 1 : by === 1 ? d.c.regs[ECX] & 0xff : immediate;
       d.c.defined = definedAfterShift(n, count, size * 8);
       if (by === 2) return d.emit(SHIFTS[n], 0xc0 + w, operand, immediate);
@@ -188,7 +196,8 @@ function bitTest(n: number): Template {
         return d.emit(BIT_TESTS[n], 0x0f, 0xba, modrm(d, 4 + n, d.bytesOfOperand, n > 0), random.below(256));
       }
       const opcode = 0xa3 + 8 * n;
-      if (random.oneIn(3)) return d.emit(BIT_TESTS[n], 0x0f, opcode, d.register(random.below(8), random.below(8)));
+      if (random.oneIn(3))
+        return d.emit(BIT_TESTS[n], 0x0f, opcode, d.register(random.below(8), random.below(8)));
       // The number of a bit up to 32 bytes away on either side.
       const rest = d.memory(0, d.bytesOfOperand, 36);
       const free = [0, 1, 2, 3, 5, 6, 7].filter((r) => !d.addressRegisters.has(r));

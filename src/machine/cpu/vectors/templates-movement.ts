@@ -4,7 +4,14 @@ import { Draft } from './draft.ts';
 import type { Random } from './random.ts';
 import { byteOrWide, modrm, type Template } from './templates-arithmetic.ts';
 
-const EAX = 0, ECX = 1, EDX = 2, EBX = 3, ESP = 4, EBP = 5, ESI = 6, EDI = 7;
+const EAX = 0,
+  ECX = 1,
+  EDX = 2,
+  EBX = 3,
+  ESP = 4,
+  EBP = 5,
+  ESI = 6,
+  EDI = 7;
 const DF = 0x400;
 
 /** A draft of the mode's operand size, or of 16 bits. */
@@ -13,7 +20,11 @@ function anySize(random: Random, stack = false): Draft {
   return new Draft(random, { wide, stack });
 }
 
-function template(name: string, count: number, make: (random: Random) => ReturnType<Template['make']>): Template {
+function template(
+  name: string,
+  count: number,
+  make: (random: Random) => ReturnType<Template['make']>,
+): Template {
   return { name, count, make };
 }
 
@@ -196,7 +207,8 @@ function string(random: Random) {
   for (const window of [c.data, c.stack]) {
     for (let k = 0; k < WINDOW; k++) if (!random.oneIn(12)) window[k] = filler;
   }
-  if (random.oneIn(2)) c.regs[EAX] = random.oneIn(2) ? filler * 0x01010101 : c.data[random.below(WINDOW)] * 0x01010101;
+  if (random.oneIn(2))
+    c.regs[EAX] = random.oneIn(2) ? filler * 0x01010101 : c.data[random.below(WINDOW)] * 0x01010101;
   const override = random.oneIn(6) ? random.pick([0x26, 0x36, 0x3e, 0x64]) : 0;
   if (override) d.prefix(override);
   const far = 12 * size;
@@ -247,7 +259,9 @@ export const MOVEMENT: readonly Template[] = [
   }),
   template('cmpxchg', 700, cmpxchg),
   template('cmpxchg8b', 200, cmpxchg8b),
-  template('bswap', 150, (random) => new Draft(random, { wide: true }).emit('bswap', 0x0f, 0xc8 + random.below(8))),
+  template('bswap', 150, (random) =>
+    new Draft(random, { wide: true }).emit('bswap', 0x0f, 0xc8 + random.below(8)),
+  ),
   template('xlat', 150, xlat),
   template('bound', 300, bound),
   template('push', 800, push),

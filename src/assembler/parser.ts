@@ -1,0 +1,293 @@
+// Lines → statements: `[label:] [times n] [prefixes] instruction operands` (NASM manual §3.1–3.2, §7).
+import { Cursor } from './cursor.ts';
+import { type Diagnostics, nearest } from './diagnostics.ts';
+import { takesExpression, DIRECTIVES } from './directives.ts';
+import type { Expr } from './expression.ts';
+import { ExpressionParser, type Names } from './expression-parser.ts';
+import { floatBytes, isFloat, stringBytes } from './literals.ts';
+import { parseOperand } from './operand-parser.ts';
+import type { OutputLine } from './preprocessor/preprocessor.ts';
+import type { Body, DataItem, Operand, PlacedPrefix, Statement } from './statement.ts';
+import { BAD, NUMBER, STRING, type Token, WORD } from './token.ts';
+import { MNEMONIC_NAMES, type Mnemonic, type Pseudo, SEGMENT_PREFIX, STATEMENT_NAMES, wordOf } from './words.ts';
+
+const MAX_OPERANDS = 4;
+
+/** Where the parser puts labels. */
+export interface Labels extends Names {
+  /** The full name of a label that is being defined; remembers it as the parent of local labels. */
+  defining(name: string, remember: boolean): string;
+}
+
+/** Parses one line. What is wrong with it is reported; a label in front of the trouble is still defined. */
+export function parseStatement(line: OutputLine, labels: Labels, diagnostics: Diagnostics): Statement {
+  const [first] = line.tokens;
+  const cursor = new Cursor(line.tokens, first);
+  const label = parseLabel(cursor, labels, diagnostics);
+  const parser = new StatementParser(cursor, labels, diagnostics);
+  const body = parser.parse(label !== null);
+  const symbol = label ? labels.symbol(labels.defining(label.name, body?.type !== 'equ')) : null;
+  return {
+    at: line.at,
+    site: line.site,
+    place: cursor.since(0),
+    label: label && symbol ? { symbol, place: label.token } : null,
+    times: parser.times,
+    body: body ? parser.resolved(body) : null,
+  };
+}
+
+function parseLabel(
+  cursor: Cursor,
+  labels: Labels,
+  diagnostics: Diagnostics,
+): { name: string; token: Token } | null {
+  const token = cursor.token;
+  if (!token || token.kind !== WORD) return null;
+  const escaped = token.text[0] === '$';
+  const colon = cursor.tokens[cursor.at + 1]?.is(':') ?? false;
+  void labels;
+  if (!escaped && !colon && (wordOf(token.text) || DIRECTIVES.has(token.text.toLowerCase()))) return null;
+  cursor.at++;
+  if (colon) cursor.at++;
+  else if (cursor.done) {
+    const near = nearest(token.text, STATEMENT_NAMES);
+    diagnostics.warning(
+      token,
+      `\`${token.text}\` stands alone: it is taken as a label without its colon`,
+      near ? `did you mean \`${near}\`?` : `write \`${token.text}:\``,
+    );
+  } else if (misspeltInstruction(cursor)) {
+    // `moov eax, 1`: a label is possible only when an instruction follows.
+    const near = nearest(token.text, STATEMENT_NAMES);
+    diagnostics.error(token, `unknown instruction \`${token.text}\``, near && `did you mean \`${near}\`?`);
+    cursor.at = cursor.tokens.length;
+    return null;
+  }
+  return { name: escaped ? token.text.slice(1) : token.text, token };
+}
+
+/** True when what follows a word cannot be an instruction, so that the word itself was meant to be one. */
+function misspeltInstruction(cursor: Cursor): boolean {
+  const token = cursor.token!;
+  if (token.kind !== WORD) return true;
+  const word = wordOf(token.text);
+  if (!word) return !DIRECTIVES.has(token.text.toLowerCase());
+  if (word.type === 'register') return word.class !== 'segment' || cursor.tokens.length === cursor.at + 1 || !!cursor.tokens[cursor.at + 1].is(',');
+  return word.type === 'size' || word.type === 'qualifier';
+}
+
+class StatementParser {
+  times: Expr | null = null;
+
+  constructor(
+    private readonly cursor: Cursor,
+    private readonly names: Names,
+    private readonly diagnostics: Diagnostics,
+  ) {}
+
+  resolved(body: Body): Body {
+    return body;
+  }
+
+  parse(labelled: boolean): Body | null {
+    const { cursor } = this;
+    if (cursor.done) return null;
+    if (cursor.sees('[') && !labelled) return this.bracketed();
+    const prefixes = this.prefixes();
+    if (!prefixes) return null;
+    const token = cursor.token;
+    if (!token) {
+      if (prefixes.length === 0) return null;
+      const { place } = prefixes[0];
+      return { type: 'instruction', name: '', place, forms: [], prefixes, operands: [], candidates: null };
+    }
+    const word = token.kind === WORD ? wordOf(token.text) : undefined;
+    if (!word) return this.unknown(token);
+    cursor.at++;
+    switch (word.type) {
+      case 'mnemonic':
+        return this.instruction(word, token, prefixes);
+      case 'data':
+      case 'reserve':
+      case 'equ':
+      case 'incbin':
+        return this.pseudo(word as Pseudo, token, labelled);
+    }
+    this.diagnostics.error(token, `expected an instruction, found \`${token.text}\``);
+    return null;
+  }
+
+  private prefixes(): PlacedPrefix[] | null {
+    const { cursor } = this;
+    const prefixes: PlacedPrefix[] = [];
+    for (;;) {
+      const token = cursor.token;
+      const word = token?.kind === WORD ? wordOf(token.text) : undefined;
+      if (!token || !word) return prefixes;
+      if (word.type === 'times') {
+        cursor.at++;
+        this.times = this.expression();
+        if (!this.times) return null;
+      } else if (word.type === 'prefix') {
+        cursor.at++;
+        prefixes.push({ prefix: word, place: token });
+      } else if (word.type === 'register' && word.class === 'segment') {
+        cursor.at++;
+        const value = SEGMENT_PREFIX[word.number];
+        prefixes.push({ prefix: { type: 'prefix', name: word.name, slot: 'segment', value }, place: token });
+      } else return prefixes;
+    }
+  }
+
+  private unknown(token: Token): Body | null {
+    const text = token.text.toLowerCase();
+    if (token.kind === WORD && DIRECTIVES.has(text)) {
+      this.cursor.at++;
+      return this.directive(token, text, this.cursor.tokens.slice(this.cursor.at));
+    }
+    if (token.kind === BAD) this.diagnostics.error(token, token.text);
+    else if (token.kind === WORD) {
+      const near = nearest(text, STATEMENT_NAMES);
+      this.diagnostics.error(token, `unknown instruction \`${token.text}\``, near && `did you mean \`${near}\`?`);
+    } else this.diagnostics.error(token, `expected an instruction, found \`${token.text}\``);
+    return null;
+  }
+
+  private expression(): Expr | null {
+    return new ExpressionParser(this.cursor, this.names).parse();
+  }
+
+  /** Reports what is left of the line. */
+  private end(): void {
+    const { token } = this.cursor;
+    if (!token) return;
+    const advice = token.kind === WORD && wordOf(token.text)?.type === 'mnemonic' ? 'one instruction per line' : undefined;
+    this.diagnostics.error(token, `unexpected \`${token.text}\` at the end of the line`, advice);
+  }
+
+  private instruction(word: Mnemonic, token: Token, prefixes: PlacedPrefix[]): Body | null {
+    const { cursor } = this;
+    const operands: Operand[] = [];
+    while (!cursor.done) {
+      if (operands.length > 0 && !cursor.take(',')) {
+        this.diagnostics.error(cursor.place, 'expected `,` between operands');
+        return null;
+      }
+      if (operands.length === MAX_OPERANDS) {
+        this.diagnostics.error(cursor.place, 'too many operands');
+        return null;
+      }
+      const operand = parseOperand(cursor, this.names, this.diagnostics);
+      if (!operand) return null;
+      operands.push(operand);
+    }
+    return {
+      type: 'instruction',
+      name: word.name,
+      place: token,
+      forms: word.forms,
+      prefixes,
+      operands,
+      candidates: null,
+    };
+  }
+
+  private pseudo(word: Pseudo, token: Token, labelled: boolean): Body | null {
+    if (word.type === 'data') return this.data(word, token);
+    if (word.type === 'incbin') {
+      this.diagnostics.error(token, '`incbin` needs files, and this assembler has none but the sources', 'use `db`');
+      return null;
+    }
+    const expr = this.expression();
+    if (!expr) return null;
+    this.end();
+    if (word.type === 'reserve') return { type: 'reserve', unit: word.unit, count: expr, place: this.cursor.since(0) };
+    if (!labelled) {
+      this.diagnostics.error(token, '`equ` gives a value to the label in front of it, and there is none');
+      return null;
+    }
+    return { type: 'equ', value: expr };
+  }
+
+  private data(word: Pseudo, token: Token): Body | null {
+    const { cursor } = this;
+    const items: DataItem[] = [];
+    if (cursor.done) this.diagnostics.warning(token, `\`${token.text}\` without data emits nothing`);
+    while (!cursor.done) {
+      if (items.length > 0 && !cursor.take(',')) {
+        const dup = cursor.word() === 'dup';
+        const advice = dup ? 'write `times count db value`' : undefined;
+        this.diagnostics.error(cursor.place, dup ? 'NASM repeats data with `times`' : 'expected `,` between items', advice);
+        return null;
+      }
+      if (cursor.done) break;
+      const item = this.item(word.unit);
+      if (!item) return null;
+      items.push(item);
+    }
+    return { type: 'data', unit: word.unit, items };
+  }
+
+  private item(unit: number): DataItem | null {
+    const { cursor } = this;
+    const token = cursor.token!;
+    const next = cursor.tokens[cursor.at + 1];
+    if (token.kind === STRING && (!next || next.is(','))) {
+      cursor.at++;
+      const bytes = stringBytes(token.text);
+      while (bytes.length % unit !== 0) bytes.push(0);
+      return { bytes };
+    }
+    const sign = token.is('-') || token.is('+') ? 1 : 0;
+    const number = cursor.tokens[cursor.at + sign];
+    if (number?.kind === NUMBER && isFloat(number.text)) {
+      cursor.at += sign + 1;
+      if (unit === 4 || unit === 8) return { bytes: floatBytes(number.text, token.is('-'), unit) };
+      this.diagnostics.error(number, 'a floating-point constant needs `dd` or `dq`');
+      return null;
+    }
+    if (token.is('?') && (!next || next.is(','))) {
+      cursor.at++;
+      return { bytes: new Array<number>(unit).fill(0) };
+    }
+    const expr = this.expression();
+    return expr && { expr };
+  }
+
+  private bracketed(): Body | null {
+    const { cursor } = this;
+    cursor.at++;
+    const token = cursor.token;
+    const last = cursor.tokens[cursor.tokens.length - 1];
+    if (token?.kind !== WORD) {
+      this.diagnostics.error(cursor.place, 'expected a directive after `[`', '`[bits 32]`');
+      return null;
+    }
+    if (!last.is(']')) {
+      this.diagnostics.error(last, 'this directive has no closing `]`');
+      return null;
+    }
+    cursor.at++;
+    return this.directive(token, token.text.toLowerCase(), cursor.tokens.slice(cursor.at, -1));
+  }
+
+  private directive(token: Token, name: string, operands: readonly Token[]): Body | null {
+    this.cursor.at = this.cursor.tokens.length;
+    if (!DIRECTIVES.has(name)) {
+      const near = nearest(name, DIRECTIVES);
+      this.diagnostics.error(token, `unknown directive \`${token.text}\``, near && `did you mean \`${near}\`?`);
+      return null;
+    }
+    let expr: Expr | null = null;
+    if (takesExpression(name)) {
+      const cursor = new Cursor(operands, token);
+      expr = new ExpressionParser(cursor, this.names).parse();
+      if (!expr) return null;
+      if (!cursor.done && !(name === 'absolute')) this.diagnostics.error(cursor.place, 'unexpected text after the expression');
+    }
+    return { type: 'directive', name, token, operands, expr };
+  }
+}
+
+void MNEMONIC_NAMES;

@@ -1,0 +1,355 @@
+// The state of the page, in one place. Frames come up to sixty times a second; what Svelte renders from is published at
+// most once a frame, and ten times a second at full speed. Canvases and consoles listen to frames themselves.
+import { Director } from '../canvas/director.ts';
+import type { Scheme } from '../canvas/palette.ts';
+import type { TraceEvent } from '../trace/events.ts';
+import type { Client } from '../worker/client.ts';
+import type {
+  Diagnostic, DomainInfo, DomainState, ExitRow, Explanation, Frame, FromWorker, HostInfo, Places, SourceFile, Speed, StepUnit,
+  TechniqueName,
+} from '../worker/protocol.ts';
+import { EventLog, type LogRow } from './event-log.ts';
+import { EVERYTHING, type Filter, passes } from './filter.ts';
+import { RecentPlaces, sharesOf } from './recent.ts';
+import type { CodePlace, PageApi, Pane, PointTarget } from './slots.ts';
+import { TextTail } from './text-tail.ts';
+
+export interface ScenarioChoice {
+  name: string;
+  title: string;
+  summary: string;
+  value: unknown;
+}
+/** What the panels show of a guest. */
+export interface DomainView {
+  info: DomainInfo;
+  state: DomainState;
+  ending: string;
+  now: Frame['domains'][number]['now'];
+  instructions: number;
+  places: Places;
+  recent: Places;
+  exits: ExitRow[];
+}
+export interface Notice {
+  id: number;
+  domain: number | null;
+  message: string;
+  diagnostics: Diagnostic[];
+}
+export interface Selection {
+  seq: number;
+  event: TraceEvent | null;
+  /** Null while it is on its way; `gone` when the event is no longer kept. */
+  explanation: Explanation | 'gone' | null;
+}
+interface DomainOutput {
+  recent: RecentPlaces;
+  exits: ExitRow[];
+  console: TextTail;
+  serial: TextTail;
+}
+
+const PUBLISH_EVERY = 100;
+const SPEED_SETTLES = 300;
+/** Events that are fetched when the machine stops, so that the end of the list is complete. */
+const TAIL_EVENTS = 400;
+/** Events asked for at once to close a gap in the list. */
+const WINDOW_EVENTS = 500;
+const NOWHERE: Frame['domains'][number]['now'] = { cpl: 0, place: 'off', eip: 0, line: null };
+const NO_TIME: Places = { user: 0, kernel: 0, hypervisor: 0, ready: 0, idle: 0 };
+
+type AnyListener = (message: never) => void;
+
+export class Store implements PageApi {
+  host = $state.raw<HostInfo | null>(null);
+  scenario = $state('');
+  scenarios = $state.raw<ScenarioChoice[]>([]);
+  scheme = $state<Scheme>('dark');
+  failure = $state<string | null>(null);
+
+  time = $state(0);
+  running = $state(false);
+  speed = $state.raw<Speed>({ mode: 'fast' });
+  instructionsPerSecond = $state(0);
+  eventCount = $state(0);
+  domains = $state.raw<DomainView[]>([]);
+
+  pane = $state<Pane>('events');
+  filter = $state.raw<Filter>(EVERYTHING);
+  rows = $state.raw<LogRow[]>([]);
+  /** False while the list stands still so that it can be read. */
+  follow = $state(true);
+  selection = $state.raw<Selection | null>(null);
+  notices = $state.raw<Notice[]>([]);
+  /** The guest whose screen fills the stage, if any. */
+  enlarged = $state<number | null>(null);
+  pointed = $state.raw<PointTarget | null>(null);
+
+  frame: Frame | null = null;
+  readonly director = new Director();
+  readonly log = new EventLog();
+  private client: Client | null = null;
+  private readonly outputs = new Map<number, DomainOutput>();
+  private readonly listeners = new Map<string, Set<AnyListener>>();
+  private readonly schemeListeners = new Set<(scheme: Scheme) => void>();
+  private readonly codeListeners = new Set<(place: CodePlace) => void>();
+  private readonly replayListeners = new Set<(event: TraceEvent) => void>();
+  private lastPublished = Number.NEGATIVE_INFINITY;
+  private nextNotice = 1;
+  private speedSetAt = Number.NEGATIVE_INFINITY;
+  private lastScenario: unknown = null;
+
+  /** @param makeClient starts a worker and the client for it. @param clock milliseconds, for the pace of publishing */
+  constructor(
+    private readonly makeClient: () => Client,
+    private readonly clock: () => number = () => performance.now(),
+  ) {}
+
+  /** Starts the worker and loads a scenario; also after a failure, or to begin again. */
+  start(scenario: unknown = this.lastScenario): void {
+    this.client?.destroy();
+    this.failure = null;
+    this.lastScenario = scenario;
+    const client = this.makeClient();
+    this.client = client;
+    client.on('ready', (m) => this.ready(m));
+    client.on('booted', (m) => this.booted(m));
+    client.on('frame', (m) => this.takeFrame(m));
+    client.on('refused', (m) => this.notify(m.domain, m.message, m.diagnostics));
+    client.on('failed', (m) => {
+      this.failure = m.message;
+      this.running = false;
+      this.forward(m);
+    });
+    client.on('refused', (m) => this.forward(m));
+    client.send({ type: 'load', scenario });
+    client.start();
+  }
+
+  // What the controls do.
+  run(): void {
+    this.client?.send({ type: 'run' });
+  }
+  pause(): void {
+    this.client?.send({ type: 'pause' });
+  }
+  step(unit: StepUnit): void {
+    if (this.running) this.pause();
+    this.client?.send({ type: 'step', unit });
+  }
+  setSpeed(speed: Speed): void {
+    this.speed = speed;
+    this.speedSetAt = this.clock();
+    this.client?.send({ type: 'speed', speed });
+  }
+  load(scenario: unknown): void {
+    this.lastScenario = scenario;
+    this.client?.send({ type: 'load', scenario });
+  }
+  boot(domain: number, options: { technique?: TechniqueName; files?: SourceFile[]; main?: string } = {}): void {
+    this.client?.send({ type: 'boot', domain, ...options });
+  }
+  stop(domain: number): void {
+    this.client?.send({ type: 'stop', domain });
+  }
+  keys(domain: number, scancodes: number[]): void {
+    if (scancodes.length > 0) this.client?.send({ type: 'keys', domain, scancodes });
+  }
+  input(domain: number, text: string): void {
+    this.client?.send({ type: 'input', domain, text });
+  }
+  breakpoints(domain: number, lines: { file: string; line: number }[]): void {
+    this.client?.send({ type: 'breakpoints', domain, lines });
+  }
+  ask: Client['ask'] = (question) => {
+    return this.client ? this.client.ask(question) : Promise.reject(new Error('the worker has not been started'));
+  };
+
+  // Listening.
+  on: Client['on'] = (type, listener) => {
+    let set = this.listeners.get(type);
+    if (!set) this.listeners.set(type, (set = new Set()));
+    set.add(listener as AnyListener);
+    return () => set.delete(listener as AnyListener);
+  };
+  onScheme(callback: (scheme: Scheme) => void): () => void {
+    this.schemeListeners.add(callback);
+    return () => this.schemeListeners.delete(callback);
+  }
+  onShowCode(callback: (place: CodePlace) => void): () => void {
+    this.codeListeners.add(callback);
+    return () => this.codeListeners.delete(callback);
+  }
+  /** Calls back when a selected event should be shown on the stage once more. */
+  onReplay(callback: (event: TraceEvent) => void): () => void {
+    this.replayListeners.add(callback);
+    return () => this.replayListeners.delete(callback);
+  }
+
+  setScheme(scheme: Scheme): void {
+    this.scheme = scheme;
+    for (const listener of this.schemeListeners) listener(scheme);
+  }
+  openPane(pane: Pane): void {
+    this.pane = pane;
+  }
+  point(target: PointTarget | null): void {
+    this.pointed = target;
+  }
+  showCode(place: CodePlace): void {
+    this.pane = 'source';
+    this.lastCode = place;
+    for (const listener of this.codeListeners) listener(place);
+  }
+  /** The last place that was asked for: an editor that is opened by the asking finds it here. */
+  lastCode: CodePlace | null = null;
+
+  /** Everything a guest has said on its console or serial port, as far as it is kept. */
+  textOf(domain: number, channel: 'console' | 'serial'): string {
+    return this.outputs.get(domain)?.[channel].toString() ?? '';
+  }
+
+  dismiss(notice: number): void {
+    this.notices = this.notices.filter((n) => n.id !== notice);
+  }
+
+  setFilter(filter: Filter): void {
+    this.filter = filter;
+    this.makeRows();
+  }
+  setFollow(follow: boolean): void {
+    this.follow = follow;
+    if (follow) this.makeRows();
+  }
+
+  /** Selects an event: list, detail and stage show it. */
+  select(seq: number): void {
+    this.pane = 'events';
+    const event = this.log.find(seq) ?? null;
+    this.selection = { seq, event, explanation: null };
+    if (event) for (const listener of this.replayListeners) listener(event);
+    this.ask({ ask: 'explain', seq }).then(
+      ({ explanation }) => {
+        if (this.selection?.seq === seq) this.selection = { ...this.selection, explanation: explanation ?? 'gone' };
+      },
+      () => {
+        if (this.selection?.seq === seq) this.selection = { ...this.selection, explanation: 'gone' };
+      },
+    );
+  }
+  clearSelection(): void {
+    this.selection = null;
+  }
+
+  /** Fetches the events before `seq` that the list does not have. @param missing how many */
+  async fill(seq: number, missing: number): Promise<void> {
+    await this.fetchEvents(Math.max(seq - missing, seq - WINDOW_EVENTS, this.frame?.oldestEvent ?? 0), seq);
+  }
+
+  private async fetchEvents(from: number, to: number): Promise<void> {
+    if (to <= from) return;
+    try {
+      const answer = await this.ask({ ask: 'events', from, to });
+      this.log.insert(answer.events, answer.from);
+      this.makeRows();
+    } catch {
+      // The worker has failed, and says so itself.
+    }
+  }
+
+  private ready({ host, scenario, type }: Extract<FromWorker, { type: 'ready' }>): void {
+    this.host = host;
+    this.scenario = scenario;
+    this.outputs.clear();
+    this.log.clear();
+    this.selection = null;
+    this.enlarged = null;
+    this.director.setColumns(host.domains);
+    this.domains = host.domains.map((info) => ({
+      info, state: 'empty', ending: '', now: NOWHERE, instructions: 0, places: NO_TIME, recent: NO_TIME, exits: [],
+    }));
+    this.makeRows();
+    this.forward({ type, host, scenario });
+  }
+
+  private booted(message: Extract<FromWorker, { type: 'booted' }>): void {
+    const host = this.client?.host;
+    if (!host) return;
+    this.host = host;
+    this.director.setColumns(host.domains);
+    this.outputs.delete(message.domain);
+    this.domains = this.domains.map((d) => (d.info.id === message.domain ? { ...d, info: message.info, exits: [] } : d));
+    this.notices = this.notices.filter((n) => n.domain !== message.domain);
+    this.forward(message);
+  }
+
+  private takeFrame(frame: Frame): void {
+    const stopped = this.running && !frame.running;
+    this.frame = frame;
+    this.log.append(frame.events, frame.eventSeqs);
+    const hz = this.host?.clockHz ?? 1;
+    for (const domain of frame.domains) {
+      const output = this.output(domain.id);
+      output.recent.add(domain.places, hz);
+      output.console.append(domain.console);
+      output.serial.append(domain.serial);
+      if (domain.exits) output.exits = domain.exits;
+    }
+    this.forward(frame);
+    const now = this.clock();
+    const calm = !frame.running || frame.speed.mode === 'slow' || frame.running !== this.running;
+    if (calm || now - this.lastPublished >= PUBLISH_EVERY) {
+      this.lastPublished = now;
+      this.publish(frame);
+    }
+    if (stopped) void this.fetchEvents(Math.max(frame.oldestEvent, frame.eventCount - TAIL_EVENTS), frame.eventCount);
+  }
+
+  private publish(frame: Frame): void {
+    this.time = frame.time;
+    this.running = frame.running;
+    // Frames that were on their way when the slider moved still carry the old speed.
+    if (this.clock() - this.speedSetAt > SPEED_SETTLES && !sameSpeed(frame.speed, this.speed)) this.speed = frame.speed;
+    this.instructionsPerSecond = frame.instructionsPerSecond;
+    const fresh = this.eventCount !== frame.eventCount;
+    this.eventCount = frame.eventCount;
+    this.domains = this.domains.map((view) => {
+      const domain = frame.domains.find((d) => d.id === view.info.id);
+      if (!domain) return view;
+      const output = this.output(domain.id);
+      return {
+        info: view.info, state: domain.state, ending: domain.ending, now: domain.now, instructions: domain.instructions,
+        places: sharesOf(domain.places), recent: output.recent.shares(), exits: output.exits,
+      };
+    });
+    if (fresh && this.follow) this.makeRows();
+  }
+
+  private makeRows(): void {
+    const { filter } = this;
+    this.rows = this.log.rows((event) => passes(filter, event, this.director));
+  }
+
+  private output(domain: number): DomainOutput {
+    let output = this.outputs.get(domain);
+    if (!output) {
+      output = { recent: new RecentPlaces(), exits: [], console: new TextTail(), serial: new TextTail() };
+      this.outputs.set(domain, output);
+    }
+    return output;
+  }
+
+  private notify(domain: number | null, message: string, diagnostics: Diagnostic[]): void {
+    const others = this.notices.filter((n) => n.domain !== domain).slice(-2);
+    this.notices = [...others, { id: this.nextNotice++, domain, message, diagnostics }];
+  }
+
+  private forward(message: FromWorker): void {
+    for (const listener of this.listeners.get(message.type) ?? []) listener(message as never);
+  }
+}
+
+function sameSpeed(a: Speed, b: Speed): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

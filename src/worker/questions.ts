@@ -1,0 +1,57 @@
+// Answers to the page's questions. They look, and change nothing.
+import { disassembleRange } from '../machine/isa/disassemble.ts';
+import { guestEntry } from '../guests/catalog.ts';
+import { explain } from '../session/explain.ts';
+import type { GuestLibrary } from '../session/library.ts';
+import { observe } from '../session/observe.ts';
+import type { Session } from '../session/session.ts';
+import { RECORD_WORDS } from '../trace/events.ts';
+import { hex8 } from '../trace/format.ts';
+import type { Answer, Question } from './protocol.ts';
+
+/** Largest answers: events of one window, lines of disassembly, bytes of memory. */
+const MAX_EVENTS = 2000;
+const MAX_LINES = 1000;
+const MAX_BYTES = 65536;
+
+/** Answers one question of the page. Out-of-range requests get what there is. */
+export function answer(session: Session, library: GuestLibrary, question: Question): Answer {
+  switch (question.ask) {
+    case 'explain':
+      return { ask: 'explain', explanation: explain(session, question.seq) };
+    case 'events': {
+      const { recorder } = session.host;
+      const from = Math.max(recorder.oldest, Math.floor(question.from));
+      const to = Math.max(from, Math.min(recorder.next, Math.floor(question.to), from + MAX_EVENTS));
+      const events = new Int32Array((to - from) * RECORD_WORDS);
+      recorder.copy(from, to, events);
+      return { ask: 'events', events, from };
+    }
+    case 'disassemble': {
+      const bytes = session.host.readGuest(question.domain, question.address >>> 0, Math.min(question.lines, MAX_LINES) * 15);
+      return { ask: 'disassemble', lines: disassembleRange(bytes, 0, 32, question.address >>> 0, Math.min(question.lines, MAX_LINES)).map((l) => ({ ...l, bytes: hexBytes(l.bytes) })) };
+    }
+    case 'registers': {
+      const values = session.view(question.domain) ? session.host.registers(question.domain) : {};
+      return { ask: 'registers', registers: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, hex8(value)])) };
+    }
+    case 'memory': {
+      const length = Math.min(question.length, MAX_BYTES);
+      if (question.space === 'virtual') return { ask: 'memory', bytes: session.host.readGuest(question.domain, question.address >>> 0, length) };
+      const start = question.address >>> 0;
+      return { ask: 'memory', bytes: session.host.pc.memory.bytes.slice(start, start + length) };
+    }
+    case 'sources': {
+      const entry = guestEntry(question.guest);
+      const source = library.find(question.guest);
+      if (!entry || entry.sealed || source?.kind !== 'source') return { ask: 'sources', files: [], main: '' };
+      return { ask: 'sources', files: [...source.files].map(([name, text]) => ({ name, text })), main: source.main };
+    }
+    case 'observe':
+      return { ask: 'observe', observation: observe(session, question.memory) };
+  }
+}
+
+function hexBytes(bytes: Uint8Array | string): string {
+  return typeof bytes === 'string' ? bytes : [...bytes].map((b) => b.toString(16).padStart(2, '0')).join(' ');
+}

@@ -1,0 +1,144 @@
+// The worker: hosts the session, and speaks the protocol. It never blocks the page and never calls it unasked.
+import { parseScenario, type Scenario } from '../session/scenario.ts';
+import { findScenario, SCENARIOS } from '../session/scenarios.ts';
+import { Session } from '../session/session.ts';
+import { Engine } from './engine.ts';
+import { FrameBuilder } from './frames.ts';
+import { bundledLibrary } from './library.ts';
+import type { DomainInfo, FromWorker, HostInfo, SourceFile, ToWorker } from './protocol.ts';
+import { answer } from './questions.ts';
+import { guestEntry } from '../guests/catalog.ts';
+
+const scope = self as unknown as { postMessage(message: FromWorker, transfer?: Transferable[]): void; onmessage: ((event: { data: ToWorker }) => void) | null };
+const library = bundledLibrary();
+let session = new Session(SCENARIOS[0], library);
+const engine = new Engine(session, () => performance.now());
+let frames = new FrameBuilder(session);
+
+function domainInfo(id: number): DomainInfo {
+  const domain = session.domains[id];
+  const technique = session.host.techniqueInfo(domain.technique);
+  const entry = guestEntry(domain.config.guest);
+  const paravirtual = domain.technique === 'paravirtualization';
+  return {
+    id, name: domain.config.name, guest: domain.config.guest, technique: domain.technique, memoryBytes: domain.config.memoryMiB * 2 ** 20,
+    sealed: domain.built?.sealed ?? entry?.sealed ?? true, kernelRing: technique.kernelRing, nonRoot: technique.nonRoot,
+    display: paravirtual ? 'console' : entry?.display === 'console' ? 'text' : (entry?.display ?? 'text'),
+  };
+}
+
+function hostInfo(): HostInfo {
+  const { cost, memory } = session.host.pc;
+  return { processor: cost.title, clockHz: cost.clockHz, memoryBytes: memory.size, domains: session.domains.map((d) => domainInfo(d.id)) };
+}
+
+/** Loads a scenario (a name, or an object). The running one stays when it cannot be used. */
+function load(value: unknown): void {
+  let scenario: Scenario;
+  let next: Session;
+  try {
+    scenario = typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
+    next = new Session(scenario, library);
+    next.bootAll();
+  } catch (error) {
+    scope.postMessage({ type: 'refused', domain: null, message: (error as Error).message, diagnostics: [] });
+    return;
+  }
+  session = next;
+  engine.session = session;
+  engine.rebase();
+  frames = new FrameBuilder(session);
+  scope.postMessage({ type: 'ready', host: hostInfo(), scenario: scenario.name });
+}
+
+function boot(message: Extract<ToWorker, { type: 'boot' }>): void {
+  const domain = session.domains[message.domain];
+  if (!domain) return;
+  const source = message.files && message.main ? { kind: 'source' as const, files: new Map(message.files.map((f: SourceFile) => [f.name, f.text])), main: message.main, sealed: false } : undefined;
+  const result = session.boot(domain.id, { technique: message.technique, source });
+  if (!result.ok) {
+    scope.postMessage({ type: 'refused', domain: domain.id, message: result.message, diagnostics: result.diagnostics });
+    return;
+  }
+  frames.forget(domain.id);
+  scope.postMessage({ type: 'booted', domain: domain.id, info: domainInfo(domain.id) });
+}
+
+/** Breakpoints by source line become linear addresses, when the line has code. */
+function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void {
+  const { breakpoints } = session.host.pc.cpu;
+  breakpoints.clear();
+  const assembly = session.domains[message.domain]?.assembly;
+  for (const { file, line } of message.lines) {
+    const address = assembly?.lines.addressOf(file, line);
+    if (address !== undefined) breakpoints.add(address >>> 0);
+  }
+}
+
+function receive(message: ToWorker): void {
+  switch (message.type) {
+    case 'load':
+      return load(message.scenario);
+    case 'boot':
+      return boot(message);
+    case 'stop':
+      if (session.domains[message.domain]) session.stop(message.domain);
+      return;
+    case 'run':
+      engine.running = true;
+      return engine.rebase();
+    case 'pause':
+      engine.running = false;
+      return;
+    case 'step':
+      engine.running = false;
+      if (message.unit === 'instruction') session.stepInstruction();
+      else if (message.unit === 'event') session.stepEvent();
+      else session.stepSwitch();
+      return;
+    case 'speed':
+      engine.speed = message.speed;
+      return engine.rebase();
+    case 'keys':
+      return session.keys(message.domain, message.scancodes);
+    case 'input':
+      return session.input(message.domain, [...new TextEncoder().encode(message.text)]);
+    case 'breakpoints':
+      return breakpoints(message);
+    case 'wantFrame': {
+      const frame = frames.build(engine.running, engine.speed, engine.rate, performance.now());
+      return scope.postMessage(frame, [frame.events.buffer, frame.eventSeqs.buffer]);
+    }
+    case 'question':
+      return scope.postMessage({ type: 'answer', id: message.id, answer: answer(session, library, message.question) });
+  }
+}
+
+function fail(error: unknown): void {
+  engine.running = false;
+  scope.postMessage({ type: 'failed', message: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error) });
+}
+
+scope.onmessage = (event) => {
+  try {
+    receive(event.data);
+  } catch (error) {
+    fail(error);
+  }
+};
+
+// Turns go through a message channel: timers would be clamped to four milliseconds.
+const channel = new MessageChannel();
+channel.port1.onmessage = () => {
+  try {
+    const wait = engine.turn();
+    if (wait > 0) setTimeout(() => channel.port2.postMessage(0), wait);
+    else channel.port2.postMessage(0);
+  } catch (error) {
+    fail(error);
+  }
+};
+load(SCENARIOS[0].name);
+engine.running = true;
+engine.rebase();
+channel.port2.postMessage(0);
