@@ -211,7 +211,7 @@ event_post:
         inc     dword [eax + T_TAIL]
 .wake:  pop     edx
         cmp     dword [eax + T_STATE], STATE_WAITING
-        jne     thread_ready.done
+        jne     thread_stays
 
 ; EAX = a thread that waited: it can run. The desktop, or anybody when nobody runs, does so at once.
 thread_ready:
@@ -219,22 +219,35 @@ thread_ready:
         cmp     eax, threads + T_SIZE
         je      .now
         cmp     dword [current], threads
-        jne     .done
+        jne     thread_stays
 .now:   mov     byte [wanted], 1
-.done:  ret
+thread_stays:
+        ret
 
-; Ends the current thread. Its window and pages go back; its page directory stays until the slot is used again, since
-; the processor still runs in it.
+; Ends the current thread. Its window and all its pages go back (its window's pixels do not: they are not reused).
 thread_exit:
         mov     ebx, [current]
-        cmp     dword [ebx + T_TABLE], 0
-        je      .out
-        call    heap_release
+        mov     esi, [ebx + T_TABLE]
+        test    esi, esi
+        jz      stop_screen             ; a kernel thread has no end
         mov     eax, [ebx + T_WINDOW]
         test    eax, eax
-        jz      .out
+        jz      .pages
         call    window_destroy
-.out:   mov     dword [ebx + T_STATE], STATE_FREE
+.pages: call    heap_release
+        mov     eax, DIRECTORY_PHYSICAL ; off the address space that is about to go
+        mov     cr3, eax
+        mov     eax, [esi + ((USER_DATA - USER_CODE) >> 12) * 4]
+        and     eax, 0xFFFFF000
+        call    page_free
+        mov     eax, [esi + ((USER_STACK - 4096 - USER_CODE) >> 12) * 4]
+        and     eax, 0xFFFFF000
+        call    page_free
+        lea     eax, [esi - KERNEL_BASE]
+        call    page_free
+        mov     eax, [ebx + T_CR3]
+        call    page_free
+        mov     dword [ebx + T_STATE], STATE_FREE
         call    schedule
         jmp     stop_screen             ; nobody runs a free thread
 

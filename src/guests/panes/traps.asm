@@ -95,6 +95,7 @@ trap:   pushad
         jmp     trap_return
 .service:
         call    service
+        call    reschedule
         jmp     trap_return
 .interrupt:
         call    interrupt

@@ -71,9 +71,9 @@ exec_program:
         push    edi
         mov     esi, exec_path
         call    find_node
-        test    eax, eax
-        js      .done
         mov     esi, eax                ; ESI = node
+        mov     eax, -ENOENT
+        jz      .done
         mov     eax, -EACCES
         cmp     dword [esi + NODE_KIND], NODE_PROGRAM
         jne     .done

@@ -30,9 +30,9 @@ sys_open:
         js      .done
         mov     esi, esp
         call    find_node
-        test    eax, eax
-        js      .done
         mov     ebx, eax
+        mov     eax, -ENOENT
+        jz      .done
         test    byte [ebp + FRAME_ECX], 3       ; O_WRONLY, O_RDWR
         jz      .slot
         mov     eax, -EROFS

@@ -14,7 +14,7 @@ NODE_SIZE           equ 12
 NODE_RECORD         equ 16
 
         section .text
-; ESI = path. EAX = its node, or -ENOENT with the sign flag. Keeps ESI.
+; ESI = path. EAX = its node, or 0 (and the zero flag says so). Keeps ESI.
 find_node:
         push    ebx
         push    esi
@@ -44,7 +44,7 @@ find_node:
 .next:  add     ebx, NODE_RECORD
         cmp     ebx, nodes_end
         jb      .node
-        mov     eax, -ENOENT
+        xor     eax, eax
 .done:  pop     edi
         pop     esi
         pop     ebx

@@ -2,6 +2,7 @@
 import { loadFlat } from '../../images/boot.ts';
 import type { Image } from '../../images/image.ts';
 import { Stop } from '../../machine/cpu/cpu.ts';
+import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Pc } from '../../machine/pc.ts';
 import { Channel, Kind, Life } from '../../trace/events.ts';
@@ -85,6 +86,14 @@ export class NativeHost {
   /** HLT: time passes until a device interrupts. */
   private halted(until: number): LoopEnd | undefined {
     const { pc, guest } = this;
+    if (!(getFlags(pc.cpu) & IF) && !pc.cpu.nmiPending) {
+      // CLI; HLT: nothing but a reset wakes it. Its devices and the clock go on.
+      if (!guest.ending) pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
+      guest.ending = 'halted with interrupts off: it waits for ever';
+      if (until === Infinity) return 'idle';
+      while (pc.cpu.cycles < until) if (!pc.passTime(until)) break;
+      return 'idle';
+    }
     pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
     while (!pc.board.pic.pending() && !pc.cpu.nmiPending) {
       if (pc.cpu.cycles >= until) return 'budget';

@@ -148,20 +148,19 @@ function cwd(cpu: Cpu): void {
   cpu.regs16[4] = (cpu.regs16[0] << 16) >> 31;
 }
 
-/** #BR unless lower ≤ index ≤ upper, all signed. */
-function bound(cpu: Cpu, i: Instruction): void {
+/** #BR unless lower ≤ index ≤ upper, all signed. An index below the lower bound is noticed before the upper one is read. */
+function bound32(cpu: Cpu, i: Instruction): void {
   const offset = effectiveAddress(cpu, i);
-  if (i.operandSize === 32) {
-    const index = cpu.regs[i.reg];
-    const lower = read32(cpu, i.segment, offset);
-    const upper = read32(cpu, i.segment, stepOffset(i, offset, 4));
-    if (index < lower || index > upper) fault(cpu, VECTOR.BR);
-    return;
-  }
+  const index = cpu.regs[i.reg];
+  if (index < read32(cpu, i.segment, offset)) fault(cpu, VECTOR.BR);
+  if (index > read32(cpu, i.segment, stepOffset(i, offset, 4))) fault(cpu, VECTOR.BR);
+}
+
+function bound16(cpu: Cpu, i: Instruction): void {
+  const offset = effectiveAddress(cpu, i);
   const index = (cpu.regs16[i.reg << 1] << 16) >> 16;
-  const lower = (read16(cpu, i.segment, offset) << 16) >> 16;
-  const upper = (read16(cpu, i.segment, stepOffset(i, offset, 2)) << 16) >> 16;
-  if (index < lower || index > upper) fault(cpu, VECTOR.BR);
+  if (index < (read16(cpu, i.segment, offset) << 16) >> 16) fault(cpu, VECTOR.BR);
+  if (index > (read16(cpu, i.segment, stepOffset(i, offset, 2)) << 16) >> 16) fault(cpu, VECTOR.BR);
 }
 
 export const dataMovementExecutors: Executors = {
@@ -172,5 +171,5 @@ export const dataMovementExecutors: Executors = {
   xlat: () => xlat,
   cbw: (i) => (i.operandSize === 32 ? cwde : cbw),
   cwd: (i) => (i.operandSize === 32 ? cdq : cwd),
-  bound: () => bound,
+  bound: (i) => (i.operandSize === 32 ? bound32 : bound16),
 };

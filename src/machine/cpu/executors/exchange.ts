@@ -2,7 +2,7 @@
 // writing, and CMPXCHG always writes: the old value when the comparison failed.
 import { EAX, EBX, ECX, EDX, type Instruction } from '../../isa/instruction.ts';
 import { commit8, commit16, commit32, modify8, modify16, modify32, write32 } from '../access.ts';
-import { effectiveAddress, stepOffset } from '../address.ts';
+import { effectiveAddress } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
 import { replaceFlags, ZF } from '../flags.ts';
 import { add, sub } from './alu.ts';
@@ -136,7 +136,8 @@ const cmpxchgRegisters: BySize = {
 
 function cmpxchg8b(cpu: Cpu, i: Instruction): void {
   const offset = effectiveAddress(cpu, i);
-  const upper = stepOffset(i, offset, 4);
+  // One access of eight bytes: its upper half does not wrap at 64 KiB.
+  const upper = (offset + 4) | 0;
   // Both halves pass the write check before either is stored; the lower one faults first.
   modify32(cpu, i.segment, offset);
   const high = modify32(cpu, i.segment, upper);

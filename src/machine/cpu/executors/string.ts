@@ -1,12 +1,13 @@
 // MOVS CMPS STOS LODS SCAS with REP, REPE, REPNE (SDM vol. 2, vol. 1 §7.3.9). An element is one executor; REP runs elements
 // in bounded batches and comes back to the same instruction while something is left, so that interrupts are seen between
 // batches. After each element the registers say exactly what has been done: a fault in the next one restarts there.
-import { ECX, EDI, ES, ESI, type Instruction, REP_E, REP_NE, REP_NONE } from '../../isa/instruction.ts';
+import { ECX, EDI, ES, ESI, type Instruction, REP_E, REP_NONE } from '../../isa/instruction.ts';
 import { read8, read16, read32, write8, write16, write32 } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
-import { DF, isZero, TF } from '../flags.ts';
+import { DF, TF } from '../flags.ts';
 import { sub } from './alu.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
+import type { BySize, Reader, Size } from './operands.ts';
 import { moveBlock, storeBlock } from './string-bulk.ts';
 
 /** Elements of one batch: bounds how long an interrupt waits. */
@@ -74,40 +75,29 @@ function lodsd(cpu: Cpu, i: Instruction): void {
   stepPointer(cpu, i, ESI, 4);
 }
 
-function scasb(cpu: Cpu, i: Instruction): void {
-  sub(cpu, cpu.regs8[0], read8(cpu, ES, stringPointer(cpu, i, EDI)), 24);
-  stepPointer(cpu, i, EDI, 1);
-}
+// CMPS and SCAS compare two values: where each comes from. The flags are noted by who calls, once for a whole batch.
 
-function scasw(cpu: Cpu, i: Instruction): void {
-  sub(cpu, cpu.regs16[0], read16(cpu, ES, stringPointer(cpu, i, EDI)), 16);
-  stepPointer(cpu, i, EDI, 2);
-}
+const ACCUMULATOR: Readonly<Record<Size, Reader>> = {
+  8: (cpu) => cpu.regs8[0],
+  16: (cpu) => cpu.regs16[0],
+  32: (cpu) => cpu.regs[0],
+};
 
-function scasd(cpu: Cpu, i: Instruction): void {
-  sub(cpu, cpu.regs[0], read32(cpu, ES, stringPointer(cpu, i, EDI)), 0);
-  stepPointer(cpu, i, EDI, 4);
-}
+const SOURCE: Readonly<Record<Size, Reader>> = {
+  8: (cpu, i) => read8(cpu, i.segment, stringPointer(cpu, i, ESI)),
+  16: (cpu, i) => read16(cpu, i.segment, stringPointer(cpu, i, ESI)),
+  32: (cpu, i) => read32(cpu, i.segment, stringPointer(cpu, i, ESI)),
+};
 
-function cmpsb(cpu: Cpu, i: Instruction): void {
-  const a = read8(cpu, i.segment, stringPointer(cpu, i, ESI));
-  sub(cpu, a, read8(cpu, ES, stringPointer(cpu, i, EDI)), 24);
-  stepPointer(cpu, i, ESI, 1);
-  stepPointer(cpu, i, EDI, 1);
-}
+const DESTINATION: Readonly<Record<Size, Reader>> = {
+  8: (cpu, i) => read8(cpu, ES, stringPointer(cpu, i, EDI)),
+  16: (cpu, i) => read16(cpu, ES, stringPointer(cpu, i, EDI)),
+  32: (cpu, i) => read32(cpu, ES, stringPointer(cpu, i, EDI)),
+};
 
-function cmpsw(cpu: Cpu, i: Instruction): void {
-  const a = read16(cpu, i.segment, stringPointer(cpu, i, ESI));
-  sub(cpu, a, read16(cpu, ES, stringPointer(cpu, i, EDI)), 16);
-  stepPointer(cpu, i, ESI, 2);
-  stepPointer(cpu, i, EDI, 2);
-}
-
-function cmpsd(cpu: Cpu, i: Instruction): void {
-  const a = read32(cpu, i.segment, stringPointer(cpu, i, ESI));
-  sub(cpu, a, read32(cpu, ES, stringPointer(cpu, i, EDI)), 0);
-  stepPointer(cpu, i, ESI, 4);
-  stepPointer(cpu, i, EDI, 4);
+/** Bit 0 of the opcode tells bytes from words and doublewords. */
+function elementSize(i: Instruction): Size {
+  return i.form.opcode & 1 ? i.operandSize : 8;
 }
 
 /** Elements left to do, uint32. */
@@ -144,17 +134,34 @@ export function repeat(cpu: Cpu, i: Instruction, element: Executor): void {
   endBatch(cpu, done, elementsLeft(cpu, i) === 0);
 }
 
-/** REPE and REPNE: also ends when ZF is no longer what the prefix asks for. */
-function repeatWhile(cpu: Cpu, i: Instruction, element: Executor, zero: boolean): void {
+/**
+ * CMPS and SCAS with REPE or REPNE: also ends when ZF is no longer what the prefix asks for. A fault leaves the flags of
+ * before (SDM vol. 2 "REP"), so they are noted last.
+ */
+function repeatWhile(
+  cpu: Cpu,
+  i: Instruction,
+  left: Reader,
+  stepsSource: boolean,
+  size: Size,
+  equal: boolean,
+): void {
   const batch = batchOf(cpu);
+  const right = DESTINATION[size];
   let done = 0;
+  let a = 0;
+  let b = 0;
   let finished = elementsLeft(cpu, i) === 0;
   while (!finished && done < batch) {
-    element(cpu, i);
+    a = left(cpu, i);
+    b = right(cpu, i);
+    if (stepsSource) stepPointer(cpu, i, ESI, size >> 3);
+    stepPointer(cpu, i, EDI, size >> 3);
     countElements(cpu, i, 1);
     done++;
-    finished = elementsLeft(cpu, i) === 0 || isZero(cpu) !== zero;
+    finished = elementsLeft(cpu, i) === 0 || (a === b) !== equal;
   }
+  if (done) sub(cpu, a, b, 32 - size);
   endBatch(cpu, done, finished);
 }
 
@@ -182,33 +189,38 @@ function repeatBlocks(cpu: Cpu, i: Instruction, element: Executor, block: Block)
   endBatch(cpu, done, left === 0);
 }
 
-function stringBinder(byte: Executor, word: Executor, doubleword: Executor): Binder {
+function comparingBinder(places: Readonly<Record<Size, Reader>>): Binder {
   return (i) => {
-    const element = elementOf(i, byte, word, doubleword);
+    const size = elementSize(i);
+    const left = places[size];
+    const right = DESTINATION[size];
+    const stepsSource = places === SOURCE;
+    if (i.rep !== REP_NONE) {
+      const equal = i.rep === REP_E;
+      return (cpu, i) => repeatWhile(cpu, i, left, stepsSource, size, equal);
+    }
+    return (cpu, i) => {
+      const a = left(cpu, i);
+      sub(cpu, a, right(cpu, i), 32 - size);
+      if (stepsSource) stepPointer(cpu, i, ESI, size >> 3);
+      stepPointer(cpu, i, EDI, size >> 3);
+    };
+  };
+}
+
+function movingBinder(elements: BySize, block?: Block): Binder {
+  return (i) => {
+    const element = elements[elementSize(i)];
     if (i.rep === REP_NONE) return element;
-    if (i.form.rep === 'rep') return (cpu, i) => repeat(cpu, i, element);
-    if (i.rep === REP_NE) return (cpu, i) => repeatWhile(cpu, i, element, false);
-    return (cpu, i) => repeatWhile(cpu, i, element, true);
+    if (block) return (cpu, i) => repeatBlocks(cpu, i, element, block);
+    return (cpu, i) => repeat(cpu, i, element);
   };
-}
-
-function blockBinder(byte: Executor, word: Executor, doubleword: Executor, block: Block): Binder {
-  return (i) => {
-    const element = elementOf(i, byte, word, doubleword);
-    return i.rep === REP_E ? (cpu, i) => repeatBlocks(cpu, i, element, block) : element;
-  };
-}
-
-/** Bit 0 of the opcode tells bytes from words and doublewords. */
-function elementOf(i: Instruction, byte: Executor, word: Executor, doubleword: Executor): Executor {
-  if (!(i.form.opcode & 1)) return byte;
-  return i.operandSize === 32 ? doubleword : word;
 }
 
 export const stringExecutors: Executors = {
-  movs: blockBinder(movsb, movsw, movsd, moveBlock),
-  stos: blockBinder(stosb, stosw, stosd, storeBlock),
-  lods: stringBinder(lodsb, lodsw, lodsd),
-  scas: stringBinder(scasb, scasw, scasd),
-  cmps: stringBinder(cmpsb, cmpsw, cmpsd),
+  movs: movingBinder({ 8: movsb, 16: movsw, 32: movsd }, moveBlock),
+  stos: movingBinder({ 8: stosb, 16: stosw, 32: stosd }, storeBlock),
+  lods: movingBinder({ 8: lodsb, 16: lodsw, 32: lodsd }),
+  scas: comparingBinder(ACCUMULATOR),
+  cmps: comparingBinder(SOURCE),
 };

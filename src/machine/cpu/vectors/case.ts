@@ -7,6 +7,8 @@ export const WINDOW = 128;
 export const WINDOW_AT = 0x4000;
 /** Offset of the instruction in the code segment; the segment is filled with INT3. */
 export const START = 0x800;
+/** Bytes at both ends of the data and stack segments that are cleared before: accesses around the limit reach them. */
+export const MARGIN = 512;
 /** Linear bases of the segments; each has a limit of FFFFh. FS overlaps DS, shifted by 100h. */
 export const BASE = { code: 0x100000, data: 0x110000, stack: 0x120000, fs: 0x110100 } as const;
 
@@ -29,6 +31,8 @@ export class Case {
   readonly stack = new Uint8Array(WINDOW);
   /** Status flags that the manual defines after this instruction. */
   defined = STATUS;
+  /** False when the manual leaves even the result open. */
+  resultDefined = true;
 
   constructor(random: Random) {
     for (let r = 0; r < 8; r++) this.regs[r] = random.value();

@@ -64,16 +64,15 @@ export class Draft {
     const { random } = this;
     this.target = margin + random.below(WINDOW - size - 2 * margin + 1);
     let offset = WINDOW_AT + this.target;
-    if (random.oneIn(60)) {
-      // Beyond the limit: #GP or #SS, and nothing may change.
+    if (size > 1 && random.oneIn(50)) {
+      // Across or beyond the limit: #GP or #SS, and nothing may change.
       this.target = -1;
-      offset = 0x10000 - random.below(size);
-      if (random.oneIn(4)) offset = random.word();
-      if (this.addressSize === 16) offset &= 0xffff;
+      offset = 0x10001 - random.below(size - 1) - 2;
+      if (this.addressSize === 32 && random.oneIn(4)) offset = (random.word() | 0x10000) >>> 0;
     }
     const segment = random.oneIn(8) ? random.pick([0x26, 0x36, 0x3e, 0x64]) : 0;
     if (segment) this.prefix(segment);
-    if (segment === 0x64) offset -= 0x100;
+    if (segment === 0x64 && this.target >= 0) offset -= 0x100;
     return this.addressSize === 32 ? this.memory32(reg, offset) : this.memory16(reg, offset & 0xffff);
   }
 
@@ -131,6 +130,12 @@ export class Draft {
       if ((((actual << 24) >> 24) & 0xffff) === actual) return [0x40 | field | form, actual & 0xff];
     }
     return [0x80 | field | form, ...this.immediate(2, (offset - sum()) & 0xffff)];
+  }
+
+  /** Finishes the instruction with exactly these bytes, prefixes included. */
+  emitPlain(name: string, bytes: number[]): Case {
+    this.prefixes = [];
+    return this.emit(name, bytes);
   }
 
   /** Finishes the instruction: prefixes, then these bytes. */

@@ -10,7 +10,7 @@ import { Cpu } from '../cpu.ts';
 import { integerExecutors } from '../executors/integer.ts';
 import { type Fault, isFault } from '../fault.ts';
 import { getFlags, setFlags } from '../flags.ts';
-import { BASE, type Case, type Outcome, SETTABLE, START, WINDOW, WINDOW_AT } from './case.ts';
+import { BASE, type Case, MARGIN, type Outcome, SETTABLE, START, WINDOW, WINDOW_AT } from './case.ts';
 
 const MEMORY = 0x140000;
 /** Batches a REP may take before the case counts as stuck. */
@@ -69,6 +69,10 @@ export function runCase(cpu: Cpu, c: Case): Outcome {
   setSegment(cpu, ES, BASE.data, 0x40f3);
   setSegment(cpu, FS, BASE.fs, 0x40f3);
   const { bytes } = cpu.memory;
+  for (const base of [BASE.data, BASE.stack]) {
+    bytes.fill(0, base, base + MARGIN);
+    bytes.fill(0, base + 0x10000 - MARGIN, base + 0x10000);
+  }
   const data = BASE.data + WINDOW_AT;
   const stack = BASE.stack + WINDOW_AT;
   bytes.set(c.data, data);

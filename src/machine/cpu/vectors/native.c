@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum { CODE = 0x100000, DATA = 0x110000, STACK = 0x120000, LINEAR_FS = 0x110100, SEGMENT = 0x10000 };
-enum { START = 0x800, WINDOW = 0x4000, BYTES = 128 };
+enum { START = 0x800, WINDOW = 0x4000, BYTES = 128, MARGIN = 512 };
 enum { CS32, CS16, DS32, SS32, SS16, FS32 };
 enum { CODE16 = 1, STACK16 = 2 };
 
@@ -51,6 +51,10 @@ static void begin(greg_t *g) {
   }
   memset((void *)CODE, 0xcc, SEGMENT);
   memcpy((void *)(CODE + START), current.code, current.length);
+  for (unsigned base = DATA; base <= STACK; base += STACK - DATA) {
+    memset((void *)base, 0, MARGIN);
+    memset((void *)(base + SEGMENT - MARGIN), 0, MARGIN);
+  }
   memcpy((void *)(DATA + WINDOW), current.data, BYTES);
   memcpy((void *)(STACK + WINDOW), current.stack, BYTES);
   for (int r = 0; r < 8; r++) g[ORDER[r]] = current.regs[r];

@@ -172,12 +172,13 @@ function doubleShift(name: string, opcode: number): Template {
     make(random) {
       const d = new Draft(random, { wide: random.oneIn(3) ? false : undefined });
       const operand = modrm(d, random.below(8), d.bytesOfOperand);
-      // Above 16, a 16-bit double shift has no defined result at all.
-      const immediate = d.operandSize === 16 ? random.below(17) | (random.below(8) << 5) : random.below(256);
+      const immediate = random.below(256);
       const byCl = !d.addressRegisters.has(ECX) && random.oneIn(2);
       if (byCl) d.c.regs[ECX] = ((d.c.regs[ECX] & 0xffffff00) | immediate) >>> 0;
       const count = immediate & 31;
       d.c.defined = count === 0 ? STATUS : STATUS & ~AF & ~(count === 1 ? 0 : OF);
+      // Above 16, a 16-bit double shift has no defined result at all.
+      if (count > d.operandSize) d.c.resultDefined = false;
       return byCl ? d.emit(name, 0x0f, opcode + 1, operand) : d.emit(name, 0x0f, opcode, operand, immediate);
     },
   };

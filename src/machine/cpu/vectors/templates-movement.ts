@@ -1,5 +1,5 @@
 // Case templates: moves, exchanges, stack, control transfer, strings, single flags. None of them leaves a flag undefined.
-import { START, WINDOW, WINDOW_AT } from './case.ts';
+import { WINDOW, WINDOW_AT } from './case.ts';
 import { Draft } from './draft.ts';
 import type { Random } from './random.ts';
 import { byteOrWide, modrm, type Template } from './templates-arithmetic.ts';
@@ -127,6 +127,27 @@ function leave(random: Random) {
   const frame = WINDOW_AT + random.below(WINDOW - 4);
   d.c.regs[EBP] = d.c.stack16 ? (random.word() & 0xffff0000) | frame : frame;
   return d.emit('leave', 0xc9);
+}
+
+/** Stack instructions with SP around 0 in a 16-bit stack: wrapping, and #SS where one operand would lie on both ends. */
+function stackEdge(random: Random) {
+  const d = anySize(random);
+  d.c.code16 = d.c.stack16 = true;
+  d.c.regs[ESP] = (random.word() & 0xffff0000) | ((random.below(40) - 20 + 0x10000) % 0x10000);
+  d.c.regs[EBP] = (random.word() & 0xffff0000) | ((random.below(16) - 8 + 0x10000) % 0x10000);
+  // POPA is left out: real processors load some registers before they notice the fault.
+  const opcode = random.pick([
+    [0x50],
+    [0x58],
+    [0x60],
+    [0x68, 1, 2, 3, 4],
+    [0xc8, 4, 0, 2],
+    [0xc9],
+    [0xc3],
+    [0xe8, 0, 0x10, 0, 0],
+  ]);
+  if (random.oneIn(2)) return d.emitPlain('stack-edge', [0x66, ...opcode]);
+  return d.emitPlain('stack-edge', opcode[0] === 0x68 || opcode[0] === 0xe8 ? opcode.slice(0, 3) : opcode);
 }
 
 /** A relative branch that does not land in its own bytes. */
@@ -270,6 +291,7 @@ export const MOVEMENT: readonly Template[] = [
   template('popa', 150, (random) => anySize(random, true).emit('popa', 0x61)),
   template('enter', 400, enter),
   template('leave', 200, leave),
+  template('stack-edge', 400, stackEdge),
   template('jmp', 500, jmp),
   template('call', 500, call),
   template('ret', 300, ret),

@@ -9,7 +9,7 @@ import type { VmxState } from './state.ts';
 import { W } from './words.ts';
 
 /** CR0 bits that neither entry nor exit loads: ET, NW, CD and the reserved ones (§26.3.2.1, §27.5.1). */
-export const CR0_KEPT = 0x7ff8ffd0;
+export const CR0_KEPT = 0x7ffaffd0;
 const MSR_DEBUGCTL = 0x1d9;
 const UNUSABLE = 0x10000;
 
@@ -100,7 +100,9 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   w[b + W.rflags] = rflags;
   w[b + W.activity] = cpu.halted ? 1 : 0;
   w[b + W.interruptibility] = cpu.shadow | (cpu.nmiBlocked ? 8 : 0);
-  w[b + W.pendingDebug] = 0;
+  // Only MOV SS holds a debug trap back over an exit; bit 12 says that an enabled breakpoint is among the reasons.
+  const pending = cpu.shadow & 2 ? cpu.pendingDebug & 0x400f : 0;
+  w[b + W.pendingDebug] = pending & 15 ? pending | 0x1000 : pending;
 }
 
 /** §27.5. */

@@ -5,7 +5,8 @@ import { Recorder } from '../../../trace/recorder.ts';
 import type { InterruptController, PortBus } from '../../devices/device.ts';
 import { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { Cpu } from '../cpu.ts';
-import { FIRST_GENERATION, VMX_MSR } from './capabilities.ts';
+import { reset } from '../reset.ts';
+import { FIRST_GENERATION } from './capabilities.ts';
 import { FIELD as F } from './fields.ts';
 import { REVISION_IDENTIFIER } from './layout.ts';
 import { vmclear, vmptrld, vmwrite, vmxon } from './operations.ts';
@@ -59,7 +60,7 @@ export function readyProcessor(): { cpu: Cpu; interrupts: OneInterrupt; ports: E
   const interrupts = new OneInterrupt();
   const ports = new EchoPorts();
   const cpu = new Cpu(memory, costModel('prescott'), new Recorder(1024), ports, interrupts);
-  cpu.msrs.set(VMX_MSR.featureControl, 5n);
+  reset(cpu);
   memory.write32(AT.pageDirectory, 0x87);
   cpu.cr0 = 0x80010033 | 0;
   cpu.cr3 = AT.pageDirectory;

@@ -1,0 +1,258 @@
+// One instruction → bytes, in one pass: picks the first encoding that the values allow, and writes it out.
+// Order of the parts: Intel SDM vol. 2 §2.1. Order of the prefixes: rep, lock, segment, 66h, 67h, as NASM emits them.
+import type { Form, OperandKind } from '../../machine/isa/form.ts';
+import type { Place } from '../diagnostics.ts';
+import { evaluate, type Scope } from '../expression.ts';
+import { add, low32, overflows } from '../int64.ts';
+import type { Candidate, InstructionBody, Operand } from '../statement.ts';
+import { type Base, UNKNOWN, type Value } from '../value.ts';
+import { SEGMENT_PREFIX } from '../words.ts';
+import { type Address, effectiveAddress, isFault } from './address.ts';
+import type { Code } from './code.ts';
+import { followsOperandSize } from './match.ts';
+
+/** Where and how an instruction is being assembled. */
+export interface Position extends Scope {
+  readonly bits: 16 | 32;
+  /** The section, or null in absolute space. */
+  readonly section: Base | null;
+  readonly offset: number;
+  warn(place: Place, message: string, suggestion?: string): void;
+}
+
+/** The operands' values in this pass. */
+export interface Operands {
+  readonly values: readonly Value[];
+  readonly selector: Value;
+  readonly addresses: readonly (Address | null)[];
+}
+
+/** Evaluates the operands; null after a report. */
+export function evaluateOperands(body: InstructionBody, at: Position): Operands | null {
+  const values: Value[] = [];
+  const addresses: (Address | null)[] = [];
+  let selector = UNKNOWN;
+  const forced = body.prefixes.find((p) => p.prefix.slot === 'address')?.prefix.value ?? 0;
+  for (const operand of body.operands) {
+    const value = operand.expr ? evaluate(operand.expr, at) : UNKNOWN;
+    values.push(value);
+    let address: Address | null = null;
+    if (operand.type === 'memory') {
+      const found = effectiveAddress(operand, value, at.bits, forced);
+      if (isFault(found)) {
+        at.report(operand.place, found.message, found.suggestion);
+        return null;
+      }
+      address = found;
+    } else if (operand.type === 'far') selector = evaluate(operand.selector!, at);
+    addresses.push(address);
+  }
+  return { values, selector, addresses };
+}
+
+/** The first candidate that the values allow; sizes guessed from the table only when nothing else fits. */
+export function choose(list: readonly Candidate[], body: InstructionBody, o: Operands, at: Position): Candidate | null {
+  for (const candidate of list) if (!candidate.guessed && allowed(candidate, body, o, at)) return candidate;
+  let guess: Candidate | null = null;
+  for (const candidate of list) {
+    if (!candidate.guessed) continue;
+    if (guess && guess.memorySize !== candidate.memorySize) return null;
+    if (!guess && allowed(candidate, body, o, at)) guess = candidate;
+  }
+  return guess;
+}
+
+function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: Position): boolean {
+  const { form, operandSize } = candidate;
+  for (let i = 0; i < form.operands.length; i++) {
+    const value = o.values[i];
+    const operand = body.operands[i];
+    switch (form.operands[i]) {
+      case 'one':
+        if (operand.strict || (!value.unknown && !(value.isScalar && value.n === 1))) return false;
+        break;
+      case 'imm8s':
+        if (operand.size !== 8 && !value.unknown && !(value.isScalar && signExtends(value, operandSize))) return false;
+        break;
+      case 'moffs8':
+      case 'moffsv':
+        if (!o.addresses[i]!.absolute) return false;
+        break;
+      case 'rel8':
+        if (operand.distance === '' && (form.operation === 'jmp' || form.condition !== undefined))
+          if (!reaches(candidate, body, value, at)) return false;
+        break;
+    }
+  }
+  return true;
+}
+
+/** True when the low byte, sign-extended, gives the value at this operand size. */
+function signExtends(value: Value, operandSize: 16 | 32): boolean {
+  const raw = low32(value.n);
+  if (overflows(value.n, 4)) return false;
+  const signed = operandSize === 16 ? (raw << 16) >> 16 : raw | 0;
+  return signed >= -128 && signed <= 127;
+}
+
+/** True when a short jump gets there. Unknown targets are hoped to be near; a later pass corrects it. */
+function reaches(candidate: Candidate, body: InstructionBody, target: Value, at: Position): boolean {
+  if (target.unknown) return true;
+  if (target.base !== at.section || (target.base === null && !target.isScalar)) return false;
+  if (target.base === null && at.section !== null) return false;
+  const length = prefixLength(candidate, body, at.bits) + 2;
+  const distance = Number(target.n) - (at.offset + length);
+  return distance >= -128 && distance <= 127;
+}
+
+function prefixLength(candidate: Candidate, body: InstructionBody, bits: 16 | 32): number {
+  const other = body.prefixes.filter((p) => p.prefix.slot !== 'operand' && p.prefix.slot !== 'address').length;
+  const needs67 = addressPrefix(candidate.form, body, null, bits);
+  return other + (operandPrefix(candidate, body, bits) ? 1 : 0) + (needs67 ? 1 : 0);
+}
+
+function asked(body: InstructionBody, slot: 'operand' | 'address'): number {
+  return body.prefixes.find((p) => p.prefix.slot === slot)?.prefix.value ?? 0;
+}
+
+function operandPrefix(candidate: Candidate, body: InstructionBody, bits: 16 | 32): boolean {
+  const prefix = asked(body, 'operand');
+  if (prefix !== 0) return prefix !== bits;
+  return followsOperandSize(candidate.form) && candidate.operandSize !== bits;
+}
+
+function addressPrefix(form: Form, body: InstructionBody, address: Address | null, bits: 16 | 32): boolean {
+  if (address) return address.size !== bits;
+  const size = form.addressSize ?? asked(body, 'address');
+  return size !== 0 && size !== bits;
+}
+
+/** Writes the instruction into `code`. Reports what does not fit. */
+export function encode(candidate: Candidate, body: InstructionBody, o: Operands, at: Position, code: Code): void {
+  const { form, operandSize } = candidate;
+  const { bits } = at;
+  const memory = body.operands.findIndex((operand) => operand.type === 'memory');
+  const address = memory < 0 ? null : o.addresses[memory];
+  writePrefixes(body, memory < 0 ? null : body.operands[memory], at, code);
+  if (operandPrefix(candidate, body, bits)) code.byte(0x66);
+  if (addressPrefix(form, body, address, bits)) code.byte(0x67);
+  if (form.prefix !== undefined) code.byte(form.prefix);
+  if (form.map > 0) code.byte(0x0f);
+  if (form.map > 1) code.byte(form.map === 2 ? 0x38 : 0x3a);
+  let opcode = form.opcode;
+  form.operands.forEach((kind, i) => {
+    if (kind.endsWith('+')) opcode += body.operands[i].register!.number;
+  });
+  code.byte(opcode);
+  if (form.modrmByte !== undefined) code.byte(form.modrmByte);
+  else if (form.modrm !== undefined) writeModrm(form, body, address, code);
+  form.operands.forEach((kind, i) => {
+    writeImmediate(kind, operandSize, body.operands[i], o, i, at, code);
+  });
+}
+
+/** Prefixes written by the programmer, and the segment override of the memory operand, in NASM's order. */
+export function writePrefixes(body: InstructionBody, memory: Operand | null, at: Position, code: Code): void {
+  for (const slot of ['rep', 'lock', 'segment'] as const) {
+    for (const { prefix } of body.prefixes) if (prefix.slot === slot) code.byte(prefix.value);
+    if (slot !== 'segment' || !memory?.segment) continue;
+    const override = SEGMENT_PREFIX[memory.segment.number];
+    const written = body.prefixes.find((p) => p.prefix.slot === 'segment');
+    if (!written) code.byte(override);
+    else if (written.prefix.value !== override) at.report(memory.place, 'two different segment overrides');
+  }
+}
+
+const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr']);
+const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>(['rm8', 'rm16', 'rm32', 'rmv', 'rr32', 'rrv']);
+
+function writeModrm(form: Form, body: InstructionBody, address: Address | null, code: Code): void {
+  let reg = form.modrm === 'r' ? -1 : form.modrm!;
+  let rm = -1;
+  form.operands.forEach((kind, i) => {
+    const { register } = body.operands[i];
+    if (!register) return;
+    if (IN_REG.has(kind)) reg = register.number;
+    else if (IN_RM.has(kind)) rm = register.number;
+  });
+  if (address) {
+    code.byte((address.mod << 6) | (reg << 3) | address.rm);
+    if (address.sib >= 0) code.byte(address.sib);
+    writeDisplacement(address, address.width, code);
+  } else {
+    // `imul eax,5` names its register once and uses it twice.
+    code.byte(0xc0 | (reg << 3) | (rm < 0 ? reg : rm));
+  }
+}
+
+function writeDisplacement(address: Address, width: number, code: Code): void {
+  if (address.base) code.fixup(address.displacement, width, address.base, false);
+  else code.field(address.displacement, width);
+}
+
+function writeImmediate(
+  kind: OperandKind,
+  operandSize: 16 | 32,
+  operand: Operand,
+  o: Operands,
+  i: number,
+  at: Position,
+  code: Code,
+): void {
+  const value = o.values[i];
+  const wide = operandSize / 8;
+  switch (kind) {
+    case 'imm8':
+      return writeValue(value, 1, operand.place, at, code);
+    case 'imm8s':
+      if (operand.size === 8) return writeValue(value, 1, operand.place, at, code);
+      return code.field(value.n, 1);
+    case 'imm16':
+      return writeValue(value, 2, operand.place, at, code);
+    case 'imm32':
+      return writeValue(value, 4, operand.place, at, code);
+    case 'immv':
+      return writeValue(value, wide, operand.place, at, code);
+    case 'far':
+      writeValue(value, wide, operand.place, at, code);
+      return writeValue(o.selector, 2, operand.place, at, code);
+    case 'rel8':
+      return writeRelative(value, 1, operand.place, at, code);
+    case 'relv':
+      return writeRelative(value, wide, operand.place, at, code);
+    case 'moffs8':
+    case 'moffsv': {
+      const address = o.addresses[i]!;
+      return writeDisplacement(address, address.size / 8, code);
+    }
+  }
+}
+
+/** A value of `size` bytes; addresses are settled after layout. */
+export function writeValue(value: Value, size: number, place: Place, at: Position, code: Code): void {
+  if (value.isScalar && overflows(value.n, size))
+    at.warn(place, `${value.n} does not fit in ${size === 1 ? 'a byte' : `${size} bytes`}: the upper bits are lost`);
+  if (value.isScalar || value.unknown) code.field(value.n, size);
+  else if (value.base) code.fixup(value.n, size, value.base, false);
+  else {
+    at.report(place, 'this value combines addresses in a way that the image cannot express');
+    code.field(0, size);
+  }
+}
+
+function writeRelative(target: Value, size: number, place: Place, at: Position, code: Code): void {
+  const end = at.offset + code.length + size;
+  if (target.unknown) return code.field(0, size);
+  if (target.base === null && !target.isScalar) {
+    at.report(place, 'a jump needs one address as its target');
+    return code.field(0, size);
+  }
+  const distance = add(target.n, -end);
+  const same = target.base === at.section;
+  if (size === 1 && same && (distance < -128 || distance > 127)) {
+    const off = distance < 0 ? `${-128n - BigInt(distance)} bytes too far back` : `${BigInt(distance) - 127n} bytes too far`;
+    at.report(place, `a short jump does not reach: the target is ${off}`, 'jump near, or move the target closer');
+  }
+  if (same) code.field(distance, size);
+  else code.fixup(distance, size, target.base, true);
+}

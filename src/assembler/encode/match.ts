@@ -1,0 +1,218 @@
+// Which encodings accept an instruction's operands as written: the order of the table is the order of preference.
+// What depends on values (a byte that sign-extends, a short jump that reaches) is decided later, in every pass.
+import type { Form, OperandKind } from '../../machine/isa/form.ts';
+import type { Candidate, InstructionBody, Operand } from '../statement.ts';
+
+const BITS16 = 1;
+const BITS32 = 2;
+const maskOf = (size: number): number => (size === 16 ? BITS16 : size === 32 ? BITS32 : 0);
+
+/** Kinds whose meaning or width follows the operand-size attribute. */
+const FOLLOWS_SIZE: ReadonlySet<OperandKind> = new Set<OperandKind>([
+  'rv',
+  'rv+',
+  'rrv',
+  'rmv',
+  'av',
+  'mv',
+  'mpair',
+  'mfar',
+  'mdesc',
+  'immv',
+  'imm8s',
+  'relv',
+  'far',
+  'moffsv',
+]);
+
+/** True when 66h can matter to the form. */
+export function followsOperandSize(form: Form): boolean {
+  return form.size !== undefined || form.operands.some((kind) => FOLLOWS_SIZE.has(kind));
+}
+
+/** Collects what the operands say about size while a form is tried. */
+class Trial {
+  sizes = BITS16 | BITS32;
+  /** Bits of a memory operand without written size; 0 when there is none; -1 when it follows the operand size. */
+  unsized = 0;
+  /** Class of a register operand that gives memory its size: 8, 16, 32, or -1 for the operand size. */
+  registerSize = 0;
+
+  restrict(size: number): boolean {
+    this.sizes &= maskOf(size);
+    return this.sizes !== 0;
+  }
+}
+
+/** All usable encodings in order of preference. `bits` is the mode. */
+export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
+  const found: Candidate[] = [];
+  const asked = body.prefixes.find((p) => p.prefix.slot === 'operand')?.prefix.value;
+  for (const form of body.forms) {
+    if (form.operands.length !== body.operands.length) continue;
+    const trial = new Trial();
+    if (!form.operands.every((kind, i) => accepts(kind, body.operands[i], form, trial))) continue;
+    add(form, trial, bits, asked, found);
+  }
+  return found;
+}
+
+function add(form: Form, trial: Trial, bits: 16 | 32, asked: number | undefined, found: Candidate[]): void {
+  const guessed =
+    trial.unsized !== 0 && trial.unsized !== trial.registerSize && !(trial.unsized === -1 && isIndirectBranch(form));
+  const push = (operandSize: 16 | 32): void => {
+    const memorySize = trial.unsized === -1 ? operandSize : trial.unsized;
+    found.push({ form, operandSize, guessed, memorySize });
+  };
+  if (form.size !== undefined) push(form.size);
+  else if (trial.sizes === BITS16) push(16);
+  else if (trial.sizes === BITS32) push(32);
+  else if (guessed && trial.unsized === -1) {
+    push(16);
+    push(32);
+  } else push(asked === 16 || asked === 32 ? asked : bits);
+}
+
+/** `jmp [x]` and `call [x]` take the mode's size for granted. */
+function isIndirectBranch(form: Form): boolean {
+  return form.operation === 'jmp' || form.operation === 'call';
+}
+
+function accepts(kind: OperandKind, operand: Operand, form: Form, trial: Trial): boolean {
+  switch (operand.type) {
+    case 'register':
+      return acceptsRegister(kind, operand, trial);
+    case 'memory':
+      return acceptsMemory(kind, operand, form, trial);
+    case 'far':
+      return kind === 'far' && (operand.size === 0 || trial.restrict(operand.size));
+    case 'immediate':
+      return acceptsImmediate(kind, operand, form, trial);
+  }
+}
+
+function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boolean {
+  const register = operand.register!;
+  const general = register.class === 'general' ? register.size : 0;
+  const fixed = (size: number): boolean => {
+    if (general !== size) return false;
+    trial.registerSize = size;
+    return true;
+  };
+  switch (kind) {
+    case 'r8':
+    case 'r8+':
+      return fixed(8);
+    case 'r16':
+    case 'r16+':
+      return fixed(16);
+    case 'r32':
+    case 'r32+':
+      return fixed(32);
+    case 'rv':
+    case 'rv+':
+    case 'rmv':
+    case 'rrv':
+      if (!trial.restrict(general)) return false;
+      trial.registerSize = -1;
+      return true;
+    case 'av':
+      if (register.number !== 0 || !trial.restrict(general)) return false;
+      trial.registerSize = -1;
+      return true;
+    case 'rm8':
+      return general === 8;
+    case 'rm16':
+      return general === 16;
+    case 'rm32':
+    case 'rr32':
+      return general === 32;
+    case 'sreg':
+      return register.class === 'segment' && register.name !== 'cs';
+    case 'cr':
+      return register.class === 'control';
+    case 'dr':
+      return register.class === 'debug';
+    case 'al':
+      return register.name === 'al' && fixed(8);
+    default:
+      return kind === register.name;
+  }
+}
+
+function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: Trial): boolean {
+  const far = operand.distance === 'far';
+  const branch = isBranch(form);
+  if (far && kind !== 'mfar') return false;
+  const sized = (size: number): boolean => {
+    if (operand.size === 0) trial.unsized = size;
+    return operand.size === 0 || operand.size === size;
+  };
+  const byMode = (): boolean => {
+    if (operand.size === 0) trial.unsized = -1;
+    return operand.size === 0 || trial.restrict(operand.size);
+  };
+  switch (kind) {
+    case 'rm8':
+    case 'm8':
+    case 'moffs8':
+      return sized(8);
+    case 'rm16':
+    case 'm16':
+      return sized(16);
+    case 'rm32':
+    case 'm32':
+      return sized(32);
+    case 'm64':
+      return sized(64);
+    case 'm128':
+      return sized(128);
+    case 'rmv':
+    case 'mv':
+    case 'moffsv':
+      return byMode();
+    case 'mfar':
+      return branch ? far && (operand.size === 0 || trial.restrict(operand.size)) : true;
+    case 'm':
+    case 'mpair':
+    case 'mdesc':
+      return true;
+    default:
+      return false;
+  }
+}
+
+const isBranch = (form: Form): boolean => form.operation.startsWith('jmp') || form.operation.startsWith('call');
+
+function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial: Trial): boolean {
+  const { size, distance, strict } = operand;
+  switch (kind) {
+    case 'rel8':
+      if (distance === 'near' || distance === 'far') return false;
+      if (distance === 'short') return size === 0;
+      // Where a near form exists, `strict` and a written size ask for it.
+      return !hasNear(form) || (!strict && size === 0);
+    case 'relv':
+      if (distance === 'short' || distance === 'far') return false;
+      return size === 0 || (form.condition === undefined && trial.restrict(size));
+    case 'one':
+      return size === 0;
+    case 'imm8':
+      return size === 0 || size === 8;
+    case 'imm8s':
+      if (size === 8) return true;
+      return !strict && (size === 0 || trial.restrict(size));
+    case 'imm16':
+      return size === 0 || size === 16;
+    case 'imm32':
+      return size === 0 || size === 32;
+    case 'immv':
+      return size === 0 || trial.restrict(size);
+    default:
+      return false;
+  }
+}
+
+function hasNear(form: Form): boolean {
+  return form.operation === 'jmp' || form.condition !== undefined;
+}
