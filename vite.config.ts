@@ -2,6 +2,7 @@ import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin } from 'vite';
 import { assemble } from './src/assembler/assemble.ts';
 import { readSources } from './src/cli/library.ts';
+import { includePaths } from './src/session/library.ts';
 import { GUESTS } from './src/guests/catalog.ts';
 
 /** Sealed guests go to the learner as images, without source: assembled here, by our own assembler. */
@@ -15,7 +16,7 @@ function sealedGuests(): Plugin {
       const files = readSources('src/guests');
       const images: Record<string, string> = {};
       for (const guest of GUESTS.filter((g) => g.sealed)) {
-        const { bytes, diagnostics } = assemble(files, guest.main);
+        const { bytes, diagnostics } = assemble(files, guest.main, { includePaths: includePaths(guest.main) });
         const error = diagnostics.find((d) => d.severity === 'error');
         if (error) this.error(`${error.file}:${error.line}:${error.column}: ${error.message}`);
         images[guest.id] = Buffer.from(bytes).toString('base64');

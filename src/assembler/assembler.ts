@@ -2,22 +2,28 @@
 // Early passes hope for the shortest encodings; the last one writes bytes and reports what is wrong.
 import { Diagnostics, nearest, type Place } from './diagnostics.ts';
 import { runDirective } from './directives.ts';
-import { explain } from './explain.ts';
-import { choose, encode, evaluateOperands, type Position, writePrefixes, writeValue } from './encode/encode.ts';
 import { Code } from './encode/code.ts';
+import {
+  choose,
+  encode,
+  evaluateOperands,
+  type Position,
+  writePrefixes,
+  writeValue,
+} from './encode/encode.ts';
 import { candidates } from './encode/match.ts';
+import { explain } from './explain.ts';
 import { evaluate, type Scope } from './expression.ts';
 import { Abort, type Limits } from './limits.ts';
-import { parseStatement, type Labels } from './parser.ts';
+import { nearestRegister } from './operand-parser.ts';
+import { type Labels, parseStatement } from './parser.ts';
 import { PRELUDE_NAME } from './preprocessor/prelude.ts';
 import { Preprocessor, type Resolver } from './preprocessor/preprocessor.ts';
 import { Section, SectionFact } from './sections.ts';
 import type { LogicalLine, SourceLine } from './source.ts';
 import type { DataBody, InstructionBody, ReserveBody, Statement } from './statement.ts';
-import { Symbol, SymbolTable } from './symbols.ts';
-import { nearestRegister } from './operand-parser.ts';
+import { type NamedValue, SymbolTable } from './symbols.ts';
 import { scalar, sum, UNKNOWN, Value } from './value.ts';
-import { MNEMONIC_NAMES } from './words.ts';
 
 export interface AssemblerOptions {
   readonly defines: Readonly<Record<string, string>>;
@@ -58,7 +64,6 @@ export class Assembler implements Labels, Position {
   private program: Statement[] | null = null;
   private final = false;
   private emitted = 0;
-  private stuck = false;
   private active: Diagnostics;
   private readonly code = new Code();
   private readonly cache = new Map<string, LogicalLine[]>();
@@ -90,16 +95,17 @@ export class Assembler implements Labels, Position {
   /** Runs all passes. False when the work was cut short; the reason has been reported. */
   run(): boolean {
     try {
-      let settled = 0;
-      for (let pass = 1; settled < 2; pass++) {
+      for (let pass = 1, settled = false; !settled; pass++) {
         if (pass > this.options.limits.passes) {
           const place = { line: { file: this.main, number: 1, text: '' }, start: 0, end: 1 };
-          this.parsing.error(place, `the labels still move after ${this.options.limits.passes} passes: this program has no fixed size`);
+          this.parsing.error(
+            place,
+            `the labels still move after ${this.options.limits.passes} passes: this program has no fixed size`,
+          );
           return false;
         }
         this.pass(false);
-        settled = this.symbols.changes === 0 ? settled + 1 : 0;
-        if (this.stuck) break;
+        settled = this.symbols.changes === 0;
       }
       this.pass(true);
       return true;
@@ -186,7 +192,8 @@ export class Assembler implements Labels, Position {
     if (statement.times) {
       const value = evaluate(statement.times, this.critical);
       if (value.unknown) return;
-      if (!value.isScalar) return this.diagnostics.error(statement.times.place, '`times` needs a plain number, not an address');
+      if (!value.isScalar)
+        return this.diagnostics.error(statement.times.place, '`times` needs a plain number, not an address');
       if (value.n < 0) {
         return this.diagnostics.error(
           statement.times.place,
@@ -227,7 +234,9 @@ export class Assembler implements Labels, Position {
       }
       return;
     }
-    const moves = body.candidates.some((c) => c.form.operands.some((kind) => kind === 'rel8' || kind === 'relv'));
+    const moves = body.candidates.some((c) =>
+      c.form.operands.some((kind) => kind === 'rel8' || kind === 'relv'),
+    );
     const rounds = moves ? times : Math.min(times, 1);
     for (let i = 0; i < rounds; i++) {
       const chosen = choose(body.candidates, body, operands, this);
@@ -244,18 +253,17 @@ export class Assembler implements Labels, Position {
   private data(statement: Statement, body: DataBody, times: number): void {
     // `$` is the start of the line for every item, even the repeated ones: the values are computed once.
     const values = body.items.map((item) => ('expr' in item ? evaluate(item.expr, this) : null));
-    for (let i = 0; i < times; i++) {
+    const alone = body.items.length === 1 && values[0] !== null;
+    const rounds = body.items.length === 0 ? 0 : alone ? Math.min(times, 1) : times;
+    for (let i = 0; i < rounds; i++) {
       body.items.forEach((item, k) => {
-        this.code.clear();
-        const value = values[k];
         if ('bytes' in item) this.emitBytes(statement, item.bytes);
         else {
-          if (value!.hasRegisters) this.report(item.expr.place, 'a register is not a value');
-          writeValue(value!, body.unit, item.expr.place, this, this.code);
-          this.emit(statement, 1);
+          this.code.clear();
+          writeValue(values[k]!, body.unit, item.expr.place, this, this.code);
+          this.emit(statement, alone ? times : 1);
         }
       });
-      if (body.items.length === 0) return;
     }
   }
 
@@ -275,7 +283,11 @@ export class Assembler implements Labels, Position {
     }
     if (!section.nobits) {
       this.limit(length, body.place, section.size + length);
-      if (!this.zeroingWarned && statement.place.line.file !== PRELUDE_NAME && body.place.line.file !== PRELUDE_NAME) {
+      if (
+        !this.zeroingWarned &&
+        statement.place.line.file !== PRELUDE_NAME &&
+        body.place.line.file !== PRELUDE_NAME
+      ) {
         this.warn(body.place, `\`${section.name}\` holds bytes: the reserved space is filled with zeros`);
         this.zeroingWarned = true;
       }
@@ -321,11 +333,19 @@ export class Assembler implements Labels, Position {
     const { section } = this;
     this.limit(1, statement.place, (section?.size ?? 0) + length);
     if (!section) {
-      this.report(statement.place, 'there is nothing to write to in absolute space', 'only `resb` and labels stand here');
+      this.report(
+        statement.place,
+        'there is nothing to write to in absolute space',
+        'only `resb` and labels stand here',
+      );
       return false;
     }
     if (section.nobits && length > 0) {
-      this.report(statement.place, `\`${section.name}\` has no bytes: it is only reserved space`, 'use `resb`, or another section');
+      this.report(
+        statement.place,
+        `\`${section.name}\` has no bytes: it is only reserved space`,
+        'use `resb`, or another section',
+      );
       this.section!.size += length;
       return false;
     }
@@ -336,7 +356,8 @@ export class Assembler implements Labels, Position {
     this.emitted += Math.min(work, 1);
     const { outputBytes, emissions } = this.options.limits;
     if (size > outputBytes) this.active.error(place, `the image grows beyond ${outputBytes >> 20} MB`);
-    else if (this.emitted > emissions) this.active.error(place, `more than ${emissions} instructions and data: stopped`);
+    else if (this.emitted > emissions)
+      this.active.error(place, `more than ${emissions} instructions and data: stopped`);
     else return;
     throw new Abort();
   }
@@ -346,7 +367,13 @@ export class Assembler implements Labels, Position {
     const { at } = statement;
     const offset = this.section ? this.section.size : this.absoluteOffset;
     const last = this.emissions[this.emissions.length - 1];
-    if (last && last.at === at && last.section === this.section && last.offset + last.length === offset && !this.startsInstruction(statement))
+    if (
+      last &&
+      last.at === at &&
+      last.section === this.section &&
+      last.offset + last.length === offset &&
+      !this.startsInstruction(statement)
+    )
       this.emissions[this.emissions.length - 1] = { ...last, length: last.length + length };
     else this.emissions.push({ at, section: this.section, offset, length });
   }
@@ -399,7 +426,7 @@ export class Assembler implements Labels, Position {
     this.absoluteOffset = 0;
   }
 
-  symbol(name: string): Symbol {
+  symbol(name: string): NamedValue {
     const local = name[0] === '.' && name[1] !== '.';
     return this.symbols.get(local ? this.parent + name : name);
   }
@@ -410,7 +437,7 @@ export class Assembler implements Labels, Position {
     return name;
   }
 
-  private define(symbol: Symbol, value: Value, place: Place): void {
+  private define(symbol: NamedValue, value: Value, place: Place): void {
     if (!this.symbols.define(symbol, value, place)) {
       const first = symbol.definedAt;
       const where = first ? ` in ${first.line.file} line ${first.line.number}` : '';
@@ -418,7 +445,7 @@ export class Assembler implements Labels, Position {
     }
   }
 
-  lookup(symbol: Symbol, place: Place): Value {
+  lookup(symbol: NamedValue, place: Place): Value {
     if (symbol.pass > 0) {
       if (this.final && symbol.pass < this.symbols.pass - 1) this.undefined(symbol, place);
       return symbol.value;
@@ -429,9 +456,8 @@ export class Assembler implements Labels, Position {
     return UNKNOWN;
   }
 
-  private lookupNow(symbol: Symbol, place: Place): Value {
-    // In the first pass nothing is known of what comes later; in later passes NASM insists on the same.
-    if (symbol.pass === this.symbols.pass || (symbol.pass > 0 && this.symbols.pass > 1)) return symbol.value;
+  private lookupNow(symbol: NamedValue, place: Place): Value {
+    if (symbol.pass === this.symbols.pass) return symbol.value;
     this.diagnostics.error(
       place,
       `\`${symbol.name}\` must be known here, and is defined only later or not at all`,
@@ -453,14 +479,14 @@ export class Assembler implements Labels, Position {
     return fact;
   }
 
-  private undefined(symbol: Symbol, place: Place): void {
+  private undefined(symbol: NamedValue, place: Place): void {
     this.passing.error(place, `the symbol \`${symbol.name}\` is not defined`, this.suggestion(symbol.name));
   }
 
   private suggestion(name: string): string | undefined {
     if (/^[\da-f]+h$/i.test(name)) return `a number begins with a digit: \`0${name}\``;
     const names = [...this.symbols.defined()].map((symbol) => symbol.name);
-    const near = nearest(name, names) ?? nearestRegister(name) ?? nearest(name, MNEMONIC_NAMES.filter((m) => m === name));
+    const near = nearest(name, names) ?? nearestRegister(name);
     return near && `did you mean \`${near}\`?`;
   }
 

@@ -28,7 +28,19 @@ const TABLE = new Map<string, Directive>([
   ['common', external],
   ['import', external],
 ]);
-for (const name of ['global', 'static', 'export', 'cpu', 'default', 'list', 'warning', 'debug', 'map', 'float', 'osabi'])
+for (const name of [
+  'global',
+  'static',
+  'export',
+  'cpu',
+  'default',
+  'list',
+  'warning',
+  'debug',
+  'map',
+  'float',
+  'osabi',
+])
   TABLE.set(name, ignored);
 
 /** Names of directives, in lower case. */
@@ -63,7 +75,8 @@ function setBits(assembler: Assembler, body: DirectiveBody): void {
 function setOrigin(assembler: Assembler, body: DirectiveBody): void {
   const origin = number(assembler, body);
   if (origin === null) return;
-  if (!assembler.setOrigin(origin)) assembler.diagnostics.error(body.token, 'the origin is set a second time');
+  if (!assembler.setOrigin(origin))
+    assembler.diagnostics.error(body.token, 'the origin is set a second time');
 }
 
 function absolute(assembler: Assembler, body: DirectiveBody): void {
@@ -108,7 +121,19 @@ function section(assembler: Assembler, body: DirectiveBody): void {
   while (at < tokens.length) at = attribute(assembler, target, tokens, at);
 }
 
-const FLAGS = ['progbits', 'nobits', 'exec', 'noexec', 'write', 'nowrite', 'data', 'text', 'code', 'bss', 'stdio'];
+const FLAGS = [
+  'progbits',
+  'nobits',
+  'exec',
+  'noexec',
+  'write',
+  'nowrite',
+  'data',
+  'text',
+  'code',
+  'bss',
+  'stdio',
+];
 const VALUES = ['align', 'valign', 'start', 'vstart', 'follows', 'vfollows', 'class'];
 
 /** Reads one attribute; returns the index after it. */

@@ -1,11 +1,20 @@
 // Tokens → expression trees, by precedence (NASM manual §3.5). In effective addresses it also keeps the hint by which
 // NASM chooses between base and index: the first register named, unless it is multiplied.
 import type { Cursor } from './cursor.ts';
-import { nearest, type Place, spanning } from './diagnostics.ts';
-import { constant, type Expr, node, type Operator, position, registerRef, type Scope, symbolRef } from './expression.ts';
+import { type Place, spanning } from './diagnostics.ts';
+import {
+  constant,
+  type Expr,
+  node,
+  type Operator,
+  position,
+  registerRef,
+  type Scope,
+  symbolRef,
+} from './expression.ts';
 import { add } from './int64.ts';
 import { parseNumber, stringBytes, stringValue } from './literals.ts';
-import type { Symbol } from './symbols.ts';
+import type { NamedValue } from './symbols.ts';
 import { BAD, NUMBER, OPERATOR, PARAMETER, STRING, type Token, WORD } from './token.ts';
 import { scalar, UNKNOWN, Value } from './value.ts';
 import { type Register, wordOf } from './words.ts';
@@ -18,7 +27,7 @@ export interface Hint {
 
 /** What a parser needs to know from its surroundings. */
 export interface Names {
-  symbol(name: string): Symbol;
+  symbol(name: string): NamedValue;
   scope: Scope;
 }
 
@@ -76,7 +85,8 @@ export class ExpressionParser {
     let result = first;
     if (first && this.cursor.take('?')) {
       const yes = this.ternary();
-      if (yes && !this.cursor.take(':')) this.fail(this.cursor.place, 'expected `:` and the other value of `? :`');
+      if (yes && !this.cursor.take(':'))
+        this.fail(this.cursor.place, 'expected `:` and the other value of `? :`');
       const no = this.failed ? null : this.ternary();
       result = yes && no ? this.plain(this.make('?', first.tree, yes.tree, no.tree)) : null;
     }
@@ -130,7 +140,11 @@ export class ExpressionParser {
           this.usedLocation = true;
           return this.plain(position(token, token.text === '$' ? 'here' : 'base'));
       }
-      return this.fail(token, `expected an expression, found \`${token.text}\``, operatorAdvice(token, cursor));
+      return this.fail(
+        token,
+        `expected an expression, found \`${token.text}\``,
+        operatorAdvice(token, cursor),
+      );
     }
     cursor.at++;
     return this.primary(token);
@@ -140,7 +154,8 @@ export class ExpressionParser {
     switch (token.kind) {
       case NUMBER: {
         const value = parseNumber(token.text);
-        if (value === null) return this.fail(token, `\`${token.text}\` is not a number`, numberAdvice(token.text));
+        if (value === null)
+          return this.fail(token, `\`${token.text}\` is not a number`, numberAdvice(token.text));
         return this.plain(constant(token, scalar(value)));
       }
       case STRING:
@@ -164,7 +179,11 @@ export class ExpressionParser {
     const word = escaped ? undefined : wordOf(token.text);
     if (word) {
       if (word.type !== 'register')
-        return this.fail(token, `expected a value, found the reserved word \`${token.text}\``, wordAdvice(token, this.cursor));
+        return this.fail(
+          token,
+          `expected a value, found the reserved word \`${token.text}\``,
+          wordAdvice(token, this.cursor),
+        );
       if (!this.hint)
         return this.fail(token, `the register \`${token.text}\` cannot take part in this expression`);
       if (this.hint.kind === 'open') {
@@ -188,7 +207,9 @@ export class ExpressionParser {
 
   private combine(op: Operator, left: Part, right: Part): Part {
     const registers =
-      left.registers.length + right.registers.length === 0 ? left.registers : [...left.registers, ...right.registers];
+      left.registers.length + right.registers.length === 0
+        ? left.registers
+        : [...left.registers, ...right.registers];
     let plain = left.plain || right.plain;
     if (this.hint && (op === '+' || op === '-')) {
       const shared = left.registers.some((register) => right.registers.includes(register));
@@ -228,7 +249,5 @@ function operatorAdvice(token: Token, cursor: Cursor): string | undefined {
 }
 
 function wordAdvice(token: Token, cursor: Cursor): string | undefined {
-  const near = nearest(token.text, []);
-  if (near) return near;
   return cursor.sees('[') ? `write the size first: \`${token.text} [\`` : undefined;
 }

@@ -2,7 +2,7 @@
 // A tree is parsed once and evaluated in every pass; parts without symbols are folded when parsed.
 import type { Place } from './diagnostics.ts';
 import * as int from './int64.ts';
-import type { Symbol } from './symbols.ts';
+import type { NamedValue } from './symbols.ts';
 import { scalar, scaled, sum, UNKNOWN, type Value, ZERO } from './value.ts';
 import type { Register } from './words.ts';
 
@@ -45,7 +45,7 @@ export type BinaryOperator =
 /** Everything an expression can ask of the pass that evaluates it. */
 export interface Scope {
   /** The value of a symbol; UNKNOWN, after a report where that is an error, when it has none yet. */
-  lookup(symbol: Symbol, place: Place): Value;
+  lookup(symbol: NamedValue, place: Place): Value;
   /** `$`. */
   here(): Value;
   /** `$$`. */
@@ -63,7 +63,7 @@ export class Expr {
     /** For `constant`. */
     readonly constant: Value,
     /** For `symbol`. */
-    readonly symbol: Symbol | null,
+    readonly symbol: NamedValue | null,
     /** For `register`. */
     readonly register: Register | null,
     /** No symbol, `$` or `$$` in it: worth the same in every pass. */
@@ -73,7 +73,7 @@ export class Expr {
 
 export const constant = (place: Place, value: Value): Expr =>
   new Expr('constant', place, null, null, null, value, null, null, true);
-export const symbolRef = (place: Place, symbol: Symbol): Expr =>
+export const symbolRef = (place: Place, symbol: NamedValue): Expr =>
   new Expr('symbol', place, null, null, null, ZERO, symbol, null, false);
 export const position = (place: Place, op: 'here' | 'base'): Expr =>
   new Expr(op, place, null, null, null, ZERO, null, null, false);

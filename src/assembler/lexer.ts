@@ -29,12 +29,28 @@ for (let c = 65; c <= 90; c++) CLASS[c] = CLASS[c + 32] = START | INSIDE;
 for (const c of '_.?@') CLASS[c.charCodeAt(0)] = START | INSIDE;
 for (const c of '$#~') CLASS[c.charCodeAt(0)] = INSIDE;
 
-const classOf = (code: number): number => (code < 128 ? CLASS[code] : code === 0xa0 ? SPACE : START | INSIDE);
+const classOf = (code: number): number =>
+  code < 128 ? CLASS[code] : code === 0xa0 ? SPACE : code > 128 ? START | INSIDE : 0;
 const startsWord = (code: number): boolean => (classOf(code) & START) !== 0;
 const isDigit = (code: number): boolean => code >= 48 && code <= 57;
 
 /** Operators of two and three characters; everything else is one character. */
-const LONG_OPERATORS = ['<<<', '>>>', '<=>', '<<', '>>', '<=', '>=', '<>', '==', '!=', '&&', '||', '^^', '//'];
+const LONG_OPERATORS = [
+  '<<<',
+  '>>>',
+  '<=>',
+  '<<',
+  '>>',
+  '<=',
+  '>=',
+  '<>',
+  '==',
+  '!=',
+  '&&',
+  '||',
+  '^^',
+  '//',
+];
 const PUNCTUATION = "+-*/&|^~!=<>()[]{},:?'$%\\#@";
 
 /** True when the text can stand alone as a name (label, macro, section symbol). */

@@ -52,7 +52,11 @@ export class LineMap {
   }
 }
 
-function search(spans: readonly LineSpan[], key: 'address' | 'offset', wanted: number): SourcePosition | null {
+function search(
+  spans: readonly LineSpan[],
+  key: 'address' | 'offset',
+  wanted: number,
+): SourcePosition | null {
   let low = 0;
   let high = spans.length;
   while (low < high) {

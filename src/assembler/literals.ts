@@ -8,7 +8,8 @@ export function parseNumber(text: string): Int | null {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   let digits = text.toLowerCase();
   let radix = 10;
-  const prefix = digits.length > 2 && digits[0] === '0' ? (RADIX[digits[1]] ?? 0) : digits[0] === '$' ? 16 : 0;
+  const prefix =
+    digits.length > 2 && digits[0] === '0' ? (RADIX[digits[1]] ?? 0) : digits[0] === '$' ? 16 : 0;
   const suffix = digits.length > 1 ? (RADIX[digits[digits.length - 1]] ?? 0) : 0;
   // The larger radix wins: `0b1h` is hexadecimal, `0x1b` too.
   if (prefix > suffix) {

@@ -136,7 +136,11 @@ function memory(
     else if (word?.type === 'qualifier' && word.name === 'nosplit') nosplit = true;
     else if (word?.type === 'register' && cursor.tokens[cursor.at + 1]?.is(':')) {
       if (word.class !== 'segment') {
-        diagnostics.error(cursor.place, `\`${word.name}\` is not a segment register`, 'es, cs, ss, ds, fs or gs');
+        diagnostics.error(
+          cursor.place,
+          `\`${word.name}\` is not a segment register`,
+          'es, cs, ss, ds, fs or gs',
+        );
         return null;
       }
       segment = word;
@@ -152,7 +156,11 @@ function memory(
     return null;
   }
   if (cursor.sees('[')) {
-    diagnostics.error(cursor.place, 'an address stands in one pair of brackets', 'write `[a+b]` for `[a][b]`');
+    diagnostics.error(
+      cursor.place,
+      'an address stands in one pair of brackets',
+      'write `[a+b]` for `[a][b]`',
+    );
     return null;
   }
   return {

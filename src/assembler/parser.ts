@@ -1,7 +1,7 @@
 // Lines → statements: `[label:] [times n] [prefixes] instruction operands` (NASM manual §3.1–3.2, §7).
 import { Cursor } from './cursor.ts';
 import { type Diagnostics, nearest } from './diagnostics.ts';
-import { takesExpression, DIRECTIVES } from './directives.ts';
+import { DIRECTIVES, takesExpression } from './directives.ts';
 import type { Expr } from './expression.ts';
 import { ExpressionParser, type Names } from './expression-parser.ts';
 import { floatBytes, isFloat, stringBytes } from './literals.ts';
@@ -9,7 +9,7 @@ import { parseOperand } from './operand-parser.ts';
 import type { OutputLine } from './preprocessor/preprocessor.ts';
 import type { Body, DataItem, Operand, PlacedPrefix, Statement } from './statement.ts';
 import { BAD, NUMBER, STRING, type Token, WORD } from './token.ts';
-import { MNEMONIC_NAMES, type Mnemonic, type Pseudo, SEGMENT_PREFIX, STATEMENT_NAMES, wordOf } from './words.ts';
+import { type Mnemonic, type Pseudo, SEGMENT_PREFIX, STATEMENT_NAMES, wordOf } from './words.ts';
 
 const MAX_OPERANDS = 4;
 
@@ -23,30 +23,26 @@ export interface Labels extends Names {
 export function parseStatement(line: OutputLine, labels: Labels, diagnostics: Diagnostics): Statement {
   const [first] = line.tokens;
   const cursor = new Cursor(line.tokens, first);
-  const label = parseLabel(cursor, labels, diagnostics);
+  const label = parseLabel(cursor, diagnostics);
+  // The label comes first, since local names in the operands may belong to it; `equ` begins no new family.
+  const symbol = label && labels.symbol(labels.defining(label.name, cursor.word() !== 'equ'));
   const parser = new StatementParser(cursor, labels, diagnostics);
   const body = parser.parse(label !== null);
-  const symbol = label ? labels.symbol(labels.defining(label.name, body?.type !== 'equ')) : null;
   return {
     at: line.at,
     site: line.site,
     place: cursor.since(0),
     label: label && symbol ? { symbol, place: label.token } : null,
     times: parser.times,
-    body: body ? parser.resolved(body) : null,
+    body,
   };
 }
 
-function parseLabel(
-  cursor: Cursor,
-  labels: Labels,
-  diagnostics: Diagnostics,
-): { name: string; token: Token } | null {
+function parseLabel(cursor: Cursor, diagnostics: Diagnostics): { name: string; token: Token } | null {
   const token = cursor.token;
   if (!token || token.kind !== WORD) return null;
   const escaped = token.text[0] === '$';
   const colon = cursor.tokens[cursor.at + 1]?.is(':') ?? false;
-  void labels;
   if (!escaped && !colon && (wordOf(token.text) || DIRECTIVES.has(token.text.toLowerCase()))) return null;
   cursor.at++;
   if (colon) cursor.at++;
@@ -73,7 +69,12 @@ function misspeltInstruction(cursor: Cursor): boolean {
   if (token.kind !== WORD) return true;
   const word = wordOf(token.text);
   if (!word) return !DIRECTIVES.has(token.text.toLowerCase());
-  if (word.type === 'register') return word.class !== 'segment' || cursor.tokens.length === cursor.at + 1 || !!cursor.tokens[cursor.at + 1].is(',');
+  if (word.type === 'register')
+    return (
+      word.class !== 'segment' ||
+      cursor.tokens.length === cursor.at + 1 ||
+      !!cursor.tokens[cursor.at + 1].is(',')
+    );
   return word.type === 'size' || word.type === 'qualifier';
 }
 
@@ -85,10 +86,6 @@ class StatementParser {
     private readonly names: Names,
     private readonly diagnostics: Diagnostics,
   ) {}
-
-  resolved(body: Body): Body {
-    return body;
-  }
 
   parse(labelled: boolean): Body | null {
     const { cursor } = this;
@@ -149,7 +146,11 @@ class StatementParser {
     if (token.kind === BAD) this.diagnostics.error(token, token.text);
     else if (token.kind === WORD) {
       const near = nearest(text, STATEMENT_NAMES);
-      this.diagnostics.error(token, `unknown instruction \`${token.text}\``, near && `did you mean \`${near}\`?`);
+      this.diagnostics.error(
+        token,
+        `unknown instruction \`${token.text}\``,
+        near && `did you mean \`${near}\`?`,
+      );
     } else this.diagnostics.error(token, `expected an instruction, found \`${token.text}\``);
     return null;
   }
@@ -162,7 +163,8 @@ class StatementParser {
   private end(): void {
     const { token } = this.cursor;
     if (!token) return;
-    const advice = token.kind === WORD && wordOf(token.text)?.type === 'mnemonic' ? 'one instruction per line' : undefined;
+    const advice =
+      token.kind === WORD && wordOf(token.text)?.type === 'mnemonic' ? 'one instruction per line' : undefined;
     this.diagnostics.error(token, `unexpected \`${token.text}\` at the end of the line`, advice);
   }
 
@@ -196,13 +198,18 @@ class StatementParser {
   private pseudo(word: Pseudo, token: Token, labelled: boolean): Body | null {
     if (word.type === 'data') return this.data(word, token);
     if (word.type === 'incbin') {
-      this.diagnostics.error(token, '`incbin` needs files, and this assembler has none but the sources', 'use `db`');
+      this.diagnostics.error(
+        token,
+        '`incbin` needs files, and this assembler has none but the sources',
+        'use `db`',
+      );
       return null;
     }
     const expr = this.expression();
     if (!expr) return null;
     this.end();
-    if (word.type === 'reserve') return { type: 'reserve', unit: word.unit, count: expr, place: this.cursor.since(0) };
+    if (word.type === 'reserve')
+      return { type: 'reserve', unit: word.unit, count: expr, place: this.cursor.since(0) };
     if (!labelled) {
       this.diagnostics.error(token, '`equ` gives a value to the label in front of it, and there is none');
       return null;
@@ -218,7 +225,11 @@ class StatementParser {
       if (items.length > 0 && !cursor.take(',')) {
         const dup = cursor.word() === 'dup';
         const advice = dup ? 'write `times count db value`' : undefined;
-        this.diagnostics.error(cursor.place, dup ? 'NASM repeats data with `times`' : 'expected `,` between items', advice);
+        this.diagnostics.error(
+          cursor.place,
+          dup ? 'NASM repeats data with `times`' : 'expected `,` between items',
+          advice,
+        );
         return null;
       }
       if (cursor.done) break;
@@ -276,7 +287,11 @@ class StatementParser {
     this.cursor.at = this.cursor.tokens.length;
     if (!DIRECTIVES.has(name)) {
       const near = nearest(name, DIRECTIVES);
-      this.diagnostics.error(token, `unknown directive \`${token.text}\``, near && `did you mean \`${near}\`?`);
+      this.diagnostics.error(
+        token,
+        `unknown directive \`${token.text}\``,
+        near && `did you mean \`${near}\`?`,
+      );
       return null;
     }
     let expr: Expr | null = null;
@@ -284,10 +299,9 @@ class StatementParser {
       const cursor = new Cursor(operands, token);
       expr = new ExpressionParser(cursor, this.names).parse();
       if (!expr) return null;
-      if (!cursor.done && !(name === 'absolute')) this.diagnostics.error(cursor.place, 'unexpected text after the expression');
+      if (!cursor.done && !(name === 'absolute'))
+        this.diagnostics.error(cursor.place, 'unexpected text after the expression');
     }
     return { type: 'directive', name, token, operands, expr };
   }
 }
-
-void MNEMONIC_NAMES;

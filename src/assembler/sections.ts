@@ -77,8 +77,10 @@ export function layOut(sections: readonly Section[], origin: number, diagnostics
   };
   const first = sections.filter((s) => s.name === '.text');
   const all = [...first, ...sections.filter((s) => s.name !== '.text')];
-  const image = ordered(all.filter((s) => !s.nobits), complain);
-  const starts = image.filter((s) => s.start !== null);
+  const image = ordered(
+    all.filter((s) => !s.nobits),
+    complain,
+  );
 
   let end = origin;
   let previous: Section | null = null;
@@ -91,8 +93,11 @@ export function layOut(sections: readonly Section[], origin: number, diagnostics
     end = section.loadAddress + section.size;
     previous = section;
   }
-  void starts;
-  for (const section of ordered(all.filter((s) => s.nobits), complain, image)) {
+  for (const section of ordered(
+    all.filter((s) => s.nobits),
+    complain,
+    image,
+  )) {
     const followed = section.follows === null ? null : all.find((s) => s.name === section.follows);
     const from = followed ? followed.loadAddress + followed.size : end;
     section.loadAddress = section.start ?? up(from, alignOf(section));
@@ -119,7 +124,8 @@ function ordered(
       return false;
     });
     if (stuck.length === waiting.length) {
-      for (const section of stuck) complain(section, `section \`${section.name}\` follows a section that is not there`);
+      for (const section of stuck)
+        complain(section, `section \`${section.name}\` follows a section that is not there`);
       list.push(...stuck);
       break;
     }
@@ -128,7 +134,10 @@ function ordered(
   // Sections with a start of their own stand in the order of these starts.
   return list
     .map((section, i) => ({ section, key: section.start ?? Number.NaN, i }))
-    .map((entry, i, entries) => ({ ...entry, key: Number.isNaN(entry.key) ? lastKey(entries, i) : entry.key }))
+    .map((entry, i, entries) => ({
+      ...entry,
+      key: Number.isNaN(entry.key) ? lastKey(entries, i) : entry.key,
+    }))
     .sort((a, b) => a.key - b.key || a.i - b.i)
     .map((entry) => entry.section);
 }
@@ -146,15 +155,21 @@ function virtualAddresses(all: readonly Section[], complain: (s: Section, messag
       const followed = all.find((s) => s.name === section.virtualFollows);
       if (section.virtualStart !== null) section.virtualAddress = section.virtualStart;
       else if (section.virtualFollows === null)
-        section.virtualAddress = section.virtualAlign ? up(section.loadAddress, section.virtualAlign) : section.loadAddress;
+        section.virtualAddress = section.virtualAlign
+          ? up(section.loadAddress, section.virtualAlign)
+          : section.loadAddress;
       else if (followed && settled.has(followed))
-        section.virtualAddress = up(followed.virtualAddress + followed.size, section.virtualAlign || DEFAULT_ALIGN);
+        section.virtualAddress = up(
+          followed.virtualAddress + followed.size,
+          section.virtualAlign || DEFAULT_ALIGN,
+        );
       else return true;
       settled.add(section);
       return false;
     });
     if (stuck.length === waiting.length) {
-      for (const section of stuck) complain(section, `section \`${section.name}\`: \`vfollows\` names no section`);
+      for (const section of stuck)
+        complain(section, `section \`${section.name}\`: \`vfollows\` names no section`);
       return;
     }
     waiting = stuck;
@@ -162,7 +177,11 @@ function virtualAddresses(all: readonly Section[], complain: (s: Section, messag
 }
 
 /** The bytes of the image, addresses filled in. */
-export function image(sections: readonly Section[], withBytes: readonly Section[], origin: number): Uint8Array {
+export function image(
+  sections: readonly Section[],
+  withBytes: readonly Section[],
+  origin: number,
+): Uint8Array {
   let end = origin;
   for (const section of withBytes) end = Math.max(end, section.loadAddress + section.size);
   for (const section of sections) for (const fixup of section.fixups) apply(section, fixup);

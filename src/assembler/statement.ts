@@ -1,10 +1,10 @@
 // One parsed line: label, prefixes, and what it does. Parsed once, evaluated in every pass.
 import type { Form } from '../machine/isa/form.ts';
-import type { Diagnostics, Place, Site } from './diagnostics.ts';
+import type { Place, Site } from './diagnostics.ts';
 import type { Expr } from './expression.ts';
 import type { Hint } from './expression-parser.ts';
 import type { SourceLine } from './source.ts';
-import type { Symbol } from './symbols.ts';
+import type { NamedValue } from './symbols.ts';
 import type { Token } from './token.ts';
 import type { Prefix, Register } from './words.ts';
 
@@ -87,12 +87,7 @@ export interface Statement {
   readonly at: SourceLine;
   readonly site: Site | null;
   readonly place: Place;
-  readonly label: { readonly symbol: Symbol; readonly place: Place } | null;
+  readonly label: { readonly symbol: NamedValue; readonly place: Place } | null;
   readonly times: Expr | null;
   readonly body: Body | null;
-}
-
-/** What parsing needs from the assembler. */
-export interface ParseContext {
-  readonly diagnostics: Diagnostics;
 }

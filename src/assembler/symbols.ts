@@ -1,8 +1,8 @@
 // Labels and equates. A symbol keeps its value from pass to pass; passes end when none changes (NASM manual §3.8).
 import type { Place } from './diagnostics.ts';
-import { UNKNOWN, Value } from './value.ts';
+import { UNKNOWN, type Value } from './value.ts';
 
-export class Symbol {
+export class NamedValue {
   /** From the latest definition; UNKNOWN before the first. */
   value: Value = UNKNOWN;
   /** The pass that defined it last; 0 = never. */
@@ -12,15 +12,15 @@ export class Symbol {
 }
 
 export class SymbolTable {
-  private readonly byName = new Map<string, Symbol>();
+  private readonly byName = new Map<string, NamedValue>();
   /** The pass now running, from 1. */
   pass = 0;
   /** Definitions in this pass that differ from the last pass. */
   changes = 0;
 
-  get(name: string): Symbol {
+  get(name: string): NamedValue {
     let symbol = this.byName.get(name);
-    if (!symbol) this.byName.set(name, (symbol = new Symbol(name)));
+    if (!symbol) this.byName.set(name, (symbol = new NamedValue(name)));
     return symbol;
   }
 
@@ -30,7 +30,7 @@ export class SymbolTable {
   }
 
   /** Gives a symbol its value in this pass. False when it already has a different one in this pass. */
-  define(symbol: Symbol, value: Value, place: Place): boolean {
+  define(symbol: NamedValue, value: Value, place: Place): boolean {
     const same = equal(symbol.value, value);
     if (symbol.pass === this.pass && !same) return false;
     if (symbol.pass !== this.pass) symbol.definedAt = place;
@@ -40,7 +40,7 @@ export class SymbolTable {
     return true;
   }
 
-  *defined(): Iterable<Symbol> {
+  *defined(): Iterable<NamedValue> {
     for (const symbol of this.byName.values()) if (symbol.pass > 0) yield symbol;
   }
 }

@@ -72,8 +72,7 @@ for (const [name, forms] of formsByMnemonic) WORDS.set(name, { type: 'mnemonic',
 export const MNEMONIC_NAMES: readonly string[] = [...formsByMnemonic.keys()];
 
 function prefixes(slot: PrefixSlot, entries: Record<string, number>): void {
-  for (const [name, value] of Object.entries(entries))
-    WORDS.set(name, { type: 'prefix', name, slot, value });
+  for (const [name, value] of Object.entries(entries)) WORDS.set(name, { type: 'prefix', name, slot, value });
 }
 prefixes('rep', { rep: 0xf3, repe: 0xf3, repz: 0xf3, repne: 0xf2, repnz: 0xf2 });
 prefixes('lock', { lock: 0xf0 });

@@ -98,3 +98,13 @@ export class GuestWalk {
     return entry | bits;
   }
 }
+
+/** Guest-physical address behind a guest-linear one as the tables say now, or -1. Sets no bit and charges nothing: for looking. */
+export function peekGuest(memory: GuestMemory, control: GuestControl, linear: number): number {
+  if (!(control.cr0 & CR0_PG)) return linear >>> 0;
+  const pde = memory.read32(((control.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
+  if (!(pde & PTE.present)) return -1;
+  if (pde & PTE.large && control.cr4 & CR4_PSE) return ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0;
+  const pte = memory.read32(((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
+  return pte & PTE.present ? ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0 : -1;
+}

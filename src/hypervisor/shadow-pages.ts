@@ -63,6 +63,8 @@ export class ShadowPages {
   /** How many shadow pages stand for tables that lie in a guest frame. */
   readonly tables: Uint8Array;
   private clock = 0;
+  /** Entries removed so far. */
+  private dropped = 0;
 
   /**
    * @param limit most shadow pages that there may be at a time
@@ -149,9 +151,11 @@ export class ShadowPages {
     this.unused.push(page);
   }
 
-  /** Drops everything. */
-  dropAll(): void {
+  /** Drops everything. @returns how many entries there were */
+  dropAll(): number {
+    const before = this.dropped;
     for (const page of [...this]) this.drop(page);
+    return this.dropped - before;
   }
 
   /** Gives all frames back. */
@@ -197,6 +201,7 @@ export class ShadowPages {
   clear(page: ShadowPage, n: number): void {
     const at = page.machine + n * 4;
     if (this.memory.read32(at) === 0) return;
+    this.dropped++;
     this.unlink(page, page.index * ENTRIES + n);
     this.memory.write32(at, 0);
   }

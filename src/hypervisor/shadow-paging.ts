@@ -115,6 +115,8 @@ export class ShadowPaging {
   /** INVLPG: the guest says that its entry for this page has changed. */
   invalidatePage(linear: number): void {
     this.synchronize();
+    const table = this.pages.child(this.current, linear >>> 22);
+    if (table) this.pages.clear(table, (linear >>> 12) & 0x3ff);
     this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear);
   }
 
@@ -194,9 +196,9 @@ export class ShadowPaging {
 
   /** Drops every shadow; they come back fault by fault. */
   flush(): void {
-    this.host.charge('shadowFlush', this.pages.count);
-    this.host.record(this.vcpu, Kind.shadow, Shadow.flush);
-    this.pages.dropAll();
+    const cost = this.host.charge('shadowFlush', this.pages.count);
+    const entries = this.pages.dropAll();
+    this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, 0, cost);
     this.outOfSync.fill(0);
     this.unsynchronized.length = 0;
     this.current = this.findRoot();

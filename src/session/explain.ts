@@ -32,7 +32,8 @@ export interface Explained {
 export function lineOf(session: Session, id: number, address: number): { file: string; line: number } | null {
   const { built } = session.domains[id];
   if (!built?.assembly || built.sealed) return null;
-  return built.assembly.lines.lineAt(address) ?? null;
+  const at = built.assembly.lines.at(address);
+  return at && { file: at.file, line: at.line };
 }
 
 /** The instruction at a guest-linear address, as memory holds it now. */

@@ -23,7 +23,13 @@ export type BuiltGuest =
 export function buildGuest(source: GuestSource, includes: ReadonlyMap<string, string>): BuiltGuest {
   if (source.kind === 'image') return { image: parseImage(source.bytes, source.name), assembly: null, bytes: source.bytes, sealed: true, diagnostics: [] };
   const files = new Map([...includes, ...source.files]);
-  const assembly = assemble(files, source.main);
+  const assembly = assemble(files, source.main, { includePaths: includePaths(source.main) });
   if (assembly.diagnostics.some((d) => d.severity === 'error')) return { image: null, assembly, diagnostics: assembly.diagnostics };
   return { image: parseImage(assembly.bytes, source.main), assembly, bytes: assembly.bytes, sealed: source.sealed, diagnostics: [] };
+}
+
+/** Where `%include` looks: beside the main file, among the shared includes, and below guests/. */
+export function includePaths(main: string): string[] {
+  const folder = main.includes('/') ? main.slice(0, main.lastIndexOf('/') + 1) : '';
+  return [...new Set([folder, 'include/', ''])];
 }

@@ -106,7 +106,7 @@ export class Store implements PageApi {
     private readonly clock: () => number = () => performance.now(),
   ) {}
 
-  /** Starts the worker and loads a scenario; also after a failure, or to begin again. */
+  /** Starts the worker; also after a failure, or to begin again. @param scenario null: the one that the worker opens with */
   start(scenario: unknown = this.lastScenario): void {
     this.client?.destroy();
     this.failure = null;
@@ -123,7 +123,7 @@ export class Store implements PageApi {
       this.forward(m);
     });
     client.on('refused', (m) => this.forward(m));
-    client.send({ type: 'load', scenario });
+    if (scenario !== null) client.send({ type: 'load', scenario });
     client.start();
   }
 

@@ -71,7 +71,7 @@ function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void 
   const assembly = session.domains[message.domain]?.assembly;
   for (const { file, line } of message.lines) {
     const address = assembly?.lines.addressOf(file, line);
-    if (address !== undefined) breakpoints.add(address >>> 0);
+    if (address !== undefined && address !== null) breakpoints.add(address >>> 0);
   }
 }
 

@@ -32,7 +32,12 @@ const ESP = 4;
  * Encodes a memory operand whose expression is worth `value`. `bits` is the mode; `forced` the address size that a
  * prefix asks for, or 0. Returns the reason when there is no such address.
  */
-export function effectiveAddress(operand: Operand, value: Value, bits: 16 | 32, forced: number): Address | AddressFault {
+export function effectiveAddress(
+  operand: Operand,
+  value: Value,
+  bits: 16 | 32,
+  forced: number,
+): Address | AddressFault {
   let base: Register | null = null;
   let index: Register | null = null;
   let scale = 0;
@@ -57,16 +62,25 @@ export function effectiveAddress(operand: Operand, value: Value, bits: 16 | 32, 
   const narrow = base?.size === 16 || index?.size === 16;
   if (wide && narrow) return { message: 'an address cannot mix 16-bit and 32-bit registers' };
   const size = sizeOf(operand, wide, narrow, bits, forced);
-  if (size === 0) return { message: `these registers need a ${wide ? 32 : 16}-bit address, and the prefix says otherwise` };
+  if (size === 0)
+    return { message: `these registers need a ${wide ? 32 : 16}-bit address, and the prefix says otherwise` };
   const place = { displacement: value.n, base: section, unknown: value.unknown };
-  return size === 16 ? encode16(operand, base, index, scale, place) : encode32(operand, base, index, scale, place);
+  return size === 16
+    ? encode16(operand, base, index, scale, place)
+    : encode32(operand, base, index, scale, place);
 }
 
 export function isFault(address: Address | AddressFault): address is AddressFault {
   return 'message' in address;
 }
 
-function sizeOf(operand: Operand, wide: boolean, narrow: boolean, bits: 16 | 32, forced: number): 16 | 32 | 0 {
+function sizeOf(
+  operand: Operand,
+  wide: boolean,
+  narrow: boolean,
+  bits: 16 | 32,
+  forced: number,
+): 16 | 32 | 0 {
   let allowed16 = forced !== 32;
   let allowed32 = forced !== 16;
   if (wide || narrow) {
@@ -160,7 +174,8 @@ function encode32(
   }
   // [eax*2] is shorter as [eax+eax], and [eax*3] is [eax+eax*2].
   const summed = hint?.kind === 'none' && !base;
-  const splits = (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) || [3, 5, 9].includes(scale);
+  const splits =
+    (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) || [3, 5, 9].includes(scale);
   if (!base && index && splits) {
     base = index;
     scale--;
@@ -178,10 +193,19 @@ function encode32(
 
   if (!base && !index) return { ...common, mod: 0, rm: 5, sib: -1, width: 4, absolute: true };
   const shift = index ? Math.log2(scale) : 0;
-  if (!base) return { ...common, mod: 0, rm: 4, sib: (shift << 6) | (index!.number << 3) | 5, width: 4, absolute: false };
+  if (!base)
+    return {
+      ...common,
+      mod: 0,
+      rm: 4,
+      sib: (shift << 6) | (index!.number << 3) | 5,
+      width: 4,
+      absolute: false,
+    };
   const mod = modFor(operand, place, 32, base.number === EBP);
   const width = mod === 2 ? 4 : mod;
-  if (!index && base.number !== ESP) return { ...common, mod, rm: base.number, sib: -1, width, absolute: false };
+  if (!index && base.number !== ESP)
+    return { ...common, mod, rm: base.number, sib: -1, width, absolute: false };
   const sib = (shift << 6) | ((index ? index.number : 4) << 3) | base.number;
   return { ...common, mod, rm: 4, sib, width, absolute: false };
 }

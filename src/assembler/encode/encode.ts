@@ -51,7 +51,12 @@ export function evaluateOperands(body: InstructionBody, at: Position): Operands 
 }
 
 /** The first candidate that the values allow; sizes guessed from the table only when nothing else fits. */
-export function choose(list: readonly Candidate[], body: InstructionBody, o: Operands, at: Position): Candidate | null {
+export function choose(
+  list: readonly Candidate[],
+  body: InstructionBody,
+  o: Operands,
+  at: Position,
+): Candidate | null {
   for (const candidate of list) if (!candidate.guessed && allowed(candidate, body, o, at)) return candidate;
   let guess: Candidate | null = null;
   for (const candidate of list) {
@@ -72,7 +77,8 @@ function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: P
         if (operand.strict || (!value.unknown && !(value.isScalar && value.n === 1))) return false;
         break;
       case 'imm8s':
-        if (operand.size !== 8 && !value.unknown && !(value.isScalar && signExtends(value, operandSize))) return false;
+        if (operand.size !== 8 && !value.unknown && !(value.isScalar && signExtends(value, operandSize)))
+          return false;
         break;
       case 'moffs8':
       case 'moffsv':
@@ -106,7 +112,9 @@ function reaches(candidate: Candidate, body: InstructionBody, target: Value, at:
 }
 
 function prefixLength(candidate: Candidate, body: InstructionBody, bits: 16 | 32): number {
-  const other = body.prefixes.filter((p) => p.prefix.slot !== 'operand' && p.prefix.slot !== 'address').length;
+  const other = body.prefixes.filter(
+    (p) => p.prefix.slot !== 'operand' && p.prefix.slot !== 'address',
+  ).length;
   const needs67 = addressPrefix(candidate.form, body, null, bits);
   return other + (operandPrefix(candidate, body, bits) ? 1 : 0) + (needs67 ? 1 : 0);
 }
@@ -128,7 +136,13 @@ function addressPrefix(form: Form, body: InstructionBody, address: Address | nul
 }
 
 /** Writes the instruction into `code`. Reports what does not fit. */
-export function encode(candidate: Candidate, body: InstructionBody, o: Operands, at: Position, code: Code): void {
+export function encode(
+  candidate: Candidate,
+  body: InstructionBody,
+  o: Operands,
+  at: Position,
+  code: Code,
+): void {
   const { form, operandSize } = candidate;
   const { bits } = at;
   const memory = body.operands.findIndex((operand) => operand.type === 'memory');
@@ -231,7 +245,10 @@ function writeImmediate(
 /** A value of `size` bytes; addresses are settled after layout. */
 export function writeValue(value: Value, size: number, place: Place, at: Position, code: Code): void {
   if (value.isScalar && overflows(value.n, size))
-    at.warn(place, `${value.n} does not fit in ${size === 1 ? 'a byte' : `${size} bytes`}: the upper bits are lost`);
+    at.warn(
+      place,
+      `${value.n} does not fit in ${size === 1 ? 'a byte' : `${size} bytes`}: the upper bits are lost`,
+    );
   if (value.isScalar || value.unknown) code.field(value.n, size);
   else if (value.base) code.fixup(value.n, size, value.base, false);
   else {
@@ -250,8 +267,15 @@ function writeRelative(target: Value, size: number, place: Place, at: Position, 
   const distance = add(target.n, -end);
   const same = target.base === at.section;
   if (size === 1 && same && (distance < -128 || distance > 127)) {
-    const off = distance < 0 ? `${-128n - BigInt(distance)} bytes too far back` : `${BigInt(distance) - 127n} bytes too far`;
-    at.report(place, `a short jump does not reach: the target is ${off}`, 'jump near, or move the target closer');
+    const off =
+      distance < 0
+        ? `${-128n - BigInt(distance)} bytes too far back`
+        : `${BigInt(distance) - 127n} bytes too far`;
+    at.report(
+      place,
+      `a short jump does not reach: the target is ${off}`,
+      'jump near, or move the target closer',
+    );
   }
   if (same) code.field(distance, size);
   else code.fixup(distance, size, target.base, true);

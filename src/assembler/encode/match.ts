@@ -59,7 +59,9 @@ export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
 
 function add(form: Form, trial: Trial, bits: 16 | 32, asked: number | undefined, found: Candidate[]): void {
   const guessed =
-    trial.unsized !== 0 && trial.unsized !== trial.registerSize && !(trial.unsized === -1 && isIndirectBranch(form));
+    trial.unsized !== 0 &&
+    trial.unsized !== trial.registerSize &&
+    !(trial.unsized === -1 && isIndirectBranch(form));
   const push = (operandSize: 16 | 32): void => {
     const memorySize = trial.unsized === -1 ? operandSize : trial.unsized;
     found.push({ form, operandSize, guessed, memorySize });
@@ -182,7 +184,8 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
   }
 }
 
-const isBranch = (form: Form): boolean => form.operation.startsWith('jmp') || form.operation.startsWith('call');
+const isBranch = (form: Form): boolean =>
+  form.operation.startsWith('jmp') || form.operation.startsWith('call');
 
 function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial: Trial): boolean {
   const { size, distance, strict } = operand;

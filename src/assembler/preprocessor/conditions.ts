@@ -1,7 +1,7 @@
 // The questions of %if and its relatives (NASM manual §4.4): `%ifdef %ifmacro %ifidn %ifid %ifnum %ifstr …`.
 import { Cursor } from '../cursor.ts';
 import { isName } from '../lexer.ts';
-import { NUMBER, STRING, spell, Token, WORD } from '../token.ts';
+import { NUMBER, STRING, spell, type Token, WORD } from '../token.ts';
 import { takes } from './arguments.ts';
 import type { Preprocessor } from './preprocessor.ts';
 
@@ -46,7 +46,8 @@ export function holds(pp: Preprocessor, directive: Token, kind: Kind, tokens: re
     case '':
       return pp.evaluate(tokens, directive, `\`${directive.text}\``)?.n !== 0;
     case 'def':
-      if (tokens.length === 0) pp.diagnostics.error(directive, `\`${directive.text}\` needs the name of a macro`);
+      if (tokens.length === 0)
+        pp.diagnostics.error(directive, `\`${directive.text}\` needs the name of a macro`);
       return pp.named(tokens).some((token) => pp.singleMacros.find(token.text) !== undefined);
     case 'macro':
       return macroExists(pp, directive, pp.named(tokens));
@@ -80,7 +81,12 @@ export function holds(pp: Preprocessor, directive: Token, kind: Kind, tokens: re
 }
 
 /** `%ifidn a,b`: the same tokens on both sides of the first comma, white space between them aside. */
-function identical(pp: Preprocessor, directive: Token, tokens: readonly Token[], ignoreCase: boolean): boolean {
+function identical(
+  pp: Preprocessor,
+  directive: Token,
+  tokens: readonly Token[],
+  ignoreCase: boolean,
+): boolean {
   let depth = 0;
   const comma = tokens.findIndex((token) => {
     if (token.is('{')) depth++;

@@ -2,8 +2,8 @@
 import { Cursor } from '../cursor.ts';
 import type { Int } from '../int64.ts';
 import { isName, lexLine } from '../lexer.ts';
-import { quote, stringBytes } from '../literals.ts';
 import { Abort } from '../limits.ts';
+import { quote, stringBytes } from '../literals.ts';
 import { NUMBER, OPERATOR, STRING, spell, synthetic, type Token, WORD, withSpace } from '../token.ts';
 import { type Parameter, SingleMacro } from './macros.ts';
 import type { Preprocessor } from './preprocessor.ts';
@@ -129,7 +129,10 @@ function define(
   pp.singleMacros.define(macro, ignoreCase);
 }
 
-function parameterList(pp: Preprocessor, cursor: Cursor): { parameters: Parameter[]; greedy: boolean } | null {
+function parameterList(
+  pp: Preprocessor,
+  cursor: Cursor,
+): { parameters: Parameter[]; greedy: boolean } | null {
   const parameters: Parameter[] = [];
   let greedy = false;
   cursor.take('(');

@@ -187,7 +187,9 @@ export class Expander {
     }
     const count = args.length === 1 && args[0].length === 0 ? 0 : args.length;
     const free = candidates.filter((macro) => !macro.busy);
-    const exact = free.find((macro) => macro.accepts(args.length)) ?? (count === 0 ? free.find((m) => m.accepts(0)) : undefined);
+    const exact =
+      free.find((macro) => macro.accepts(args.length)) ??
+      (count === 0 ? free.find((m) => m.accepts(0)) : undefined);
     if (exact) return { macro: exact, arguments: args };
     const greedy = free.find((macro) => macro.greedy && macro.parameters!.length < args.length);
     if (greedy) {
@@ -213,9 +215,10 @@ export class Expander {
     atUse(macro.body, use).forEach((token, i) => {
       const slot = macro.slots![i];
       if (slot < 0) out.push(token);
-      else values[slot].forEach((t, k) => {
-        out.push(k === 0 ? withSpace(t, token.spaced) : t);
-      });
+      else
+        values[slot].forEach((t, k) => {
+          out.push(k === 0 ? withSpace(t, token.spaced) : t);
+        });
     });
     return out;
   }

@@ -99,7 +99,7 @@ export class Preprocessor implements Surroundings {
   private line: SourceLine;
 
   constructor(
-    main: string,
+    private readonly main: string,
     private readonly resolve: Resolver,
     readonly diagnostics: Diagnostics,
     private readonly names: Names,
@@ -187,7 +187,10 @@ export class Preprocessor implements Surroundings {
   step(count: number, place: Place): void {
     this.steps += count;
     if (this.steps <= this.limits.expansionSteps) return;
-    this.diagnostics.error(place, 'the macros of this program expand without end, or almost: expansion stopped');
+    this.diagnostics.error(
+      place,
+      'the macros of this program expand without end, or almost: expansion stopped',
+    );
     throw new Abort();
   }
 
@@ -214,7 +217,8 @@ export class Preprocessor implements Surroundings {
       if (frame.kind === 'file' && frame.lines !== prelude) this.visited.push(line.at);
       this.step(1, { line: line.at, start: 0, end: 1 });
       const output = this.read(line, frame);
-      if (output && output.length > 0) return { tokens: output, at: this.owner(output, frame), site: frame.site };
+      if (output && output.length > 0)
+        return { tokens: output, at: this.owner(output, frame), site: frame.site };
     }
   }
 
@@ -274,7 +278,11 @@ export class Preprocessor implements Surroundings {
   private directive(token: Token, tokens: readonly Token[], frame: Frame): void {
     const condition = conditional(token.text);
     if (condition) {
-      this.condition(condition.part, token, () => holds(this, token, condition.kind, tokens) !== condition.negated);
+      this.condition(
+        condition.part,
+        token,
+        () => holds(this, token, condition.kind, tokens) !== condition.negated,
+      );
       return;
     }
     const name = token.text.toLowerCase();
@@ -283,7 +291,8 @@ export class Preprocessor implements Surroundings {
     else if (MACRO_STARTS.test(name)) this.macro(token, tokens, frame);
     else if (name === '%rep') this.rep(token, tokens, frame);
     else if (name === '%include') this.include(token, tokens);
-    else if (name === '%exitrep' || name === '%exitmacro') this.exit(token, name === '%exitrep' ? 'rep' : 'macro');
+    else if (name === '%exitrep' || name === '%exitmacro')
+      this.exit(token, name === '%exitrep' ? 'rep' : 'macro');
     else if (name === '%rotate') this.rotate(token, tokens, frame);
     else if (name === '%unmacro' || name === '%unimacro') this.unmacro(token, tokens);
     else if (name === '%comment') this.collect(token, frame, /^%comment$/i, /^%endcomment$/i);
@@ -330,26 +339,30 @@ export class Preprocessor implements Surroundings {
       return;
     }
     const rest = frame.call && top.state === 'wait' ? substitute(raw, frame.call, this.diagnostics) : raw;
-    this.condition(
-      found.part,
-      token,
-      () => holds(this, token, found.kind, rest.slice(1)) !== found.negated,
-    );
+    this.condition(found.part, token, () => holds(this, token, found.kind, rest.slice(1)) !== found.negated);
   }
 
   private include(directive: Token, tokens: readonly Token[]): void {
     const [name] = this.expander.expand(tokens);
     if (!name || name.kind !== STRING) {
-      this.diagnostics.error(name ?? directive, '`%include` needs a file name in quotes', '%include "name.inc"');
+      this.diagnostics.error(
+        name ?? directive,
+        '`%include` needs a file name in quotes',
+        '%include "name.inc"',
+      );
       return;
     }
     if (this.frames.filter((frame) => frame.kind === 'file').length > this.limits.includeDepth) {
-      this.diagnostics.error(directive, `files include each other more than ${this.limits.includeDepth} deep`);
+      this.diagnostics.error(
+        directive,
+        `files include each other more than ${this.limits.includeDepth} deep`,
+      );
       throw new Abort();
     }
     const wanted = String.fromCharCode(...stringBytes(name.text));
-    for (const path of ['', ...this.includePaths]) {
-      const full = path === '' || path.endsWith('/') ? path + wanted : `${path}/${wanted}`;
+    const here = this.frames.findLast((frame) => frame.kind === 'file')?.file ?? '';
+    for (const folder of ['', ...this.includePaths, folderOf(here), folderOf(this.main)]) {
+      const full = joined(folder, wanted);
       const text = this.resolve(full);
       if (text === undefined) continue;
       this.pushFile(full, this.load(full, text, name));
@@ -443,13 +456,23 @@ export class Preprocessor implements Surroundings {
     }
     const remaining = Number(value.n);
     if (remaining <= 0) return;
-    this.frames.push({ ...frame, kind: 'rep', lines, next: 0, conditions: this.conditions.length, remaining });
+    this.frames.push({
+      ...frame,
+      kind: 'rep',
+      lines,
+      next: 0,
+      conditions: this.conditions.length,
+      remaining,
+    });
   }
 
   private exit(directive: Token, kind: 'rep' | 'macro'): void {
     const at = this.frames.findLastIndex((frame) => frame.kind === kind);
     if (at < 0 || this.frames.slice(at).some((frame) => frame.kind === 'file')) {
-      this.diagnostics.error(directive, `\`${directive.text}\` outside a ${kind === 'rep' ? '%rep' : '%macro'}`);
+      this.diagnostics.error(
+        directive,
+        `\`${directive.text}\` outside a ${kind === 'rep' ? '%rep' : '%macro'}`,
+      );
       return;
     }
     this.conditions.length = this.frames[at].conditions;
@@ -489,7 +512,9 @@ export class Preprocessor implements Surroundings {
     }
     const label = tokens.slice(0, at);
     if (at > 0 && !fitting.usesLabel) {
-      const text = tokens[1].is(':') ? label : [...label, new Token(3, ':', false, name.line, name.start, name.end)];
+      const text = tokens[1].is(':')
+        ? label
+        : [...label, new Token(3, ':', false, name.line, name.start, name.end)];
       this.pending.push({ tokens: text, at: this.owner(label, frame), site: frame.site });
     }
     fitting.depth++;
@@ -521,7 +546,11 @@ export class Preprocessor implements Surroundings {
   /** A macro of that name exists, but not for these arguments. True when the line was dealt with. */
   private refuse(name: Token, candidates: readonly MultiMacro[], count: number): boolean {
     if (candidates.some((macro) => takes(macro, count))) {
-      this.diagnostics.error(name, `the macro \`${name.text}\` calls itself`, 'define it with `%rmacro` if it is meant to');
+      this.diagnostics.error(
+        name,
+        `the macro \`${name.text}\` calls itself`,
+        'define it with `%rmacro` if it is meant to',
+      );
       return true;
     }
     const wanted = candidates.map(takesText).join(' or ');
@@ -548,6 +577,20 @@ export class Preprocessor implements Surroundings {
     dynamic('SECT', (use) => [synthetic(WORD, '__SECT__', use)]);
     this.singleMacros.undefine('__SECT__');
   }
+}
+
+const folderOf = (file: string): string => file.slice(0, file.lastIndexOf('/') + 1);
+
+/** `folder/name` without `.` and `..`. */
+function joined(folder: string, name: string): string {
+  const path = name.startsWith('/') || folder === '' ? name : `${folder}/${name}`;
+  const parts: string[] = [];
+  for (const [i, part] of path.split('/').entries()) {
+    if (part === '' && i > 0) continue;
+    if (part === '..' && parts.length > 0 && parts[parts.length - 1] !== '..') parts.pop();
+    else if (part !== '.') parts.push(part);
+  }
+  return parts.join('/');
 }
 
 function isNamePart(token: Token): boolean {

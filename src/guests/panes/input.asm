@@ -54,11 +54,14 @@ keyboard_interrupt:
         and     edx, KEYS - 1
         mov     [keys_ring + edx], al
         inc     dword [keys_in]
+        jmp     input_tell
+.done:  ret
+
+; Wakes the desktop.
 input_tell:
         mov     eax, threads + T_SIZE
         mov     cl, EVENT_INPUT
         jmp     event_post
-.done:  ret
 
 mouse_interrupt:
         in      al, 0x64

@@ -14,12 +14,12 @@ DIRECTORY_SLOTS     equ 1024            ; the kernel owns a page directory from 
 ; The address at which a label lies before paging is on.
 %define physical(label) (label - KERNEL_BASE)
 
-%include "native/header.asm"
-%include "native/boot.asm"
-%include "native/interrupts.asm"
-%include "native/paging.asm"
-%include "native/timer.asm"
-%include "native/serial.asm"
-%include "native/vga.asm"
-%include "native/keyboard.asm"
-%include "native/power.asm"
+%include "penguin/native/header.asm"        ; ELF and multiboot
+%include "penguin/native/interrupts.asm"    ; IDT, 8259A, the way in and out
+%include "penguin/native/paging.asm"        ; page-table writes
+%include "penguin/native/timer.asm"         ; 8254, CMOS clock
+%include "penguin/native/serial.asm"        ; 16550A
+%include "penguin/native/vga.asm"           ; text screen
+%include "penguin/native/keyboard.asm"      ; 8042
+%include "penguin/native/power.asm"         ; off and reset
+%include "penguin/native/boot.asm"          ; from the boot loader to kernel_main

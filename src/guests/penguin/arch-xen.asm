@@ -8,11 +8,11 @@ USER_DS             equ FLAT_RING3_DS
 DIRECTORY_SLOTS     equ HYPERVISOR_VIRT_START >> 22     ; the entries from here on are Xen's
 %define BUILD_NAME "Xen"
 
-%include "xen/header.asm"
-%include "xen/boot.asm"
-%include "xen/interrupts.asm"
-%include "xen/queue.asm"
-%include "xen/paging.asm"
-%include "xen/timer.asm"
-%include "xen/console.asm"
-%include "xen/power.asm"
+%include "penguin/xen/header.asm"           ; ELF and notes
+%include "penguin/xen/interrupts.asm"       ; trap table, event channels, the way in and out
+%include "penguin/xen/paging.asm"           ; page-table writes by hypercall
+%include "penguin/xen/queue.asm"            ; ... many at a time
+%include "penguin/xen/timer.asm"            ; timer events, shared time
+%include "penguin/xen/console.asm"          ; the console page
+%include "penguin/xen/power.asm"            ; shutdown
+%include "penguin/xen/boot.asm"             ; from the domain builder to kernel_main

@@ -29,9 +29,9 @@ idle:   interrupts_off
 print_memory:
         print   "Memory: "
         mov     eax, [frame_limit]
-        shr     eax, 8                  ; 256 frames are a MiB
+        shl     eax, 2
         call    print_decimal
-        print   " MiB, kernel "
+        print   " KiB, kernel "
         mov     eax, [frame_next]
         sub     eax, KERNEL_LOAD / PAGE_SIZE
         shl     eax, 2

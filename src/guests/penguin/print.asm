@@ -124,15 +124,6 @@ print_hexadecimal:
         ret
 
 ; ---- Panic: the kernel itself has failed. It says what it can and stops the machine. -------------------------------
-; panic "reason"
-%macro panic 1
-        section .data
-%%text: db      %1, 0
-        section .text
-        mov     esi, %%text
-        jmp     kernel_panic
-%endmacro
-
 ; ESI = reason.
 kernel_panic:
         interrupts_off

@@ -131,8 +131,8 @@ build_page_tables:
 ; ---- The GDT and the task-state segment --------------------------------------------------------------------------
 ; The TSS is there for one thing: it tells the processor which stack to take when ring 3 enters ring 0.
 task_state_initialize:
-        mov     dword [task_state + 8], KERNEL_DS       ; SS0
-        mov     word [task_state + 102], TASK_STATE_SIZE ; no I/O bitmap: ring 3 has no ports
+        mov     dword [task_state + TASK_STATE_SS0], KERNEL_DS
+        mov     word [task_state + TASK_STATE_IO_MAP], TASK_STATE_SIZE ; no I/O bitmap: ring 3 has no ports
         mov     eax, task_state
         mov     [gdt.task_state + 2], ax        ; the base is scattered over the descriptor
         shr     eax, 16
@@ -141,11 +141,6 @@ task_state_initialize:
         mov     eax, gdt.task_state - gdt
         ltr     ax
         ret
-
-; The stack pointer for the next entry from user mode. EAX = top of the kernel stack.
-%macro set_kernel_stack 0
-        mov     [task_state + 4], eax           ; ESP0
-%endmacro
 
 ; ---- What the loader said about memory ---------------------------------------------------------------------------
 print_memory_map:
@@ -197,6 +192,9 @@ gdt_pointer:
         dd      gdt
 
 TASK_STATE_SIZE     equ 104
+TASK_STATE_ESP0     equ 4
+TASK_STATE_SS0      equ 8
+TASK_STATE_IO_MAP   equ 102
 
 frame_limit:        dd 4096                     ; frames of memory; 16 MiB when the loader does not say
 memory_range_count: dd 0

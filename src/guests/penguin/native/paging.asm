@@ -65,7 +65,7 @@ address_space_load:
 ; Prepares the processor for the process that will run next, EBX: its stack for traps, its address space.
 switch_hardware:
         mov     eax, [ebx + PROCESS_STACK_TOP]
-        set_kernel_stack
+        mov     [task_state + TASK_STATE_ESP0], eax
         mov     eax, [ebx + PROCESS_DIRECTORY]
         test    eax, eax
         jz      .done                   ; a kernel task lives in whatever address space there is

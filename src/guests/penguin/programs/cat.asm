@@ -19,5 +19,5 @@ cat_program:
         system_call SYS_exit
 .no_file:
         db      ": no such file", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 cat_program_end:

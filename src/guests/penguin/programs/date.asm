@@ -10,5 +10,5 @@ date_program:
         mov     ebx, 0
         system_call SYS_exit
 .text:  db      " seconds since 1970", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 date_program_end:

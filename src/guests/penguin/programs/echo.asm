@@ -16,5 +16,5 @@ echo_program:
         mov     ebx, 0
         system_call SYS_exit
 .space: db      " ", 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 echo_program_end:

@@ -43,5 +43,5 @@ forkwait_program:
         system_call SYS_exit
 .text:  db      " times fork and wait: ", 0
 .no:    db      "fork failed", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 forkwait_program_end:

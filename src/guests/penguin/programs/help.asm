@@ -7,5 +7,5 @@ help_program:
         mov     ebx, 0
         system_call SYS_exit
 .file:  db      "/etc/help", 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 help_program_end:

@@ -25,5 +25,5 @@ init_program:
 .path:  db      "/bin/sh", 0
 .arguments:
         dd      here(.path), 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 init_program_end:

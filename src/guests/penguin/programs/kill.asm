@@ -14,5 +14,5 @@ kill_program:
 .exit:  mov     ebx, 0
         system_call SYS_exit
 .none:  db      "kill: no such process, or not yours to end", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 kill_program_end:

@@ -55,5 +55,5 @@ ls_program:
 .column:
         dd      0
 .entry: times   DIRENT_NAME + 64 db 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 ls_program_end:

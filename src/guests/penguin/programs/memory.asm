@@ -55,5 +55,5 @@ memory_program:
 .file:  db      "/proc/meminfo", 0
 .pages: db      " pages touched: ", 0
 .no:    db      "memory: cannot have that", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 memory_program_end:

@@ -66,5 +66,5 @@ primes_program:
 .comma: db      ": ", 0
 .cycles:
         db      " cycles", 10, 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 primes_program_end:

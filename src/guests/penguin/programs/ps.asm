@@ -7,5 +7,5 @@ ps_program:
         mov     ebx, 0
         system_call SYS_exit
 .file:  db      "/proc/ps", 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 ps_program_end:

@@ -214,5 +214,5 @@ sh_program:
 .key_end:       dd 0
 .status:        dd 0
 .words:         times 16 dd 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 sh_program_end:

@@ -13,5 +13,5 @@ sleep_program:
         align   4
 .seconds:
         dd      0, 0                    ; and no nanoseconds
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 sleep_program_end:

@@ -29,5 +29,5 @@ syscalls_program:
 .exit:  mov     ebx, 0
         system_call SYS_exit
 .text:  db      " times getpid: ", 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 syscalls_program_end:

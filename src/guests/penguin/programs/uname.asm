@@ -20,5 +20,5 @@ uname_program:
 .space: db      " ", 0
 .record:
         times   UTSNAME_SIZE db 0
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 uname_program_end:

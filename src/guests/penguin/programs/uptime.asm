@@ -39,5 +39,5 @@ uptime_program:
 .buffer:
         times   63 db 0
         db      " ", 10                 ; where the searches end at the latest
-%include "programs/library.asm"
+%include "penguin/programs/library.asm"
 uptime_program_end:

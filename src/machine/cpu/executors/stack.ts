@@ -186,7 +186,8 @@ function enter(cpu: Cpu, i: Instruction): void {
   const mask = ss.access & BIG ? -1 : 0xffff;
   let esp = advance(ss, cpu.regs[ESP], -size);
   put(cpu, esp & mask, cpu.regs[EBP], wide);
-  const framePointer = esp;
+  // On a 16-bit stack processors borrow from the upper half here, though SP itself wraps.
+  const framePointer = (cpu.regs[ESP] - size) | 0;
   if (level > 0) {
     let outer = cpu.regs[EBP];
     for (let n = 1; n < level; n++) {

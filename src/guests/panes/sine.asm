@@ -1,0 +1,3 @@
+        align   4
+sine:
+%include "panes/sine-values.inc"

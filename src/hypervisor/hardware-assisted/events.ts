@@ -1,0 +1,100 @@
+// Events on their way into the guest: exceptions that the hypervisor decided on, events whose delivery an exit cut short,
+// and interrupts of the virtual board. One event fits into an entry; the interrupt window calls for the rest.
+import type { Cpu } from '../../machine/cpu/cpu.ts';
+import { VECTOR } from '../../machine/cpu/fault.ts';
+import { IF } from '../../machine/cpu/flags.ts';
+import { PROC } from '../../machine/cpu/vmx/capabilities.ts';
+import { INFO_ERROR_CODE, INFO_VALID, interruptionInfo, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
+import { Injected, Kind } from '../../trace/events.ts';
+import { vectorName } from '../../trace/exits.ts';
+import { procControls } from './vmcs.ts';
+import type { Fault, VtxGuest } from './vtx-guest.ts';
+
+const TYPE_OF = (info: number): number => (info >>> 8) & 7;
+
+/** SDM vol. 3 table 6-4: #DE, #TS, #NP, #SS, #GP. */
+const isContributory = (vector: number): boolean => vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
+
+/** Takes over the event whose delivery the exit interrupted, to be delivered again. Called at every exit. */
+export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
+  const vectoring = vmread(cpu, F.IDT_VECTORING_INFO) | 0;
+  guest.event = 0;
+  if (vectoring >= 0) {
+    guest.chain.length = 0;
+    return;
+  }
+  // Bit 12 is undefined on the way out and reserved on the way in.
+  guest.event = vectoring & ~0x1000;
+  if (vectoring & INFO_ERROR_CODE) guest.eventErrorCode = vmread(cpu, F.IDT_VECTORING_ERROR_CODE);
+  if (TYPE_OF(vectoring) >= TYPE.softwareInterrupt) guest.eventLength = vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
+}
+
+/**
+ * Gives the guest an exception. When it met another one on its way, that becomes a double fault, as it would on the bare
+ * processor (SDM vol. 3 table 6-5), and behind a double fault the guest is finished.
+ * @param errorCode -1 for none
+ * @returns false when it was the third: shut the guest down
+ */
+export function raiseException(guest: VtxGuest, vector: number, errorCode: number, cause: number, cr2 = 0): boolean {
+  const { event, chain, vcpu } = guest;
+  const interrupted = event & INFO_VALID && TYPE_OF(event) === TYPE.hardwareException ? event & 0xff : -1;
+  if (interrupted >= 0 && chain.length === 0) {
+    chain.push({ vector: interrupted, errorCode: event & INFO_ERROR_CODE ? guest.eventErrorCode : -1, eip: vcpu.eip, cr2: vcpu.cr2 });
+  }
+  chain.push({ vector, errorCode, eip: vcpu.eip, cr2 });
+  if (interrupted === VECTOR.DF) return false;
+  const second = isContributory(vector) || (interrupted === VECTOR.PF && vector === VECTOR.PF);
+  const double = (isContributory(interrupted) || interrupted === VECTOR.PF) && second;
+  if (vector === VECTOR.PF) vcpu.cr2 = cr2;
+  if (double) chain.push({ vector: VECTOR.DF, errorCode: 0, eip: vcpu.eip, cr2: 0 });
+  const delivered = double ? VECTOR.DF : vector;
+  guest.eventErrorCode = double ? 0 : errorCode;
+  guest.event = interruptionInfo(delivered, TYPE.hardwareException, guest.eventErrorCode);
+  guest.hypervisor.charge('injectEvent');
+  guest.hypervisor.record(vcpu, Kind.inject, delivered, guest.eventErrorCode, cause);
+  return true;
+}
+
+/** Writes the event for this entry into the VMCS, or asks for the window that a waiting interrupt needs. @returns its vector, or -1 */
+export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
+  const { board, hypervisor, vcpu } = guest;
+  if (!guest.event && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(cpu)) {
+    const vector = board.pic.acknowledge();
+    guest.event = interruptionInfo(vector, TYPE.externalInterrupt, -1);
+    hypervisor.charge('injectEvent');
+    hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
+  }
+  requestWindow(cpu, guest, board.pic.pending() && guest.steppedHole < 0);
+  const { event } = guest;
+  if (!event) return -1;
+  vmwrite(cpu, F.VM_ENTRY_INTR_INFO, event);
+  if (event & INFO_ERROR_CODE) vmwrite(cpu, F.VM_ENTRY_EXCEPTION_ERROR_CODE, guest.eventErrorCode);
+  if (TYPE_OF(event) >= TYPE.softwareInterrupt) vmwrite(cpu, F.VM_ENTRY_INSTRUCTION_LEN, guest.eventLength);
+  return event & 0xff;
+}
+
+/** Interrupts are on, and neither STI nor MOV SS holds them off. */
+function isInterruptible(cpu: Cpu): boolean {
+  return (vmread(cpu, F.GUEST_RFLAGS) & IF) !== 0 && (vmread(cpu, F.GUEST_INTERRUPTIBILITY_INFO) & 3) === 0;
+}
+
+function requestWindow(cpu: Cpu, guest: VtxGuest, wanted: boolean): void {
+  if (wanted === guest.windowOpen) return;
+  guest.windowOpen = wanted;
+  vmwrite(cpu, F.CPU_BASED_VM_EXEC_CONTROL, procControls(cpu) | (wanted ? PROC.interruptWindow : 0));
+}
+
+const hex8 = (value: number): string => `${(value >>> 0).toString(16).toUpperCase().padStart(8, '0')}h`;
+
+/** The faults that led to a shutdown, in words. */
+export function tellChain(chain: readonly Fault[]): string {
+  const told = chain.map((fault) => {
+    const error = fault.errorCode > 0 ? `(${fault.errorCode.toString(16).toUpperCase()}h)` : '';
+    const address = fault.vector === VECTOR.PF ? ` for ${hex8(fault.cr2)}` : '';
+    return `${vectorName(fault.vector)}${error}${address}`;
+  });
+  const at = chain.length ? ` at ${hex8(chain[0].eip)}` : '';
+  return `triple fault${at}: ${[...told, 'shutdown'].join(' → ')}`;
+}

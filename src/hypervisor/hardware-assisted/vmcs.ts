@@ -1,0 +1,143 @@
+// The control structure of a guest, filled in once: what leaves the guest, where the host is, and how the guest stands at
+// its first instruction (as Xen 3.0 did in construct_vmcs). First-generation VT-x wants PE and PG in CR0 at all times,
+// so a guest that has not switched paging on yet runs on shadow tables that map its physical memory one to one.
+import type { EntryState } from '../../images/boot.ts';
+import type { Cpu } from '../../machine/cpu/cpu.ts';
+import { PIN, PROC, VMX_MSR } from '../../machine/cpu/vmx/capabilities.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { vmclear, vmptrld, vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
+import { type Monitor, PER_DOMAIN_START, SELECTOR, VM_EXIT_ENTRY } from '../monitor.ts';
+import type { VtxGuest } from './vtx-guest.ts';
+
+/** CR0: PE, ET, NE, WP, PG are the hypervisor's while the guest runs; WP keeps write protection true at CPL 0. */
+export const CR0_FORCED = 0x80010031 | 0;
+/** CR0 bits that the guest may change without asking: MP, EM, TS. */
+const CR0_GUESTS = 0xe;
+const CR0_CACHE = 0x60000000;
+export const CR4_VMXE = 0x2000;
+/** CR4 bits that are the guest's as it sets them (TSD, DE, PCE); PSE and PGE concern its tables, which the processor never walks. */
+const CR4_PASSED = 0x10c;
+/** What CPUID announces of CR4: TSD DE PSE PGE PCE. */
+export const CR4_KNOWN = 0x19c;
+
+const HOST_CR0 = 0x80010033 | 0;
+const HOST_CR4 = 0x90 | CR4_VMXE;
+const ACKNOWLEDGE_INTERRUPT = 1 << 15;
+
+/** #TS #NP #SS #GP #PF and #DF leave the guest: the one for shadow paging, the others so that a chain of faults can be told. */
+export const EXCEPTIONS = (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14);
+
+const FLAT_CODE = 0xc09b;
+const FLAT_DATA = 0xc093;
+const UNUSABLE = 0x10000;
+const BUSY_TSS = 0x8b;
+
+/** CR0 that the processor holds when the guest believes in `value`. */
+export const realCr0 = (value: number): number => (value & ~CR0_CACHE) | CR0_FORCED;
+/** CR4 likewise. */
+export const realCr4 = (value: number): number => (value & CR4_PASSED) | CR4_VMXE;
+
+const PROC_CONTROLS = PROC.hlt | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
+
+/** The control word that this processor wants: the wish and the bits that must be 1. */
+function controls(cpu: Cpu, msr: number, wish: number): number {
+  const required = Number(BigInt.asIntN(32, cpu.msrs.get(msr) ?? 0n));
+  return required | wish;
+}
+
+/** Processor-based controls of every guest. */
+export const procControls = (cpu: Cpu): number => controls(cpu, VMX_MSR.proc, PROC_CONTROLS);
+
+/** Makes the guest's VMCS current and fills every field. */
+export function setUpVmcs(cpu: Cpu, monitor: Monitor, guest: VtxGuest, entry: EntryState): void {
+  cpu.memory.write32(guest.vmcs, Number(BigInt.asIntN(31, cpu.msrs.get(VMX_MSR.basic) ?? 0n)));
+  vmclear(cpu, guest.vmcs);
+  vmptrld(cpu, guest.vmcs);
+  const write = (encoding: number, value: number): void => {
+    const error = vmwrite(cpu, encoding, value);
+    if (error) throw new Error(`VMWRITE ${encoding.toString(16)}h failed with ${error}`);
+  };
+  writeControls(cpu, write, guest);
+  writeHost(write, monitor);
+  writeGuest(write, guest, entry);
+  guest.prepared = true;
+}
+
+type Write = (encoding: number, value: number) => void;
+
+function writeControls(cpu: Cpu, write: Write, guest: VtxGuest): void {
+  write(F.PIN_BASED_VM_EXEC_CONTROL, controls(cpu, VMX_MSR.pin, PIN.externalInterrupt | PIN.nmi));
+  write(F.CPU_BASED_VM_EXEC_CONTROL, procControls(cpu));
+  write(F.VM_EXIT_CONTROLS, controls(cpu, VMX_MSR.exit, ACKNOWLEDGE_INTERRUPT));
+  write(F.VM_ENTRY_CONTROLS, controls(cpu, VMX_MSR.entry, 0));
+  write(F.EXCEPTION_BITMAP, EXCEPTIONS);
+  write(F.PAGE_FAULT_ERROR_CODE_MASK, 0);
+  write(F.PAGE_FAULT_ERROR_CODE_MATCH, 0);
+  write(F.CR3_TARGET_COUNT, 0);
+  write(F.CR0_GUEST_HOST_MASK, ~CR0_GUESTS);
+  write(F.CR4_GUEST_HOST_MASK, -1);
+  write(F.VMCS_LINK_POINTER, -1);
+  write(F.VMCS_LINK_POINTER + 1, -1);
+  writeTscOffset(cpu, guest);
+}
+
+/** The guest's time-stamp counter is the processor's plus `guest.tscOffset`. */
+export function writeTscOffset(cpu: Cpu, guest: VtxGuest): void {
+  const offset = BigInt(Math.floor(guest.tscOffset));
+  vmwrite(cpu, F.TSC_OFFSET, Number(BigInt.asIntN(32, offset)));
+  vmwrite(cpu, F.TSC_OFFSET + 1, Number(BigInt.asIntN(32, offset >> 32n)));
+}
+
+/** Where the processor is after a VM exit: the monitor's segments, tables, stack and entry point. */
+function writeHost(write: Write, monitor: Monitor): void {
+  write(F.HOST_CR0, HOST_CR0);
+  write(F.HOST_CR3, monitor.pageDirectory);
+  write(F.HOST_CR4, HOST_CR4);
+  write(F.HOST_CS_SELECTOR, SELECTOR.hypervisorCode);
+  for (const field of [F.HOST_SS_SELECTOR, F.HOST_DS_SELECTOR, F.HOST_ES_SELECTOR]) write(field, SELECTOR.hypervisorData);
+  write(F.HOST_FS_SELECTOR, 0);
+  write(F.HOST_GS_SELECTOR, 0);
+  write(F.HOST_TR_SELECTOR, SELECTOR.tss);
+  write(F.HOST_TR_BASE, monitor.linear.tss);
+  write(F.HOST_GDTR_BASE, PER_DOMAIN_START);
+  write(F.HOST_IDTR_BASE, monitor.linear.idt);
+  write(F.HOST_SYSENTER_CS, 0);
+  write(F.HOST_RSP, monitor.linear.stackTop);
+  write(F.HOST_RIP, VM_EXIT_ENTRY);
+}
+
+/** The state that a boot loader leaves: flat 32-bit segments, interrupts off, and for the guest's eyes no paging. */
+function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
+  for (let n = 0; n < 6; n++) {
+    write(F.GUEST_ES_SELECTOR + n * 2, n === 1 ? 0x08 : 0x10);
+    write(F.GUEST_ES_BASE + n * 2, 0);
+    write(F.GUEST_ES_LIMIT + n * 2, 0xffffffff);
+    write(F.GUEST_ES_AR_BYTES + n * 2, n === 1 ? FLAT_CODE : FLAT_DATA);
+  }
+  write(F.GUEST_LDTR_SELECTOR, 0);
+  write(F.GUEST_LDTR_AR_BYTES, UNUSABLE);
+  write(F.GUEST_TR_SELECTOR, 0);
+  write(F.GUEST_TR_LIMIT, 0xffff);
+  write(F.GUEST_TR_AR_BYTES, BUSY_TSS);
+  for (const field of [F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT]) write(field, 0);
+  const { cr0, cr4 } = guest.shadow.control;
+  write(F.CR0_READ_SHADOW, cr0);
+  write(F.GUEST_CR0, realCr0(cr0));
+  write(F.CR4_READ_SHADOW, cr4);
+  write(F.GUEST_CR4, realCr4(cr4));
+  write(F.GUEST_CR3, guest.shadow.root);
+  guest.loadedRoot = guest.shadow.root;
+  write(F.GUEST_DR7, 0x400);
+  write(F.GUEST_RFLAGS, 2);
+  write(F.GUEST_RIP, entry.eip);
+  write(F.GUEST_RSP, entry.esp);
+  write(F.GUEST_ACTIVITY_STATE, 0);
+  write(F.GUEST_INTERRUPTIBILITY_INFO, 0);
+}
+
+/** Advances RIP over the instruction that exited and was emulated; blocking by STI or MOV SS is over with it. */
+export function skipInstruction(cpu: Cpu, eip: number, length: number): void {
+  vmwrite(cpu, F.GUEST_RIP, eip + length);
+  const blocking = vmread(cpu, F.GUEST_INTERRUPTIBILITY_INFO);
+  if (blocking & 3) vmwrite(cpu, F.GUEST_INTERRUPTIBILITY_INFO, blocking & ~3);
+}

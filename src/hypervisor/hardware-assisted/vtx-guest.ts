@@ -1,0 +1,64 @@
+// What the hypervisor keeps for a guest under VT-x beside its VMCS: shadow tables, virtual board, the event that the next
+// entry has to inject, and the registers that the VMCS has no field for.
+import type { Board } from '../../machine/devices/board.ts';
+import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { ShadowPaging } from '../shadow-paging.ts';
+
+/** One exception that was handed to the guest: a link in the chain that may end in a triple fault. */
+export interface Fault {
+  vector: number;
+  errorCode: number;
+  eip: number;
+  cr2: number;
+}
+
+export class VtxGuest {
+  readonly vcpu: Vcpu;
+  readonly shadow: ShadowPaging;
+  /** Machine address of the VMCS region. */
+  readonly vmcs: number;
+  /** False until the VMCS has been filled in; then until VMLAUNCH. */
+  prepared = false;
+  launched = false;
+  /** Shadow root that GUEST_CR3 holds. */
+  loadedRoot = -1;
+
+  /** Event for the next entry in the format of VM-entry interruption information; 0 = none. */
+  event = 0;
+  eventErrorCode = 0;
+  eventLength = 0;
+  /** Interrupt-window exiting is on. */
+  windowOpen = false;
+  /** IF at the last HLT: a guest that halted without it is not woken. */
+  interruptible = true;
+  /** Linear address whose write without memory behind it is being stepped over, and whether the guest itself had TF; -1 = none. */
+  steppedHole = -1;
+  guestTrapFlag = false;
+
+  /** DR0–DR3 and DR6, while another domain's guest runs. */
+  readonly debugRegisters = new Int32Array(8);
+  /** Exceptions that led to each other, oldest first. */
+  readonly chain: Fault[] = [];
+  /** What TSC_OFFSET holds, in cycles. */
+  tscOffset = 0;
+
+  constructor(
+    readonly hypervisor: Hypervisor,
+    readonly domain: Domain,
+    readonly board: Board,
+    vmcsFrame: number,
+  ) {
+    this.vcpu = domain.vcpus[0];
+    this.vmcs = vmcsFrame * 4096;
+    this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+    this.debugRegisters[6] = 0xffff0ff0 | 0;
+    this.debugRegisters[7] = 0x400;
+  }
+
+  /** A VMCS field as it lies in memory, without VMREAD: for showing it to people, never for running the guest. */
+  look(encoding: number): number {
+    return this.hypervisor.pc.memory.read32(this.vmcs + fieldWord(encoding) * 4);
+  }
+}
