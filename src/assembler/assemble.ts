@@ -61,7 +61,7 @@ export function assemble(
     bytes,
     origin,
     diagnostics: sorted([...assembler.parsing.list, ...assembler.passing.list], limits.diagnostics),
-    lines: new LineMap(failed ? [] : spans(assembler, origin)),
+    lines: new LineMap(() => (failed ? [] : spans(assembler, origin))),
     symbols: symbols(assembler),
     listing: () => listing(assembler.visited, shown),
   };

@@ -21,7 +21,7 @@ import { PRELUDE_NAME } from './preprocessor/prelude.ts';
 import { Preprocessor, type Resolver } from './preprocessor/preprocessor.ts';
 import { Section, SectionFact } from './sections.ts';
 import type { LogicalLine, SourceLine } from './source.ts';
-import type { DataBody, InstructionBody, ReserveBody, Statement } from './statement.ts';
+import type { DataBody, InstructionBody, Operand, ReserveBody, Statement } from './statement.ts';
 import { type NamedValue, SymbolTable } from './symbols.ts';
 import { scalar, sum, UNKNOWN, Value } from './value.ts';
 
@@ -69,6 +69,8 @@ export class Assembler implements Labels, Position {
   private readonly cache = new Map<string, LogicalLine[]>();
   private readonly facts = new Map<string, SectionFact>();
   private zeroingWarned = false;
+  /** Something was reported, or would have been in the last pass. */
+  private complained = false;
 
   constructor(
     private readonly main: string,
@@ -219,25 +221,24 @@ export class Assembler implements Labels, Position {
   // --- What statements do -------------------------------------------------------------------------------------
 
   private instruction(statement: Statement, body: InstructionBody, times: number): void {
-    body.candidates ??= candidates(body, this.bits);
-    const operands = evaluateOperands(body, this);
-    if (!operands) return;
-    if (body.name === '') {
-      for (let i = 0; i < times; i++) {
-        this.code.clear();
-        writePrefixes(body, null, this, this.code);
-        for (const { prefix } of body.prefixes) {
-          if (prefix.slot === 'operand' && prefix.value !== this.bits) this.code.byte(0x66);
-          if (prefix.slot === 'address' && prefix.value !== this.bits) this.code.byte(0x67);
-        }
-        this.emit(statement, 1);
-      }
+    if (body.settled) {
+      this.code.set(body.settled);
+      this.emit(statement, times);
       return;
     }
-    const moves = body.candidates.some((c) =>
-      c.form.operands.some((kind) => kind === 'rel8' || kind === 'relv'),
-    );
-    const rounds = moves ? times : Math.min(times, 1);
+    if (body.name === '') {
+      this.prefixesAlone(statement, body, times);
+      return;
+    }
+    if (!body.candidates) {
+      body.candidates = candidates(body, this.bits);
+      body.relative = body.candidates.some((c) => c.form.operands.some((k) => k === 'rel8' || k === 'relv'));
+    }
+    const operands = evaluateOperands(body, this);
+    if (!operands) return;
+    this.complained = false;
+    // Only a relative branch is different at every place.
+    const rounds = body.relative ? times : Math.min(times, 1);
     for (let i = 0; i < rounds; i++) {
       const chosen = choose(body.candidates, body, operands, this);
       if (!chosen) {
@@ -246,8 +247,21 @@ export class Assembler implements Labels, Position {
       }
       this.code.clear();
       encode(chosen, body, operands, this, this.code);
-      this.emit(statement, moves ? 1 : times);
+      this.emit(statement, body.relative ? 1 : times);
     }
+    if (!body.relative && !this.complained && this.code.fixups.length === 0 && body.operands.every(isFixed))
+      body.settled = this.code.bytes.slice(0, this.code.length);
+  }
+
+  /** `rep` on a line of its own. */
+  private prefixesAlone(statement: Statement, body: InstructionBody, times: number): void {
+    this.code.clear();
+    writePrefixes(body, null, this, this.code);
+    for (const { prefix } of body.prefixes) {
+      if (prefix.slot === 'operand' && prefix.value !== this.bits) this.code.byte(0x66);
+      if (prefix.slot === 'address' && prefix.value !== this.bits) this.code.byte(0x67);
+    }
+    this.emit(statement, times);
   }
 
   private data(statement: Statement, body: DataBody, times: number): void {
@@ -491,10 +505,16 @@ export class Assembler implements Labels, Position {
   }
 
   report(place: Place, message: string, suggestion?: string): void {
+    this.complained = true;
     if (this.final || this.active === this.parsing) this.active.error(place, message, suggestion);
   }
 
   warn(place: Place, message: string, suggestion?: string): void {
+    this.complained = true;
     if (this.final) this.passing.warning(place, message, suggestion);
   }
+}
+
+function isFixed(operand: Operand): boolean {
+  return (operand.expr?.fixed ?? true) && (operand.selector?.fixed ?? true);
 }

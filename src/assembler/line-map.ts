@@ -16,39 +16,49 @@ export interface LineSpan extends SourcePosition {
 }
 
 export class LineMap {
-  private readonly byAddress: readonly LineSpan[];
-  private readonly byOffset: readonly LineSpan[];
-  private readonly firsts = new Map<string, LineSpan>();
+  private made: readonly LineSpan[] | null = null;
+  private addressOrder: readonly LineSpan[] | null = null;
+  private offsetOrder: readonly LineSpan[] | null = null;
+  private firsts: Map<string, LineSpan> | null = null;
 
-  /** `spans` in the order of assembly. */
-  constructor(readonly spans: readonly LineSpan[]) {
-    this.byAddress = [...spans].sort((a, b) => a.address - b.address);
-    this.byOffset = spans.filter((span) => span.offset >= 0).sort((a, b) => a.offset - b.offset);
-    for (const span of spans) {
-      const key = `${span.file}\0${span.line}`;
-      if (!this.firsts.has(key)) this.firsts.set(key, span);
-    }
+  /** `make` gives the spans in the order of assembly; called when somebody asks. */
+  constructor(private readonly make: () => readonly LineSpan[]) {}
+
+  /** All stretches in the order of assembly. */
+  get spans(): readonly LineSpan[] {
+    return (this.made ??= this.make());
   }
 
   /** The line whose bytes lie at this address, or null. */
   at(address: number): SourcePosition | null {
-    return search(this.byAddress, 'address', address);
+    return search((this.addressOrder ??= [...this.spans].sort((a, b) => a.address - b.address)), 'address', address);
   }
 
   /** The line that made this byte of the image, or null. */
   atOffset(offset: number): SourcePosition | null {
-    return search(this.byOffset, 'offset', offset);
+    return search((this.offsetOrder ??= this.spans.filter((span) => span.offset >= 0).sort((a, b) => a.offset - b.offset)), 'offset', offset);
   }
 
   /** The address of the first byte that the line made, or null when it made none. */
   addressOf(file: string, line: number): number | null {
-    return this.firsts.get(`${file}\0${line}`)?.address ?? null;
+    return this.first(file, line)?.address ?? null;
   }
 
   /** The offset in the image of the first byte that the line made, or null. */
   offsetOf(file: string, line: number): number | null {
-    const offset = this.firsts.get(`${file}\0${line}`)?.offset ?? -1;
+    const offset = this.first(file, line)?.offset ?? -1;
     return offset < 0 ? null : offset;
+  }
+
+  private first(file: string, line: number): LineSpan | undefined {
+    if (!this.firsts) {
+      this.firsts = new Map();
+      for (const span of this.spans) {
+        const key = `${span.file}\0${span.line}`;
+        if (!this.firsts.has(key)) this.firsts.set(key, span);
+      }
+    }
+    return this.firsts.get(`${file}\0${line}`);
   }
 }
 

@@ -97,7 +97,7 @@ class StatementParser {
     if (!token) {
       if (prefixes.length === 0) return null;
       const { place } = prefixes[0];
-      return { type: 'instruction', name: '', place, forms: [], prefixes, operands: [], candidates: null };
+      return { type: 'instruction', name: '', place, forms: [], prefixes, operands: [], candidates: null, relative: false, settled: null };
     }
     const word = token.kind === WORD ? wordOf(token.text) : undefined;
     if (!word) return this.unknown(token);
@@ -191,7 +191,7 @@ class StatementParser {
       forms: word.forms,
       prefixes,
       operands,
-      candidates: null,
+      candidates: null, relative: false, settled: null,
     };
   }
 

@@ -54,6 +54,10 @@ export interface InstructionBody {
   readonly operands: readonly Operand[];
   /** Filled in on first use; empty after a report that nothing fits. */
   candidates: readonly Candidate[] | null;
+  /** A candidate is a relative branch: the bytes depend on where the instruction stands. */
+  relative: boolean;
+  /** The bytes, once known to be the same in every pass: nothing in the operands can move. */
+  settled: Uint8Array | null;
 }
 /** One item of db dw dd dq: bytes ready to emit, or an expression. */
 export type DataItem = { readonly bytes: readonly number[] } | { readonly expr: Expr };

@@ -18,8 +18,9 @@ interface Point {
   strength: number;
 }
 
-const LINE_THIN = 5;
-const LINE_THICK = 34;
+/** Heights of the line's sprite, soft edges included: the visible core is a sixth to a third of it. */
+const LINE_THIN = 10;
+const LINE_THICK = 44;
 
 export class ColumnView {
   readonly boundaries = new Container();
@@ -81,7 +82,7 @@ export class ColumnView {
       if (Math.abs(heavy - entry.shown) > 0.003) moves = true;
       entry.shown += (heavy - entry.shown) * settle;
       const h = entry.shown;
-      entry.sprite.height = LINE_THIN + (LINE_THICK - LINE_THIN) * h * h;
+      entry.sprite.height = LINE_THIN + (LINE_THICK - LINE_THIN) * h ** 1.5;
       entry.sprite.tint = h < 0.5 ? mix(cool, warm, h * 2) : mix(warm, hot, h * 2 - 1);
       entry.sprite.alpha = 0.75 + 0.25 * h;
     }

@@ -89,8 +89,8 @@ export class LanesView {
       const heavy = heaviness(lane.rate);
       this.speeds[n] = 1.2 + heavy * 4.5;
       const phase = this.phases.get(key) ?? 0;
-      this.ribbon(n, path, 1.6 + heavy * 5, phase, 0.3 + heavy * 0.6);
-      this.colour(n, toNumber(palette.meaning[cue.meaning]), strength * (0.35 + 0.65 * heavy));
+      this.ribbon(n, path, 2 + heavy * 5.5, phase, 0.35 + heavy * 0.6);
+      this.colour(n, toNumber(palette.meaning[cue.meaning]), strength * (0.55 + 0.45 * heavy));
     });
     for (const key of this.phases.keys()) if (!keys.includes(key)) this.phases.delete(key);
     this.keys = keys;

@@ -22,7 +22,7 @@ describe('strata', () => {
   it('are called by where the technique puts them', () => {
     expect(label(0, 'kernel')).toBe('ring 1 · kernel');
     expect(label(0, 'hypervisor')).toBe('ring 0 · hypervisor');
-    expect(label(1, 'kernel')).toBe('ring 0 · kernel, VMX non-root');
+    expect(label(1, 'kernel')).toBe('ring 0 · kernel (non-root)');
     expect(label(1, 'hypervisor')).toBe('VMX root · hypervisor');
   });
 

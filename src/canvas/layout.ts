@@ -62,7 +62,7 @@ export interface ColumnLayout {
 const GAP = 16;
 const COLUMN_GAP = 16;
 const WEIGHT = { user: 1, kernel: 1.15, hypervisor: 1, hardware: 0.82 };
-const GUTTER = 124;
+const GUTTER = 104;
 
 /** Lays the stage out. @param width,height CSS pixels of the drawing; at least 1. */
 export function layoutStage(width: number, height: number, guests: readonly ColumnInfo[]): StageLayout {
@@ -91,8 +91,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     const w = Math.round(columnWidth);
     const native = info.technique === 'native';
     const kernelHeight = native ? hypervisor.y + hypervisor.height - kernel.y : kernel.height;
-    const gutter = Math.min(GUTTER, w * 0.3);
-    const lanesWidth = Math.min(170, w * 0.34);
+    const gutter = Math.min(GUTTER, w * 0.28);
+    const lanesWidth = Math.min(168, w * 0.3);
     const lanes = x + gutter;
     const box = { x, width: w, domain: info.id };
     layout.columns.push({
@@ -106,8 +106,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
       width: w,
       lanes,
       lanesWidth,
-      processor: lanes + lanesWidth + 18,
-      words: lanes + lanesWidth + 44,
+      processor: lanes + lanesWidth + 12,
+      words: lanes + lanesWidth + 32,
       edge: kernel.y + kernelHeight - 8,
     });
     layout.slabs.push({ ...box, ...user, stratum: 'user' });
@@ -142,8 +142,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 
 /** Where the technique puts the guest's kernel. */
 function kernelWords(info: ColumnInfo): { ring: string; owner: string } {
-  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, no hypervisor' };
-  if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel, VMX non-root' };
+  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, all alone' };
+  if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel (non-root)' };
   return { ring: `ring ${info.kernelRing}`, owner: 'kernel' };
 }
 

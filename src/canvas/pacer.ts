@@ -25,6 +25,8 @@ const ALLOWANCE = { normal: 140, fast: 24 };
 const BURST = 30;
 /** A queue of steps is played within this many seconds, whatever its length. */
 const PLAY_SECONDS = 3;
+/** Seconds in which the share follows a change. */
+const SHARE_SETTLES = 0.25;
 
 export class Pacer {
   private queue: Mark[] = [];
@@ -33,6 +35,8 @@ export class Pacer {
   private gap = 0.45;
   private tokens = BURST;
   private share = 0;
+  /** Seconds since the share was looked at. */
+  private elapsed = 0;
   private tempo: Tempo = { mode: 'paused' };
 
   setTempo(tempo: Tempo): void {
@@ -81,7 +85,11 @@ export class Pacer {
     const admitted = Math.min(marks.length, Math.floor(this.tokens));
     this.tokens -= admitted;
     const total = Math.max(happened, marks.length);
-    if (total > 0) this.share += ((total - admitted) / total - this.share) * 0.08;
+    if (total > 0) {
+      const follow = 1 - Math.exp(-this.elapsed / SHARE_SETTLES);
+      this.share += ((total - admitted) / total - this.share) * follow;
+      this.elapsed = 0;
+    }
     const chosen: Mark[] = [];
     for (let n = 0; n < admitted; n++) chosen.push(marks[Math.floor(((n + 0.5) * marks.length) / admitted)]);
     return chosen;
@@ -89,6 +97,7 @@ export class Pacer {
 
   /** Lets time pass. @param seconds since the last call. Returns the worded marks whose turn it is. */
   step(seconds: number): Mark[] {
+    this.elapsed += seconds;
     if (this.tempo.mode === 'normal' || this.tempo.mode === 'fast') {
       this.tokens = Math.min(BURST, this.tokens + ALLOWANCE[this.tempo.mode] * seconds);
       return [];

@@ -6,6 +6,7 @@ import { MAX_PARTICLES, type Particles } from './particles.ts';
 import { Particle, ParticleContainer } from './pixi.ts';
 
 const TRAIL_WIDTH = 9;
+const EXIT = MEANINGS.indexOf('exit');
 
 export class ParticleView {
   readonly container: ParticleContainer;
@@ -65,6 +66,8 @@ export class ParticleView {
     head.x = particles.x[slot];
     head.y = particles.y[slot];
     head.scaleX = head.scaleY = unit;
+    // The triangle of an exit points where it goes: down, or up again.
+    head.rotation = particles.up[slot] && particles.meaning[slot] === EXIT ? Math.PI : 0;
     head.tint = this.tints[particles.meaning[slot]];
     head.alpha = particles.alpha[slot];
     return head;

@@ -4,6 +4,8 @@ import { type Path, pointOn } from './layout.ts';
 
 export const MAX_PARTICLES = 1200;
 const FADE = 0.35;
+/** Share of the way that the tail lags behind. */
+const TAIL = 0.24;
 
 export class Particles {
   /** Slots in use, in order of birth. */
@@ -18,6 +20,8 @@ export class Particles {
   readonly progress = new Float32Array(MAX_PARTICLES);
   readonly meaning = new Uint8Array(MAX_PARTICLES);
   readonly pulse = new Uint8Array(MAX_PARTICLES);
+  /** 1 when the way leads up, towards the programs. */
+  readonly up = new Uint8Array(MAX_PARTICLES);
   readonly seq = new Float64Array(MAX_PARTICLES);
   private readonly age = new Float32Array(MAX_PARTICLES);
   private readonly travel = new Float32Array(MAX_PARTICLES);
@@ -37,6 +41,7 @@ export class Particles {
     this.seq[slot] = seq;
     this.meaning[slot] = meaning;
     this.pulse[slot] = pulse ? 1 : 0;
+    this.up[slot] = path[7] < path[1] ? 1 : 0;
     this.age[slot] = 0;
     this.travel[slot] = travel;
     this.rest[slot] = rest;
@@ -97,7 +102,7 @@ export class Particles {
     pointOn(this.paths, slot * 8, t, this.point);
     this.x[slot] = this.point.x;
     this.y[slot] = this.point.y;
-    const late = Math.max(0, raw - 0.16);
+    const late = Math.max(0, raw - TAIL);
     pointOn(this.paths, slot * 8, late * late * (3 - 2 * late), this.point);
     this.tailX[slot] = this.point.x;
     this.tailY[slot] = this.point.y;

@@ -16,9 +16,13 @@ export class Story {
   /** Oldest first. */
   lines: StoryLine[] = [];
   private open = false;
+  private trap = -2;
 
   tell(event: TraceEvent, meaning: Meaning): void {
-    if (event.kind === Kind.exit || !this.open) this.lines = [];
+    if (event.kind === Kind.exit) this.lines = this.trap === event.seq - 1 ? this.lines.slice(-1) : [];
+    else if (!this.open) this.lines = [];
+    // The silicon's way through the monitor's IDT is the first line of the exit that follows it.
+    this.trap = event.kind === Kind.interrupt && event.d === 0 ? event.seq : -2;
     if (event.kind === Kind.exit) this.open = true;
     else if (event.kind === Kind.entry) this.open = false;
     this.lines = [...this.lines, { seq: event.seq, text: eventText(event), meaning }].slice(-STORY_LINES);

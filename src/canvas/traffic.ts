@@ -5,6 +5,8 @@ import { BOUNDARIES, type Boundary } from './places.ts';
 
 /** Virtual seconds after which a burst has faded to a third. */
 const MEMORY = 0.02;
+/** Virtual seconds that must have been observed before a rate means anything. */
+const LEAST = 0.0005;
 
 /** A count that forgets. Its rate is right from the first moment on: it never averages over time that was not observed. */
 class Fading {
@@ -15,8 +17,12 @@ class Fading {
     this.sum = this.sum * keep + count;
     this.observed = this.observed * keep + seconds;
   }
+  /** True when hardly anything is left of what was counted. */
+  get spent(): boolean {
+    return this.sum < 0.001;
+  }
   get rate(): number {
-    return this.observed > 0 ? this.sum / this.observed : 0;
+    return this.observed >= LEAST ? this.sum / this.observed : 0;
   }
 }
 
@@ -95,7 +101,7 @@ export class Traffic {
     }
     for (const [key, lane] of this.laneCounts) {
       lane.fading.add((counts.get(key) ?? 0) * weight, seconds);
-      if (lane.fading.rate < 0.01) this.laneCounts.delete(key);
+      if (lane.fading.spent) this.laneCounts.delete(key);
     }
   }
 }

@@ -156,7 +156,6 @@ export class ShadowPaging {
       walker.physical | 0,
       (entry & 0xfffff000) | (linear & 0xfff),
       0,
-      0,
       cost,
     );
     return FaultIs.filled;
@@ -198,7 +197,7 @@ export class ShadowPaging {
   flush(): void {
     const cost = this.host.charge('shadowFlush', this.pages.count);
     const entries = this.pages.dropAll();
-    this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, 0, cost);
+    this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, cost);
     this.outOfSync.fill(0);
     this.unsynchronized.length = 0;
     this.current = this.findRoot();
@@ -235,7 +234,7 @@ export class ShadowPaging {
   private chooseRoot(): void {
     const cost = this.host.charge('shadowSwitch');
     this.current = this.findRoot();
-    this.host.record(this.vcpu, Kind.shadow, Shadow.switchRoot, 0, this.control.cr3, this.root, 0, 0, cost);
+    this.host.record(this.vcpu, Kind.shadow, Shadow.switchRoot, 0, this.control.cr3, this.root, 0, cost);
   }
 
   private findRoot(): ShadowPage {

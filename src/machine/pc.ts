@@ -4,6 +4,7 @@ import type { Recorder } from '../trace/recorder.ts';
 import { Cpu, Stop } from './cpu/cpu.ts';
 import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
+import { reset } from './cpu/reset.ts';
 import { Board, type BoardOptions } from './devices/board.ts';
 import type { Clock } from './devices/device.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
@@ -44,6 +45,7 @@ export class Pc {
     });
     this.cpu = new Cpu(this.memory, cost, recorder, this.board, this.board.pic);
     this.clock.cpu = this.cpu;
+    reset(this.cpu);
     // A device was told to act sooner than the processor was told to look: look again.
     this.board.onEarlierDeadline = (deadline) => {
       if (deadline < this.until) this.cpu.stop = Stop.budget;

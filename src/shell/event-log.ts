@@ -3,8 +3,9 @@
 import { RECORD_WORDS, type TraceEvent } from '../trace/events.ts';
 import { unpack } from '../trace/recorder.ts';
 
-/** Events that are kept. */
+/** Events that are kept while new ones come in; and with those that were asked for. */
 export const LOG_CAPACITY = 4096;
+const LOG_LIMIT = 4 * LOG_CAPACITY;
 
 export interface LogRow {
   event: TraceEvent;
@@ -29,7 +30,7 @@ export class EventLog {
     for (let n = 0; n < seqs.length; n++) {
       if (seqs[n] > last) this.events.push(unpack(words, n * RECORD_WORDS, seqs[n]));
     }
-    this.trim();
+    if (seqs.length > 0) this.trim(LOG_CAPACITY);
   }
 
   /** Adds a window of consecutive events that was asked for. @param from sequence number of its first */
@@ -40,7 +41,7 @@ export class EventLog {
     const window = Array.from({ length: count }, (_, n) => unpack(words, n * RECORD_WORDS, from + n));
     known.splice(at < 0 ? known.length : at, 0, ...window);
     this.events = known;
-    this.trim();
+    this.trim(LOG_LIMIT);
   }
 
   find(seq: number): TraceEvent | undefined {
@@ -56,11 +57,11 @@ export class EventLog {
     return undefined;
   }
 
-  /** The rows that pass, oldest first. */
-  rows(passes: (event: TraceEvent) => boolean): LogRow[] {
+  /** The rows that pass, oldest first. @param oldest the first event that can still be asked for */
+  rows(passes: (event: TraceEvent) => boolean, oldest = Number.POSITIVE_INFINITY): LogRow[] {
     const rows: LogRow[] = [];
     let missing = 0;
-    let before = this.events.length > 0 ? this.events[0].seq - 1 : 0;
+    let before = this.events.length > 0 ? Math.min(this.events[0].seq, oldest) - 1 : 0;
     for (const event of this.events) {
       missing += event.seq - before - 1;
       before = event.seq;
@@ -71,7 +72,7 @@ export class EventLog {
     return rows;
   }
 
-  private trim(): void {
-    if (this.events.length > LOG_CAPACITY) this.events.splice(0, this.events.length - LOG_CAPACITY);
+  private trim(limit: number): void {
+    if (this.events.length > limit) this.events.splice(0, this.events.length - limit);
   }
 }

@@ -35,7 +35,7 @@ export interface Notice {
   id: number;
   domain: number | null;
   message: string;
-  diagnostics: Diagnostic[];
+  diagnostics: readonly Diagnostic[];
 }
 export interface Selection {
   seq: number;
@@ -259,6 +259,8 @@ export class Store implements PageApi {
   }
 
   private ready({ host, scenario, type }: Extract<FromWorker, { type: 'ready' }>): void {
+    this.frame = null;
+    this.lastPublished = Number.NEGATIVE_INFINITY;
     this.host = host;
     this.scenario = scenario;
     this.outputs.clear();
@@ -285,7 +287,7 @@ export class Store implements PageApi {
   }
 
   private takeFrame(frame: Frame): void {
-    const stopped = this.running && !frame.running;
+    const stopped = (this.running || this.lastPublished < 0) && !frame.running;
     this.frame = frame;
     this.log.append(frame.events, frame.eventSeqs);
     const hz = this.host?.clockHz ?? 1;
@@ -328,7 +330,7 @@ export class Store implements PageApi {
 
   private makeRows(): void {
     const { filter } = this;
-    this.rows = this.log.rows((event) => passes(filter, event, this.director));
+    this.rows = this.log.rows((event) => passes(filter, event, this.director), this.frame?.oldestEvent);
   }
 
   private output(domain: number): DomainOutput {
@@ -340,7 +342,7 @@ export class Store implements PageApi {
     return output;
   }
 
-  private notify(domain: number | null, message: string, diagnostics: Diagnostic[]): void {
+  private notify(domain: number | null, message: string, diagnostics: readonly Diagnostic[]): void {
     const others = this.notices.filter((n) => n.domain !== domain).slice(-2);
     this.notices = [...others, { id: this.nextNotice++, domain, message, diagnostics }];
   }

@@ -47,7 +47,7 @@ export function percent(share: number): string {
 export const TECHNIQUE_LABEL: Readonly<Record<TechniqueName, string>> = {
   native: 'bare machine',
   paravirtualization: 'paravirtualized',
-  'vt-x': 'unmodified · VT-x',
+  'vt-x': 'VT-x',
 };
 
 /** Where the technique puts the guest's kernel: `ring 1`, `ring 0, VMX non-root`. */

@@ -140,7 +140,7 @@ export type FromWorker =
   | { type: 'ready'; host: HostInfo; scenario: string }
   | { type: 'booted'; domain: number; info: DomainInfo }
   /** Nothing was booted; what ran goes on as it was. */
-  | { type: 'refused'; domain: number | null; message: string; diagnostics: Diagnostic[] }
+  | { type: 'refused'; domain: number | null; message: string; diagnostics: readonly Diagnostic[] }
   | Frame
   | { type: 'answer'; id: number; answer: Answer }
   | { type: 'failed'; message: string };

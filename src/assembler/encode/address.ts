@@ -5,18 +5,23 @@ import type { Operand } from '../statement.ts';
 import type { Base, Value } from '../value.ts';
 import type { Register } from '../words.ts';
 
-export interface Address {
-  readonly size: 16 | 32;
-  readonly mod: 0 | 1 | 2;
-  readonly rm: number;
-  /** -1: none. */
-  readonly sib: number;
-  /** Bytes of displacement. */
-  readonly width: 0 | 1 | 2 | 4;
-  readonly displacement: Int;
-  readonly base: Base | null;
+export class Address {
+  constructor(
+    readonly size: 16 | 32,
+    readonly mod: 0 | 1 | 2,
+    readonly rm: number,
+    /** -1: none. */
+    readonly sib: number,
+    /** Bytes of displacement. */
+    readonly width: 0 | 1 | 2 | 4,
+    readonly displacement: Int,
+    readonly base: Base | null,
+  ) {}
+
   /** No register: may be written as an absolute offset (mov al,[x]). */
-  readonly absolute: boolean;
+  get absolute(): boolean {
+    return this.mod === 0 && this.sib < 0 && this.rm === (this.size === 16 ? 6 : 5);
+  }
 }
 
 /** What is wrong, in words, with advice. */
@@ -71,7 +76,7 @@ export function effectiveAddress(
 }
 
 export function isFault(address: Address | AddressFault): address is AddressFault {
-  return 'message' in address;
+  return !(address instanceof Address);
 }
 
 function sizeOf(
@@ -130,8 +135,7 @@ function encode16(
   scale: number,
   place: Place,
 ): Address | AddressFault {
-  const common = { size: 16 as const, sib: -1, displacement: place.displacement, base: place.base };
-  if (!first && !second) return { ...common, mod: 0, rm: 6, width: 2, absolute: true };
+  if (!first && !second) return new Address(16, 0, 6, -1, 2, place.displacement, place.base);
   if (second && scale !== 1)
     return { message: 'a 16-bit address has no scale', suggestion: 'use 32-bit registers: `[eax*2]`' };
   const names = [first, second].flatMap((r) => (r ? [r.name] : []));
@@ -144,7 +148,7 @@ function encode16(
     };
   }
   const mod = modFor(operand, place, 16, rm === 6);
-  return { ...common, mod, rm, width: mod, absolute: false };
+  return new Address(16, mod, rm, -1, mod, place.displacement, place.base);
 }
 
 function encode32(
@@ -154,58 +158,50 @@ function encode32(
   times: number,
   place: Place,
 ): Address | AddressFault {
-  const common = { size: 32 as const, displacement: place.displacement, base: place.base };
   let base = first;
   let index = second;
   let scale = times;
   const { hint } = operand;
-  const hinted = (register: Register | null, kind: 'base' | 'index') =>
-    hint !== null && register !== null && hint.kind === kind && hint.register === register;
+  const wish = hint?.kind ?? 'none';
+  const hinted = hint?.register ?? null;
 
-  if (scale === 1 && base && index && base !== index && (hinted(base, 'index') || hinted(index, 'base')))
-    [base, index] = [index, base];
+  if (scale === 1 && base && index && base !== index) {
+    if ((wish === 'index' && hinted === base) || (wish === 'base' && hinted === index)) [base, index] = [index, base];
+  }
   if (base && base === index) {
     base = null;
     scale++;
   }
-  if (!base && index && scale === 1 && !hinted(index, 'index')) {
+  if (!base && index && scale === 1 && !(wish === 'index' && hinted === index)) {
     base = index;
     index = null;
   }
   // [eax*2] is shorter as [eax+eax], and [eax*3] is [eax+eax*2].
-  const summed = hint?.kind === 'none' && !base;
+  const summed = wish === 'none' && !base;
   const splits =
-    (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) || [3, 5, 9].includes(scale);
+    (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) || scale === 3 || scale === 5 || scale === 9;
   if (!base && index && splits) {
     base = index;
     scale--;
   }
-  if (!index && base && base.number !== ESP && operand.nosplit && hinted(base, 'index')) {
+  if (!index && base && base.number !== ESP && operand.nosplit && wish === 'index' && hinted === base) {
     index = base;
     base = null;
     scale = 1;
   }
   if (index?.number === ESP && scale === 1) [base, index] = [index, base];
-  if (index && (index.number === ESP || ![1, 2, 4, 8].includes(scale))) {
+  if (index && (index.number === ESP || (scale !== 1 && scale !== 2 && scale !== 4 && scale !== 8))) {
     if (index.number === ESP) return { message: '`esp` cannot be an index', suggestion: 'make it the base' };
     return { message: `a scale of ${scale} does not exist`, suggestion: 'scales are 1, 2, 4 and 8' };
   }
 
-  if (!base && !index) return { ...common, mod: 0, rm: 5, sib: -1, width: 4, absolute: true };
-  const shift = index ? Math.log2(scale) : 0;
-  if (!base)
-    return {
-      ...common,
-      mod: 0,
-      rm: 4,
-      sib: (shift << 6) | (index!.number << 3) | 5,
-      width: 4,
-      absolute: false,
-    };
+  const { displacement, base: section } = place;
+  if (!base && !index) return new Address(32, 0, 5, -1, 4, displacement, section);
+  const shift = scale === 2 ? 1 : scale === 4 ? 2 : scale === 8 ? 3 : 0;
+  if (!base) return new Address(32, 0, 4, (shift << 6) | (index!.number << 3) | 5, 4, displacement, section);
   const mod = modFor(operand, place, 32, base.number === EBP);
   const width = mod === 2 ? 4 : mod;
-  if (!index && base.number !== ESP)
-    return { ...common, mod, rm: base.number, sib: -1, width, absolute: false };
-  const sib = (shift << 6) | ((index ? index.number : 4) << 3) | base.number;
-  return { ...common, mod, rm: 4, sib, width, absolute: false };
+  if (!index && base.number !== ESP) return new Address(32, mod, base.number, -1, width, displacement, section);
+  const sib = index ? (shift << 6) | (index.number << 3) | base.number : (4 << 3) | base.number;
+  return new Address(32, mod, 4, sib, width, displacement, section);
 }

@@ -21,7 +21,14 @@ export class Code {
 
   clear(): void {
     this.length = 0;
-    this.fixups.length = 0;
+    if (this.fixups.length > 0) this.fixups.length = 0;
+  }
+
+  /** Takes bytes that are known already. */
+  set(bytes: Uint8Array): void {
+    this.clear();
+    for (let i = 0; i < bytes.length; i++) this.bytes[i] = bytes[i];
+    this.length = bytes.length;
   }
 
   byte(value: number): void {

@@ -74,7 +74,7 @@ function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: P
     const operand = body.operands[i];
     switch (form.operands[i]) {
       case 'one':
-        if (operand.strict || (!value.unknown && !(value.isScalar && value.n === 1))) return false;
+        if (!value.unknown && !(value.isScalar && value.n === 1)) return false;
         break;
       case 'imm8s':
         if (operand.size !== 8 && !value.unknown && !(value.isScalar && signExtends(value, operandSize)))

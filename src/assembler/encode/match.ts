@@ -38,6 +38,18 @@ class Trial {
   /** Class of a register operand that gives memory its size: 8, 16, 32, or -1 for the operand size. */
   registerSize = 0;
 
+  reset(): void {
+    this.sizes = BITS16 | BITS32;
+    this.unsized = 0;
+    this.registerSize = 0;
+  }
+
+  /** Memory of a fixed size, written or not. */
+  sized(written: number, bits: number): boolean {
+    if (written === 0) this.unsized = bits;
+    return written === 0 || written === bits;
+  }
+
   restrict(size: number): boolean {
     this.sizes &= maskOf(size);
     return this.sizes !== 0;
@@ -47,11 +59,14 @@ class Trial {
 /** All usable encodings in order of preference. `bits` is the mode. */
 export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
   const found: Candidate[] = [];
-  const asked = body.prefixes.find((p) => p.prefix.slot === 'operand')?.prefix.value;
-  for (const form of body.forms) {
-    if (form.operands.length !== body.operands.length) continue;
-    const trial = new Trial();
-    if (!form.operands.every((kind, i) => accepts(kind, body.operands[i], form, trial))) continue;
+  const { operands, prefixes } = body;
+  const asked = prefixes.find((p) => p.prefix.slot === 'operand')?.prefix.value;
+  const trial = new Trial();
+  next: for (const form of body.forms) {
+    if (form.operands.length !== operands.length) continue;
+    trial.reset();
+    for (let i = 0; i < operands.length; i++)
+      if (!accepts(form.operands[i], operands[i], form, trial)) continue next;
     add(form, trial, bits, asked, found);
   }
   return found;
@@ -96,21 +111,19 @@ function accepts(kind: OperandKind, operand: Operand, form: Form, trial: Trial):
 function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boolean {
   const register = operand.register!;
   const general = register.class === 'general' ? register.size : 0;
-  const fixed = (size: number): boolean => {
-    if (general !== size) return false;
-    trial.registerSize = size;
-    return true;
-  };
   switch (kind) {
     case 'r8':
     case 'r8+':
-      return fixed(8);
+      trial.registerSize = 8;
+      return general === 8;
     case 'r16':
     case 'r16+':
-      return fixed(16);
+      trial.registerSize = 16;
+      return general === 16;
     case 'r32':
     case 'r32+':
-      return fixed(32);
+      trial.registerSize = 32;
+      return general === 32;
     case 'rv':
     case 'rv+':
     case 'rmv':
@@ -130,13 +143,14 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
     case 'rr32':
       return general === 32;
     case 'sreg':
-      return register.class === 'segment' && register.name !== 'cs';
+      return register.class === 'segment';
     case 'cr':
       return register.class === 'control';
     case 'dr':
       return register.class === 'debug';
     case 'al':
-      return register.name === 'al' && fixed(8);
+      trial.registerSize = 8;
+      return register.name === 'al';
     default:
       return kind === register.name;
   }
@@ -144,37 +158,29 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
 
 function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: Trial): boolean {
   const far = operand.distance === 'far';
-  const branch = isBranch(form);
   if (far && kind !== 'mfar') return false;
-  const sized = (size: number): boolean => {
-    if (operand.size === 0) trial.unsized = size;
-    return operand.size === 0 || operand.size === size;
-  };
-  const byMode = (): boolean => {
-    if (operand.size === 0) trial.unsized = -1;
-    return operand.size === 0 || trial.restrict(operand.size);
-  };
   switch (kind) {
     case 'rm8':
     case 'm8':
     case 'moffs8':
-      return sized(8);
+      return trial.sized(operand.size, 8);
     case 'rm16':
     case 'm16':
-      return sized(16);
+      return trial.sized(operand.size, 16);
     case 'rm32':
     case 'm32':
-      return sized(32);
+      return trial.sized(operand.size, 32);
     case 'm64':
-      return sized(64);
+      return trial.sized(operand.size, 64);
     case 'm128':
-      return sized(128);
+      return trial.sized(operand.size, 128);
     case 'rmv':
     case 'mv':
     case 'moffsv':
-      return byMode();
+      if (operand.size === 0) trial.unsized = -1;
+      return operand.size === 0 || trial.restrict(operand.size);
     case 'mfar':
-      return branch ? far && (operand.size === 0 || trial.restrict(operand.size)) : true;
+      return isBranch(form) ? far && (operand.size === 0 || trial.restrict(operand.size)) : true;
     case 'm':
     case 'mpair':
     case 'mdesc':

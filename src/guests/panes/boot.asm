@@ -101,5 +101,5 @@ text_welcome:   db "Welcome", 0
 text_clock:     db "Clock", 0
 text_monitor:   db "Monitor", 0
 text_cube:      db "Cube", 0
-text_benchmark: db "Benchmark", 0
+text_benchmark: db "Bench", 0
 text_echo:      db "Echo", 0

@@ -306,7 +306,7 @@ button_set:
 
 ; ---- task bar -------------------------------------------------------------------------------------------------------
 
-BUTTONS_LEFT    equ     46
+BUTTONS_LEFT    equ     50
 BUTTON_WIDTH    equ     46
 
 ; Draws the bar anew and shows it. Keeps all registers.
@@ -334,7 +334,7 @@ taskbar_draw:
         call    draw_fill
         mov     ebx, 1
         mov     ecx, TASKBAR_TOP + 2
-        mov     edx, 43
+        mov     edx, 47
         mov     esi, 11
         xor     al, al
         call    draw_box
@@ -368,7 +368,8 @@ taskbar_draw:
         push    ebx
         add     ebx, 3
         mov     ecx, TASKBAR_TOP + 4
-        lea     edx, [ebp + W_TITLE]
+        mov     edx, [ebp + W_THREAD]
+        mov     edx, [edx + T_NAME]
         mov     esi, INK
         call    draw_text
         pop     ebx

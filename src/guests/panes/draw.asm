@@ -89,14 +89,25 @@ text_width:
         pop     ecx
         ret
 
-; Gives EDI = glyph of letter EAX: its width, then eight rows.
-glyph:  sub     eax, 32
+; Gives EDI = glyph of letter EAX: its width, then eight rows. Bold is every pixel twice; a few letters would fill up
+; and have glyphs of their own. Changes EAX.
+glyph:  test    esi, 0x100
+        jz      .thin
+        mov     edi, 4
+.bold:  cmp     al, [.wide + edi]
+        je      .found
+        dec     edi
+        jns     .bold
+.thin:  sub     eax, 32
         cmp     eax, 96
         jb      .known
         mov     eax, '?' - 32
+        jmp     .known
+.found: lea     eax, [edi + 96]
 .known: lea     edi, [eax + eax * 8]
         add     edi, panes_font
         ret
+.wide:  db      "mwWMQ"
 
 ; Letter EAX at x EBX, y ECX, colour ESI. Moves EBX behind it.
 draw_letter:

@@ -3,19 +3,16 @@
 ; that part to video memory: nothing flickers and nothing is drawn twice.
 
 ; Opens a window for thread EAX: x EBX, y ECX, outer width EDX, outer height ESI, title at EDI (a program's pointer).
-; Gives EAX = window, or carry when there is no room.
+; Gives EAX = window, or carry when there is no room. The place in the table follows the thread's, so that the task bar
+; shows the programs in the same order however they race at the start.
 window_create:
         push    ebp
-        mov     ebp, windows
-.look:  cmp     dword [ebp + W_THREAD], 0
-        je      .free
-        add     ebp, W_SIZE
-        cmp     ebp, windows + WINDOWS * W_SIZE
-        jb      .look
-.full:  stc
-        pop     ebp
-        ret
-.free:  push    edx
+        mov     ebp, eax
+        sub     ebp, threads + 2 * T_SIZE
+        shr     ebp, 6                  ; T_SIZE
+        imul    ebp, ebp, W_SIZE
+        add     ebp, windows
+        push    edx
         imul    edx, esi
         add     edx, 4095
         and     edx, 0xFFFFF000
@@ -23,7 +20,11 @@ window_create:
         cmp     edx, KERNEL_BASE + PIXMAPS_END
         mov     [pixmap_end], edx
         pop     edx
-        ja      .full
+        jbe     .room
+        stc
+        pop     ebp
+        ret
+.room:
         mov     [ebp + W_X], ebx
         mov     [ebp + W_Y], ecx
         mov     [ebp + W_WIDTH], edx
@@ -171,40 +172,41 @@ window_frame:
         sub     esi, 2
         mov     edi, FACE
         call    .ring
-        ; Title bar: a gradient of eight (or four) shades.
-        mov     ebx, FRAME
-        mov     ecx, FRAME
-        mov     esi, TITLE_HEIGHT - FRAME - 1
-        mov     eax, [ebp + W_WIDTH]
-        sub     eax, 2 * FRAME
-        mov     edi, TITLE_ACTIVE
+        ; Title bar: a gradient. Between two shades lies a chequerboard of both, so that eight shades look like fifteen.
+        mov     dword [gradient_shade], TITLE_ACTIVE
+        mov     dword [gradient_steps], 15
         mov     edx, [stack_count]
         cmp     [stack + edx * 4 - 4], ebp
-        mov     edx, eax
-        je      .active
-        mov     edi, TITLE_IDLE
-        shr     eax, 2
-        add     edx, 3
-        shr     edx, 2
-        mov     eax, 4
-        jmp     .shade
-.active:
-        add     edx, 7
-        shr     edx, 3
-        mov     eax, 8
-.shade: push    eax
-        mov     eax, [ebp + W_WIDTH]
-        sub     eax, FRAME
-        sub     eax, ebx
-        cmp     edx, eax
-        jbe     .fits
-        mov     edx, eax
-.fits:  pop     eax
-        call    draw_fill
-        add     ebx, edx
-        inc     edi
-        dec     eax
-        jnz     .shade
+        je      .front
+        mov     dword [gradient_shade], TITLE_IDLE
+        mov     dword [gradient_steps], 7
+.front: mov     ebx, FRAME              ; column
+.column:
+        lea     eax, [ebx - FRAME]
+        mul     dword [gradient_steps]
+        mov     ecx, [ebp + W_WIDTH]
+        sub     ecx, 2 * FRAME
+        div     ecx
+        mov     esi, eax
+        and     esi, 1
+        shr     eax, 1
+        add     eax, [gradient_shade]
+        mov     edi, FRAME
+        imul    edi, [ebp + W_WIDTH]
+        add     edi, [ebp + W_PIXELS]
+        mov     ecx, TITLE_HEIGHT - FRAME - 1
+.row:   mov     edx, ecx
+        xor     edx, ebx
+        and     edx, esi
+        add     edx, eax
+        mov     [edi + ebx], dl
+        add     edi, [ebp + W_WIDTH]
+        loop    .row
+        inc     ebx
+        mov     edx, [ebp + W_WIDTH]
+        sub     edx, FRAME
+        cmp     ebx, edx
+        jb      .column
         ; The line under it, and the title.
         mov     ebx, FRAME
         mov     ecx, TITLE_HEIGHT - 1
@@ -501,6 +503,8 @@ pointer_shape:                          ; 0 nothing, o outline, w white
 windows:        times WINDOWS * W_SIZE db 0
 stack:          times WINDOWS dd 0      ; bottom to top
 stack_count:    dd 0
+gradient_shade: dd 0
+gradient_steps: dd 0
 pixmap_next:    dd KERNEL_BASE + PIXMAPS_PHYSICAL
 pixmap_end:     dd 0
 clip_left:      dd 0

@@ -9,26 +9,25 @@ import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import { vectorName } from '../../trace/exits.ts';
-import { procControls } from './vmcs.ts';
 import type { Fault, VtxGuest } from './vtx-guest.ts';
 
 const TYPE_OF = (info: number): number => (info >>> 8) & 7;
 
 /** SDM vol. 3 table 6-4: #DE, #TS, #NP, #SS, #GP. */
-const isContributory = (vector: number): boolean => vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
+const isContributory = (vector: number): boolean =>
+  vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
 
 /** Takes over the event whose delivery the exit interrupted, to be delivered again. Called at every exit. */
 export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
   const vectoring = vmread(cpu, F.IDT_VECTORING_INFO) | 0;
   guest.event = 0;
-  if (vectoring >= 0) {
-    guest.chain.length = 0;
-    return;
-  }
+  if (vectoring >= 0 || TYPE_OF(vectoring) !== TYPE.hardwareException) guest.chain.length = 0;
+  if (vectoring >= 0) return;
   // Bit 12 is undefined on the way out and reserved on the way in.
   guest.event = vectoring & ~0x1000;
   if (vectoring & INFO_ERROR_CODE) guest.eventErrorCode = vmread(cpu, F.IDT_VECTORING_ERROR_CODE);
-  if (TYPE_OF(vectoring) >= TYPE.softwareInterrupt) guest.eventLength = vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
+  if (TYPE_OF(vectoring) >= TYPE.softwareInterrupt)
+    guest.eventLength = vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
 }
 
 /**
@@ -37,11 +36,22 @@ export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
  * @param errorCode -1 for none
  * @returns false when it was the third: shut the guest down
  */
-export function raiseException(guest: VtxGuest, vector: number, errorCode: number, cause: number, cr2 = 0): boolean {
+export function raiseException(
+  guest: VtxGuest,
+  vector: number,
+  errorCode: number,
+  cause: number,
+  cr2 = 0,
+): boolean {
   const { event, chain, vcpu } = guest;
   const interrupted = event & INFO_VALID && TYPE_OF(event) === TYPE.hardwareException ? event & 0xff : -1;
   if (interrupted >= 0 && chain.length === 0) {
-    chain.push({ vector: interrupted, errorCode: event & INFO_ERROR_CODE ? guest.eventErrorCode : -1, eip: vcpu.eip, cr2: vcpu.cr2 });
+    chain.push({
+      vector: interrupted,
+      errorCode: event & INFO_ERROR_CODE ? guest.eventErrorCode : -1,
+      eip: vcpu.eip,
+      cr2: vcpu.cr2,
+    });
   }
   chain.push({ vector, errorCode, eip: vcpu.eip, cr2 });
   if (interrupted === VECTOR.DF) return false;
@@ -83,7 +93,7 @@ function isInterruptible(cpu: Cpu): boolean {
 function requestWindow(cpu: Cpu, guest: VtxGuest, wanted: boolean): void {
   if (wanted === guest.windowOpen) return;
   guest.windowOpen = wanted;
-  vmwrite(cpu, F.CPU_BASED_VM_EXEC_CONTROL, procControls(cpu) | (wanted ? PROC.interruptWindow : 0));
+  vmwrite(cpu, F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls | (wanted ? PROC.interruptWindow : 0));
 }
 
 const hex8 = (value: number): string => `${(value >>> 0).toString(16).toUpperCase().padStart(8, '0')}h`;

@@ -37,7 +37,8 @@ export const realCr0 = (value: number): number => (value & ~CR0_CACHE) | CR0_FOR
 /** CR4 likewise. */
 export const realCr4 = (value: number): number => (value & CR4_PASSED) | CR4_VMXE;
 
-const PROC_CONTROLS = PROC.hlt | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
+const PROC_CONTROLS =
+  PROC.hlt | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
 
 /** The control word that this processor wants: the wish and the bits that must be 1. */
 function controls(cpu: Cpu, msr: number, wish: number): number {
@@ -45,12 +46,9 @@ function controls(cpu: Cpu, msr: number, wish: number): number {
   return required | wish;
 }
 
-/** Processor-based controls of every guest. */
-export const procControls = (cpu: Cpu): number => controls(cpu, VMX_MSR.proc, PROC_CONTROLS);
-
 /** Makes the guest's VMCS current and fills every field. */
 export function setUpVmcs(cpu: Cpu, monitor: Monitor, guest: VtxGuest, entry: EntryState): void {
-  cpu.memory.write32(guest.vmcs, Number(BigInt.asIntN(31, cpu.msrs.get(VMX_MSR.basic) ?? 0n)));
+  cpu.memory.write32(guest.vmcs, Number(BigInt.asUintN(31, cpu.msrs.get(VMX_MSR.basic) ?? 0n)));
   vmclear(cpu, guest.vmcs);
   vmptrld(cpu, guest.vmcs);
   const write = (encoding: number, value: number): void => {
@@ -67,7 +65,8 @@ type Write = (encoding: number, value: number) => void;
 
 function writeControls(cpu: Cpu, write: Write, guest: VtxGuest): void {
   write(F.PIN_BASED_VM_EXEC_CONTROL, controls(cpu, VMX_MSR.pin, PIN.externalInterrupt | PIN.nmi));
-  write(F.CPU_BASED_VM_EXEC_CONTROL, procControls(cpu));
+  guest.procControls = controls(cpu, VMX_MSR.proc, PROC_CONTROLS);
+  write(F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls);
   write(F.VM_EXIT_CONTROLS, controls(cpu, VMX_MSR.exit, ACKNOWLEDGE_INTERRUPT));
   write(F.VM_ENTRY_CONTROLS, controls(cpu, VMX_MSR.entry, 0));
   write(F.EXCEPTION_BITMAP, EXCEPTIONS);
@@ -94,7 +93,8 @@ function writeHost(write: Write, monitor: Monitor): void {
   write(F.HOST_CR3, monitor.pageDirectory);
   write(F.HOST_CR4, HOST_CR4);
   write(F.HOST_CS_SELECTOR, SELECTOR.hypervisorCode);
-  for (const field of [F.HOST_SS_SELECTOR, F.HOST_DS_SELECTOR, F.HOST_ES_SELECTOR]) write(field, SELECTOR.hypervisorData);
+  for (const field of [F.HOST_SS_SELECTOR, F.HOST_DS_SELECTOR, F.HOST_ES_SELECTOR])
+    write(field, SELECTOR.hypervisorData);
   write(F.HOST_FS_SELECTOR, 0);
   write(F.HOST_GS_SELECTOR, 0);
   write(F.HOST_TR_SELECTOR, SELECTOR.tss);
@@ -119,7 +119,8 @@ function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
   write(F.GUEST_TR_SELECTOR, 0);
   write(F.GUEST_TR_LIMIT, 0xffff);
   write(F.GUEST_TR_AR_BYTES, BUSY_TSS);
-  for (const field of [F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT]) write(field, 0);
+  for (const field of [F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT])
+    write(field, 0);
   const { cr0, cr4 } = guest.shadow.control;
   write(F.CR0_READ_SHADOW, cr0);
   write(F.GUEST_CR0, realCr0(cr0));

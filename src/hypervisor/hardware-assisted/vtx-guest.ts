@@ -1,7 +1,8 @@
 // What the hypervisor keeps for a guest under VT-x beside its VMCS: shadow tables, virtual board, the event that the next
 // entry has to inject, and the registers that the VMCS has no field for.
-import type { Board } from '../../machine/devices/board.ts';
+
 import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
+import type { Board } from '../../machine/devices/board.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
@@ -29,7 +30,8 @@ export class VtxGuest {
   event = 0;
   eventErrorCode = 0;
   eventLength = 0;
-  /** Interrupt-window exiting is on. */
+  /** Processor-based controls without the interrupt window; and whether that is asked for now. */
+  procControls = 0;
   windowOpen = false;
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;

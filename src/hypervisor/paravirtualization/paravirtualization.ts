@@ -5,8 +5,8 @@ import { ImageError } from '../../images/image.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
 import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
-import { DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
-import { Vendor } from '../../trace/events.ts';
+import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.ts';
+import { Kind, Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { ENTRY_BASE, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
@@ -26,6 +26,7 @@ import { PvTime } from './time.ts';
 
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
 const ERROR_IDT = 2;
+const EFLAGS_IF = 0x200;
 
 export class Paravirtualization implements Technique {
   readonly name = 'paravirtualization';
@@ -54,7 +55,26 @@ export class Paravirtualization implements Technique {
     this.time = new PvTime(hypervisor, this.events);
     const tables = new PageTables(hypervisor, this.types, this.access);
     this.privileged = new PrivilegedOps(hypervisor, this.access, tables);
+    hypervisor.cpu.watcher = (i, got, expected) => this.watch(i, got, expected);
     this.hypercalls = new Hypercalls({ hypervisor, access: this.access, tables, descriptors: this.descriptors, events: this.events, console: this.console, time: this.time });
+  }
+
+  /**
+   * The watcher that the guest cannot see: a sensitive instruction ran at ring 1 without a trap. On bare hardware PUSHF and
+   * POPF would have read and set the guest's own interrupt flag, which here is the upcall mask.
+   */
+  private watch(i: Instruction, got: number, expected: number): void {
+    const pv = this.loaded;
+    if (!pv) return;
+    const virtualIf = pv.upcallMask ? 0 : EFLAGS_IF;
+    const { operation } = i.form;
+    let had = got;
+    let wanted = expected;
+    if (operation === 'popf') had = (got & ~EFLAGS_IF) | virtualIf;
+    else if (operation === 'pushf') wanted = (expected & ~EFLAGS_IF) | virtualIf;
+    if (had === wanted) return;
+    const { recorder, cpu } = this.hypervisor.pc;
+    recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, had, wanted);
   }
 
   private of(domain: Domain): PvDomain {

@@ -104,7 +104,7 @@ export class CannedWorker implements Port {
       eventSeqs[n] = this.sent + Math.floor((n * count) / taken);
       this.recorder.copy(eventSeqs[n], eventSeqs[n] + 1, events, n);
     }
-    const texts = this.texts(this.sent, this.visible);
+    const texts = this.texts(this.frames === 1 ? 0 : this.sent, this.visible);
     this.sent = this.visible;
     const now = performance.now();
     const tables = now - this.lastTables > 250;

@@ -166,13 +166,13 @@ clock_face:
 ; AL = step of 256 (0 is up, clockwise), EDX = distance from the middle: gives EBX, ECX.
 clock_point:
         movzx   ebx, al
-        movsx   ecx, byte [ebx + clock_sine USER]
+        movsx   ecx, byte [ebx + turn USER]
         imul    ecx, edx
         add     ecx, 64
         sar     ecx, 7
         add     ecx, CLOCK_X
         add     bl, 64
-        movsx   ebx, byte [ebx + clock_sine USER]
+        movsx   ebx, byte [ebx + turn USER]
         imul    ebx, edx
         add     ebx, 64
         sar     ebx, 7
@@ -211,5 +211,3 @@ clock_thin:
 clock_window:   dd 246, 5, 65, 78, clock_title USER
 clock_title:    db "Clock", 0
 clock_months:   db "JanFebMarAprMayJunJulAugSepOctNovDec"
-clock_sine:
-%include "panes/sine-values.inc"

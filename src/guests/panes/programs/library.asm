@@ -157,3 +157,7 @@ number_right:
 rest:   xor     ebx, ebx
         sys     SYS_WAIT
         jmp     rest
+
+; One turn of the sine.
+turn:
+%include "panes/sine-values.inc"

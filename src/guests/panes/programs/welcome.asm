@@ -13,7 +13,7 @@ welcome_main:
         mov     esi, 1
         mov     edi, GREY
         sys     SYS_FILL
-        ; the four panes, three times as large as on the task bar would be too much: 4 x 4 blocks
+        ; the four panes
         mov     ebp, welcome_logo USER
         mov     edx, 6
         mov     esi, 6
@@ -51,26 +51,28 @@ welcome_logo:
 welcome_lines:
         welcome_line welcome_1, 22, 5, INK + 0x100
         welcome_line welcome_2, 5, 22, INK
-        welcome_line welcome_3, 5, 31, INK
-        welcome_line welcome_4, 5, 44, BLUE + 0x100
-        welcome_line welcome_5, 44, 44, INK
-        welcome_line welcome_6, 5, 53, BLUE + 0x100
-        welcome_line welcome_7, 44, 53, INK
-        welcome_line welcome_8, 5, 62, BLUE + 0x100
-        welcome_line welcome_9, 44, 62, INK
-        welcome_line welcome_10, 5, 71, BLUE + 0x100
-        welcome_line welcome_11, 44, 71, INK
+        welcome_line welcome_3, 5, 36, BLUE + 0x100
+        welcome_line welcome_4, 48, 36, INK
+        welcome_line welcome_5, 5, 45, BLUE + 0x100
+        welcome_line welcome_6, 48, 45, INK
+        welcome_line welcome_7, 5, 54, BLUE + 0x100
+        welcome_line welcome_8, 48, 54, INK
+        welcome_line welcome_9, 5, 63, BLUE + 0x100
+        welcome_line welcome_10, 48, 63, INK
+        welcome_line welcome_11, 5, 72, BLUE + 0x100
+        welcome_line welcome_12, 48, 72, INK
         dd      0
 welcome_window: dd 5, 5, 128, 82, welcome_title USER
 welcome_title:  db "Welcome", 0
 welcome_1:      db "Panes 1.0", 0
-welcome_2:      db "All the ports, all the rings,", 0
-welcome_3:      db "all mine.", 0
-welcome_4:      db "Arrows", 0
-welcome_5:      db "move the pointer", 0
-welcome_6:      db "Space", 0
-welcome_7:      db "press, hold to drag", 0
-welcome_8:      db "Tab, B", 0
-welcome_9:      db "window, benchmark", 0
-welcome_10:     db "Q", 0
-welcome_11:     db "shut down", 0
+welcome_2:      db "All the rings are mine.", 0
+welcome_3:      db "Arrows", 0
+welcome_4:      db "move the pointer", 0
+welcome_5:      db "Space", 0
+welcome_6:      db "press and drag", 0
+welcome_7:      db "Tab", 0
+welcome_8:      db "next window", 0
+welcome_9:      db "B", 0
+welcome_10:     db "benchmark", 0
+welcome_11:     db "Q", 0
+welcome_12:     db "shut down", 0

@@ -35,10 +35,8 @@ function popf(cpu: Cpu, i: Instruction): void {
   moveStackPointer(cpu, wide ? 4 : 2);
   setFlags(cpu, merged);
   cpu.attention |= Attention.event;
-  if (cpu.watcher !== null && isDeprivileged(cpu)) {
-    const expected = mergeFlags(old, image, 0, wide);
-    if (expected !== merged) cpu.watcher(i, merged, expected);
-  }
+  // Even when nothing differs here: only the hypervisor knows what the guest's virtual IF is.
+  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, merged, mergeFlags(old, image, 0, wide));
 }
 
 /** CLI and STI: #GP(0) when the privilege does not reach IOPL. */

@@ -36,8 +36,6 @@ export class Case {
 
   constructor(random: Random) {
     for (let r = 0; r < 8; r++) this.regs[r] = random.value();
-    // The signal stack of native.c lies there.
-    if (this.regs[4] >>> 16 === 0x20) this.regs[4] = 0;
     this.flags = random.word() & STATUS;
     for (const window of [this.data, this.stack]) {
       const view = new DataView(window.buffer);

@@ -16,7 +16,11 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum { CODE = 0x100000, DATA = 0x110000, STACK = 0x120000, LINEAR_FS = 0x110100, SIGNAL_STACK = 0x200000, SEGMENT = 0x10000 };
+#ifndef SS_AUTODISARM
+#define SS_AUTODISARM (1u << 31)
+#endif
+
+enum { CODE = 0x100000, DATA = 0x110000, STACK = 0x120000, LINEAR_FS = 0x110100, SEGMENT = 0x10000 };
 enum { START = 0x800, WINDOW = 0x4000, BYTES = 128, MARGIN = 512 };
 enum { CS32, CS16, DS32, SS32, SS16, FS32 };
 enum { CODE16 = 1, STACK16 = 2 };
@@ -40,6 +44,7 @@ static const uint32_t STATUS = 0xcd5;
 static FILE *in, *out;
 static Case current;
 static int running;
+static uint8_t alternate[65536];
 
 static uint32_t selector(int entry) { return entry << 3 | 7; }
 
@@ -109,15 +114,14 @@ int main(int argc, char **argv) {
   map(CODE);
   map(DATA);
   map(STACK);
-  map(SIGNAL_STACK);
   segment(CS32, CODE, 1, 1);
   segment(CS16, CODE, 0, 1);
   segment(DS32, DATA, 1, 0);
   segment(SS32, STACK, 1, 0);
   segment(SS16, STACK, 0, 0);
   segment(FS32, LINEAR_FS, 1, 0);
-  // No case has its ESP in there: Linux would take the trap for one within a signal.
-  stack_t s = {.ss_sp = (void *)SIGNAL_STACK, .ss_size = SEGMENT};
+  // A case may have any ESP, also one that looks as if a signal were being handled already: hence AUTODISARM.
+  stack_t s = {.ss_sp = alternate, .ss_size = sizeof alternate, .ss_flags = (int)SS_AUTODISARM};
   sigaltstack(&s, 0);
   struct sigaction a = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
   int signals[] = {SIGTRAP, SIGFPE, SIGSEGV, SIGBUS, SIGILL};

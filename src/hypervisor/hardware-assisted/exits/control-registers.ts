@@ -1,0 +1,96 @@
+// CR_ACCESS (SDM vol. 3 table 27-3): the guest's CR0, CR3 and CR4 are what it believes (read shadows, shadow.control);
+// what the processor holds is chosen here.
+import { VECTOR } from '../../../machine/cpu/fault.ts';
+import { CR_ACCESS } from '../../../machine/cpu/vmx/exit-reasons.ts';
+import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
+import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
+import { Emulated } from '../../../trace/events.ts';
+import type { Resume } from '../../technique.ts';
+import { CR4_KNOWN, realCr0, realCr4 } from '../vmcs.ts';
+import type { ExitContext } from './context.ts';
+
+const PE = 1,
+  TS = 8,
+  ET = 0x10,
+  NW = 0x20000000,
+  CD = 0x40000000,
+  PG = 0x80000000;
+/** Bits of CR0 that exist. */
+const CR0_KNOWN = 0xe005003f;
+/** The guest changes these without asking, so the processor has their truth. */
+const CR0_GUESTS = 0xe;
+
+export function crAccess(c: ExitContext): Resume {
+  const q = c.exit.qualification;
+  const cr = q & 15;
+  const register = (q >>> 8) & 15;
+  switch ((q >>> 4) & 3) {
+    case CR_ACCESS.toCr:
+      return write(c, cr, c.register(register));
+    case CR_ACCESS.fromCr:
+      return readCr3(c, register);
+    case CR_ACCESS.clts:
+      c.emulated(Emulated.clts);
+      return setCr0(c, guestCr0(c) & ~TS);
+    default: {
+      // LMSW reaches PE, MP, EM, TS and cannot clear PE.
+      const source = q >>> 16;
+      c.emulated(Emulated.lmsw, 0, source, 2);
+      return setCr0(c, (guestCr0(c) & ~0xe) | (source & 0xf));
+    }
+  }
+}
+
+function write(c: ExitContext, cr: number, value: number): Resume {
+  const { control } = c.guest.shadow;
+  switch (cr) {
+    case 0:
+      c.emulated(Emulated.crWrite, 0, value, 4, guestCr0(c));
+      return setCr0(c, value);
+    case 3:
+      c.emulated(Emulated.crWrite, 3, value, 4, control.cr3);
+      // PWT and PCD exist beside the address.
+      c.guest.shadow.loadCr3(value & 0xfffff018);
+      return c.skip();
+    case 4:
+      c.emulated(Emulated.crWrite, 4, value, 4, control.cr4);
+      return setCr4(c, value);
+    default:
+      return c.raise(VECTOR.UD, -1);
+  }
+}
+
+/** CR0 as the guest sees it now. */
+function guestCr0(c: ExitContext): number {
+  return (c.guest.shadow.control.cr0 & ~CR0_GUESTS) | (vmread(c.cpu, F.GUEST_CR0) & CR0_GUESTS);
+}
+
+function setCr0(c: ExitContext, wanted: number): Resume {
+  const value = (wanted & CR0_KNOWN) | ET;
+  if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) return c.raise(VECTOR.GP, 0);
+  if (!(value & PE)) {
+    return c.crash(
+      'the guest switched to real mode: first-generation VT-x runs protected mode only (CR0.PE is fixed to 1). Run this guest on the bare machine (native)',
+    );
+  }
+  c.guest.shadow.loadCr0(value);
+  vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
+  vmwrite(c.cpu, F.GUEST_CR0, realCr0(value));
+  return c.skip();
+}
+
+function setCr4(c: ExitContext, value: number): Resume {
+  if (value & ~CR4_KNOWN) return c.raise(VECTOR.GP, 0);
+  c.guest.shadow.loadCr4(value);
+  vmwrite(c.cpu, F.CR4_READ_SHADOW, value);
+  vmwrite(c.cpu, F.GUEST_CR4, realCr4(value));
+  return c.skip();
+}
+
+function readCr3(c: ExitContext, register: number): Resume {
+  const { cr3 } = c.guest.shadow.control;
+  if (register === 4) vmwrite(c.cpu, F.GUEST_RSP, cr3);
+  else c.vcpu.regs[register] = cr3;
+  c.emulated(Emulated.crRead, 3, cr3);
+  return c.skip();
+}

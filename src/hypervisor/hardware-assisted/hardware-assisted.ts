@@ -1,0 +1,198 @@
+// Hardware assistance by first-generation Intel VT-x, with shadow paging, in the style of Xen 3.0 (2005): an unmodified
+// guest runs at ring 0 of VMX non-root operation; what the VMCS names leaves to the handlers in exits/.
+import { type EntryState, placeImage } from '../../images/boot.ts';
+import { type Image, ImageError } from '../../images/image.ts';
+import { getFlags } from '../../machine/cpu/flags.ts';
+import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { REVISION_IDENTIFIER } from '../../machine/cpu/vmx/layout.ts';
+import { vmlaunch, vmptrld, vmread, vmresume, vmwrite, vmxon } from '../../machine/cpu/vmx/operations.ts';
+import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
+import { Vendor } from '../../trace/events.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import { peekGuest } from '../guest-walk.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { keepInterruptedEvent, prepareEvents } from './events.ts';
+import { ExitContext } from './exits/context.ts';
+import { handleExit } from './exits/handlers.ts';
+import { guestRegisters } from './registers.ts';
+import { virtualBoard } from './virtual-board.ts';
+import { CR4_VMXE, setUpVmcs } from './vmcs.ts';
+import { VtxGuest } from './vtx-guest.ts';
+
+/** CR0 that a boot loader leaves, as the guest sees it: PE and ET. */
+const BOOT_CR0 = 0x11;
+/** Exits at which no instruction has a length. */
+const WITHOUT_LENGTH = new Set<number>([
+  EXIT.exceptionOrNmi,
+  EXIT.externalInterrupt,
+  EXIT.interruptWindow,
+  EXIT.tripleFault,
+]);
+
+export class HardwareAssisted implements Technique {
+  readonly name = 'vt-x';
+  readonly kernelRing = 0;
+  readonly nonRoot = true;
+  private readonly guests = new Map<Domain, VtxGuest>();
+  private readonly entries = new Map<VtxGuest, EntryState>();
+  /** Whose VMCS is current and whose debug registers are in the processor. */
+  private loaded: VtxGuest | null = null;
+
+  constructor(private readonly hypervisor: Hypervisor) {}
+
+  private of(domain: Domain): VtxGuest {
+    return this.guests.get(domain)!;
+  }
+
+  prepare(domain: Domain, image: Image, options: BootOptions): void {
+    if (image.kind === 'xen')
+      throw new ImageError(
+        `${image.name}: is ported to Xen and needs its hypercalls. Run it by paravirtualization`,
+      );
+    if (image.bits === 16) {
+      throw new ImageError(
+        `${image.name}: is ${image.description}, which starts in real mode, and first-generation VT-x cannot run that (CR0.PE is fixed to 1). Run it on the bare machine (native)`,
+      );
+    }
+    const { memory } = domain;
+    const video = VIDEO_BASE >>> 12;
+    const afterVideo = (VIDEO_BASE + VIDEO_SIZE) >>> 12;
+    if (memory.pages <= afterVideo)
+      throw new ImageError(`${image.name}: a PC needs at least 1 MiB of memory`);
+    memory.populate(0, video);
+    memory.populate(video, afterVideo - video, true);
+    memory.populate(afterVideo, memory.pages - afterVideo);
+
+    const frame = this.hypervisor.frames.allocate(OWNER_HYPERVISOR);
+    const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain), frame);
+    this.guests.set(domain, guest);
+    domain.board = guest.board;
+    const entry = placeImage(image, options, memory);
+    guest.shadow.loadCr0(BOOT_CR0);
+    guest.vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp]);
+    guest.vcpu.eip = entry.eip;
+    guest.tscOffset = -this.hypervisor.now;
+    this.entries.set(guest, entry);
+  }
+
+  /** What a hypervisor does once on each processor: CR4.VMXE, a VMXON region, VMXON. */
+  private enableVmx(): void {
+    const { cpu, frames, pc } = this.hypervisor;
+    if (cpu.vmx?.operation) return;
+    const region = frames.allocate(OWNER_HYPERVISOR) * 4096;
+    pc.memory.write32(region, REVISION_IDENTIFIER);
+    cpu.cr4 |= CR4_VMXE;
+    if (vmxon(cpu, region) !== 0) throw new Error('VMXON failed');
+  }
+
+  /** Puts this guest's state under the processor. */
+  private load(guest: VtxGuest): void {
+    const { cpu, monitor } = this.hypervisor;
+    this.enableVmx();
+    if (guest.prepared) vmptrld(cpu, guest.vmcs);
+    else {
+      setUpVmcs(cpu, monitor, guest, this.entries.get(guest)!);
+      this.entries.delete(guest);
+    }
+    for (const n of [0, 1, 2, 3, 6]) cpu.dr[n] = guest.debugRegisters[n];
+    this.loaded = guest;
+  }
+
+  enter(vcpu: Vcpu): number {
+    const guest = this.of(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    if (this.loaded !== guest) this.load(guest);
+    const { root } = guest.shadow;
+    if (root !== guest.loadedRoot) {
+      vmwrite(cpu, F.GUEST_CR3, root);
+      guest.loadedRoot = root;
+    }
+    const injected = prepareEvents(cpu, guest);
+    cpu.regs.set(vcpu.regs);
+    cpu.cr2 = vcpu.cr2;
+    const error = guest.launched ? vmresume(cpu) : vmlaunch(cpu);
+    if (error !== 0)
+      throw new Error(
+        `${guest.launched ? 'VMRESUME' : 'VMLAUNCH'} failed with VM-instruction error ${error}`,
+      );
+    guest.launched = true;
+    return injected;
+  }
+
+  leave(vcpu: Vcpu): Exit {
+    const guest = this.of(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    vcpu.regs.set(cpu.regs);
+    vcpu.cr2 = cpu.cr2;
+    const reason = vmread(cpu, F.VM_EXIT_REASON);
+    const basic = reason & 0xffff;
+    const qualification = vmread(cpu, F.EXIT_QUALIFICATION) | 0;
+    vcpu.eip = vmread(cpu, F.GUEST_RIP);
+    vcpu.cpl = (vmread(cpu, F.GUEST_SS_AR_BYTES) >>> 5) & 3;
+    keepInterruptedEvent(cpu, guest);
+    const instructionLength = WITHOUT_LENGTH.has(basic) ? 0 : vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
+    let detail = 0;
+    if (basic === EXIT.exceptionOrNmi || basic === EXIT.externalInterrupt)
+      detail = vmread(cpu, F.VM_EXIT_INTR_INFO) | 0;
+    else if (basic === EXIT.msrRead || basic === EXIT.msrWrite) detail = vcpu.regs[1];
+    return {
+      vendor: Vendor.vmx,
+      reason: reason | 0,
+      qualification,
+      detail,
+      instructionLength,
+      eip: vcpu.eip,
+    };
+  }
+
+  handle(vcpu: Vcpu, exit: Exit): Resume {
+    return handleExit(new ExitContext(this.hypervisor, this.of(vcpu.domain), vcpu, exit));
+  }
+
+  pendingEvent(vcpu: Vcpu): boolean {
+    const guest = this.of(vcpu.domain);
+    return guest.interruptible && guest.board.pic.pending();
+  }
+
+  nextDeadline(domain: Domain): number {
+    return this.of(domain).board.nextDeadline();
+  }
+
+  advance(domain: Domain, now: number): void {
+    this.of(domain).board.advance(now);
+  }
+
+  switchedAway(vcpu: Vcpu): void {
+    const guest = this.guests.get(vcpu.domain);
+    if (!guest || this.loaded !== guest) return;
+    guest.debugRegisters.set(this.hypervisor.cpu.dr);
+    this.loaded = null;
+  }
+
+  translate(vcpu: Vcpu, linear: number): number {
+    const guest = this.of(vcpu.domain);
+    const physical = peekGuest(guest.domain.memory, guest.shadow.control, linear);
+    return physical < 0 ? -1 : guest.domain.memory.toMachine(physical);
+  }
+
+  registers(vcpu: Vcpu): Record<string, number> {
+    const { cpu } = this.hypervisor;
+    const guest = this.of(vcpu.domain);
+    const running = this.loaded === guest && cpu.intercepts !== null;
+    return guestRegisters(guest, running ? cpu : null, running ? getFlags(cpu) : 0);
+  }
+
+  destroy(domain: Domain): void {
+    const guest = this.guests.get(domain);
+    if (!guest) return;
+    // The region may still be the silicon's current VMCS; it is not touched any more before another one is loaded.
+    if (this.loaded === guest) this.loaded = null;
+    guest.shadow.release();
+    this.hypervisor.frames.release(guest.vmcs >>> 12);
+    this.guests.delete(domain);
+    this.entries.delete(guest);
+  }
+}
