@@ -125,7 +125,7 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
   }
 }
 
-const VARIATIONS = 24;
+const VARIATIONS = Number(process.env.FORMS_N ?? 24);
 
 function linesFor(form: Form, bits: 16 | 32): string[] {
   const pick = chooser(form.id * 2 + bits);

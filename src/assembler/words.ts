@@ -22,7 +22,7 @@ export interface Mnemonic {
   readonly forms: readonly Form[];
 }
 /** Prefixes fill slots; two in one slot conflict. The slots are emitted in this order. */
-export type PrefixSlot = 'rep' | 'lock' | 'segment' | 'operand' | 'address';
+export type PrefixSlot = 'wait' | 'rep' | 'lock' | 'segment' | 'operand' | 'address';
 export interface Prefix {
   readonly type: 'prefix';
   readonly name: string;
@@ -74,6 +74,9 @@ export const MNEMONIC_NAMES: readonly string[] = [...formsByMnemonic.keys()];
 function prefixes(slot: PrefixSlot, entries: Record<string, number>): void {
   for (const [name, value] of Object.entries(entries)) WORDS.set(name, { type: 'prefix', name, slot, value });
 }
+// FWAIT is a prefix to NASM: it comes out before all others.
+const [wait] = formsByMnemonic.get('wait') ?? [];
+if (wait) prefixes('wait', { wait: wait.opcode, fwait: wait.opcode });
 prefixes('rep', { rep: 0xf3, repe: 0xf3, repz: 0xf3, repne: 0xf2, repnz: 0xf2 });
 prefixes('lock', { lock: 0xf0 });
 prefixes('operand', { o16: 16, o32: 32 });

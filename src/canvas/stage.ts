@@ -249,7 +249,7 @@ export class Stage {
     let entry = this.stories.get(id);
     if (!entry) this.stories.set(id, (entry = { story: new Story(), y: 0, age: 0 }));
     entry.story.tell(event, cue.meaning);
-    entry.y = (path[1] + path[7]) / 2;
+    entry.y = path[7];
     entry.age = 0;
     this.tellStories();
   }

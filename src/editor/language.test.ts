@@ -12,25 +12,23 @@ import { SourceLine } from '../assembler/source.ts';
 import { NUMBER, STRING } from '../assembler/token.ts';
 import { MNEMONICS, REGISTERS } from '../machine/isa/describe.ts';
 import { plainPrivilege } from './classify.ts';
-import { listingGrammar, sourceGrammar } from './language.ts';
+import { sourceGrammar } from './language.ts';
 
 interface Tokenized {
   tokens: { offset: number; type: string }[];
   endState: unknown;
 }
 const configuration = { getValue: () => 20_000, onDidChangeConfiguration: () => ({ dispose() {} }) };
-const tokenizerOf = (grammar: unknown) =>
-  new MonarchTokenizer(null, null, 'test', compile('test', grammar), configuration) as {
-    getInitialState(): unknown;
-    tokenize(line: string, hasEol: boolean, state: unknown): Tokenized;
-  };
-const source = tokenizerOf(sourceGrammar());
+const source: {
+  getInitialState(): unknown;
+  tokenize(line: string, hasEol: boolean, state: unknown): Tokenized;
+} = new MonarchTokenizer(null, null, 'test', compile('test', sourceGrammar()), configuration);
 
 /** `[text, type]` of each token but white space, all lines in one go. */
-function tokens(text: string, tokenizer = source): [string, string][] {
-  let state = tokenizer.getInitialState();
+function tokens(text: string): [string, string][] {
+  let state = source.getInitialState();
   return text.split('\n').flatMap((line) => {
-    const result = tokenizer.tokenize(line, true, state);
+    const result = source.tokenize(line, true, state);
     state = result.endState;
     return result.tokens
       .map((token, n): [string, string] => [
@@ -133,16 +131,6 @@ describe('lines', () => {
     expect(tokens('db `a\\n\\x41`').map(([part]) => part)).toContain('\\n\\x41');
     expect(tokens('db "open\n nop').map(([, type]) => type)).toEqual(['data', 'string.invalid', 'mnemonic.innocuous']);
     expect(tokens('db `open\n nop').at(-1)).toEqual(['nop', 'mnemonic.innocuous']);
-  });
-
-  it('a listing begins with bytes', () => {
-    expect(tokens('55 89 e5   mov cr3, eax', tokenizerOf(listingGrammar()))).toEqual([
-      ['55 89 e5', 'bytes'],
-      ['mov', 'mnemonic.privileged'],
-      ['cr3', 'register'],
-      [',', 'operator'],
-      ['eax', 'register'],
-    ]);
   });
 });
 

@@ -1,5 +1,5 @@
 // The colours of source code: a Monarch grammar made from the instruction table, so that each mnemonic wears its privilege
-// class. Two languages: NASM's dialect, and the listing of a sealed image (bytes first, then the instruction).
+// class. The listing of a sealed image uses it too.
 // NASM manual "The NASM Language"; Monarch: Monaco's own tokenizer format. No Monaco at run time here.
 import type { languages } from 'monaco-editor/editor';
 import { MNEMONICS, REGISTERS } from '../machine/isa/describe.ts';
@@ -9,7 +9,6 @@ import { plainPrivilege, specialForms } from './classify.ts';
 import { wordsOf } from './vocabulary.ts';
 
 export const LANGUAGE = 'ringside-asm';
-export const LISTING_LANGUAGE = 'ringside-listing';
 
 /** Token types, as themes name them. */
 export const TOKENS = {
@@ -32,7 +31,6 @@ export const TOKENS = {
   name: 'name',
   here: 'here',
   operator: 'operator',
-  bytes: 'bytes',
 } as const;
 
 type Rule = languages.IMonarchLanguageRule;
@@ -150,11 +148,6 @@ function statementCases(): Record<string, languages.IMonarchLanguageAction> {
   return Object.fromEntries(
     Object.entries(wordCases(TOKENS.macro)).map(([list, token]) => [list, { token, next: '@pop' }]),
   );
-}
-
-/** The grammar of the listing of an image: `55 89 e5   push ebp`. */
-export function listingGrammar(): languages.IMonarchLanguage {
-  return { ...wordLists(), tokenizer: { root: [[/^(?:[\da-f]{2} ?)+/, TOKENS.bytes], ...anywhere()], escaped: [[/^/, { token: '', next: '@pop' }]] } };
 }
 
 /** Comments, brackets and words for the editor's own commands. */

@@ -70,7 +70,6 @@ export function themeOf(scheme: Scheme): editor.IStandaloneThemeData {
       rule(TOKENS.unclosed, p.danger),
       rule(TOKENS.comment, blend(p.dim, p.panel, 0.15)),
       rule(TOKENS.operator, p.dim),
-      rule(TOKENS.bytes, blend(p.dim, p.panel, 0.1)),
     ],
     colors: {
       'editor.background': p.panel,

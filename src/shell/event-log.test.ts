@@ -23,7 +23,7 @@ const all = () => true;
 describe('the log', () => {
   it('keeps what frames bring, and knows what is missing between', () => {
     const take = packed(100);
-    const log = new EventLog();
+    const log = new EventLog(new Director());
     for (const [from, to] of [[0, 3], [10, 12]]) {
       const { words, seqs } = take(from, to);
       log.append(words, seqs);
@@ -33,7 +33,7 @@ describe('the log', () => {
 
   it('closes a gap with a window that was asked for', () => {
     const take = packed(100);
-    const log = new EventLog();
+    const log = new EventLog(new Director());
     for (const [from, to] of [[0, 3], [10, 12]]) log.append(take(from, to).words, take(from, to).seqs);
     log.insert(take(2, 11).words, 2);
     expect(log.rows(all).map((r) => r.event.seq)).toEqual(Array.from({ length: 12 }, (_, n) => n));
@@ -44,14 +44,14 @@ describe('the log', () => {
 
   it('is bounded', () => {
     const take = packed(9000);
-    const log = new EventLog();
+    const log = new EventLog(new Director());
     for (let n = 0; n < 9000; n += 100) log.append(take(n, n + 100).words, take(n, n + 100).seqs);
     expect(log.size).toBe(LOG_CAPACITY);
     expect(log.find(8999)).toBeDefined();
   });
 
   it('counts what a filter leaves out only when it is not known', () => {
-    const log = new EventLog();
+    const log = new EventLog(new Director());
     log.append(packed(20)(0, 20).words, packed(20)(0, 20).seqs);
     expect(log.rows((e) => e.domain === 1).every((r) => r.missing === 0)).toBe(true);
   });
@@ -62,14 +62,16 @@ describe('the filter', () => {
   director.setColumns([{ id: 0, name: 'a', technique: 'vt-x', kernelRing: 0, nonRoot: true }]);
   const exit = { seq: 0, time: 0, kind: Kind.exit, domain: 0, vcpu: 0, eip: 0, a: 10, b: 0, c: 0, d: 2, e: Vendor.vmx, cost: 0 };
 
+  const cue = director.cue(exit);
+
   it('chooses by domain, meaning, boundary and place', () => {
-    expect(passes(EVERYTHING, exit, director)).toBe(true);
-    expect(passes({ ...EVERYTHING, domain: 1 }, exit, director)).toBe(false);
-    expect(passes({ ...EVERYTHING, meanings: ['exit'] }, exit, director)).toBe(true);
-    expect(passes({ ...EVERYTHING, meanings: ['hypercall'] }, exit, director)).toBe(false);
-    expect(passes({ ...EVERYTHING, boundary: 'kernelHypervisor' }, exit, director)).toBe(true);
-    expect(passes({ ...EVERYTHING, boundary: 'userKernel' }, exit, director)).toBe(false);
-    expect(passes({ ...EVERYTHING, place: 'serial' }, exit, director)).toBe(false);
+    expect(passes(EVERYTHING, exit, cue)).toBe(true);
+    expect(passes({ ...EVERYTHING, domain: 1 }, exit, cue)).toBe(false);
+    expect(passes({ ...EVERYTHING, meanings: ['exit'] }, exit, cue)).toBe(true);
+    expect(passes({ ...EVERYTHING, meanings: ['hypercall'] }, exit, cue)).toBe(false);
+    expect(passes({ ...EVERYTHING, boundary: 'kernelHypervisor' }, exit, cue)).toBe(true);
+    expect(passes({ ...EVERYTHING, boundary: 'userKernel' }, exit, cue)).toBe(false);
+    expect(passes({ ...EVERYTHING, place: 'serial' }, exit, cue)).toBe(false);
   });
 
   it('treats all meanings, and none, as no filter', () => {

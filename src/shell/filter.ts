@@ -1,5 +1,5 @@
-// Which events the list shows: by domain, by meaning, by boundary. Pure; the director says what an event means.
-import type { Director } from '../canvas/director.ts';
+// Which events the list shows: by domain, by meaning, by boundary. Pure; the cue says what an event means.
+import type { Cue } from '../canvas/director.ts';
 import type { Meaning } from '../canvas/meanings.ts';
 import { type Boundary, boundaryBetween, type Place } from '../canvas/places.ts';
 import type { TraceEvent } from '../trace/events.ts';
@@ -21,10 +21,9 @@ export function isEverything(filter: Filter): boolean {
 }
 
 /** True when the list shows the event. An event without a mark on the stage has no meaning, boundary or place. */
-export function passes(filter: Filter, event: TraceEvent, director: Director): boolean {
+export function passes(filter: Filter, event: TraceEvent, cue: Cue | null): boolean {
   if (filter.domain !== null && event.domain !== filter.domain) return false;
   if (!filter.meanings && !filter.boundary && !filter.place) return true;
-  const cue = director.cueAlone(event);
   if (!cue) return false;
   if (filter.meanings && !filter.meanings.includes(cue.meaning)) return false;
   if (filter.boundary && boundaryBetween(cue.from.place, cue.to.place) !== filter.boundary) return false;

@@ -5,7 +5,7 @@ import type { Scheme } from '../canvas/palette.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import type { Client } from '../worker/client.ts';
 import type {
-  Diagnostic, DomainInfo, DomainState, ExitRow, Explanation, Frame, FromWorker, HostInfo, Places, SourceFile, Speed, StepUnit,
+  Diagnostic, DomainInfo, DomainState, ExitRow, Explanation, Frame, FromWorker, HostInfo, Places, Screen, SourceFile, Speed, StepUnit,
   TechniqueName,
 } from '../worker/protocol.ts';
 import { EventLog, type LogRow } from './event-log.ts';
@@ -48,6 +48,7 @@ interface DomainOutput {
   exits: ExitRow[];
   console: TextTail;
   serial: TextTail;
+  screen: Screen | null;
 }
 
 const PUBLISH_EVERY = 100;
@@ -87,8 +88,8 @@ export class Store implements PageApi {
   pointed = $state.raw<PointTarget | null>(null);
 
   frame: Frame | null = null;
-  readonly director = new Director();
-  readonly log = new EventLog();
+  private readonly director = new Director();
+  readonly log = new EventLog(this.director);
   private client: Client | null = null;
   private readonly outputs = new Map<number, DomainOutput>();
   private readonly listeners = new Map<string, Set<AnyListener>>();
@@ -210,6 +211,11 @@ export class Store implements PageApi {
     return this.outputs.get(domain)?.[channel].toString() ?? '';
   }
 
+  /** The last screen of a guest that came: a panel that is opened later starts with it. */
+  screenOf(domain: number): Screen | null {
+    return this.outputs.get(domain)?.screen ?? null;
+  }
+
   dismiss(notice: number): void {
     this.notices = this.notices.filter((n) => n.id !== notice);
   }
@@ -297,6 +303,7 @@ export class Store implements PageApi {
       output.console.append(domain.console);
       output.serial.append(domain.serial);
       if (domain.exits) output.exits = domain.exits;
+      if (domain.screen) output.screen = domain.screen;
     }
     this.forward(frame);
     const now = this.clock();
@@ -330,13 +337,13 @@ export class Store implements PageApi {
 
   private makeRows(): void {
     const { filter } = this;
-    this.rows = this.log.rows((event) => passes(filter, event, this.director), this.frame?.oldestEvent);
+    this.rows = this.log.rows((event, cue) => passes(filter, event, cue), this.frame?.oldestEvent);
   }
 
   private output(domain: number): DomainOutput {
     let output = this.outputs.get(domain);
     if (!output) {
-      output = { recent: new RecentPlaces(), exits: [], console: new TextTail(), serial: new TextTail() };
+      output = { recent: new RecentPlaces(), exits: [], console: new TextTail(), serial: new TextTail(), screen: null };
       this.outputs.set(domain, output);
     }
     return output;

@@ -126,13 +126,19 @@ function asked(body: InstructionBody, slot: 'operand' | 'address'): number {
 function operandPrefix(candidate: Candidate, body: InstructionBody, bits: 16 | 32): boolean {
   const prefix = asked(body, 'operand');
   if (prefix !== 0) return prefix !== bits;
+  if (isShortOfPrefix(body, candidate.form)) return false;
   return followsOperandSize(candidate.form) && candidate.operandSize !== bits;
+}
+
+/** NASM 2.16 leaves 66h out of `retw n` in 32-bit code. A program that means it writes `o16 ret n`. */
+function isShortOfPrefix(body: InstructionBody, form: Form): boolean {
+  return body.name === 'retw' && form.size === 16 && form.operands.length === 1;
 }
 
 function addressPrefix(form: Form, body: InstructionBody, address: Address | null, bits: 16 | 32): boolean {
   if (address) return address.size !== bits;
-  const size = form.addressSize ?? asked(body, 'address');
-  return size !== 0 && size !== bits;
+  const prefix = asked(body, 'address');
+  return (prefix !== 0 && prefix !== bits) || (form.addressSize !== undefined && form.addressSize !== bits);
 }
 
 /** Writes the instruction into `code`. Reports what does not fit. */
@@ -167,13 +173,13 @@ export function encode(
 
 /** Prefixes written by the programmer, and the segment override of the memory operand, in NASM's order. */
 export function writePrefixes(body: InstructionBody, memory: Operand | null, at: Position, code: Code): void {
-  for (const slot of ['rep', 'lock', 'segment'] as const) {
+  for (const slot of ['wait', 'rep', 'lock', 'segment'] as const) {
     for (const { prefix } of body.prefixes) if (prefix.slot === slot) code.byte(prefix.value);
     if (slot !== 'segment' || !memory?.segment) continue;
     const override = SEGMENT_PREFIX[memory.segment.number];
     const written = body.prefixes.find((p) => p.prefix.slot === 'segment');
     if (!written) code.byte(override);
-    else if (written.prefix.value !== override) at.report(memory.place, 'two different segment overrides');
+    else at.report(memory.place, 'two segment overrides in one instruction');
   }
 }
 

@@ -25,6 +25,9 @@ const FOLLOWS_SIZE: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'moffsv',
 ]);
 
+/** Operations whose immediates take no size keyword in NASM. */
+const BARE_NUMBERS: ReadonlySet<string> = new Set(['shld', 'shrd', 'enter']);
+
 /** True when 66h can matter to the form. */
 export function followsOperandSize(form: Form): boolean {
   return form.size !== undefined || form.operands.some((kind) => FOLLOWS_SIZE.has(kind));
@@ -32,16 +35,19 @@ export function followsOperandSize(form: Form): boolean {
 
 /** Collects what the operands say about size while a form is tried. */
 class Trial {
+  /** `wide`: the mnemonic has full-size immediates, so that the size of an immediate is the size of the operation. */
+  constructor(readonly wide: boolean) {}
+
   sizes = BITS16 | BITS32;
   /** Bits of a memory operand without written size; 0 when there is none; -1 when it follows the operand size. */
   unsized = 0;
-  /** Class of a register operand that gives memory its size: 8, 16, 32, or -1 for the operand size. */
-  registerSize = 0;
+  /** What a register or a sized immediate says about memory: 8, 16, 32, or -1 for the operand size. */
+  knownSize = 0;
 
   reset(): void {
     this.sizes = BITS16 | BITS32;
     this.unsized = 0;
-    this.registerSize = 0;
+    this.knownSize = 0;
   }
 
   /** Memory of a fixed size, written or not. */
@@ -59,25 +65,26 @@ class Trial {
 /** All usable encodings in order of preference. `bits` is the mode. */
 export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
   const found: Candidate[] = [];
-  const { operands, prefixes } = body;
-  const asked = prefixes.find((p) => p.prefix.slot === 'operand')?.prefix.value;
-  const trial = new Trial();
+  const { operands } = body;
+  const trial = new Trial(body.forms.some((form) => form.operands.includes('immv')));
   next: for (const form of body.forms) {
     if (form.operands.length !== operands.length) continue;
     trial.reset();
     for (let i = 0; i < operands.length; i++)
       if (!accepts(form.operands[i], operands[i], form, trial)) continue next;
-    add(form, trial, bits, asked, found);
+    add(form, trial, bits, found);
   }
   return found;
 }
 
-function add(form: Form, trial: Trial, bits: 16 | 32, asked: number | undefined, found: Candidate[]): void {
+function add(form: Form, trial: Trial, bits: 16 | 32, found: Candidate[]): void {
   const guessed =
     trial.unsized !== 0 &&
-    trial.unsized !== trial.registerSize &&
+    trial.unsized !== trial.knownSize &&
     !(trial.unsized === -1 && isIndirectBranch(form));
   const push = (operandSize: 16 | 32): void => {
+    // Widening 16 bits to 16 bits exists as an encoding, not as an instruction of the language.
+    if (operandSize === 16 && form.operands[1] === 'rm16' && /^mov[sz]x$/.test(form.operation)) return;
     const memorySize = trial.unsized === -1 ? operandSize : trial.unsized;
     found.push({ form, operandSize, guessed, memorySize });
   };
@@ -87,7 +94,7 @@ function add(form: Form, trial: Trial, bits: 16 | 32, asked: number | undefined,
   else if (guessed && trial.unsized === -1) {
     push(16);
     push(32);
-  } else push(asked === 16 || asked === 32 ? asked : bits);
+  } else push(bits);
 }
 
 /** `jmp [x]` and `call [x]` take the mode's size for granted. */
@@ -102,7 +109,7 @@ function accepts(kind: OperandKind, operand: Operand, form: Form, trial: Trial):
     case 'memory':
       return acceptsMemory(kind, operand, form, trial);
     case 'far':
-      return kind === 'far' && (operand.size === 0 || trial.restrict(operand.size));
+      return kind === 'far' && operand.distance === '' && (operand.size === 0 || trial.restrict(operand.size));
     case 'immediate':
       return acceptsImmediate(kind, operand, form, trial);
   }
@@ -114,26 +121,26 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
   switch (kind) {
     case 'r8':
     case 'r8+':
-      trial.registerSize = 8;
+      trial.knownSize = 8;
       return general === 8;
     case 'r16':
     case 'r16+':
-      trial.registerSize = 16;
+      trial.knownSize = 16;
       return general === 16;
     case 'r32':
     case 'r32+':
-      trial.registerSize = 32;
+      trial.knownSize = 32;
       return general === 32;
     case 'rv':
     case 'rv+':
     case 'rmv':
     case 'rrv':
       if (!trial.restrict(general)) return false;
-      trial.registerSize = -1;
+      trial.knownSize = -1;
       return true;
     case 'av':
       if (register.number !== 0 || !trial.restrict(general)) return false;
-      trial.registerSize = -1;
+      trial.knownSize = -1;
       return true;
     case 'rm8':
       return general === 8;
@@ -149,7 +156,7 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
     case 'dr':
       return register.class === 'debug';
     case 'al':
-      trial.registerSize = 8;
+      trial.knownSize = 8;
       return register.name === 'al';
     default:
       return kind === register.name;
@@ -180,11 +187,14 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
       if (operand.size === 0) trial.unsized = -1;
       return operand.size === 0 || trial.restrict(operand.size);
     case 'mfar':
-      return isBranch(form) ? far && (operand.size === 0 || trial.restrict(operand.size)) : true;
-    case 'm':
+      if (!isBranch(form)) return operand.size === 0;
+      return far && (operand.size === 0 || trial.restrict(operand.size));
     case 'mpair':
     case 'mdesc':
-      return true;
+      return operand.size === 0;
+    case 'm':
+      // `lea eax,[x]` asks for an address, whatever lies there.
+      return operand.size === 0 || form.operation === 'lea';
     default:
       return false;
   }
@@ -197,26 +207,32 @@ function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial
   const { size, distance, strict } = operand;
   switch (kind) {
     case 'rel8':
-      if (distance === 'near' || distance === 'far') return false;
+      // jcxz and loop know no other distance, and take no keyword for the one they have.
+      if (!hasNear(form)) return distance === '' && size === 0;
       if (distance === 'short') return size === 0;
-      // Where a near form exists, `strict` and a written size ask for it.
-      return !hasNear(form) || (!strict && size === 0);
+      return distance === '' && !strict && size === 0;
     case 'relv':
       if (distance === 'short' || distance === 'far') return false;
       return size === 0 || (form.condition === undefined && trial.restrict(size));
     case 'one':
       return size === 0;
     case 'imm8':
+      if (size !== 0 && BARE_NUMBERS.has(form.operation)) return false;
+      if (size === 8 && trial.wide) trial.knownSize = 8;
       return size === 0 || size === 8;
     case 'imm8s':
       if (size === 8) return true;
-      return !strict && (size === 0 || trial.restrict(size));
+      if (size === 0) return !strict;
+      trial.knownSize = -1;
+      return !strict && trial.restrict(size);
     case 'imm16':
-      return size === 0 || size === 16;
+      return size === 0 || (size === 16 && !BARE_NUMBERS.has(form.operation));
     case 'imm32':
       return size === 0 || size === 32;
     case 'immv':
-      return size === 0 || trial.restrict(size);
+      if (size === 0) return true;
+      trial.knownSize = -1;
+      return trial.restrict(size);
     default:
       return false;
   }

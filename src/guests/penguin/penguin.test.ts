@@ -66,7 +66,7 @@ test.skipIf(!NASM || !QEMU)(
       'crash divide',
       'crash cli',
       'crash opcode',
-      'memory 1000000',
+      'memory 100000',
     );
     commands.push(
       'nosuch',
@@ -102,7 +102,7 @@ test.skipIf(!NASM || !QEMU)(
     expect(said('crash divide')).toContain('killed by signal 8');
     expect(said('crash cli')).toContain('general protection fault');
     expect(said('crash opcode')).toContain('killed by signal 4');
-    expect(said('memory 1000000')).toContain('out of memory');
+    expect(said('memory 100000')).toContain('out of memory');
     expect(said('nosuch')).toContain('nosuch: command not found');
     expect(said('cat /etc/rings')).toContain('ring 0');
     expect(said('ls /etc')).toContain('motd');

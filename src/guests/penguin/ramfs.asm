@@ -182,6 +182,7 @@ help_text:
         db      "crash [HOW]      breaks a rule: write read kernel divide cli opcode", 10
         db      "kill PID         ends a process         COMMAND &   does not wait for the command", 10
         db      "reboot           starts again           halt        the end", 10
+        db      "Ctrl-C ends what the shell is waiting for, Ctrl-U clears the line.", 10
 help_text_end:
 
 rings:  db      "The processor has four rings. Ring 0 may do everything, ring 3 almost nothing.", 10

@@ -1,11 +1,12 @@
 // Memory as instructions see it: segment checks (SDM vol. 3 §5.3–5.5), then paging, then the bytes. Nothing is half-written:
 // an access that touches two pages is translated whole before its first byte moves.
 // Offsets and linear addresses may be passed signed or unsigned. 8- and 16-bit results are unsigned, 32-bit results int32.
-import type { Cpu, SegmentRegister } from './cpu.ts';
-import { fault, VECTOR } from './fault.ts';
-import { watchData } from './debug.ts';
-import { translate } from './paging.ts';
+
 import { SS } from '../isa/instruction.ts';
+import type { Cpu, SegmentRegister } from './cpu.ts';
+import { watchData } from './debug.ts';
+import { fault, VECTOR } from './fault.ts';
+import { translate } from './paging.ts';
 import { TLB_SIZE, tlbSlot } from './tlb.ts';
 
 /** P=1, S=1, data, expand-up, usable (and writable): what needs no look at the type. */
@@ -21,7 +22,8 @@ const DR7_ENABLES = 0xff;
 export function linearForRead(cpu: Cpu, segment: number, offset: number, size: number): number {
   const s = cpu.segments[segment];
   const at = offset >>> 0;
-  if ((s.access & PLAIN_MASK) !== PLAIN_READ || at + size - 1 > s.limit) checkSegment(cpu, s, segment, at, size, false);
+  if ((s.access & PLAIN_MASK) !== PLAIN_READ || at + size - 1 > s.limit)
+    checkSegment(cpu, s, segment, at, size, false);
   return (s.base + at) >>> 0;
 }
 
@@ -29,11 +31,19 @@ export function linearForRead(cpu: Cpu, segment: number, offset: number, size: n
 export function linearForWrite(cpu: Cpu, segment: number, offset: number, size: number): number {
   const s = cpu.segments[segment];
   const at = offset >>> 0;
-  if ((s.access & PLAIN_WRITE_MASK) !== PLAIN_WRITE || at + size - 1 > s.limit) checkSegment(cpu, s, segment, at, size, true);
+  if ((s.access & PLAIN_WRITE_MASK) !== PLAIN_WRITE || at + size - 1 > s.limit)
+    checkSegment(cpu, s, segment, at, size, true);
   return (s.base + at) >>> 0;
 }
 
-function checkSegment(cpu: Cpu, s: SegmentRegister, segment: number, at: number, size: number, write: boolean): void {
+function checkSegment(
+  cpu: Cpu,
+  s: SegmentRegister,
+  segment: number,
+  at: number,
+  size: number,
+  write: boolean,
+): void {
   if (!segmentAllows(s, at, size, write)) fault(cpu, segment === SS ? VECTOR.SS : VECTOR.GP, 0);
 }
 
@@ -70,7 +80,8 @@ export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
   if (inPage >= 4) return cpu.memory.read32(physical);
   const second = translate(cpu, (linear + inPage) >>> 0, false, user);
   let value = 0;
-  for (let k = 0; k < 4; k++) value |= cpu.memory.read8(k < inPage ? physical + k : second + k - inPage) << (8 * k);
+  for (let k = 0; k < 4; k++)
+    value |= cpu.memory.read8(k < inPage ? physical + k : second + k - inPage) << (8 * k);
   return value;
 }
 
@@ -82,7 +93,10 @@ export function writeLinear8(cpu: Cpu, linear: number, value: number, user: bool
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, true);
   const physical = translate(cpu, linear, true, user);
-  if ((linear & 0xfff) < 0xfff) return cpu.memory.write16(physical, value);
+  if ((linear & 0xfff) < 0xfff) {
+    cpu.memory.write16(physical, value);
+    return;
+  }
   const second = translate(cpu, (linear + 1) >>> 0, true, user);
   cpu.memory.write8(physical, value);
   cpu.memory.write8(second, value >> 8);
@@ -92,9 +106,13 @@ export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boo
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
   const physical = translate(cpu, linear, true, user);
   const inPage = 0x1000 - (linear & 0xfff);
-  if (inPage >= 4) return cpu.memory.write32(physical, value);
+  if (inPage >= 4) {
+    cpu.memory.write32(physical, value);
+    return;
+  }
   const second = translate(cpu, (linear + inPage) >>> 0, true, user);
-  for (let k = 0; k < 4; k++) cpu.memory.write8(k < inPage ? physical + k : second + k - inPage, value >> (8 * k));
+  for (let k = 0; k < 4; k++)
+    cpu.memory.write8(k < inPage ? physical + k : second + k - inPage, value >> (8 * k));
 }
 
 // Operands of instructions: segment, offset. Each looks for the fast TLB tag itself, because this is the inner loop.
@@ -104,7 +122,8 @@ export function read8(cpu: Cpu, segment: number, offset: number): number {
   const page = linear >>> 12;
   const slot = tlbSlot(page);
   const tlb = cpu.tlb;
-  if (tlb.read[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page) return cpu.memory.read8(tlb.frame[slot] | (linear & 0xfff));
+  if (tlb.read[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page)
+    return cpu.memory.read8(tlb.frame[slot] | (linear & 0xfff));
   return readLinear8(cpu, linear, cpu.cpl === 3);
 }
 
@@ -136,7 +155,8 @@ export function write8(cpu: Cpu, segment: number, offset: number, value: number)
   const page = linear >>> 12;
   const slot = tlbSlot(page);
   const tlb = cpu.tlb;
-  if (tlb.write[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page) cpu.memory.write8(tlb.frame[slot] | (linear & 0xfff), value);
+  if (tlb.write[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page)
+    cpu.memory.write8(tlb.frame[slot] | (linear & 0xfff), value);
   else writeLinear8(cpu, linear, value, cpu.cpl === 3);
 }
 
@@ -202,13 +222,19 @@ export function commit8(cpu: Cpu, value: number): void {
 }
 
 export function commit16(cpu: Cpu, value: number): void {
-  if (firstBytes >= 2) return cpu.memory.write16(firstPhysical, value);
+  if (firstBytes >= 2) {
+    cpu.memory.write16(firstPhysical, value);
+    return;
+  }
   cpu.memory.write8(firstPhysical, value);
   cpu.memory.write8(secondPhysical, value >> 8);
 }
 
 export function commit32(cpu: Cpu, value: number): void {
-  if (firstBytes >= 4) return cpu.memory.write32(firstPhysical, value);
+  if (firstBytes >= 4) {
+    cpu.memory.write32(firstPhysical, value);
+    return;
+  }
   for (let k = 0; k < 4; k++) cpu.memory.write8(place(k), value >> (8 * k));
 }
 

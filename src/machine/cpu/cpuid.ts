@@ -26,14 +26,20 @@ const MSR_VMX_BASIC = 0x480;
 
 /** What CPUID answers. @param leaf EAX, uint32; beyond the highest leaf the highest basic one answers, as on Intel's */
 export function cpuid(cpu: Cpu, leaf: number): Identification {
-  if (leaf === 0) return { eax: HIGHEST_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
+  if (leaf === 0)
+    return { eax: HIGHEST_BASIC, ebx: word(VENDOR, 0), edx: word(VENDOR, 4), ecx: word(VENDOR, 8) };
   if (leaf >= EXTENDED && leaf <= HIGHEST_EXTENDED) {
     const n = leaf - EXTENDED;
     if (n === 0) return { eax: HIGHEST_EXTENDED | 0, ebx: 0, ecx: 0, edx: 0 };
     if (n === 1) return { eax: 0, ebx: 0, ecx: 0, edx: 0 };
     const brand = `Ringside IA-32, costs of ${cpu.cost.name}`.padEnd(48, '\0');
     const at = (n - 2) * 16;
-    return { eax: word(brand, at), ebx: word(brand, at + 4), ecx: word(brand, at + 8), edx: word(brand, at + 12) };
+    return {
+      eax: word(brand, at),
+      ebx: word(brand, at + 4),
+      ecx: word(brand, at + 8),
+      edx: word(brand, at + 12),
+    };
   }
   return { eax: SIGNATURE, ebx: 0, ecx: cpu.msrs.has(MSR_VMX_BASIC) ? FEATURE_VMX : 0, edx: FEATURES };
 }

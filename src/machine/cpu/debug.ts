@@ -3,7 +3,9 @@ import { CS } from '../isa/instruction.ts';
 import { Attention, type Cpu } from './cpu.ts';
 
 /** R/W field of DR7. */
-const ON_EXECUTION = 0, ON_WRITE = 1, ON_IO = 2;
+const ON_EXECUTION = 0,
+  ON_WRITE = 1,
+  ON_IO = 2;
 const CR4_DE = 8;
 
 const enabled = (dr7: number, n: number): boolean => ((dr7 >>> (n * 2)) & 3) !== 0;
@@ -27,7 +29,8 @@ export function watchData(cpu: Cpu, linear: number, size: number, write: boolean
   const dr7 = cpu.dr[7];
   for (let n = 0; n < 4; n++) {
     const kind = condition(dr7, n);
-    if (!enabled(dr7, n) || kind === ON_EXECUTION || kind === ON_IO || (kind === ON_WRITE && !write)) continue;
+    if (!enabled(dr7, n) || kind === ON_EXECUTION || kind === ON_IO || (kind === ON_WRITE && !write))
+      continue;
     if (overlaps(linear >>> 0, size, cpu.dr[n] >>> 0, length(dr7, n))) note(cpu, n);
   }
 }
@@ -37,7 +40,12 @@ export function watchPort(cpu: Cpu, port: number, size: number): void {
   const dr7 = cpu.dr[7];
   if (!(cpu.cr4 & CR4_DE)) return;
   for (let n = 0; n < 4; n++) {
-    if (enabled(dr7, n) && condition(dr7, n) === ON_IO && overlaps(port, size, cpu.dr[n] >>> 0, length(dr7, n))) note(cpu, n);
+    if (
+      enabled(dr7, n) &&
+      condition(dr7, n) === ON_IO &&
+      overlaps(port, size, cpu.dr[n] >>> 0, length(dr7, n))
+    )
+      note(cpu, n);
   }
 }
 

@@ -1,8 +1,9 @@
 // The fetch–execute cycle, and what comes between two instructions (SDM vol. 3 §6.9, table 6-2): debug traps, NMI,
 // interrupts, breakpoints. The inner loop does none of that; it leaves for `boundary` when a flag says that something may be due.
-import { Attention, type Cpu, Stop } from './cpu.ts';
+
 import { CS } from '../isa/instruction.ts';
 import { CodeCache } from './code-cache.ts';
+import { Attention, type Cpu, Stop } from './cpu.ts';
 import { instructionBreakpoints } from './debug.ts';
 import { EXITED, isFault } from './fault.ts';
 import { RF, TF } from './flags.ts';
@@ -184,7 +185,10 @@ function one(cpu: Cpu, code: CodeCache): void {
   const silicon = cpu.intercepts;
   if (cpu.dr[7] & DR7_ENABLES && !(flags & RF)) {
     const hit = instructionBreakpoints(cpu);
-    if (hit !== 0) return debugException(cpu, hit);
+    if (hit !== 0) {
+      debugException(cpu, hit);
+      return;
+    }
   }
   // RF lasts for one instruction. Should that fault, the pushed image has it again.
   cpu.flags &= ~RF;
@@ -200,7 +204,8 @@ function one(cpu: Cpu, code: CodeCache): void {
   cpu.instructions++;
   cpu.shadow &= ~shadow;
   // INT n and its kin clear TF on their way, so the handler is not stepped into (SDM vol. 3 §17.3.1.4).
-  if (flags & TF && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation)) cpu.pendingDebug |= DR6_BS;
+  if (flags & TF && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation))
+    cpu.pendingDebug |= DR6_BS;
 }
 
 const CLEARS_TF: ReadonlySet<string> = new Set(['int', 'int3', 'into', 'int1']);

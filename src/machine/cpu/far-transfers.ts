@@ -15,12 +15,12 @@ import {
   isProtected,
   markAccessed,
   requireDescriptor,
+  SystemType,
   selectorError,
   setHidden,
   setRealMode,
   setVirtual8086,
   stopInMonitor,
-  SystemType,
 } from './segmentation.ts';
 import { advance, frame, peekStack } from './stacks.ts';
 import { availableTss, switchTask, TaskSource } from './tasks.ts';
@@ -32,18 +32,25 @@ const stack = new Descriptor();
 /** Far JMP (`call` false) or CALL to selector:offset. @param wide operand size of the instruction: what CALL pushes */
 export function farTransfer(cpu: Cpu, selector: number, offset: number, wide: boolean, call: boolean): void {
   offset >>>= 0;
-  if (!isProtected(cpu)) return realTransfer(cpu, selector, offset, wide, call);
+  if (!isProtected(cpu)) {
+    realTransfer(cpu, selector, offset, wide, call);
+    return;
+  }
   cpu.cycles += cpu.cost.charges.farTransfer.cycles;
   if (isNull(selector)) fault(cpu, VECTOR.GP, 0);
   requireDescriptor(cpu, selector, target, VECTOR.GP);
-  if (target.isSegment) return toCode(cpu, selector, offset, wide, call);
+  if (target.isSegment) {
+    toCode(cpu, selector, offset, wide, call);
+    return;
+  }
   const visible = target.dpl >= cpu.cpl && target.dpl >= (selector & 3);
   switch (target.systemType) {
     case SystemType.callGate16:
     case SystemType.callGate32:
       if (!visible) fault(cpu, VECTOR.GP, selectorError(selector));
       if (!target.present) fault(cpu, VECTOR.NP, selectorError(selector));
-      return throughCallGate(cpu, call);
+      throughCallGate(cpu, call);
+      return;
     case SystemType.taskGate: {
       if (!visible) fault(cpu, VECTOR.GP, selectorError(selector));
       if (!target.present) fault(cpu, VECTOR.NP, selectorError(selector));

@@ -13,10 +13,10 @@ import {
   isNull,
   markAccessed,
   requireDescriptor,
+  SystemType,
   selectorError,
   setNull,
   setRealMode,
-  SystemType,
 } from './segmentation.ts';
 import { frame } from './stacks.ts';
 import { availableTss, switchTask, TaskSource } from './tasks.ts';
@@ -46,7 +46,13 @@ const target = new Descriptor();
  * @param errorCode -1 for none
  * @param returnEip what the frame will say; it is also where a nested fault is reported
  */
-export function deliverEvent(cpu: Cpu, vector: number, type: number, errorCode: number, returnEip: number): void {
+export function deliverEvent(
+  cpu: Cpu,
+  vector: number,
+  type: number,
+  errorCode: number,
+  returnEip: number,
+): void {
   cpu.instructionStart = returnEip;
   try {
     throughIdt(cpu, vector, type, errorCode, returnEip);
@@ -96,7 +102,8 @@ function isContributory(vector: number): boolean {
 function escalate(cpu: Cpu, first: number, second: Fault): number {
   const serious = isContributory(second.vector);
   if (first === VECTOR.DF && (serious || second.vector === VECTOR.PF)) return -1;
-  const both = (isContributory(first) && serious) || (first === VECTOR.PF && (serious || second.vector === VECTOR.PF));
+  const both =
+    (isContributory(first) && serious) || (first === VECTOR.PF && (serious || second.vector === VECTOR.PF));
   if (second.vector === VECTOR.PF && both) cpu.cr2 = second.address | 0;
   return both ? VECTOR.DF : second.vector;
 }
@@ -104,7 +111,10 @@ function escalate(cpu: Cpu, first: number, second: Fault): number {
 function raise(cpu: Cpu, vector: number, thrown: Fault): void {
   // Each turn either delivers or climbs: benign, contributory or #PF, #DF, shutdown.
   for (;;) {
-    if (vector < 0) return shutdown(cpu);
+    if (vector < 0) {
+      shutdown(cpu);
+      return;
+    }
     const errorCode = vector === VECTOR.DF ? 0 : thrown.errorCode;
     const address = thrown.address;
     if (cpu.intercepts?.exception(vector, errorCode, vector === VECTOR.PF ? address : cpu.cr2)) return;
@@ -112,7 +122,8 @@ function raise(cpu: Cpu, vector: number, thrown: Fault): void {
     const eip = cpu.instructionStart;
     cpu.eip = eip;
     try {
-      return throughIdt(cpu, vector, EventType.exception, errorCode, eip);
+      throughIdt(cpu, vector, EventType.exception, errorCode, eip);
+      return;
     } catch (caught) {
       if (!isFault(caught)) throw caught;
       vector = escalate(cpu, vector, caught);
@@ -140,9 +151,21 @@ function throughIdt(cpu: Cpu, vector: number, type: number, errorCode: number, r
   if (type === EventType.nmi) cpu.nmiBlocked = true;
   const charges = cpu.cost.charges;
   const after = cpu.cpl;
-  cpu.cycles += after === before ? charges.interruptDeliverySameRing.cycles : charges.interruptDelivery.cycles;
-  const how = type === EventType.external || type === EventType.nmi ? 1 : type === EventType.exception ? 0 : 2;
-  cpu.recorder.record(Kind.interrupt, cpu.cycles, returnEip, vector, errorCode, before, after, how, cpu.cycles - start);
+  cpu.cycles +=
+    after === before ? charges.interruptDeliverySameRing.cycles : charges.interruptDelivery.cycles;
+  const how =
+    type === EventType.external || type === EventType.nmi ? 1 : type === EventType.exception ? 0 : 2;
+  cpu.recorder.record(
+    Kind.interrupt,
+    cpu.cycles,
+    returnEip,
+    vector,
+    errorCode,
+    before,
+    after,
+    how,
+    cpu.cycles - start,
+  );
 }
 
 /** The interrupt vector table of real mode: four bytes a vector, no error code. */
@@ -183,7 +206,10 @@ function protectedMode(
   if (!isTask && (kind & 6) !== 6) fault(cpu, VECTOR.GP, inIdt);
   if (software && gate.dpl < cpu.cpl) fault(cpu, VECTOR.GP, inIdt);
   if (!gate.present) fault(cpu, VECTOR.NP, inIdt);
-  if (isTask) return throughTaskGate(cpu, errorCode, returnEip, ext);
+  if (isTask) {
+    throughTaskGate(cpu, errorCode, returnEip, ext);
+    return;
+  }
 
   const selector = gate.gateSelector;
   if (isNull(selector)) fault(cpu, VECTOR.GP, ext);

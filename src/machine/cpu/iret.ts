@@ -4,7 +4,7 @@ import { Kind } from '../../trace/events.ts';
 import { CS, DS, ES, ESP, FS, GS, SS } from '../isa/instruction.ts';
 import { Attention, type Cpu } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
-import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, setFlags, STATUS_FLAGS, TF, VIF, VIP, VM } from './flags.ts';
+import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, STATUS_FLAGS, setFlags, TF, VIF, VIP, VM } from './flags.ts';
 import {
   Access,
   CR0_PE,
@@ -33,7 +33,7 @@ const ALWAYS_WIDE = RF | AC | ID;
 /** EFLAGS after a pop of `image` at privilege `cpl`: bits that this privilege may not change keep their value (SDM vol. 2B POPF, table 4-16). */
 export function mergeFlags(old: number, image: number, cpl: number, wide: boolean): number {
   let mask = ALWAYS | (wide ? ALWAYS_WIDE : 0);
-  if (cpl <= (old >>> 12 & 3)) mask |= IF;
+  if (cpl <= ((old >>> 12) & 3)) mask |= IF;
   if (cpl === 0) mask |= IOPL;
   return (old & ~mask) | (image & mask);
 }
@@ -47,13 +47,22 @@ export function iret(cpu: Cpu, wide: boolean): void {
   cpu.nmiBlocked = false;
   const flags = getFlags(cpu);
   cpu.cycles += cpu.cost.charges.iret.cycles;
-  if (!(cpu.cr0 & CR0_PE) || flags & VM) return realMode(cpu, flags, wide);
-  if (flags & NT) return returnToPreviousTask(cpu);
+  if (!(cpu.cr0 & CR0_PE) || flags & VM) {
+    realMode(cpu, flags, wide);
+    return;
+  }
+  if (flags & NT) {
+    returnToPreviousTask(cpu);
+    return;
+  }
   const size = wide ? 4 : 2;
   const eip = peekStack(cpu, 0, wide) >>> 0;
   const selector = peekStack(cpu, size, wide) & 0xffff;
   const image = peekStack(cpu, 2 * size, wide);
-  if (wide && image & VM && cpu.cpl === 0) return toVirtual8086(cpu, eip, selector, image);
+  if (wide && image & VM && cpu.cpl === 0) {
+    toVirtual8086(cpu, eip, selector, image);
+    return;
+  }
 
   const cpl = cpu.cpl;
   checkReturnCode(cpu, selector, code);
@@ -102,7 +111,8 @@ export function checkReturnCode(cpu: Cpu, selector: number, d: Descriptor): void
 export function checkReturnStack(cpu: Cpu, selector: number, level: number, d: Descriptor): void {
   if (isNull(selector)) fault(cpu, VECTOR.GP, 0);
   requireDescriptor(cpu, selector, d, VECTOR.GP);
-  if ((selector & 3) !== level || !d.isWritableData || d.dpl !== level) fault(cpu, VECTOR.GP, selectorError(selector));
+  if ((selector & 3) !== level || !d.isWritableData || d.dpl !== level)
+    fault(cpu, VECTOR.GP, selectorError(selector));
   if (!d.present) fault(cpu, VECTOR.SS, selectorError(selector));
 }
 
@@ -135,7 +145,10 @@ function realMode(cpu: Cpu, flags: number, wide: boolean): void {
   if (virtual) setVirtual8086(cpu, CS, selector);
   else setRealMode(cpu, CS, selector);
   cpu.eip = eip;
-  setFlags(cpu, virtual ? (mergeFlags(flags, image, 3, wide) & ~IOPL) | IOPL : mergeFlags(flags, image, 0, wide));
+  setFlags(
+    cpu,
+    virtual ? (mergeFlags(flags, image, 3, wide) & ~IOPL) | IOPL : mergeFlags(flags, image, 0, wide),
+  );
   cpu.attention |= Attention.event;
 }
 

@@ -11,7 +11,15 @@ export const CR4_PSE = 1 << 4;
 export const CR4_PGE = 1 << 7;
 
 /** Bits of a page-directory or page-table entry (SDM vol. 3 tables 4-4 to 4-6). */
-export const Pte = { present: 1, write: 2, user: 4, accessed: 0x20, dirty: 0x40, large: 0x80, global: 0x100 } as const;
+export const Pte = {
+  present: 1,
+  write: 2,
+  user: 4,
+  accessed: 0x20,
+  dirty: 0x40,
+  large: 0x80,
+  global: 0x100,
+} as const;
 
 /**
  * Physical address (uint32) of a linear address, through the TLB; walks and fills on a miss. Raises #PF.
@@ -43,7 +51,8 @@ export function peek(cpu: Cpu, linear: number): number {
   if (!(cpu.cr0 & CR0_PG)) return (linear & cpu.a20Mask) >>> 0;
   const pde = cpu.memory.read32(((cpu.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
   if (!(pde & Pte.present)) return -1;
-  if (pde & Pte.large && cpu.cr4 & CR4_PSE) return (((pde & 0xffc00000) | (linear & 0x3fffff)) & cpu.a20Mask) >>> 0;
+  if (pde & Pte.large && cpu.cr4 & CR4_PSE)
+    return (((pde & 0xffc00000) | (linear & 0x3fffff)) & cpu.a20Mask) >>> 0;
   const pte = cpu.memory.read32(((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
   if (!(pte & Pte.present)) return -1;
   return (((pte & 0xfffff000) | (linear & 0xfff)) & cpu.a20Mask) >>> 0;
@@ -80,7 +89,7 @@ function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
     return;
   }
   const reference = cpu.cost.charges.pageWalkReference.cycles;
-  const pdeAddress = ((((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) & a20Mask) >>> 0);
+  const pdeAddress = (((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) & a20Mask) >>> 0;
   const pde = memory.read32(pdeAddress);
   cpu.cycles += reference;
   if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
@@ -93,7 +102,7 @@ function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
     tlb.insert(page, ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask, rights);
     return;
   }
-  const pteAddress = ((((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0);
+  const pteAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
   const pte = memory.read32(pteAddress);
   cpu.cycles += reference;
   if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);

@@ -10,13 +10,33 @@ export const FLAG_VM = 1 << 17;
 
 /** Bits of `SegmentRegister.access`. */
 export const Access = {
-  accessed: 1, writable: 2, readable: 2, expandDown: 4, conforming: 4, code: 8, nonSystem: 0x10, present: 0x80, big: 0x4000, granularity: 0x8000, unusable: 0x10000,
+  accessed: 1,
+  writable: 2,
+  readable: 2,
+  expandDown: 4,
+  conforming: 4,
+  code: 8,
+  nonSystem: 0x10,
+  present: 0x80,
+  big: 0x4000,
+  granularity: 0x8000,
+  unusable: 0x10000,
 } as const;
 
 /** System descriptor types (SDM vol. 3 table 3-2). */
 export const SystemType = {
-  tss16: 1, ldt: 2, busyTss16: 3, callGate16: 4, taskGate: 5, interruptGate16: 6, trapGate16: 7,
-  tss32: 9, busyTss32: 11, callGate32: 12, interruptGate32: 14, trapGate32: 15,
+  tss16: 1,
+  ldt: 2,
+  busyTss16: 3,
+  callGate16: 4,
+  taskGate: 5,
+  interruptGate16: 6,
+  trapGate16: 7,
+  tss32: 9,
+  busyTss32: 11,
+  callGate32: 12,
+  interruptGate32: 14,
+  trapGate32: 15,
 } as const;
 
 /** An eight-byte descriptor as it stands in its table. */
@@ -108,7 +128,13 @@ export function fetchDescriptor(cpu: Cpu, selector: number, into: Descriptor): b
 }
 
 /** As `fetchDescriptor`, raising `vector` with the selector as error code when there is none. @param ext 1 while delivering an event */
-export function requireDescriptor(cpu: Cpu, selector: number, into: Descriptor, vector: number, ext = 0): void {
+export function requireDescriptor(
+  cpu: Cpu,
+  selector: number,
+  into: Descriptor,
+  vector: number,
+  ext = 0,
+): void {
   if (!fetchDescriptor(cpu, selector, into)) fault(cpu, vector, selectorError(selector, ext));
 }
 
@@ -185,14 +211,27 @@ const scratch = new Descriptor();
  */
 export function loadSegment(cpu: Cpu, register: number, selector: number): void {
   selector &= 0xffff;
-  if (!(cpu.cr0 & CR0_PE)) return setRealMode(cpu, register, selector);
-  if (cpu.flags & FLAG_VM) return setVirtual8086(cpu, register, selector);
-  if (register === SS) return loadStackSegment(cpu, selector, cpu.cpl, VECTOR.GP, 0);
-  if (isNull(selector)) return setNull(cpu.segments[register], selector);
+  if (!(cpu.cr0 & CR0_PE)) {
+    setRealMode(cpu, register, selector);
+    return;
+  }
+  if (cpu.flags & FLAG_VM) {
+    setVirtual8086(cpu, register, selector);
+    return;
+  }
+  if (register === SS) {
+    loadStackSegment(cpu, selector, cpu.cpl, VECTOR.GP, 0);
+    return;
+  }
+  if (isNull(selector)) {
+    setNull(cpu.segments[register], selector);
+    return;
+  }
   const d = scratch;
   requireDescriptor(cpu, selector, d, VECTOR.GP);
   if (!d.isReadable) fault(cpu, VECTOR.GP, selectorError(selector));
-  if (!d.isConforming && (selector & 3 || cpu.cpl) && ((selector & 3) > d.dpl || cpu.cpl > d.dpl)) fault(cpu, VECTOR.GP, selectorError(selector));
+  if (!d.isConforming && (selector & 3 || cpu.cpl) && ((selector & 3) > d.dpl || cpu.cpl > d.dpl))
+    fault(cpu, VECTOR.GP, selectorError(selector));
   if (!d.present) fault(cpu, VECTOR.NP, selectorError(selector));
   markAccessed(cpu, d);
   setHidden(cpu.segments[register], selector, d);
@@ -202,10 +241,18 @@ export function loadSegment(cpu: Cpu, register: number, selector: number): void 
  * Reads and checks the descriptor of a new SS at privilege `cpl` into `d`: writable data, DPL = RPL = cpl, present.
  * @param vector #GP for instructions, #TS when the selector comes out of a TSS
  */
-export function checkStackSegment(cpu: Cpu, selector: number, cpl: number, vector: number, ext: number, d: Descriptor): void {
+export function checkStackSegment(
+  cpu: Cpu,
+  selector: number,
+  cpl: number,
+  vector: number,
+  ext: number,
+  d: Descriptor,
+): void {
   if (isNull(selector)) fault(cpu, vector, ext);
   requireDescriptor(cpu, selector, d, vector, ext);
-  if ((selector & 3) !== cpl || !d.isWritableData || d.dpl !== cpl) fault(cpu, vector, selectorError(selector, ext));
+  if ((selector & 3) !== cpl || !d.isWritableData || d.dpl !== cpl)
+    fault(cpu, vector, selectorError(selector, ext));
   if (!d.present) fault(cpu, VECTOR.SS, selectorError(selector, ext));
 }
 

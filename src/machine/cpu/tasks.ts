@@ -1,5 +1,7 @@
 // Hardware task switching (SDM vol. 3 ch. 7): TSS descriptors, busy and NT bits, saving one task and loading another.
 // Up to the commit point a fault belongs to the old task and nothing has changed; behind it, to the new one.
+
+import { Kind } from '../../trace/events.ts';
 import { CS, DS, ES, FS, GS, LDTR, SS, TR } from '../isa/instruction.ts';
 import { readLinear16, readLinear32, writeLinear8, writeLinear16, writeLinear32 } from './access.ts';
 import { Attention, type Cpu } from './cpu.ts';
@@ -14,13 +16,12 @@ import {
   isNull,
   markAccessed,
   requireDescriptor,
+  SystemType,
   selectorError,
   setHidden,
   setNull,
   setVirtual8086,
-  SystemType,
 } from './segmentation.ts';
-import { Kind } from '../../trace/events.ts';
 
 /** What starts a task switch, numbered as in the VMX exit qualification (SDM vol. 3 table 27-2). */
 export const TaskSource = { call: 0, iret: 1, jump: 2, gate: 3 } as const;
@@ -35,7 +36,8 @@ const DR7_LOCAL = 0x155;
 export function availableTss(cpu: Cpu, selector: number, d: Descriptor, vector: number, ext: number): void {
   if (isNull(selector) || selector & 4) fault(cpu, vector, selectorError(selector, ext));
   requireDescriptor(cpu, selector, d, vector, ext);
-  if (d.systemType !== SystemType.tss16 && d.systemType !== SystemType.tss32) fault(cpu, vector, selectorError(selector, ext));
+  if (d.systemType !== SystemType.tss16 && d.systemType !== SystemType.tss32)
+    fault(cpu, vector, selectorError(selector, ext));
   if (!d.present) fault(cpu, VECTOR.NP, selectorError(selector, ext));
 }
 
@@ -55,15 +57,26 @@ const incoming = new Descriptor();
 const outgoing = new Descriptor();
 const scratch = new Descriptor();
 /** Offsets of ES CS SS DS FS GS, general registers, in both layouts (SDM vol. 3 figures 7-2 and 7-10). */
-const EIP_AT = [14, 32], FLAGS_AT = [16, 36], REGS_AT = [18, 40], SEGMENTS_AT = [34, 72], LDT_AT = [42, 96];
-const CR3_AT = 28, TRAP_AT = 100;
+const EIP_AT = [14, 32],
+  FLAGS_AT = [16, 36],
+  REGS_AT = [18, 40],
+  SEGMENTS_AT = [34, 72],
+  LDT_AT = [42, 96];
+const CR3_AT = 28,
+  TRAP_AT = 100;
 
 /**
  * Switches to the task of `d` (checked by the caller as its way of starting demands). `cpu.eip` is what the old task will
  * resume at. Raises #TS and others.
  * @returns false when virtualization silicon has taken the switch as a VM exit
  */
-export function switchTask(cpu: Cpu, selector: number, d: Descriptor, source: TaskSource, ext: number): boolean {
+export function switchTask(
+  cpu: Cpu,
+  selector: number,
+  d: Descriptor,
+  source: TaskSource,
+  ext: number,
+): boolean {
   const tr = cpu.segments[TR];
   const wide = (d.systemType & 8) !== 0;
   const oldWide = (tr.access & 8) !== 0;
@@ -91,7 +104,8 @@ export function switchTask(cpu: Cpu, selector: number, d: Descriptor, source: Ta
   // Commit point. The TSS is read through the old address space, and wholly before CR3 changes.
   const w = wide ? 1 : 0;
   const step = wide ? 4 : 2;
-  const word = (at: number): number => (wide ? readLinear32(cpu, (base + at) >>> 0, false) : readLinear16(cpu, (base + at) >>> 0, false));
+  const word = (at: number): number =>
+    wide ? readLinear32(cpu, (base + at) >>> 0, false) : readLinear16(cpu, (base + at) >>> 0, false);
   const selectors: number[] = [];
   for (let n = 0; n < (wide ? 6 : 4); n++) selectors.push(word(SEGMENTS_AT[w] + n * step) & 0xffff);
   const ldt = word(LDT_AT[w]) & 0xffff;
@@ -155,7 +169,8 @@ function loadSegments(cpu: Cpu, selectors: readonly number[], ldt: number, ext: 
   if (!isNull(ldt)) {
     if (ldt & 4) fault(cpu, VECTOR.TS, selectorError(ldt, ext));
     requireDescriptor(cpu, ldt, scratch, VECTOR.TS, ext);
-    if (scratch.systemType !== SystemType.ldt || !scratch.present) fault(cpu, VECTOR.TS, selectorError(ldt, ext));
+    if (scratch.systemType !== SystemType.ldt || !scratch.present)
+      fault(cpu, VECTOR.TS, selectorError(ldt, ext));
     setHidden(s[LDTR], ldt, scratch);
   }
   if (virtual) {
@@ -171,7 +186,8 @@ function loadSegments(cpu: Cpu, selectors: readonly number[], ldt: number, ext: 
     if (isNull(selector)) continue;
     requireDescriptor(cpu, selector, scratch, VECTOR.TS, ext);
     if (!scratch.isReadable) fault(cpu, VECTOR.TS, selectorError(selector, ext));
-    if (!scratch.isConforming && ((selector & 3) > scratch.dpl || cpl > scratch.dpl)) fault(cpu, VECTOR.TS, selectorError(selector, ext));
+    if (!scratch.isConforming && ((selector & 3) > scratch.dpl || cpl > scratch.dpl))
+      fault(cpu, VECTOR.TS, selectorError(selector, ext));
     if (!scratch.present) fault(cpu, VECTOR.NP, selectorError(selector, ext));
     markAccessed(cpu, scratch);
     setHidden(s[n], selector, scratch);
@@ -180,7 +196,8 @@ function loadSegments(cpu: Cpu, selectors: readonly number[], ldt: number, ext: 
   if (isNull(code)) fault(cpu, VECTOR.TS, ext);
   requireDescriptor(cpu, code, scratch, VECTOR.TS, ext);
   if (!scratch.isCode) fault(cpu, VECTOR.TS, selectorError(code, ext));
-  if (scratch.isConforming ? scratch.dpl > cpl : scratch.dpl !== cpl) fault(cpu, VECTOR.TS, selectorError(code, ext));
+  if (scratch.isConforming ? scratch.dpl > cpl : scratch.dpl !== cpl)
+    fault(cpu, VECTOR.TS, selectorError(code, ext));
   if (!scratch.present) fault(cpu, VECTOR.NP, selectorError(code, ext));
   markAccessed(cpu, scratch);
   if (cpu.eip > scratch.limit) fault(cpu, VECTOR.GP, ext);

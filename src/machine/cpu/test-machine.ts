@@ -119,7 +119,9 @@ export function nasm(source: string): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-'));
   try {
     writeFileSync(join(folder, 'a.asm'), source);
-    execFileSync('nasm', ['-f', 'bin', '-w-all', '-o', join(folder, 'a.bin'), join(folder, 'a.asm')], { stdio: 'pipe' });
+    execFileSync('nasm', ['-f', 'bin', '-w-all', '-o', join(folder, 'a.bin'), join(folder, 'a.asm')], {
+      stdio: 'pipe',
+    });
     return new Uint8Array(readFileSync(join(folder, 'a.bin')));
   } finally {
     rmSync(folder, { recursive: true });

@@ -35,7 +35,7 @@ mount(App, {
     store,
     editor: null,
     lessons: null,
-    onstage: (stage: Stage) => Object.assign(window, { stageStats: stage.stats }),
+    onstage: (stage: Stage) => Object.assign(window, { stageStats: stage.stats, store }),
   },
 });
 if (!query.has('bare')) mount(Menu, { target: document.body, props: { scene: scene.name, scheme: store.scheme } });

@@ -76,7 +76,10 @@ sh_program:
         mov     esi, [here(.words)]
         call    .print
         mov     esi, here(.not_found)
-        call    .print
+        cmp     eax, -ENOENT
+        je      .why
+        mov     esi, here(.no_start)
+.why:   call    .print
         mov     ebx, 127
         system_call SYS_exit
 
@@ -198,6 +201,7 @@ sh_program:
 .prompt:        db "penguin# ", 0
 .killed:        db "killed by signal ", 0
 .not_found:     db ": command not found", 10, 0
+.no_start:      db ": cannot be started", 10, 0
 .cannot:        db "fork failed", 10, 0
 .open:          db "[", 0
 .close:         db "]", 0

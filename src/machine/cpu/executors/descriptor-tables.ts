@@ -85,7 +85,10 @@ function selectorOperand(cpu: Cpu, i: Instruction, which: InterceptedInstruction
 function lldt(cpu: Cpu, i: Instruction): void {
   const selector = selectorOperand(cpu, i, 'lldt');
   if (selector < 0) return;
-  if (isNull(selector)) return setNull(cpu.segments[LDTR], selector);
+  if (isNull(selector)) {
+    setNull(cpu.segments[LDTR], selector);
+    return;
+  }
   if (selector & 4) fault(cpu, VECTOR.GP, selectorError(selector));
   requireDescriptor(cpu, selector, descriptor, VECTOR.GP);
   if (descriptor.systemType !== SystemType.ldt) fault(cpu, VECTOR.GP, selectorError(selector));

@@ -55,7 +55,10 @@ function int1(cpu: Cpu): void {
 function iret(cpu: Cpu, i: Instruction): void {
   if (cpu.intercepts?.instruction('iret', 0)) return;
   const wide = i.operandSize === 32;
-  if (cpu.watcher === null || !isDeprivileged(cpu) || cpu.flags & NT) return returnFrom(cpu, wide);
+  if (cpu.watcher === null || !isDeprivileged(cpu) || cpu.flags & NT) {
+    returnFrom(cpu, wide);
+    return;
+  }
   const old = getFlags(cpu);
   const image = peekStack(cpu, wide ? 8 : 4, wide);
   const got = mergeFlags(old, image, cpu.cpl, wide);

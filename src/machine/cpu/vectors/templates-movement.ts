@@ -240,11 +240,8 @@ function string(random: Random) {
   const upper = () => (d.addressSize === 16 ? random.word() & 0xffff0000 : 0);
   c.regs[ESI] = upper() | (place() - (override === 0x64 ? 0x100 : 0));
   c.regs[EDI] = upper() | place();
-  if (random.oneIn(3)) {
-    // A run that starts two elements before the limit: the fault comes in the middle, the registers tell how far it got.
-    c.flags &= ~DF;
-    if (random.oneIn(8)) c.regs[EDI] = upper() | (0x10000 - 2 * size);
-  }
+  // A run that starts two elements before the limit: the fault comes in the middle, the registers tell how far it got.
+  if (!(c.flags & DF) && random.oneIn(16)) c.regs[EDI] = upper() | (0x10000 - 2 * size);
   if (!random.oneIn(3)) {
     d.prefix(random.pick([0xf2, 0xf3]));
     c.regs[ECX] = upper() | random.below(13);

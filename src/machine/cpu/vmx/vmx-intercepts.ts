@@ -1,7 +1,7 @@
 // What leaves a guest in VMX non-root operation (SDM vol. 3 ch. 25), as the current VMCS's controls say. The controls are
 // copied here at VM entry: while the guest runs nobody can change them, and each look must be cheap.
 import type { Cpu } from '../cpu.ts';
-import { fault, VECTOR } from '../fault.ts';
+import { type Fault, fault, VECTOR } from '../fault.ts';
 import { IF } from '../flags.ts';
 import type { InterceptedInstruction, Intercepts } from '../intercepts.ts';
 import { EXIT_CONTROL, PIN, PROC, supported } from './capabilities.ts';
@@ -36,6 +36,18 @@ const INSTRUCTIONS: Partial<Record<InterceptedInstruction, readonly [reason: num
 
 const TS = 8;
 
+/**
+ * The one object that `fault` throws. While a double fault or shutdown is being decided it still describes the exception
+ * that came second, and that one may be wanted by the hypervisor before the two are combined (§25.2).
+ */
+const SECOND: Fault = (() => {
+  try {
+    return fault({ eip: 0, instructionStart: 0 } as Cpu, VECTOR.DF);
+  } catch (thrown) {
+    return thrown as Fault;
+  }
+})();
+
 export class VmxIntercepts implements Intercepts {
   private pin = 0;
   private proc = 0;
@@ -56,6 +68,7 @@ export class VmxIntercepts implements Intercepts {
   vectoringErrorCode = 0;
   /** Bytes of the INT instruction behind that event. */
   vectoringLength = 0;
+  private vectoringCr2 = 0;
 
   constructor(private readonly vmx: VmxState) {}
 
@@ -210,15 +223,26 @@ export class VmxIntercepts implements Intercepts {
   }
 
   exception(vector: number, errorCode: number, cr2: number): boolean {
-    let wanted = ((this.exceptionBitmap >>> vector) & 1) === 1;
-    // §25.2: a page fault whose error code does not match turns the bit's meaning round.
-    if (vector === VECTOR.PF && (errorCode & this.pfMask) !== this.pfMatch) wanted = !wanted;
-    if (!wanted) return false;
-    const cpu = this.cpu;
+    // A double fault that is not preceded by an exit for its second part is an event of its own (§27.2.3).
+    if (vector === VECTOR.DF && this.vectoringInfo !== 0) {
+      if (this.secondFaultExits()) return true;
+      this.vectoringInfo = 0;
+    }
+    if (!this.wants(vector, errorCode)) return false;
+    this.exitForException(vector, errorCode, cr2);
+    return true;
+  }
+
+  /** The exception bitmap; for page faults with a filter that turns the bit's meaning round when it does not match (§25.2). */
+  private wants(vector: number, errorCode: number): boolean {
+    const bit = ((this.exceptionBitmap >>> vector) & 1) === 1;
+    return vector === VECTOR.PF && (errorCode & this.pfMask) !== this.pfMatch ? !bit : bit;
+  }
+
+  private exitForException(vector: number, errorCode: number, cr2: number): void {
+    const { cpu } = this.vmx;
     const byInstruction = (vector === VECTOR.BP || vector === VECTOR.OF) && cpu.eip !== cpu.instructionStart;
     const qualification = vector === VECTOR.PF ? cr2 : vector === VECTOR.DB ? cpu.pendingDebug & 0x600f : 0;
-    // A double fault is an event of its own, not one that came during delivery (§27.2.3).
-    if (vector === VECTOR.DF) this.vectoringInfo = 0;
     const info = interruptionInfo(
       vector,
       byInstruction ? TYPE.softwareException : TYPE.hardwareException,
@@ -232,6 +256,14 @@ export class VmxIntercepts implements Intercepts {
       info,
       errorCode,
     );
+  }
+
+  /** The exception that met another one on its way leaves to the hypervisor, with the first as IDT-vectoring information. */
+  private secondFaultExits(): boolean {
+    const { vector, errorCode, address } = SECOND;
+    if (!this.wants(vector, errorCode)) return false;
+    this.vmx.cpu.cr2 = this.vectoringCr2;
+    this.exitForException(vector, errorCode, address);
     return true;
   }
 
@@ -268,6 +300,7 @@ export class VmxIntercepts implements Intercepts {
   }
 
   tripleFault(): boolean {
+    if (this.vectoringInfo !== 0 && this.secondFaultExits()) return true;
     this.vectoringInfo = 0;
     vmExit(this.cpu, EXIT.tripleFault);
     return true;
@@ -284,6 +317,7 @@ export class VmxIntercepts implements Intercepts {
     }
     this.vectoringInfo = interruptionInfo(vector, type, errorCode);
     this.vectoringErrorCode = errorCode;
+    this.vectoringCr2 = this.cpu.cr2;
     this.vectoringLength = (this.cpu.eip - this.cpu.instructionStart) >>> 0;
   }
 }
