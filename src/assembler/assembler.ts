@@ -249,7 +249,7 @@ export class Assembler implements Labels, Position {
       encode(chosen, body, operands, this, this.code);
       this.emit(statement, body.relative ? 1 : times);
     }
-    if (!body.relative && !this.complained && this.code.fixups.length === 0 && body.operands.every(isFixed))
+    if (rounds > 0 && !body.relative && !this.complained && this.code.fixups.length === 0 && body.operands.every(isFixed))
       body.settled = this.code.bytes.slice(0, this.code.length);
   }
 

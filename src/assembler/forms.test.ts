@@ -125,7 +125,10 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
   }
 }
 
-const VARIATIONS = Number(process.env.FORMS_N ?? 24);
+const VARIATIONS = 40;
+
+/** Where nasm 2.16 is not followed: it calls `skinit` a 64-bit instruction, and AMD's manual does not. */
+const NOT_FOLLOWED = /^nasm rejects, we do not: .*skinit$/;
 
 function linesFor(form: Form, bits: 16 | 32): string[] {
   const pick = chooser(form.id * 2 + bits);
@@ -150,11 +153,10 @@ const forms = FORMS.filter((form) => !form.decodeOnly);
 
 describe.skipIf(noNasm)(`each form of the table, as nasm assembles it ${noNasm}`, () => {
   for (const bits of [16, 32] as const) {
-    test(`${bits}-bit code`, async () => {
+    test(`${bits}-bit code`, () => {
       const lines = forms.flatMap((form) => linesFor(form, bits));
       const header = `bits ${bits}\nnumber equ 1\nlabel: times 16 db 0\nlate equ after - label`;
-      const found = differences([...lines, 'after:'], header);
-      if (process.env.FORMS_OUT) (await import('node:fs')).writeFileSync(`${process.env.FORMS_OUT}${bits}`, found.join('\n'));
+      const found = differences([...lines, 'after:'], header).filter((text) => !NOT_FOLLOWED.test(text));
       expect(lines.length).toBeGreaterThan(5000);
       expect(found.slice(0, 60).join('\n'), `${found.length} of ${lines.length} lines differ`).toBe('');
     });

@@ -30,6 +30,8 @@ export class Hypervisor {
   /** Whose state the physical processor holds; null when none. */
   current: Vcpu | null = null;
   sliceEnd = 0;
+  /** What the physical timer is set for; Infinity after it has fired. */
+  private armedFor = Infinity;
 
   constructor(readonly pc: Pc) {
     this.frames = new FrameTable(pc.memory);
@@ -111,6 +113,7 @@ export class Hypervisor {
   /** A hardware interrupt was taken at `vector` while a guest ran (or nobody): acknowledge the controller. Its purpose, the time, is served by the run loop. */
   hardwareInterrupt(vector: number): void {
     const irq = vector - IRQ_BASE;
+    if (irq === 0) this.armedFor = Infinity;
     this.pc.recorder.recordFor(-1, Kind.irq, this.now, 0, vector, irq);
     const ports = this.pc.board;
     if (irq >= 8) ports.write(0xa0, 0x20, 1);
@@ -118,8 +121,10 @@ export class Hypervisor {
     this.charge('exitDispatch');
   }
 
-  /** The physical timer shall interrupt at `deadline` (cycles): channel 0 of the PIT in one-shot mode, through its ports. */
+  /** The physical timer shall interrupt at `deadline` (cycles): channel 0 of the PIT in one-shot mode, through its ports. Set for that moment already: nothing is done. */
   armTimer(deadline: number): void {
+    if (deadline === this.armedFor && deadline > this.now) return;
+    this.armedFor = deadline;
     const ticks = Math.ceil(((deadline - this.now) * PIT_HZ) / this.pc.cost.clockHz);
     const count = Math.max(1, Math.min(0xffff, ticks));
     const ports = this.pc.board;

@@ -113,6 +113,7 @@ export class RunLoop {
     if (!next) return this.idle(until);
     if (next !== before) this.switchTo(next);
     else if (hypervisor.now >= hypervisor.sliceEnd) this.newSlice();
+    hypervisor.armTimer(Math.min(hypervisor.sliceEnd, this.nextDeadline()));
     this.enter(next);
     return true;
   }
@@ -156,15 +157,7 @@ export class RunLoop {
   private newSlice(): void {
     const { hypervisor } = this;
     hypervisor.sliceEnd = hypervisor.now + Math.round(SLICE_SECONDS * hypervisor.pc.cost.clockHz);
-    this.armTimer();
   }
-
-  private armTimer(): void {
-    const { hypervisor } = this;
-    hypervisor.armTimer(Math.max(hypervisor.now + 1, Math.min(hypervisor.sliceEnd, this.nextDeadline())));
-    this.armedFor = Math.min(hypervisor.sliceEnd, this.nextDeadline());
-  }
-  private armedFor = Infinity;
 
   private nextDeadline(): number {
     let next = Infinity;
@@ -177,18 +170,12 @@ export class RunLoop {
   /** Virtual devices and timers of all domains whose time has come; whoever waited for them wakes. */
   private advanceDomains(): void {
     const { hypervisor } = this;
-    let earlier = false;
     for (const domain of hypervisor.domains.values()) {
       if (domain.state !== 'running') continue;
       const { technique } = domain;
-      const deadline = technique.nextDeadline(domain);
-      if (deadline <= hypervisor.now) {
-        technique.advance(domain, hypervisor.now);
-        earlier = true;
-      } else if (deadline < this.armedFor) earlier = true;
+      if (technique.nextDeadline(domain) <= hypervisor.now) technique.advance(domain, hypervisor.now);
       for (const vcpu of domain.vcpus) if (vcpu.state === 'blocked' && technique.pendingEvent(vcpu)) hypervisor.scheduler.wake(vcpu);
     }
-    if (earlier && hypervisor.current) this.armTimer();
   }
 
   /** The physical processor halts until its timer fires. False when the budget ends first, or when nothing is armed. */
@@ -205,8 +192,7 @@ export class RunLoop {
       if (until !== Infinity) hypervisor.pc.passTime(until);
       return false;
     }
-    this.armedFor = deadline;
-    hypervisor.armTimer(Math.max(hypervisor.now + 1, deadline));
+    hypervisor.armTimer(deadline);
     while (!hypervisor.pc.board.pic.pending()) {
       if (hypervisor.now >= until || !hypervisor.pc.passTime(until)) return false;
     }

@@ -165,17 +165,14 @@ export class Session {
   /** Until the next event is in the trace. @param kind only an event of this kind counts */
   stepEvent(kind?: number, limit = 500_000_000): LoopEnd {
     const { recorder } = this.host;
-    const start = recorder.next;
-    const found = () => {
-      if (recorder.next === start) return false;
-      if (kind === undefined) return true;
-      return recorder.get(recorder.next - 1)?.kind === kind;
-    };
+    let found = false;
     recorder.notify = () => {
-      if (found()) this.host.pc.cpu.stop = Stop.requested;
+      if (kind !== undefined && recorder.get(recorder.next - 1)!.kind !== kind) return;
+      found = true;
+      this.host.pc.cpu.stop = Stop.requested;
     };
     try {
-      return this.run(this.now + limit, found);
+      return this.run(this.now + limit, () => found);
     } finally {
       recorder.notify = null;
     }

@@ -1,6 +1,7 @@
 // Every message between the page and the worker that hosts the machine: this page is the whole protocol.
 // Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
 
+import type { Fingerprint } from '../session/fingerprint.ts';
 import type { MemoryRequest, Observation } from '../session/observe.ts';
 
 /** Records of events animated in one frame, at most (a fair sample when more happened). */
@@ -111,7 +112,9 @@ export type Question =
   | { ask: 'memory'; domain: number; address: number; length: number; space: 'virtual' | 'physical' }
   | { ask: 'sources'; guest: string }
   /** What happened so far: lesson checks judge by it. */
-  | { ask: 'observe'; memory: MemoryRequest[] };
+  | { ask: 'observe'; memory: MemoryRequest[] }
+  /** Hash of a scenario's trace, run afresh beside the session: the proof that it is the same everywhere. */
+  | { ask: 'fingerprint'; scenario: string; cycles: number };
 export type Answer =
   | { ask: 'explain'; explanation: Explanation | null }
   | { ask: 'events'; events: Int32Array; from: number }
@@ -119,7 +122,8 @@ export type Answer =
   | { ask: 'registers'; registers: Record<string, string> }
   | { ask: 'memory'; bytes: Uint8Array | null }
   | { ask: 'sources'; files: SourceFile[]; main: string }
-  | { ask: 'observe'; observation: Observation };
+  | { ask: 'observe'; observation: Observation }
+  | { ask: 'fingerprint'; fingerprint: Fingerprint | null };
 
 export type ToWorker =
   | { type: 'load'; scenario: unknown }

@@ -3,7 +3,9 @@ import { disassembleRange } from '../machine/isa/disassemble.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import { explain } from '../session/explain.ts';
 import type { GuestLibrary } from '../session/library.ts';
+import { fingerprint } from '../session/fingerprint.ts';
 import { observe } from '../session/observe.ts';
+import { findScenario } from '../session/scenarios.ts';
 import type { Session } from '../session/session.ts';
 import { RECORD_WORDS } from '../trace/events.ts';
 import { hex8 } from '../trace/format.ts';
@@ -13,6 +15,7 @@ import type { Answer, Question } from './protocol.ts';
 const MAX_EVENTS = 2000;
 const MAX_LINES = 1000;
 const MAX_BYTES = 65536;
+const MAX_FINGERPRINT = 200_000_000;
 
 /** Answers one question of the page. Out-of-range requests get what there is. */
 export function answer(session: Session, library: GuestLibrary, question: Question): Answer {
@@ -49,6 +52,10 @@ export function answer(session: Session, library: GuestLibrary, question: Questi
     }
     case 'observe':
       return { ask: 'observe', observation: observe(session, question.memory) };
+    case 'fingerprint': {
+      const scenario = findScenario(question.scenario);
+      return { ask: 'fingerprint', fingerprint: scenario ? fingerprint(scenario, library, Math.min(question.cycles, MAX_FINGERPRINT)) : null };
+    }
   }
 }
 

@@ -178,6 +178,8 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
     case 'm32':
       return trial.sized(operand.size, 32);
     case 'm64':
+      // The VMX instructions take an address; only cmpxchg8b takes a size.
+      if (form.operation.startsWith('vm') && operand.size !== 0) return false;
       return trial.sized(operand.size, 64);
     case 'm128':
       return trial.sized(operand.size, 128);

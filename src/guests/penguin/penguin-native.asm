@@ -1,6 +1,7 @@
 ; ringside-guest
 ; Penguin for the bare machine: a multiboot kernel that owns the processor at ring 0 and drives the devices of a PC.
-; The output is an ELF file as it stands: nasm -f bin -I src/guests/ -o penguin-native.elf src/guests/penguin/penguin-native.asm
+; The output is an ELF file as it stands:
+;   nasm -f bin -I src/guests/ -o penguin-native.elf src/guests/penguin/penguin-native.asm
 
 %define NATIVE
 %include "penguin/kernel.inc"

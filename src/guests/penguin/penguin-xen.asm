@@ -1,7 +1,8 @@
 ; ringside-guest
 ; Penguin paravirtualized: the same kernel at ring 1 on Xen 3.0. Instead of privileged instructions it makes
 ; hypercalls; instead of interrupts it gets events; its page tables hold machine addresses and belong to Xen's care.
-; The output is an ELF file as it stands: nasm -f bin -I src/guests/ -o penguin-xen.elf src/guests/penguin/penguin-xen.asm
+; The output is an ELF file as it stands:
+;   nasm -f bin -I src/guests/ -o penguin-xen.elf src/guests/penguin/penguin-xen.asm
 
 %define PV
 %include "penguin/kernel.inc"

@@ -45,7 +45,7 @@ export class CannedWorker implements Port {
     this.sent = this.visible = Math.max(0, this.recorder.next - (options.running ? 0 : 300));
     this.visible = this.recorder.next;
     const host = { processor: '2005 · Pentium 4 672 (canned)', clockHz: HZ, memoryBytes: 64 << 20, domains: options.domains };
-    setTimeout(() => this.post({ type: 'ready', host, scenario: 'canned' }));
+    this.post({ type: 'ready', host, scenario: 'canned' });
   }
 
   terminate(): void {

@@ -1,0 +1,82 @@
+// The one place that brings Monaco in: the core, the features that the room uses, its worker, our language and themes.
+import * as monaco from 'monaco-editor/editor';
+import 'monaco-editor/features/bracketMatching/register';
+import 'monaco-editor/features/clipboard/register';
+import 'monaco-editor/features/codeAction/register';
+import 'monaco-editor/features/codicon/register';
+import 'monaco-editor/features/comment/register';
+import 'monaco-editor/features/contextmenu/register';
+import 'monaco-editor/features/cursorUndo/register';
+import 'monaco-editor/features/find/register';
+import 'monaco-editor/features/gotoError/register';
+import 'monaco-editor/features/hover/register';
+import 'monaco-editor/features/indentation/register';
+import 'monaco-editor/features/linesOperations/register';
+import 'monaco-editor/features/multicursor/register';
+import 'monaco-editor/features/toggleTabFocusMode/register';
+import 'monaco-editor/features/wordHighlighter/register';
+import 'monaco-editor/features/wordOperations/register';
+import 'monaco-editor/editor/contrib/suggest/browser/suggestController.js';
+import EditorWorker from 'monaco-editor/editor/editor.worker?worker';
+import type { Scheme } from '../canvas/palette.ts';
+import { CONFIGURATION, LANGUAGE, sourceGrammar } from './language.ts';
+import { THEME_NAMES, themeOf } from './themes.ts';
+
+export { monaco };
+
+let ready = false;
+
+/** Registers language, themes and worker; once for the page. */
+export function prepareMonaco(): void {
+  if (ready) return;
+  ready = true;
+  self.MonacoEnvironment = { getWorker: () => new EditorWorker() };
+  monaco.languages.register({ id: LANGUAGE, extensions: ['.asm', '.inc'] });
+  monaco.languages.setLanguageConfiguration(LANGUAGE, CONFIGURATION);
+  monaco.languages.setMonarchTokensProvider(LANGUAGE, sourceGrammar());
+  for (const scheme of ['dark', 'light'] as const) monaco.editor.defineTheme(THEME_NAMES[scheme], themeOf(scheme));
+  // Widths are measured when an editor is made; a face that arrives later has others.
+  void document.fonts.ready.then(() => monaco.editor.remeasureFonts());
+}
+
+export function showScheme(scheme: Scheme): void {
+  monaco.editor.setTheme(THEME_NAMES[scheme]);
+}
+
+const reduced = () => matchMedia('(prefers-reduced-motion: reduce)').matches;
+
+/** What both editors of the room share. Sizes follow the page's root font size. */
+export function sharedOptions(): monaco.editor.IStandaloneEditorConstructionOptions {
+  const root = Number.parseFloat(getComputedStyle(document.documentElement).fontSize) || 16;
+  const fontSize = Math.max(12, Math.round(root * 0.8));
+  return {
+    fontFamily: '"JetBrains Mono", ui-monospace, "DejaVu Sans Mono", monospace',
+    fontSize,
+    lineHeight: Math.round(fontSize * 1.55),
+    fontLigatures: false,
+    automaticLayout: true,
+    fixedOverflowWidgets: true,
+    minimap: { enabled: false },
+    folding: false,
+    glyphMargin: true,
+    lineDecorationsWidth: 8,
+    overviewRulerLanes: 2,
+    overviewRulerBorder: false,
+    renderLineHighlight: 'line',
+    scrollBeyondLastLine: false,
+    smoothScrolling: !reduced(),
+    cursorBlinking: reduced() ? 'solid' : 'blink',
+    scrollbar: { verticalScrollbarSize: 10, horizontalScrollbarSize: 10, useShadows: false },
+    padding: { top: 6, bottom: 6 },
+    guides: { indentation: false },
+    stickyScroll: { enabled: false },
+    unicodeHighlight: { ambiguousCharacters: false, invisibleCharacters: false },
+    links: false,
+    dragAndDrop: false,
+    tabSize: 8,
+    insertSpaces: true,
+    detectIndentation: false,
+    wordBasedSuggestions: 'off',
+    hover: { delay: 250, above: false },
+  };
+}

@@ -1,0 +1,143 @@
+// For the tests of this room: a host with one or more guests under VT-x, and the frame around a small multiboot kernel.
+import { costModel } from '../../cost/processors.ts';
+import { parseImage } from '../../images/load.ts';
+import { Pc } from '../../machine/pc.ts';
+import { Kind, Vendor } from '../../trace/events.ts';
+import { Recorder } from '../../trace/recorder.ts';
+import type { Domain } from '../domain.ts';
+import { Hypervisor } from '../hypervisor.ts';
+import { type LoopEnd, RunLoop } from '../run-loop.ts';
+import { HardwareAssisted } from './hardware-assisted.ts';
+
+/** A multiboot kernel at 1 MiB around `body`, with a stack, and macros to print, to end, and to build tables. NASM's dialect. */
+export const kernel = (body: string): string => `
+        bits 32
+        org 0x100000
+start:  dd 0x1badb002, 0x10000, -(0x1badb002 + 0x10000), start, start, 0, bss_end, entry
+%macro put 1                    ; one character to the debug port
+        mov al, %1
+        out 0xe9, al
+%endmacro
+%macro off 0                    ; ACPI power-off
+        mov dx, 0x604
+        mov ax, 0x2000
+        out dx, ax
+%endmacro
+%macro gate 2                   ; interrupt gate: vector, handler
+        mov eax, %2
+        mov word [idt + %1 * 8], ax
+        mov word [idt + %1 * 8 + 2], 8
+        mov word [idt + %1 * 8 + 4], 0x8e00
+        shr eax, 16
+        mov word [idt + %1 * 8 + 6], ax
+%endmacro
+entry:  mov esp, stack_end
+        lgdt [gdt_pointer]
+        lidt [idt_pointer]
+        jmp 8:reloaded
+reloaded:
+        mov ax, 16
+        mov ds, ax
+        mov es, ax
+        mov fs, ax
+        mov gs, ax
+        mov ss, ax
+${body}
+        align 8
+gdt:    dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+gdt_end:
+gdt_pointer: dw gdt_end - gdt - 1
+        dd gdt
+idt_pointer: dw 0x7ff
+        dd idt
+        align 4096
+image_end:
+        absolute image_end
+idt:    resb 4096
+directory: resb 4096
+table:  resb 4096
+stack:  resb 8192
+stack_end:
+bss_end:
+`;
+
+/** Maps the first 4 MiB one to one through `directory` and `table`, writable, and switches paging and write protection on. */
+export const PAGING = `
+        mov edi, table
+        mov eax, 3
+%%fill: mov [edi], eax
+        add edi, 4
+        add eax, 4096
+        cmp edi, table + 4096
+        jb %%fill
+        mov dword [directory], table + 3
+        mov eax, directory
+        mov cr3, eax
+        mov eax, cr0
+        or eax, 0x80010000
+        mov cr0, eax
+`.replaceAll('%%fill', 'fill_table');
+
+/** A host under the hypervisor. */
+export class TestHost {
+  readonly recorder = new Recorder(1 << 14);
+  readonly pc: Pc;
+  readonly hypervisor: Hypervisor;
+  readonly loop: RunLoop;
+  readonly technique: HardwareAssisted;
+
+  constructor(memoryMiB = 32) {
+    this.pc = new Pc(costModel('prescott'), this.recorder, memoryMiB << 20, {
+      startDate: '2005-12-05T10:00:00',
+    });
+    this.hypervisor = new Hypervisor(this.pc);
+    this.loop = new RunLoop(this.hypervisor);
+    this.technique = new HardwareAssisted(this.hypervisor);
+  }
+
+  /** Boots an image as a new domain. */
+  boot(image: Uint8Array, id = 1, memoryMiB = 4): Domain {
+    return this.hypervisor.createDomain({
+      id,
+      name: `guest ${id}`,
+      technique: this.technique,
+      memoryBytes: memoryMiB << 20,
+      image: parseImage(image, 'test'),
+      options: { commandLine: '', modules: [] },
+    });
+  }
+
+  /** Runs until all domains have ended, nothing will ever happen, or `cycles` are over. */
+  run(cycles = 50_000_000): LoopEnd {
+    const until = this.pc.cpu.cycles + cycles;
+    let end: LoopEnd = 'budget';
+    while (end === 'budget' && this.pc.cpu.cycles < until) {
+      end = this.loop.run(until);
+      if (![...this.hypervisor.domains.values()].some((domain) => domain.alive)) break;
+    }
+    return end;
+  }
+
+  /** Exits of a domain so far, by basic reason. */
+  exits(domain: number): Map<number, number> {
+    return new Map(
+      this.recorder
+        .exitCounts(domain)
+        .filter((x) => x.vendor === Vendor.vmx)
+        .map((x) => [x.reason, x.count]),
+    );
+  }
+
+  /** Recorded events of a kind, oldest first. */
+  events(kind: keyof typeof Kind, domain = 1) {
+    const found = [];
+    for (let seq = this.recorder.oldest; seq < this.recorder.next; seq++) {
+      const event = this.recorder.get(seq)!;
+      if (event.kind === Kind[kind] && event.domain === domain) found.push(event);
+    }
+    return found;
+  }
+}
+
+/** Characters that a guest wrote to port E9h. */
+export const said = (domain: Domain): string => String.fromCharCode(...domain.board!.takeDebug());
