@@ -103,7 +103,10 @@ export function evaluate(e: Expr, scope: Scope): Value {
       const condition = evaluate(e.a!, scope);
       if (condition.unknown) return UNKNOWN;
       if (!condition.isScalar) return notScalar(e, '?:', scope);
-      return evaluate(condition.n !== 0 ? e.b! : e.c!, scope);
+      // Both are evaluated: what is wrong in the other one is wrong all the same.
+      const yes = evaluate(e.b!, scope);
+      const no = evaluate(e.c!, scope);
+      return condition.n !== 0 ? yes : no;
     }
   }
   const a = evaluate(e.a!, scope);

@@ -183,7 +183,8 @@ export function image(
   origin: number,
 ): Uint8Array {
   let end = origin;
-  for (const section of withBytes) end = Math.max(end, section.loadAddress + section.size);
+  for (const section of withBytes)
+    if (section.size > 0) end = Math.max(end, section.loadAddress + section.size);
   for (const section of sections) for (const fixup of section.fixups) apply(section, fixup);
   const bytes = new Uint8Array(end - origin);
   for (const section of withBytes)

@@ -22,6 +22,8 @@ export interface SlabLabel extends Rect {
   domain: number;
   ring: string;
   owner: string;
+  /** Room for the words, left of the lanes. */
+  textWidth: number;
 }
 export interface BoundaryLine extends Rect {
   id: Boundary;
@@ -62,7 +64,9 @@ export interface ColumnLayout {
 const GAP = 16;
 const COLUMN_GAP = 16;
 const WEIGHT = { user: 1, kernel: 1.15, hypervisor: 1, hardware: 0.82 };
-const GUTTER = 104;
+/** Widest room for a stratum's name, and for the lanes. */
+const GUTTER = 150;
+const LANES = 200;
 
 /** Lays the stage out. @param width,height CSS pixels of the drawing; at least 1. */
 export function layoutStage(width: number, height: number, guests: readonly ColumnInfo[]): StageLayout {
@@ -91,8 +95,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     const w = Math.round(columnWidth);
     const native = info.technique === 'native';
     const kernelHeight = native ? hypervisor.y + hypervisor.height - kernel.y : kernel.height;
-    const gutter = Math.min(GUTTER, w * 0.28);
-    const lanesWidth = Math.min(168, w * 0.3);
+    const gutter = Math.min(GUTTER, w * 0.26);
+    const lanesWidth = Math.min(LANES, w * 0.29);
     const lanes = x + gutter;
     const box = { x, width: w, domain: info.id };
     layout.columns.push({
@@ -112,7 +116,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     });
     layout.slabs.push({ ...box, ...user, stratum: 'user' });
     layout.slabs.push({ ...box, y: kernel.y, height: kernelHeight, stratum: 'kernel' });
-    layout.labels.push({ ...box, ...user, stratum: 'user', ring: 'ring 3', owner: 'programs' });
+    const label = { ...box, textWidth: gutter };
+    layout.labels.push({ ...label, ...user, stratum: 'user', ring: 'ring 3', owner: 'programs' });
     layout.labels.push({
       ...box,
       y: kernel.y,
@@ -126,7 +131,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
       return;
     }
     const ring = info.nonRoot ? 'VMX root' : 'ring 0';
-    layout.labels.push({ ...box, ...hypervisor, stratum: 'hypervisor', ring, owner: 'hypervisor' });
+    layout.labels.push({ ...label, ...hypervisor, stratum: 'hypervisor', ring, owner: 'hypervisor' });
     layout.boundaries.push({ ...box, y: hypervisor.y - GAP, height: GAP, id: 'kernelHypervisor' });
     layout.boundaries.push({ ...box, y: hardware.y - GAP, height: GAP, id: 'hypervisorHardware' });
   });
@@ -142,7 +147,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 
 /** Where the technique puts the guest's kernel. */
 function kernelWords(info: ColumnInfo): { ring: string; owner: string } {
-  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, all alone' };
+  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, no hypervisor' };
   if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel (non-root)' };
   return { ring: `ring ${info.kernelRing}`, owner: 'kernel' };
 }

@@ -175,6 +175,8 @@ export class Session {
       return this.run(this.now + limit, () => found);
     } finally {
       recorder.notify = null;
+      // An event of the hypervisor asked a processor to stop that was not running a guest.
+      if (this.host.pc.cpu.stop === Stop.requested) this.host.pc.cpu.stop = Stop.none;
     }
   }
 

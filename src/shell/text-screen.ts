@@ -89,7 +89,9 @@ export class TextScreen {
       return;
     }
     // JetBrains Mono is 0.6 em wide: the size that fills the cell's width without leaving its height.
-    c.font = `${Math.min(w / 0.6, h * 0.92)}px ${this.family}`;
+    // The same for all cells, though rounding makes some a pixel wider.
+    const { width, height } = c.canvas;
+    c.font = `${Math.min(width / this.columns / 0.6, (height / this.rows) * 0.92)}px ${this.family}`;
     c.textAlign = 'center';
     c.textBaseline = 'alphabetic';
     c.save();

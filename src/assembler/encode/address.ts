@@ -69,6 +69,11 @@ export function effectiveAddress(
   const size = sizeOf(operand, wide, narrow, bits, forced);
   if (size === 0)
     return { message: `these registers need a ${wide ? 32 : 16}-bit address, and the prefix says otherwise` };
+  if ((base || index) && operand.displacementSize > 8 && operand.displacementSize !== size)
+    return {
+      message: `a ${operand.displacementSize}-bit displacement cannot go with ${size}-bit registers`,
+      suggestion: `\`[${size === 16 ? 'word' : 'dword'} …]\``,
+    };
   const place = { displacement: value.n, base: section, unknown: value.unknown };
   return size === 16
     ? encode16(operand, base, index, scale, place)

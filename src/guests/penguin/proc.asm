@@ -1,4 +1,5 @@
-; /proc: files that nobody wrote. Their contents are printed into a buffer when they are read, from the kernel's own data.
+; /proc: files that nobody wrote. Their contents are printed into a buffer when they are read, from what the kernel
+; knows at that moment.
 
 PROC_BUFFER_SIZE    equ 2048
 

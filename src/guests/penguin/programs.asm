@@ -1,6 +1,6 @@
 ; The user programs. Each is one label, and all it contains is local to that label; so each has a copy of the library,
-; like a statically linked program. Here they are only data: execve copies them to USER_BASE, where they run. That is why
-; a program names its data with here(label): the address that the label will have, not the one it has in this image.
+; like a statically linked program. Here they are only data: execve copies them to USER_BASE, where they run. That is
+; why a program names its data with here(label): the address that the label will have, not the one it has here.
 
 %define here(label) (label - program + USER_BASE)
 

@@ -1,6 +1,6 @@
 ; System calls. A program loads EAX with the number and EBX, ECX, EDX with arguments and executes INT 0x80: the same
-; numbers and conventions as Linux on i386. The gate leaves interrupts on: a call may be interrupted, but another process
-; runs only when the call is done or sleeps of its own will.
+; numbers and conventions as Linux on i386. The gate leaves interrupts on: a call may be interrupted, but another
+; process runs only when the call is done or sleeps of its own will.
 
         section .text
 system_call_entry:

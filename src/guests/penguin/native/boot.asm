@@ -1,5 +1,5 @@
 ; From the boot loader to the kernel: protected mode without paging, at physical addresses, to paging, a GDT, an IDT
-; and a TSS of our own. Multiboot specification 3.2 and 3.3; Intel SDM vol. 3, "Processor Management and Initialization".
+; and a TSS of our own. Multiboot specification 3.2, 3.3; Intel SDM vol. 3, "Processor Management and Initialization".
 
 MULTIBOOT_LOADER    equ 0x2BADB002
 MULTIBOOT_HAS_MEMORY equ 1

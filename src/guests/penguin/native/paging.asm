@@ -1,5 +1,5 @@
-; Page-table writes on the bare machine. Physical addresses are machine addresses, a page table is memory like any other,
-; and the processor is told of changes with INVLPG and CR3. Intel SDM vol. 3, "Paging".
+; Page-table writes on the bare machine. Physical addresses are machine addresses, a page table is memory like any
+; other, and the processor is told of changes with INVLPG and CR3. Intel SDM vol. 3, "Paging".
 
         section .text
 

@@ -225,8 +225,8 @@ interrupts_initialize:
 
         section .data
         align   4
-; Exceptions mask events on entry, as interrupt gates do. INT 0x80 must not: only a gate that Xen need not look after can
-; stand in the real IDT.
+; Exceptions mask events on entry, as interrupt gates do. INT 0x80 must not: only a gate that Xen need not look after
+; can stand in the real IDT.
 trap_table:
         trap    0, TRAP_EVENTS_OFF, exception_0
         trap    1, TRAP_EVENTS_OFF, exception_1
