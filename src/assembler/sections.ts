@@ -188,7 +188,7 @@ export function image(
   for (const section of sections) for (const fixup of section.fixups) apply(section, fixup);
   const bytes = new Uint8Array(end - origin);
   for (const section of withBytes)
-    if (section.loadAddress >= origin)
+    if (section.size > 0 && section.loadAddress >= origin)
       bytes.set(section.bytes.subarray(0, section.size), section.loadAddress - origin);
   return bytes;
 }

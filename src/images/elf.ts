@@ -11,7 +11,7 @@ const SHT_NOBITS = 8;
 const MAX_HEADERS = 256;
 const MAX_SYMBOLS = 200_000;
 
-export interface LoadSegment {
+interface LoadSegment {
   virtual: number;
   physical: number;
   data: Uint8Array;

@@ -75,15 +75,15 @@ interface AnyImage {
   disk?: Uint8Array;
 }
 
-export interface XenImage extends AnyImage {
+interface XenImage extends AnyImage {
   kind: 'xen';
   xen: XenInfo;
 }
-export interface MultibootImage extends AnyImage {
+interface MultibootImage extends AnyImage {
   kind: 'multiboot';
   multiboot: MultibootHeader;
 }
-export interface PlainImage extends AnyImage {
+interface PlainImage extends AnyImage {
   kind: 'elf32' | 'boot-sector';
 }
 export type Image = XenImage | MultibootImage | PlainImage;

@@ -3,13 +3,13 @@
 import { hex, type Image, ImageError, imageEnd, type LoadTarget, loadSegments } from './image.ts';
 
 /** Memory types of the map: 1 = usable. */
-export const MemoryType = { available: 1, reserved: 2, acpi: 3, nvs: 4 } as const;
+const MemoryType = { available: 1, reserved: 2, acpi: 3, nvs: 4 } as const;
 export interface MemoryRange {
   address: number;
   length: number;
   type: number;
 }
-export interface MultibootModule {
+interface MultibootModule {
   name: string;
   data: Uint8Array;
 }

@@ -6,6 +6,7 @@ import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
 import { reset } from './cpu/reset.ts';
 import { Board, type BoardOptions } from './devices/board.ts';
+import { parseDate } from './devices/calendar.ts';
 import type { Clock } from './devices/device.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
 
@@ -27,6 +28,8 @@ export class Pc {
   readonly cpu: Cpu;
   readonly board: Board;
   readonly clock: CycleClock;
+  /** Seconds since 1970 at power-on. */
+  readonly startSeconds: number;
 
   /** @param memoryBytes machine memory in bytes, a multiple of 4096 */
   constructor(
@@ -35,6 +38,7 @@ export class Pc {
     memoryBytes: number,
     options: Pick<BoardOptions, 'startDate'>,
   ) {
+    this.startSeconds = parseDate(options.startDate);
     this.memory = new PhysicalMemory(memoryBytes);
     this.clock = new CycleClock(cost.clockHz);
     this.board = new Board({

@@ -13,6 +13,8 @@ const DomainSchema = v.object({
   technique: v.picklist(TECHNIQUES),
   memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(512)),
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
+  /** Typed on its serial port or console as soon as it listens. */
+  input: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
 });
 
 export const ScenarioSchema = v.object({

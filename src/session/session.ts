@@ -113,7 +113,13 @@ export class Session {
     domain.printed = 0;
     domain.debugText = '';
     domain.pendingInput = [];
+    this.typeAtBoot(domain);
     return { ok: true };
+  }
+
+  /** What the scenario types into a guest that has just been started. */
+  private typeAtBoot(domain: SessionDomain): void {
+    if (domain.config.input) this.input(domain.id, [...domain.config.input].map((c) => c.charCodeAt(0) & 0xff));
   }
 
   private bootHost(domain: SessionDomain, built: NonNullable<SessionDomain['built']>, technique: TechniqueName): void {
@@ -149,6 +155,7 @@ export class Session {
     for (const domain of this.domains) {
       if (this.view(domain.id)?.state !== 'rebooting' || !domain.built) continue;
       this.bootHost(domain, domain.built, domain.technique);
+      this.typeAtBoot(domain);
       any = true;
     }
     return any;

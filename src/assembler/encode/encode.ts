@@ -96,7 +96,6 @@ function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: P
 /** True when the low byte, sign-extended, gives the value at this operand size. */
 function signExtends(value: Value, operandSize: 16 | 32): boolean {
   const raw = low32(value.n);
-  if (overflows(value.n, 4)) return false;
   const signed = operandSize === 16 ? (raw << 16) >> 16 : raw | 0;
   return signed >= -128 && signed <= 127;
 }

@@ -20,6 +20,7 @@
 %include "penguin/programs/kill.asm"
 %include "penguin/programs/memory.asm"
 %include "penguin/programs/forkwait.asm"
+%include "penguin/programs/heartbeat.asm"
 %include "penguin/programs/primes.asm"
 %include "penguin/programs/syscalls.asm"
 %include "penguin/programs/crash.asm"

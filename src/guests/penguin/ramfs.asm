@@ -109,6 +109,7 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_forkwait, NODE_PROGRAM, forkwait_program, forkwait_program_end - forkwait_program
         dd      name_halt, NODE_PROGRAM, halt_program, halt_program_end - halt_program
         dd      name_hello, NODE_PROGRAM, hello_program, hello_program_end - hello_program
+        dd      name_heartbeat, NODE_PROGRAM, heartbeat_program, heartbeat_program_end - heartbeat_program
         dd      name_help, NODE_PROGRAM, help_program, help_program_end - help_program
         dd      name_init, NODE_PROGRAM, init_program, init_program_end - init_program
         dd      name_kill, NODE_PROGRAM, kill_program, kill_program_end - kill_program
@@ -146,6 +147,7 @@ name_echo:          db "bin/echo", 0
 name_forkwait:      db "bin/forkwait", 0
 name_halt:          db "bin/halt", 0
 name_hello:         db "bin/hello", 0
+name_heartbeat:     db "bin/heartbeat", 0
 name_help:          db "bin/help", 0
 name_init:          db "bin/init", 0
 name_kill:          db "bin/kill", 0
@@ -180,6 +182,7 @@ help_text:
         db      "forkwait N       N times fork and wait  primes N    counts the primes up to N", 10
         db      "syscalls N       N times getpid         sleep N     waits N seconds", 10
         db      "crash [HOW]      breaks a rule: write read kernel divide cli opcode", 10
+        db      "heartbeat &      a small process twenty times a second", 10
         db      "kill PID         ends a process         COMMAND &   does not wait for the command", 10
         db      "reboot           starts again           halt        the end", 10
         db      "Ctrl-C ends what the shell is waiting for, Ctrl-U clears the line.", 10

@@ -56,7 +56,7 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   if (module) domain.memory.load(toGuest(moduleAt), module.data);
   domain.memory.p2m.forEach((machine, guest) => domain.memory.write32(toGuest(mfnList) + guest * 4, machine));
 
-  // Directory first, then one table per 4 MiB; the tables map themselves read-only.
+  // Directory first, then one table per 4 MiB; the tables map themselves read-only, and nothing is open to ring 3.
   const directory = machineOf(pageTables);
   for (let n = 0; base + n * (1 << 22) < mappedEnd; n++) {
     const table = machineOf(pageTables + (1 + n) * PAGE);
@@ -66,7 +66,7 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
       const machine = machineOf(virtual);
       if (toGuest(virtual) >= domain.memory.size || machine < 0) continue;
       const isTable = virtual >= pageTables && virtual < pageTables + tables * PAGE;
-      memory.write32(table + k * 4, machine | PTE.present | PTE.user | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable));
+      memory.write32(table + k * 4, machine | PTE.present | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable));
     }
   }
 
@@ -77,6 +77,7 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   for (const page of [pv.sharedInfo, pv.consoleRing]) types.take(domain.id, page >>> 12, TYPE.writable, 0);
   // Frames 0xE.. of the per-domain area are the hypervisor's GDT page, the same in every domain.
   memory.write32(pv.perDomainTable + 14 * 4, hypervisor.monitor.gdtPage | PTE.present | PTE.writable | PTE.accessed | PTE.dirty);
+  memory.write32(pv.sharedInfo + SHARED_INFO.wallclockSeconds, hypervisor.pc.startSeconds);
   for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * 64 + SHARED_INFO.upcallMask, 1);
   memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
 

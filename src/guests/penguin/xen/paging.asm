@@ -1,7 +1,7 @@
-; Page-table writes on Xen. Our "physical" frame numbers are a fiction: a page-table entry needs the machine frame,
-; which the list machine_frames gives; the table at MACH2PHYS_VIRT_START gives the way back. The processor walks our tables
-; themselves, so Xen must be able to trust them: it holds a page-table page read-only, even for us, checks each change
-; that we ask for, and checks a whole directory when we pin it.
+; Page-table writes on Xen. Our "physical" frame numbers are a fiction: a page-table entry needs the machine frame, which
+; the list machine_frames gives; the table at MACH2PHYS_VIRT_START gives the way back. The processor walks these very
+; tables, so Xen must be able to trust them: it holds a page-table page read-only, even for us, checks each change that
+; we ask for, and checks a whole directory when we pin it.
 
 KERNEL_PAGE_FLAGS   equ PAGE_PRESENT | PAGE_WRITABLE | PAGE_ACCESSED | PAGE_DIRTY
 KERNEL_TABLE_FLAGS  equ PAGE_PRESENT | PAGE_ACCESSED | PAGE_DIRTY       ; a page-table page: we may only look

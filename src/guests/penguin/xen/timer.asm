@@ -1,6 +1,6 @@
 ; Time on Xen. There is no timer chip: while we run, Xen sends a timer event every 10 ms; before we sleep, we say when
-; to be woken. How much time has passed is never counted but read: the shared page gives nanoseconds since boot at a recent
-; moment, and how to convert the cycles since then. Xen public headers: xen.h, vcpu_time_info.
+; to be woken. How much time has passed is never counted but read: the shared page gives nanoseconds since boot at a
+; recent moment, and how to convert the cycles since then. Xen public headers: xen.h, vcpu_time_info.
 
 TICKS_PER_SECOND    equ 100
 TICK_NANOSECONDS    equ 10000000
