@@ -234,9 +234,9 @@ export class Assembler implements Labels, Position {
       body.candidates = candidates(body, this.bits);
       body.relative = body.candidates.some((c) => c.form.operands.some((k) => k === 'rel8' || k === 'relv'));
     }
+    this.complained = false;
     const operands = evaluateOperands(body, this);
     if (!operands) return;
-    this.complained = false;
     // Only a relative branch is different at every place.
     const rounds = body.relative ? times : Math.min(times, 1);
     for (let i = 0; i < rounds; i++) {
@@ -249,7 +249,13 @@ export class Assembler implements Labels, Position {
       encode(chosen, body, operands, this, this.code);
       this.emit(statement, body.relative ? 1 : times);
     }
-    if (rounds > 0 && !body.relative && !this.complained && this.code.fixups.length === 0 && body.operands.every(isFixed))
+    if (
+      rounds > 0 &&
+      !body.relative &&
+      !this.complained &&
+      this.code.fixups.length === 0 &&
+      body.operands.every(isFixed)
+    )
       body.settled = this.code.bytes.slice(0, this.code.length);
   }
 

@@ -102,7 +102,7 @@ function immediateToSegment(body: InstructionBody, diagnostics: Diagnostics): bo
   diagnostics.error(
     body.place,
     `a segment register cannot be loaded from ${what}`,
-    'go through a register: `mov ax, …` then `mov ' + first.register.name + ', ax`',
+    `go through a register: \`mov ax, …\` then \`mov ${first.register.name}, ax\``,
   );
   return true;
 }

@@ -1,5 +1,5 @@
-// Tokens → expression trees, by precedence (NASM manual §3.5). In effective addresses it also keeps the hint by which
-// NASM chooses between base and index: the first register named, unless it is multiplied.
+// Tokens → expression trees, by precedence (NASM manual §3.5).
+// Bounded in depth and size; a failed expression makes one report.
 import type { Cursor } from './cursor.ts';
 import { type Place, spanning } from './diagnostics.ts';
 import {
@@ -12,18 +12,11 @@ import {
   type Scope,
   symbolRef,
 } from './expression.ts';
-import { add } from './int64.ts';
 import { parseNumber, stringBytes, stringValue } from './literals.ts';
 import type { NamedValue } from './symbols.ts';
 import { BAD, NUMBER, OPERATOR, PARAMETER, STRING, type Token, WORD } from './token.ts';
-import { scalar, UNKNOWN, Value } from './value.ts';
-import { type Register, wordOf } from './words.ts';
-
-/** NASM's choice of base: `base` this register; `index` anything but it; `none` no wish, by rank. */
-export interface Hint {
-  kind: 'open' | 'base' | 'index' | 'none';
-  register: Register | null;
-}
+import { scalar, Value } from './value.ts';
+import { wordOf } from './words.ts';
 
 /** What a parser needs to know from its surroundings. */
 export interface Names {
@@ -47,13 +40,6 @@ const PRECEDENCE = new Map(BINARY.flatMap((row, level) => row.map((op) => [op, l
 const CANONICAL: Record<string, Operator> = { '==': '=', '<>': '!=', '<<<': '<<' };
 const DEEPEST = 200;
 
-/** A tree with what the hint needs: whether a plain number takes part, and which registers. */
-interface Part {
-  tree: Expr;
-  plain: boolean;
-  registers: readonly Register[];
-}
-
 export class ExpressionParser {
   private depth = 0;
   private failed = false;
@@ -63,14 +49,14 @@ export class ExpressionParser {
   constructor(
     private readonly cursor: Cursor,
     private readonly names: Names,
-    /** Registers are allowed when a hint is kept. */
-    private readonly hint: Hint | null = null,
+    /** An effective address: registers are allowed, and nothing is folded, since the order of terms has a meaning. */
+    private readonly address = false,
   ) {}
 
   /** Parses one expression; null after a report when there is none. */
   parse(): Expr | null {
-    const part = this.ternary();
-    return this.failed || !part ? null : part.tree;
+    const tree = this.ternary();
+    return this.failed ? null : tree;
   }
 
   private fail(place: Place, message: string, suggestion?: string): null {
@@ -79,7 +65,7 @@ export class ExpressionParser {
     return null;
   }
 
-  private ternary(): Part | null {
+  private ternary(): Expr | null {
     if (++this.depth > DEEPEST) return this.fail(this.cursor.place, 'this expression is nested too deeply');
     const first = this.binary(0);
     let result = first;
@@ -88,13 +74,13 @@ export class ExpressionParser {
       if (yes && !this.cursor.take(':'))
         this.fail(this.cursor.place, 'expected `:` and the other value of `? :`');
       const no = this.failed ? null : this.ternary();
-      result = yes && no ? this.plain(this.make('?', first.tree, yes.tree, no.tree)) : null;
+      result = yes && no ? this.make('?', first, yes, no) : null;
     }
     this.depth--;
     return result;
   }
 
-  private binary(level: number): Part | null {
+  private binary(level: number): Expr | null {
     let left = this.unary();
     // Precedence climbing: one loop instead of a call per level.
     while (left) {
@@ -105,12 +91,12 @@ export class ExpressionParser {
       this.cursor.at++;
       const right = this.binary(found + 1);
       if (!right) return null;
-      left = this.combine(CANONICAL[token.text] ?? (token.text as Operator), left, right);
+      left = this.make(CANONICAL[token.text] ?? (token.text as Operator), left, right, null);
     }
     return left;
   }
 
-  private unary(): Part | null {
+  private unary(): Expr | null {
     const { cursor } = this;
     const token = cursor.token;
     if (!token) return this.fail(cursor.place, 'an expression is missing here');
@@ -126,7 +112,7 @@ export class ExpressionParser {
           this.depth--;
           if (!inner || token.text === '+') return inner;
           const op = token.text === '-' ? 'negate' : (token.text as Operator);
-          return { ...inner, tree: this.make(op, inner.tree, null, null, token) };
+          return this.make(op, inner, null, null, token);
         }
         case '(': {
           cursor.at++;
@@ -138,7 +124,7 @@ export class ExpressionParser {
         case '$$':
           cursor.at++;
           this.usedLocation = true;
-          return this.plain(position(token, token.text === '$' ? 'here' : 'base'));
+          return position(token, token.text === '$' ? 'here' : 'base');
       }
       return this.fail(
         token,
@@ -150,16 +136,16 @@ export class ExpressionParser {
     return this.primary(token);
   }
 
-  private primary(token: Token): Part | null {
+  private primary(token: Token): Expr | null {
     switch (token.kind) {
       case NUMBER: {
         const value = parseNumber(token.text);
         if (value === null)
           return this.fail(token, `\`${token.text}\` is not a number`, numberAdvice(token.text));
-        return this.plain(constant(token, scalar(value)));
+        return constant(token, scalar(value));
       }
       case STRING:
-        return this.plain(constant(token, scalar(stringValue(stringBytes(token.text)))));
+        return constant(token, scalar(stringValue(stringBytes(token.text))));
       case WORD:
         return this.word(token);
       case PARAMETER:
@@ -174,7 +160,7 @@ export class ExpressionParser {
     return this.fail(token, `\`${token.text}\` is not understood here`);
   }
 
-  private word(token: Token): Part | null {
+  private word(token: Token): Expr | null {
     const escaped = token.text[0] === '$';
     const word = escaped ? undefined : wordOf(token.text);
     if (word) {
@@ -184,52 +170,17 @@ export class ExpressionParser {
           `expected a value, found the reserved word \`${token.text}\``,
           wordAdvice(token, this.cursor),
         );
-      if (!this.hint)
+      if (!this.address)
         return this.fail(token, `the register \`${token.text}\` cannot take part in this expression`);
-      if (this.hint.kind === 'open') {
-        this.hint.kind = 'base';
-        this.hint.register = word;
-      }
-      const value = new Value(0, [{ of: word, times: 1 }]);
-      return { tree: registerRef(token, word, value), plain: false, registers: [word] };
+      return registerRef(token, word, new Value(0, [{ of: word, times: 1 }], false, false));
     }
     this.usedLocation = true;
-    return this.plain(symbolRef(token, this.names.symbol(escaped ? token.text.slice(1) : token.text)));
-  }
-
-  private plain(tree: Expr): Part {
-    return { tree, plain: true, registers: [] };
+    return symbolRef(token, this.names.symbol(escaped ? token.text.slice(1) : token.text));
   }
 
   private make(op: Operator, a: Expr, b: Expr | null, c: Expr | null, from: Place = a.place): Expr {
-    return node(op, spanning(from, (c ?? b ?? a).place), a, b, c, this.names.scope);
+    return node(op, spanning(from, (c ?? b ?? a).place), a, b, c, this.address ? null : this.names.scope);
   }
-
-  private combine(op: Operator, left: Part, right: Part): Part {
-    const registers =
-      left.registers.length + right.registers.length === 0
-        ? left.registers
-        : [...left.registers, ...right.registers];
-    let plain = left.plain || right.plain;
-    if (this.hint && (op === '+' || op === '-')) {
-      const shared = left.registers.some((register) => right.registers.includes(register));
-      const cancel = left.plain && right.plain && cancels(op, left.tree, right.tree);
-      if (shared || (left.plain && right.plain && !cancel)) this.hint.kind = 'none';
-      if (cancel) plain = false;
-    } else if (this.hint && op === '*') {
-      if (this.hint.kind === 'base' && registers.includes(this.hint.register!)) this.hint.kind = 'index';
-      plain = registers.length === 0 || (left.plain && right.plain);
-    }
-    return { tree: this.make(op, left.tree, right.tree, null), plain, registers };
-  }
-}
-
-function cancels(op: '+' | '-', left: Expr, right: Expr): boolean {
-  if (left.op !== 'constant' || right.op !== 'constant') return false;
-  const a = left.constant;
-  const b = right.constant;
-  if (a === UNKNOWN || b === UNKNOWN) return false;
-  return op === '+' ? add(a.n, b.n) === 0 : a.n === b.n;
 }
 
 const closer = (open: Token): string => `this \`(\` at column ${open.start + 1} is still open`;

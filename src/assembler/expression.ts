@@ -3,7 +3,7 @@
 import type { Place } from './diagnostics.ts';
 import * as int from './int64.ts';
 import type { NamedValue } from './symbols.ts';
-import { scalar, scaled, sum, UNKNOWN, type Value, ZERO } from './value.ts';
+import { merges, scalar, scaled, sum, UNKNOWN, type Value, ZERO } from './value.ts';
 import type { Register } from './words.ts';
 
 export type Operator =
@@ -41,6 +41,15 @@ export type BinaryOperator =
   | '&&'
   | '||'
   | '^^';
+
+/**
+ * What NASM remembers of an address while it adds up: the first register named should be the `base`, unless it is
+ * multiplied (`index`: it should not); once two terms have merged into one, there is no wish (`none`).
+ */
+export interface Hint {
+  kind: 'open' | 'base' | 'index' | 'none';
+  register: Register | null;
+}
 
 /** Everything an expression can ask of the pass that evaluates it. */
 export interface Scope {
@@ -81,17 +90,29 @@ export const registerRef = (place: Place, register: Register, value: Value): Exp
   new Expr('register', place, null, null, null, value, null, register, true);
 
 /** A node over one, two or three others; folded when `fold` is given and the operands are constants. */
-export function node(op: Operator, place: Place, a: Expr, b: Expr | null, c: Expr | null, fold: Scope): Expr {
+export function node(
+  op: Operator,
+  place: Place,
+  a: Expr,
+  b: Expr | null,
+  c: Expr | null,
+  fold: Scope | null,
+): Expr {
   const fixed = a.fixed && (!b || b.fixed) && (!c || c.fixed);
   const tree = new Expr(op, place, a, b, c, ZERO, null, null, fixed);
-  return fixed ? constant(place, evaluate(tree, fold)) : tree;
+  return fixed && fold ? constant(place, evaluate(tree, fold)) : tree;
 }
 
-/** What the expression is worth now. Problems are reported to the scope and give UNKNOWN. */
-export function evaluate(e: Expr, scope: Scope): Value {
+/** What the expression is worth now. Problems are reported to the scope and give UNKNOWN. `hint`: for addresses. */
+export function evaluate(e: Expr, scope: Scope, hint: Hint | null = null): Value {
   switch (e.op) {
     case 'constant':
+      return e.constant;
     case 'register':
+      if (hint?.kind === 'open') {
+        hint.kind = 'base';
+        hint.register = e.register;
+      }
       return e.constant;
     case 'symbol':
       return scope.lookup(e.symbol!, e.place);
@@ -100,18 +121,18 @@ export function evaluate(e: Expr, scope: Scope): Value {
     case 'base':
       return scope.sectionStart();
     case '?': {
-      const condition = evaluate(e.a!, scope);
+      const condition = evaluate(e.a!, scope, hint);
+      // Both are evaluated: what is wrong in the other one is wrong all the same.
+      const yes = evaluate(e.b!, scope, hint);
+      const no = evaluate(e.c!, scope, hint);
       if (condition.unknown) return UNKNOWN;
       if (!condition.isScalar) return notScalar(e, '?:', scope);
-      // Both are evaluated: what is wrong in the other one is wrong all the same.
-      const yes = evaluate(e.b!, scope);
-      const no = evaluate(e.c!, scope);
       return condition.n !== 0 ? yes : no;
     }
   }
-  const a = evaluate(e.a!, scope);
+  const a = evaluate(e.a!, scope, hint);
   if (!e.b) return unary(e, a, scope);
-  return binary(e, a, evaluate(e.b, scope), scope);
+  return binary(e, a, evaluate(e.b, scope, hint), scope, hint);
 }
 
 function unary(e: Expr, a: Value, scope: Scope): Value {
@@ -121,18 +142,18 @@ function unary(e: Expr, a: Value, scope: Scope): Value {
   return scalar(e.op === '~' ? int.complement(a.n) : a.n === 0 ? 1 : 0);
 }
 
-function binary(e: Expr, a: Value, b: Value, scope: Scope): Value {
+function binary(e: Expr, a: Value, b: Value, scope: Scope, hint: Hint | null): Value {
   switch (e.op) {
     case '+':
+      if (hint && merges(a, b)) hint.kind = 'none';
       return sum(a, b);
-    case '-':
-      return sum(a, scaled(b, -1));
+    case '-': {
+      const negative = scaled(b, -1);
+      if (hint && merges(a, negative)) hint.kind = 'none';
+      return sum(a, negative);
+    }
     case '*':
-      if (a.unknown || b.unknown) return UNKNOWN;
-      if (a.isScalar) return scaled(b, a.n);
-      if (b.isScalar) return scaled(a, b.n);
-      scope.report(e.place, 'one side of `*` must be a plain number');
-      return UNKNOWN;
+      return product(e, a, b, scope, hint);
     case '=':
     case '!=':
     case '<':
@@ -140,11 +161,23 @@ function binary(e: Expr, a: Value, b: Value, scope: Scope): Value {
     case '<=':
     case '>=':
     case '<=>':
+      if (hint && merges(a, scaled(b, -1))) hint.kind = 'none';
       return comparison(e, a, b, scope);
   }
   if (a.unknown || b.unknown) return UNKNOWN;
   if (!a.isScalar || !b.isScalar) return notScalar(e, e.op, scope);
   return arithmetic(e, a.n, b.n, scope);
+}
+
+function product(e: Expr, a: Value, b: Value, scope: Scope, hint: Hint | null): Value {
+  if (a.unknown || b.unknown) return UNKNOWN;
+  const [vector, factor] = a.isScalar ? [b, a] : [a, b];
+  if (!factor.isScalar) {
+    scope.report(e.place, 'one side of `*` must be a plain number');
+    return UNKNOWN;
+  }
+  if (hint?.kind === 'base' && vector.terms.some((term) => term.of === hint.register)) hint.kind = 'index';
+  return scaled(vector, factor.n);
 }
 
 function comparison(e: Expr, a: Value, b: Value, scope: Scope): Value {

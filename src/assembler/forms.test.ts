@@ -22,7 +22,13 @@ const ADDRESSES = [
   '[fs:esi+1]',
   '[es:0x44]',
 ];
-const SIZE_WORDS: Record<number, string> = { 8: 'byte ', 16: 'word ', 32: 'dword ', 64: 'qword ', 128: 'oword ' };
+const SIZE_WORDS: Record<number, string> = {
+  8: 'byte ',
+  16: 'word ',
+  32: 'dword ',
+  64: 'qword ',
+  128: 'oword ',
+};
 
 /** A small deterministic source of choices. */
 function chooser(seed: number): <T>(from: readonly T[]) => T {
@@ -45,7 +51,17 @@ function immediate(bits: number, pick: Pick): string {
   const wide = ['256', '0x7fff', '0xffff', '0xff80', '-32768', '0xfff0', '0xff7f', '0xfffff'];
   const wider = ['0x12345678', '0xffffffff', '0xffffff80', '-0x80000000', '0xffffff7f'];
   const value = pick([...common, ...(bits > 8 ? wide : []), ...(bits > 16 ? wider : [])]);
-  const keyword = pick(['', '', '', SIZE_WORDS[bits] ?? '', 'strict ', `strict ${SIZE_WORDS[bits] ?? ''}`, 'byte ', 'word ', 'dword ']);
+  const keyword = pick([
+    '',
+    '',
+    '',
+    SIZE_WORDS[bits] ?? '',
+    'strict ',
+    `strict ${SIZE_WORDS[bits] ?? ''}`,
+    'byte ',
+    'word ',
+    'dword ',
+  ]);
   return keyword + value;
 }
 
@@ -114,12 +130,37 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
       return immediate(size, pick);
     case 'rel8':
     case 'relv':
-      return pick(['$', '$+10', '$-100', '$+200', 'short $+20', 'near $+20', 'label', '$+129', '$-126', '$-127', 'strict $', 'dword $+9', 'word $+9', 'strict near $']);
+      return pick([
+        '$',
+        '$+10',
+        '$-100',
+        '$+200',
+        'short $+20',
+        'near $+20',
+        'label',
+        '$+129',
+        '$-126',
+        '$-127',
+        'strict $',
+        'dword $+9',
+        'word $+9',
+        'strict near $',
+      ]);
     case 'far':
-      return pick(['8:label', '0x10:0x1234', 'dword 8:label', 'word 8:label', '8:dword 0x12345678', 'far 8:5']);
+      return pick([
+        '8:label',
+        '0x10:0x1234',
+        'dword 8:label',
+        'word 8:label',
+        '8:dword 0x12345678',
+        'far 8:5',
+      ]);
     case 'moffs8':
     case 'moffsv':
-      return pick(['', '', kind === 'moffs8' ? 'byte ' : SIZE_WORDS[size]]) + pick(['[0x1234]', '[label]', '[es:5]', '[word 9]', '[dword 9]', '[number]']);
+      return (
+        pick(['', '', kind === 'moffs8' ? 'byte ' : SIZE_WORDS[size]]) +
+        pick(['[0x1234]', '[label]', '[es:5]', '[word 9]', '[dword 9]', '[number]'])
+      );
     default:
       return kind;
   }

@@ -26,12 +26,53 @@ const R16 = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'];
 const R32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
 const INDEX32 = R32.filter((r) => r !== 'esp');
 const CONDITIONS = ['z', 'nz', 'c', 'nc', 'a', 'be', 'l', 'ge', 's', 'po'];
-const NUMBERS = ['0', '1', '2', '7', '10', '100', '127', '128', '255', '256', '0x1234', '0ffffh', '1000_0001b', '17q', "'A'", '$0ff', '0x80000000', '0xfffffff0', '4294967295'];
-const OPERATORS = ['+', '-', '*', '/', '//', '%', '%%', '<<', '>>', '&', '|', '^', '==', '!=', '<', '>', '<=', '>=', '&&', '||', '^^'];
+const NUMBERS = [
+  '0',
+  '1',
+  '2',
+  '7',
+  '10',
+  '100',
+  '127',
+  '128',
+  '255',
+  '256',
+  '0x1234',
+  '0ffffh',
+  '1000_0001b',
+  '17q',
+  "'A'",
+  '$0ff',
+  '0x80000000',
+  '0xfffffff0',
+  '4294967295',
+];
+const OPERATORS = [
+  '+',
+  '-',
+  '*',
+  '/',
+  '//',
+  '%',
+  '%%',
+  '<<',
+  '>>',
+  '&',
+  '|',
+  '^',
+  '==',
+  '!=',
+  '<',
+  '>',
+  '<=',
+  '>=',
+  '&&',
+  '||',
+  '^^',
+];
 
 class Program {
   readonly lines: string[] = [];
-  private readonly labels: string[] = [];
   private readonly equates: string[] = [];
   private readonly count: number;
   bits: 16 | 32 = 16;
@@ -55,10 +96,16 @@ class Program {
       if (this.equates.length > 0 && random.chance(25)) return random.pick(this.equates);
       return random.pick(NUMBERS);
     }
-    if (random.chance(15)) return `${random.pick(['-', '~', '!', '+'])}${this.wrapped(this.constant(depth + 1))}`;
-    if (random.chance(8)) return `(${this.constant(depth + 1)} ? ${this.constant(depth + 1)} : ${this.constant(depth + 1)})`;
+    if (random.chance(15))
+      return `${random.pick(['-', '~', '!', '+'])}${this.wrapped(this.constant(depth + 1))}`;
+    if (random.chance(8))
+      return `(${this.constant(depth + 1)} ? ${this.constant(depth + 1)} : ${this.constant(depth + 1)})`;
     const operator = random.pick(OPERATORS);
-    const right = /[/%]/.test(operator) ? random.pick(['1', '3', '10', '255']) : /<<|>>/.test(operator) ? random.pick(['0', '1', '4', '31']) : this.constant(depth + 1);
+    const right = /[/%]/.test(operator)
+      ? random.pick(['1', '3', '10', '255'])
+      : /<<|>>/.test(operator)
+        ? random.pick(['0', '1', '4', '31'])
+        : this.constant(depth + 1);
     return this.wrapped(`${this.constant(depth + 1)} ${operator} ${right}`);
   }
 
@@ -90,13 +137,21 @@ class Program {
     const parts: string[] = [];
     const wide = this.bits === 32 ? !random.chance(10) : random.chance(20);
     if (wide) {
-      if (random.chance(80)) parts.push(random.chance(20) ? `${random.pick(INDEX32)}*${random.pick([1, 2, 4, 8])}` : random.pick(R32));
-      if (random.chance(40)) parts.push(random.chance(60) ? `${random.pick(INDEX32)}*${random.pick([1, 2, 4, 8])}` : random.pick(INDEX32));
-      if (parts.length === 0 && random.chance(50)) parts.push(`${random.pick(INDEX32)}*${random.pick([2, 3, 5, 9])}`);
+      if (random.chance(80))
+        parts.push(
+          random.chance(20) ? `${random.pick(INDEX32)}*${random.pick([1, 2, 4, 8])}` : random.pick(R32),
+        );
+      if (random.chance(40))
+        parts.push(
+          random.chance(60) ? `${random.pick(INDEX32)}*${random.pick([1, 2, 4, 8])}` : random.pick(INDEX32),
+        );
+      if (parts.length === 0 && random.chance(50))
+        parts.push(`${random.pick(INDEX32)}*${random.pick([2, 3, 5, 9])}`);
     } else if (random.chance(70)) {
       parts.push(random.pick(['bx', 'bp', 'si', 'di', 'bx+si', 'bp+di', 'si+bx', 'di+bp']));
     }
-    for (let i = random.below(3); i > 0; i--) parts.push(random.chance(30) ? this.value() : random.pick(NUMBERS.slice(0, 12)));
+    for (let i = random.below(3); i > 0; i--)
+      parts.push(random.chance(30) ? this.value() : random.pick(NUMBERS.slice(0, 12)));
     if (parts.length === 0) parts.push(this.value());
     // Terms in any order.
     parts.sort(() => random.below(3) - 1);
@@ -138,7 +193,20 @@ class Program {
       case 12:
         return `${random.pick(['shl', 'sar', 'rcr'])} ${random.pick(registers)}, ${random.pick(['1', 'cl', '5', this.constant()])}`;
       case 13:
-        return random.pick(['nop', 'cli', 'rep movsb', 'lodsd', 'iretd', 'pushfd', 'hlt', 'int 0x80', 'ret', 'xlatb', 'cwde', 'in al, dx']);
+        return random.pick([
+          'nop',
+          'cli',
+          'rep movsb',
+          'lodsd',
+          'iretd',
+          'pushfd',
+          'hlt',
+          'int 0x80',
+          'ret',
+          'xlatb',
+          'cwde',
+          'in al, dx',
+        ]);
       case 14:
         return `jmp ${random.pick(['8:', 'dword 8:', 'word 16:'])}${this.label()}`;
       default:
@@ -148,13 +216,20 @@ class Program {
 
   data(): string {
     const { random } = this;
-    const items = Array.from({ length: 1 + random.below(3) }, () => random.pick([this.value(), "'text'", '"x"', '`\\n\\x41`', this.constant()]));
+    const items = Array.from({ length: 1 + random.below(3) }, () =>
+      random.pick([this.value(), "'text'", '"x"', '`\\n\\x41`', this.constant()]),
+    );
     return `${random.pick(['db', 'dw', 'dd', 'dq'])} ${items.join(', ')}`;
   }
 
   filler(): string {
     const { random } = this;
-    return random.pick([`times ${random.below(140)} nop`, `times ${random.below(60)} db ${random.below(256)}`, `align ${random.pick([2, 4, 8, 16])}`, `resb ${random.below(20)}`]);
+    return random.pick([
+      `times ${random.below(140)} nop`,
+      `times ${random.below(60)} db ${random.below(256)}`,
+      `align ${random.pick([2, 4, 8, 16])}`,
+      `resb ${random.below(20)}`,
+    ]);
   }
 
   /** One line; false when it is none of the plain kinds. */
@@ -183,7 +258,14 @@ class Program {
 
   text(): string {
     const { random, lines } = this;
-    lines.push('%macro pair 2', '    push %1', '    mov %1, %2', '%%again: loop %%again', '%endmacro', `org ${random.pick(['0', '0x7c00', '0x100'])}`);
+    lines.push(
+      '%macro pair 2',
+      '    push %1',
+      '    mov %1, %2',
+      '%%again: loop %%again',
+      '%endmacro',
+      `org ${random.pick(['0', '0x7c00', '0x100'])}`,
+    );
     if (random.chance(60)) lines.push(`bits ${(this.bits = 32)}`);
     for (let n = 0; n < this.count; n++) {
       lines.push(`l${n}:`);

@@ -31,12 +31,22 @@ export class LineMap {
 
   /** The line whose bytes lie at this address, or null. */
   at(address: number): SourcePosition | null {
-    return search((this.addressOrder ??= [...this.spans].sort((a, b) => a.address - b.address)), 'address', address);
+    return search(
+      (this.addressOrder ??= [...this.spans].sort((a, b) => a.address - b.address)),
+      'address',
+      address,
+    );
   }
 
   /** The line that made this byte of the image, or null. */
   atOffset(offset: number): SourcePosition | null {
-    return search((this.offsetOrder ??= this.spans.filter((span) => span.offset >= 0).sort((a, b) => a.offset - b.offset)), 'offset', offset);
+    return search(
+      (this.offsetOrder ??= this.spans
+        .filter((span) => span.offset >= 0)
+        .sort((a, b) => a.offset - b.offset)),
+      'offset',
+      offset,
+    );
   }
 
   /** The address of the first byte that the line made, or null when it made none. */

@@ -2,7 +2,7 @@
 import type { Cursor } from './cursor.ts';
 import { type Diagnostics, nearest, type Place } from './diagnostics.ts';
 import type { Expr } from './expression.ts';
-import { ExpressionParser, type Hint, type Names } from './expression-parser.ts';
+import { ExpressionParser, type Names } from './expression-parser.ts';
 import type { Operand } from './statement.ts';
 import { OPERATOR, type Token, WORD } from './token.ts';
 import { REGISTER_NAMES, type Register, wordOf } from './words.ts';
@@ -66,7 +66,6 @@ function immediate(cursor: Cursor, keywords: Keywords, expr: Expr, from: number)
     segment: null,
     displacementSize: 0,
     nosplit: false,
-    hint: null,
   };
 }
 
@@ -112,7 +111,6 @@ function register(
     segment: null,
     displacementSize: 0,
     nosplit: false,
-    hint: null,
   };
 }
 
@@ -148,8 +146,7 @@ function memory(
     } else if (text !== 'abs' && text !== 'rel') break;
     cursor.at++;
   }
-  const hint: Hint = { kind: 'open', register: null };
-  const expr = new ExpressionParser(cursor, names, hint).parse();
+  const expr = new ExpressionParser(cursor, names, true).parse();
   if (!expr) return null;
   if (!cursor.take(']')) {
     diagnostics.error(cursor.place, 'expected `]`', `this \`[\` at column ${open.start + 1} is still open`);
@@ -173,7 +170,6 @@ function memory(
     segment,
     displacementSize,
     nosplit,
-    hint,
   };
 }
 

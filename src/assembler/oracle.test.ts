@@ -25,10 +25,14 @@ export function nasm(source: string, files: Readonly<Record<string, string>> = {
   try {
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     writeFileSync(join(folder, 'main.asm'), source);
-    const run = spawnSync('nasm', ['-f', 'bin', '-o', 'out.bin', 'main.asm'], { cwd: folder, maxBuffer: 1 << 28 });
+    const run = spawnSync('nasm', ['-f', 'bin', '-o', 'out.bin', 'main.asm'], {
+      cwd: folder,
+      maxBuffer: 1 << 28,
+    });
     const messages = String(run.stderr);
     const rejected = new Set<number>();
-    for (const match of messages.matchAll(/^main\.asm:(\d+): (?:error|fatal)/gm)) rejected.add(Number(match[1]));
+    for (const match of messages.matchAll(/^main\.asm:(\d+): (?:error|fatal)/gm))
+      rejected.add(Number(match[1]));
     const image = join(folder, 'out.bin');
     return { bytes: run.status === 0 && existsSync(image) ? readFileSync(image) : null, messages, rejected };
   } finally {
@@ -41,7 +45,11 @@ export interface OurResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export function ours(source: string, files: Readonly<Record<string, string>> = {}, options?: AssembleOptions): OurResult {
+export function ours(
+  source: string,
+  files: Readonly<Record<string, string>> = {},
+  options?: AssembleOptions,
+): OurResult {
   const map = new Map([...Object.entries(files), ['main.asm', source]]);
   const { bytes, diagnostics } = assemble(map, 'main.asm', options);
   return { bytes: diagnostics.some((d) => d.severity === 'error') ? null : bytes, diagnostics };
@@ -81,7 +89,8 @@ export function differences(lines: readonly string[], header: string): string[] 
   const mine = assemble(map, 'main.asm', options);
   const errors = mine.diagnostics.filter((d) => d.severity === 'error');
   const wrong = new Set(errors.map((d) => d.line));
-  for (const d of errors) found.push(`nasm accepts, we do not: ${accepted[d.line - offset - 1]}   (${d.message})`);
+  for (const d of errors)
+    found.push(`nasm accepts, we do not: ${accepted[d.line - offset - 1]}   (${d.message})`);
 
   const good = accepted.filter((_, i) => !wrong.has(offset + 1 + i));
   if (wrong.size > 0) {

@@ -97,7 +97,17 @@ class StatementParser {
     if (!token) {
       if (prefixes.length === 0) return null;
       const { place } = prefixes[0];
-      return { type: 'instruction', name: '', place, forms: [], prefixes, operands: [], candidates: null, relative: false, settled: null };
+      return {
+        type: 'instruction',
+        name: '',
+        place,
+        forms: [],
+        prefixes,
+        operands: [],
+        candidates: null,
+        relative: false,
+        settled: null,
+      };
     }
     const word = token.kind === WORD ? wordOf(token.text) : undefined;
     if (!word) return this.unknown(token);
@@ -191,7 +201,9 @@ class StatementParser {
       forms: word.forms,
       prefixes,
       operands,
-      candidates: null, relative: false, settled: null,
+      candidates: null,
+      relative: false,
+      settled: null,
     };
   }
 
@@ -256,6 +268,14 @@ class StatementParser {
       cursor.at += sign + 1;
       if (unit === 4 || unit === 8) return { bytes: floatBytes(number.text, token.is('-'), unit) };
       this.diagnostics.error(number, 'a floating-point constant needs `dd` or `dq`');
+      return null;
+    }
+    if (sign && number?.kind === STRING) {
+      this.diagnostics.error(
+        token,
+        `NASM does not take \`${token.text}\` right before a string in data`,
+        `\`0${token.text}${number.text}\``,
+      );
       return null;
     }
     if (token.is('?') && (!next || next.is(','))) {

@@ -2,7 +2,6 @@
 import type { Form } from '../machine/isa/form.ts';
 import type { Place, Site } from './diagnostics.ts';
 import type { Expr } from './expression.ts';
-import type { Hint } from './expression-parser.ts';
 import type { SourceLine } from './source.ts';
 import type { NamedValue } from './symbols.ts';
 import type { Token } from './token.ts';
@@ -25,7 +24,6 @@ export interface Operand {
   /** `[byte …]`, `[word …]`, `[dword …]`: 8, 16, 32; else 0. */
   readonly displacementSize: number;
   readonly nosplit: boolean;
-  readonly hint: Hint | null;
 }
 
 export interface PlacedPrefix {

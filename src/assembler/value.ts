@@ -22,8 +22,10 @@ export class Value {
   constructor(
     readonly n: Int,
     readonly terms: readonly Term[] = NO_TERMS,
-    /** Depends on a symbol that this pass does not know; `n` and `terms` mean nothing. */
+    /** Depends on a symbol that this pass does not know: `n` means nothing, of `terms` only the registers. */
     readonly unknown = false,
+    /** A plain number takes part, if only a zero: NASM's choice of base register depends on it. */
+    readonly plain = true,
   ) {}
 
   get isScalar(): boolean {
@@ -52,10 +54,14 @@ export function scalar(n: Int): Value {
 
 /** Sum; equal bases and registers add up, and cancel at zero. */
 export function sum(a: Value, b: Value): Value {
-  if (a.unknown || b.unknown) return UNKNOWN;
-  const n = add(a.n, b.n);
-  if (b.terms.length === 0) return a.terms.length === 0 ? scalar(n) : new Value(n, a.terms);
-  if (a.terms.length === 0) return new Value(n, b.terms);
+  const unknown = a.unknown || b.unknown;
+  const n = unknown ? 0 : add(a.n, b.n);
+  const plain = a.plain && b.plain ? n !== 0 : a.plain || b.plain;
+  if (b.terms.length === 0) {
+    if (a.terms.length > 0) return new Value(n, a.terms, unknown, plain);
+    return unknown ? UNKNOWN : plain ? scalar(n) : new Value(n, NO_TERMS, false, plain);
+  }
+  if (a.terms.length === 0) return new Value(n, b.terms, unknown, plain);
   const terms: Term[] = [...a.terms];
   for (const term of b.terms) {
     const at = terms.findIndex((other) => other.of === term.of);
@@ -67,7 +73,15 @@ export function sum(a: Value, b: Value): Value {
     if (times === 0) terms.splice(at, 1);
     else terms[at] = { of: term.of, times };
   }
-  return new Value(n, terms.sort(inOrder));
+  return new Value(n, terms.sort(inOrder), unknown, plain);
+}
+
+/** True when an addition joins something of both sides into one term that stays: two numbers, or one register twice. */
+export function merges(a: Value, b: Value): boolean {
+  if (a.plain && b.plain && add(a.n, b.n) !== 0) return true;
+  return a.terms.some((term) =>
+    b.terms.some((other) => other.of === term.of && add(other.times, term.times) !== 0),
+  );
 }
 
 /** Registers first, in NASM's order, then bases in theirs. */
@@ -78,7 +92,7 @@ function inOrder(a: Term, b: Term): number {
 
 export function scaled(a: Value, factor: Int): Value {
   if (a.unknown || factor === 1) return a;
-  if (factor === 0) return ZERO;
+  if (a.terms.length === 0 || factor === 0) return scalar(multiply(a.n, factor));
   const terms = a.terms.map((term) => ({ of: term.of, times: multiply(term.times, factor) }));
-  return new Value(multiply(a.n, factor), terms);
+  return new Value(multiply(a.n, factor), terms, false, a.plain);
 }

@@ -119,7 +119,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     const label = { ...box, textWidth: gutter };
     layout.labels.push({ ...label, ...user, stratum: 'user', ring: 'ring 3', owner: 'programs' });
     layout.labels.push({
-      ...box,
+      ...label,
       y: kernel.y,
       height: kernelHeight,
       stratum: 'kernel',

@@ -48,6 +48,9 @@ export const ENTRIES = 1024;
 const PRESENT = 1;
 const WRITABLE = 2;
 
+/** Pages taken at once: with these the processor can always be given what one instruction needs, by throwing out others. */
+const RESERVE = 8;
+
 /** The shadow pages of one domain. A slot is page index * 1024 + entry number. */
 export class ShadowPages {
   private readonly pages: ShadowPage[] = [];
@@ -67,7 +70,8 @@ export class ShadowPages {
   private dropped = 0;
 
   /**
-   * @param limit most shadow pages that there may be at a time
+   * Throws OutOfMemory when the host has no frames for the reserve.
+   * @param limit most shadow pages that there may be at a time, at least the reserve
    * @param guestFrames size of guest-physical memory in frames
    */
   constructor(
@@ -81,6 +85,12 @@ export class ShadowPages {
     this.target = new Int32Array(limit * ENTRIES).fill(-1);
     this.mappings = new Int32Array(guestFrames).fill(-1);
     this.tables = new Uint8Array(guestFrames);
+    try {
+      for (let n = 0; n < RESERVE; n++) this.unused.push(this.take());
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   /** Shadow pages in use. */
@@ -99,7 +109,7 @@ export class ShadowPages {
     return page;
   }
 
-  /** A new, empty page for (kind, frame). May throw out others, but never `keep`. Throws OutOfMemory when not even that helps. */
+  /** A new, empty page for (kind, frame). May throw out others, but never `keep`. */
   create(kind: number, frame: number, keep: ShadowPage | null): ShadowPage {
     const page = this.unused.pop() ?? this.grow() ?? this.evict(keep);
     page.kind = kind;
@@ -112,12 +122,17 @@ export class ShadowPages {
     return page;
   }
 
+  private take(): ShadowPage {
+    const page = new ShadowPage(this.pages.length, this.frames.allocate(OWNER_HYPERVISOR) * 4096);
+    this.pages.push(page);
+    return page;
+  }
+
+  /** One more page, if the limit and the host's memory allow it. */
   private grow(): ShadowPage | undefined {
     if (this.pages.length >= this.limit) return undefined;
     try {
-      const page = new ShadowPage(this.pages.length, this.frames.allocate(OWNER_HYPERVISOR) * 4096);
-      this.pages.push(page);
-      return page;
+      return this.take();
     } catch (error) {
       if (error instanceof OutOfMemory) return undefined;
       throw error;
@@ -136,8 +151,7 @@ export class ShadowPages {
         bestRank = rank;
       }
     }
-    if (!best) throw new OutOfMemory('no page frame is left for shadow page tables');
-    this.drop(best);
+    this.drop(best!);
     return this.unused.pop()!;
   }
 

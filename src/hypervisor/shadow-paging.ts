@@ -63,7 +63,7 @@ export class ShadowPaging {
   /** A frame of ones, for guest-physical addresses without memory; allocated when first needed. */
   private holeFrame = -1;
 
-  /** @param limit shadow pages at most, at least 8 */
+  /** Throws OutOfMemory when the host has not even a few frames. @param limit shadow pages at most, at least 8 */
   constructor(
     private readonly host: ShadowHost,
     private readonly vcpu: Vcpu,

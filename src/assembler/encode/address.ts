@@ -1,5 +1,6 @@
 // Effective addresses: base, index, scale and displacement → ModRM, SIB and displacement bytes.
 // Encoding: Intel SDM vol. 2 §2.1.5 tables 2-1 to 2-3. Choices among equal encodings: as NASM makes them (§3.3).
+import type { Hint } from '../expression.ts';
 import { type Int, low32 } from '../int64.ts';
 import type { Operand } from '../statement.ts';
 import type { Base, Value } from '../value.ts';
@@ -35,11 +36,12 @@ const ESP = 4;
 
 /**
  * Encodes a memory operand whose expression is worth `value`. `bits` is the mode; `forced` the address size that a
- * prefix asks for, or 0. Returns the reason when there is no such address.
+ * prefix asks for, or 0; `hint` is what evaluation left. Returns the reason when there is no such address.
  */
 export function effectiveAddress(
   operand: Operand,
   value: Value,
+  hint: Hint,
   bits: 16 | 32,
   forced: number,
 ): Address | AddressFault {
@@ -77,7 +79,7 @@ export function effectiveAddress(
   const place = { displacement: value.n, base: section, unknown: value.unknown };
   return size === 16
     ? encode16(operand, base, index, scale, place)
-    : encode32(operand, base, index, scale, place);
+    : encode32(operand, base, index, scale, place, hint);
 }
 
 export function isFault(address: Address | AddressFault): address is AddressFault {
@@ -162,16 +164,16 @@ function encode32(
   second: Register | null,
   times: number,
   place: Place,
+  hint: Hint,
 ): Address | AddressFault {
   let base = first;
   let index = second;
   let scale = times;
-  const { hint } = operand;
-  const wish = hint?.kind ?? 'none';
-  const hinted = hint?.register ?? null;
+  const { kind: wish, register: hinted } = hint;
 
   if (scale === 1 && base && index && base !== index) {
-    if ((wish === 'index' && hinted === base) || (wish === 'base' && hinted === index)) [base, index] = [index, base];
+    if ((wish === 'index' && hinted === base) || (wish === 'base' && hinted === index))
+      [base, index] = [index, base];
   }
   if (base && base === index) {
     base = null;
@@ -184,7 +186,10 @@ function encode32(
   // [eax*2] is shorter as [eax+eax], and [eax*3] is [eax+eax*2].
   const summed = wish === 'none' && !base;
   const splits =
-    (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) || scale === 3 || scale === 5 || scale === 9;
+    (scale === 2 && index?.number !== ESP && (!operand.nosplit || summed)) ||
+    scale === 3 ||
+    scale === 5 ||
+    scale === 9;
   if (!base && index && splits) {
     base = index;
     scale--;
@@ -206,7 +211,8 @@ function encode32(
   if (!base) return new Address(32, 0, 4, (shift << 6) | (index!.number << 3) | 5, 4, displacement, section);
   const mod = modFor(operand, place, 32, base.number === EBP);
   const width = mod === 2 ? 4 : mod;
-  if (!index && base.number !== ESP) return new Address(32, mod, base.number, -1, width, displacement, section);
+  if (!index && base.number !== ESP)
+    return new Address(32, mod, base.number, -1, width, displacement, section);
   const sib = index ? (shift << 6) | (index.number << 3) | base.number : (4 << 3) | base.number;
   return new Address(32, mod, 4, sib, width, displacement, section);
 }

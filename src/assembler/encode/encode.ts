@@ -2,7 +2,7 @@
 // Order of the parts: Intel SDM vol. 2 §2.1. Order of the prefixes: rep, lock, segment, 66h, 67h, as NASM emits them.
 import type { Form, OperandKind } from '../../machine/isa/form.ts';
 import type { Place } from '../diagnostics.ts';
-import { evaluate, type Scope } from '../expression.ts';
+import { evaluate, type Hint, type Scope } from '../expression.ts';
 import { add, low32, overflows } from '../int64.ts';
 import type { Candidate, InstructionBody, Operand } from '../statement.ts';
 import { type Base, UNKNOWN, type Value } from '../value.ts';
@@ -34,11 +34,12 @@ export function evaluateOperands(body: InstructionBody, at: Position): Operands 
   let selector = UNKNOWN;
   const forced = body.prefixes.find((p) => p.prefix.slot === 'address')?.prefix.value ?? 0;
   for (const operand of body.operands) {
-    const value = operand.expr ? evaluate(operand.expr, at) : UNKNOWN;
+    const hint: Hint | null = operand.type === 'memory' ? { kind: 'open', register: null } : null;
+    const value = operand.expr ? evaluate(operand.expr, at, hint) : UNKNOWN;
     values.push(value);
     let address: Address | null = null;
-    if (operand.type === 'memory') {
-      const found = effectiveAddress(operand, value, at.bits, forced);
+    if (hint) {
+      const found = effectiveAddress(operand, value, hint, at.bits, forced);
       if (isFault(found)) {
         at.report(operand.place, found.message, found.suggestion);
         return null;

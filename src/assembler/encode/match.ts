@@ -109,7 +109,9 @@ function accepts(kind: OperandKind, operand: Operand, form: Form, trial: Trial):
     case 'memory':
       return acceptsMemory(kind, operand, form, trial);
     case 'far':
-      return kind === 'far' && operand.distance === '' && (operand.size === 0 || trial.restrict(operand.size));
+      return (
+        kind === 'far' && operand.distance === '' && (operand.size === 0 || trial.restrict(operand.size))
+      );
     case 'immediate':
       return acceptsImmediate(kind, operand, form, trial);
   }

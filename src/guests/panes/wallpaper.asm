@@ -128,4 +128,5 @@ clouds: cloud_row 164, 90, 10, CLOUD
 hill_crest:     dd 0
 hill_height:    dd 0
 hill_shade:     dd 0
-%include "panes/sine.asm"
+sine:
+%include "panes/sine-values.inc"

@@ -19,7 +19,7 @@ import { ExitContext } from './exits/context.ts';
 import { handleExit } from './exits/handlers.ts';
 import { guestRegisters } from './registers.ts';
 import { virtualBoard } from './virtual-board.ts';
-import { CR4_VMXE, setUpVmcs } from './vmcs.ts';
+import { CR4_VMXE, setUpVmcs, type VtxOptions } from './vmcs.ts';
 import { VtxGuest } from './vtx-guest.ts';
 
 /** CR0 that a boot loader leaves, as the guest sees it: PE and ET. */
@@ -41,7 +41,10 @@ export class HardwareAssisted implements Technique {
   /** Whose VMCS is current and whose debug registers are in the processor. */
   private loaded: VtxGuest | null = null;
 
-  constructor(private readonly hypervisor: Hypervisor) {}
+  constructor(
+    private readonly hypervisor: Hypervisor,
+    private readonly options: VtxOptions = {},
+  ) {}
 
   private of(domain: Domain): VtxGuest {
     return this.guests.get(domain)!;
@@ -66,8 +69,7 @@ export class HardwareAssisted implements Technique {
     memory.populate(video, afterVideo - video, true);
     memory.populate(afterVideo, memory.pages - afterVideo);
 
-    const frame = this.hypervisor.frames.allocate(OWNER_HYPERVISOR);
-    const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain), frame);
+    const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain));
     this.guests.set(domain, guest);
     domain.board = guest.board;
     const entry = placeImage(image, options, memory);
@@ -94,7 +96,7 @@ export class HardwareAssisted implements Technique {
     this.enableVmx();
     if (guest.prepared) vmptrld(cpu, guest.vmcs);
     else {
-      setUpVmcs(cpu, monitor, guest, this.entries.get(guest)!);
+      setUpVmcs(cpu, monitor, guest, this.entries.get(guest)!, this.options);
       this.entries.delete(guest);
     }
     for (const n of [0, 1, 2, 3, 6]) cpu.dr[n] = guest.debugRegisters[n];
@@ -190,8 +192,7 @@ export class HardwareAssisted implements Technique {
     if (!guest) return;
     // The region may still be the silicon's current VMCS; it is not touched any more before another one is loaded.
     if (this.loaded === guest) this.loaded = null;
-    guest.shadow.release();
-    this.hypervisor.frames.release(guest.vmcs >>> 12);
+    guest.release();
     this.guests.delete(domain);
     this.entries.delete(guest);
   }

@@ -46,8 +46,20 @@ function controls(cpu: Cpu, msr: number, wish: number): number {
   return required | wish;
 }
 
+/** What may be asked of the technique. */
+export interface VtxOptions {
+  /** RDTSC leaves to the hypervisor, instead of reading the counter with an offset. */
+  readonly rdtscExits?: boolean;
+}
+
 /** Makes the guest's VMCS current and fills every field. */
-export function setUpVmcs(cpu: Cpu, monitor: Monitor, guest: VtxGuest, entry: EntryState): void {
+export function setUpVmcs(
+  cpu: Cpu,
+  monitor: Monitor,
+  guest: VtxGuest,
+  entry: EntryState,
+  options: VtxOptions,
+): void {
   cpu.memory.write32(guest.vmcs, Number(BigInt.asUintN(31, cpu.msrs.get(VMX_MSR.basic) ?? 0n)));
   vmclear(cpu, guest.vmcs);
   vmptrld(cpu, guest.vmcs);
@@ -55,7 +67,7 @@ export function setUpVmcs(cpu: Cpu, monitor: Monitor, guest: VtxGuest, entry: En
     const error = vmwrite(cpu, encoding, value);
     if (error) throw new Error(`VMWRITE ${encoding.toString(16)}h failed with ${error}`);
   };
-  writeControls(cpu, write, guest);
+  writeControls(cpu, write, guest, options);
   writeHost(write, monitor);
   writeGuest(write, guest, entry);
   guest.prepared = true;
@@ -63,9 +75,9 @@ export function setUpVmcs(cpu: Cpu, monitor: Monitor, guest: VtxGuest, entry: En
 
 type Write = (encoding: number, value: number) => void;
 
-function writeControls(cpu: Cpu, write: Write, guest: VtxGuest): void {
+function writeControls(cpu: Cpu, write: Write, guest: VtxGuest, options: VtxOptions): void {
   write(F.PIN_BASED_VM_EXEC_CONTROL, controls(cpu, VMX_MSR.pin, PIN.externalInterrupt | PIN.nmi));
-  guest.procControls = controls(cpu, VMX_MSR.proc, PROC_CONTROLS);
+  guest.procControls = controls(cpu, VMX_MSR.proc, PROC_CONTROLS | (options.rdtscExits ? PROC.rdtsc : 0));
   write(F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls);
   write(F.VM_EXIT_CONTROLS, controls(cpu, VMX_MSR.exit, ACKNOWLEDGE_INTERRUPT));
   write(F.VM_ENTRY_CONTROLS, controls(cpu, VMX_MSR.entry, 0));

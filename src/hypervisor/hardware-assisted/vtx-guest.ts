@@ -4,6 +4,7 @@
 import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
 
@@ -50,13 +51,23 @@ export class VtxGuest {
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
     readonly board: Board,
-    vmcsFrame: number,
   ) {
     this.vcpu = domain.vcpus[0];
-    this.vmcs = vmcsFrame * 4096;
-    this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+    this.vmcs = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
+    try {
+      this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+    } catch (error) {
+      hypervisor.frames.release(this.vmcs >>> 12);
+      throw error;
+    }
     this.debugRegisters[6] = 0xffff0ff0 | 0;
     this.debugRegisters[7] = 0x400;
+  }
+
+  /** Gives back what is not the domain's own. */
+  release(): void {
+    this.shadow.release();
+    this.hypervisor.frames.release(this.vmcs >>> 12);
   }
 
   /** A VMCS field as it lies in memory, without VMREAD: for showing it to people, never for running the guest. */

@@ -1,3 +1,0 @@
-        align   4
-sine:
-%include "panes/sine-values.inc"
