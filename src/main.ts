@@ -5,17 +5,25 @@ import { SCENARIOS } from './session/scenarios.ts';
 import App from './shell/App.svelte';
 import './shell/base.css';
 import './shell/fonts.css';
+import { followScheme } from './shell/scheme.ts';
 import type { Slot, SlotLoader } from './shell/slots.ts';
 import { Store } from './shell/store.svelte.ts';
-import { followScheme } from './shell/scheme.ts';
 import { Client, spawnWorker } from './worker/client.ts';
 
 /** Rooms that mount themselves: `mount.ts` exports what shell/slots.ts calls a Slot. */
-const rooms = import.meta.glob(['./editor/mount.ts', './lessons/mount.ts']) as Record<string, () => Promise<Slot>>;
+const rooms = import.meta.glob(['./editor/mount.ts', './lessons/mount.ts']) as Record<
+  string,
+  () => Promise<Slot>
+>;
 const room = (path: string): SlotLoader => rooms[path] ?? null;
 
 const store = new Store(() => new Client(spawnWorker()));
-store.scenarios = SCENARIOS.map((value) => ({ name: value.name, title: value.title, summary: value.summary, value }));
+store.scenarios = SCENARIOS.map((value) => ({
+  name: value.name,
+  title: value.title,
+  summary: value.summary,
+  value,
+}));
 followScheme(store);
 store.start(null);
 

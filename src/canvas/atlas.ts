@@ -65,7 +65,16 @@ export function drawAtlas(scale: number): Atlas {
     SOFT_LINE.height * scale,
   );
   const vertical = context.createLinearGradient(0, top, 0, top + lineFrame.height);
-  for (const [at, alpha] of [[0, 0], [0.2, 0.06], [0.4, 0.42], [0.47, 1], [0.53, 1], [0.6, 0.42], [0.8, 0.06], [1, 0]]) {
+  for (const [at, alpha] of [
+    [0, 0],
+    [0.2, 0.06],
+    [0.4, 0.42],
+    [0.47, 1],
+    [0.53, 1],
+    [0.6, 0.42],
+    [0.8, 0.06],
+    [1, 0],
+  ]) {
     vertical.addColorStop(at, `rgba(255,255,255,${alpha})`);
   }
   context.fillStyle = vertical;

@@ -3,7 +3,13 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-const CHROMIUMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', '/snap/bin/chromium', '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome'];
+const CHROMIUMS = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/snap/bin/chromium',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
 
 /** Path of a Chromium to test with: $CHROMIUM, or one of the usual places. */
 export function chromiumPath(): string | undefined {
@@ -17,7 +23,11 @@ const has = (program: string) => spawnSync('which', [program]).status === 0;
 function install(name: string): boolean {
   if (!has('apt-get') || process.getuid?.() !== 0) return false;
   console.log(`installing ${name} with apt-get …`);
-  const run = (words: string[]) => spawnSync('apt-get', words, { stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }).status === 0;
+  const run = (words: string[]) =>
+    spawnSync('apt-get', words, {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    }).status === 0;
   run(['update', '-qq']);
   return run(['install', '-y', '-qq', '--no-install-recommends', name]);
 }
@@ -30,6 +40,9 @@ export function ensureChromium(): string | null {
 
 /** NASM is an oracle: without it the tests that compare with it skip, and say so. */
 export function ensureNasm(): string | null {
-  if (!has('nasm') && !install('nasm')) console.warn('nasm is not installed (Debian: apt-get install nasm): the byte comparisons with it are skipped');
+  if (!has('nasm') && !install('nasm'))
+    console.warn(
+      'nasm is not installed (Debian: apt-get install nasm): the byte comparisons with it are skipped',
+    );
   return null;
 }

@@ -13,15 +13,37 @@ interface Step {
 }
 
 const STEPS: Step[] = [
-  { name: 'types', what: 'types of the page', command: ['svelte-check', '--tsconfig', './tsconfig.json', '--output', 'human', '--fail-on-warnings'] },
-  { name: 'core-types', what: 'types of the core, which knows neither DOM nor Node', command: ['tsc', '--noEmit', '-p', 'tsconfig.core.json'] },
+  {
+    name: 'types',
+    what: 'types of the page',
+    command: ['svelte-check', '--tsconfig', './tsconfig.json', '--output', 'human', '--fail-on-warnings'],
+  },
+  {
+    name: 'core-types',
+    what: 'types of the core, which knows neither DOM nor Node',
+    command: ['tsc', '--noEmit', '-p', 'tsconfig.core.json'],
+  },
   { name: 'lint', what: 'lint and format', command: ['biome', 'check', '--error-on-warnings', '.'] },
-  { name: 'imports', what: 'import directions', command: ['depcruise', '--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src'] },
+  {
+    name: 'imports',
+    what: 'import directions',
+    command: ['depcruise', '--config', '.dependency-cruiser.cjs', '--output-type', 'err', 'src'],
+  },
   { name: 'dead', what: 'files and exports that nobody uses', command: ['knip'] },
-  { name: 'unit', what: 'unit tests, oracles, guests booted headless', command: ['vitest', 'run'], before: ensureNasm },
+  {
+    name: 'unit',
+    what: 'unit tests, oracles, guests booted headless',
+    command: ['vitest', 'run'],
+    before: ensureNasm,
+  },
   { name: 'build', what: 'the page builds', command: ['vite', 'build', '--logLevel', 'warn'] },
   { name: 'budget', what: 'first load within its budget', command: ['tsx', 'src/checks/budget.ts'] },
-  { name: 'page', what: 'the page in a real Chromium', command: ['playwright', 'test'], before: ensureChromium },
+  {
+    name: 'page',
+    what: 'the page in a real Chromium',
+    command: ['playwright', 'test'],
+    before: ensureChromium,
+  },
 ];
 
 const wanted = process.argv.slice(2);
@@ -42,11 +64,16 @@ for (const step of STEPS) {
     failed.push(step.name);
     continue;
   }
-  const { status } = spawnSync('npx', ['--no-install', ...step.command], { stdio: 'inherit', env: process.env });
+  const { status } = spawnSync('npx', ['--no-install', ...step.command], {
+    stdio: 'inherit',
+    env: process.env,
+  });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (status === 0) passed++;
   else failed.push(step.name);
   console.log(`── ${step.name}: ${status === 0 ? 'ok' : 'FAILED'} (${seconds} s)`);
 }
-console.log(`\n${failed.length ? `failed: ${failed.join(', ')}` : 'all steps passed'}\n${passed} passed, ${failed.length} failed`);
+console.log(
+  `\n${failed.length ? `failed: ${failed.join(', ')}` : 'all steps passed'}\n${passed} passed, ${failed.length} failed`,
+);
 process.exit(failed.length ? 1 : 0);

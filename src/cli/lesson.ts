@@ -15,7 +15,10 @@ const CHUNK = 200_000;
 
 /** Folders of the lessons that come with Ringside, in order. */
 export function lessonFolders(): string[] {
-  return readdirSync(LESSONS, { withFileTypes: true }).filter((e) => e.isDirectory()).map((e) => e.name).sort();
+  return readdirSync(LESSONS, { withFileTypes: true })
+    .filter((e) => e.isDirectory())
+    .map((e) => e.name)
+    .sort();
 }
 
 /** All text files of a folder by relative path. */
@@ -36,7 +39,8 @@ export function readFolder(folder: string): Map<string, string> {
 export function findLesson(id: string): Lesson {
   const folder = lessonFolders().find((name) => name === id || name.replace(/^\d+-/, '') === id);
   const path = folder ? join(LESSONS, folder) : id;
-  if (!existsSync(join(path, 'lesson.json'))) throw new UsageError(`lesson: no lesson "${id}" (there are ${lessonFolders().join(', ')})`);
+  if (!existsSync(join(path, 'lesson.json')))
+    throw new UsageError(`lesson: no lesson "${id}" (there are ${lessonFolders().join(', ')})`);
   try {
     return loadLesson(readFolder(path));
   } catch (error) {
@@ -54,7 +58,10 @@ export interface LessonResult {
 
 /** Boots the answer and judges every goal: each as soon as it is met, or when its time is over. */
 export function runLesson(lesson: Lesson, files: ReadonlyMap<string, string>): LessonResult {
-  const session = new Session(parseScenario(lesson.scenario), nodeLibrary(new Map([['lesson', { kind: 'source', files, main: lesson.main, sealed: false }]])));
+  const session = new Session(
+    parseScenario(lesson.scenario),
+    nodeLibrary(new Map([['lesson', { kind: 'source', files, main: lesson.main, sealed: false }]])),
+  );
   for (const domain of session.domains) {
     const result = session.boot(domain.id);
     if (!result.ok) return { passed: false, goals: [], refused: result.message };
@@ -79,17 +86,28 @@ export function runLesson(lesson: Lesson, files: ReadonlyMap<string, string>): L
 
 /** 0 passed, 1 failed, 2 could not run. */
 export function lessonCommand(words: string[]): number {
-  const { values, positionals } = parseArgs({ args: words, options: { solution: { type: 'string' } }, allowPositionals: true, strict: true });
-  if (positionals[0] !== 'check' || positionals.length !== 2) throw new UsageError('lesson: say "lesson check ID [--solution DIR]"');
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: { solution: { type: 'string' } },
+    allowPositionals: true,
+    strict: true,
+  });
+  if (positionals[0] !== 'check' || positionals.length !== 2)
+    throw new UsageError('lesson: say "lesson check ID [--solution DIR]"');
   const lesson = findLesson(positionals[1]);
-  if (values.solution && !existsSync(values.solution)) throw new UsageError(`--solution: there is no folder ${values.solution}`);
+  if (values.solution && !existsSync(values.solution))
+    throw new UsageError(`--solution: there is no folder ${values.solution}`);
   const files = values.solution ? readFolder(values.solution) : lesson.solution;
-  if (!files.has(lesson.main)) throw new UsageError(`--solution: there is no ${lesson.main} in ${values.solution}`);
+  if (!files.has(lesson.main))
+    throw new UsageError(`--solution: there is no ${lesson.main} in ${values.solution}`);
   const result = runLesson(lesson, files);
   if (result.refused !== null) {
     console.error(`ringside: ${result.refused}`);
     return 2;
   }
-  for (const { step, verdict } of result.goals) console.log(`${verdict.passed ? 'passed' : 'FAILED'}  ${step}${verdict.passed ? '' : `: ${verdict.feedback}`}`);
+  for (const { step, verdict } of result.goals)
+    console.log(
+      `${verdict.passed ? 'passed' : 'FAILED'}  ${step}${verdict.passed ? '' : `: ${verdict.feedback}`}`,
+    );
   return result.passed ? 0 : 1;
 }

@@ -41,9 +41,11 @@ export function nodeLibrary(extra: ReadonlyMap<string, GuestSource> = new Map())
 
 /** A guest file named on the command line: source to assemble, or an image. Throws UsageError. */
 export function guestFile(path: string): GuestSource {
-  if (!existsSync(path) || !statSync(path).isFile()) throw new UsageError(`${path}: there is no such file, guest or scenario`);
+  if (!existsSync(path) || !statSync(path).isFile())
+    throw new UsageError(`${path}: there is no such file, guest or scenario`);
   if (statSync(path).size > MAX_FILE) throw new UsageError(`${path}: larger than ${MAX_FILE >> 20} MiB`);
-  if (!/\.(asm|s|inc|nasm)$/i.test(path)) return { kind: 'image', name: basename(path), bytes: new Uint8Array(readFileSync(path)) };
+  if (!/\.(asm|s|inc|nasm)$/i.test(path))
+    return { kind: 'image', name: basename(path), bytes: new Uint8Array(readFileSync(path)) };
   const folder = dirname(path);
   const near = folder === '.' || folder.length > 1 ? readNear(folder) : new Map<string, string>();
   near.set(basename(path), readFileSync(path, 'utf8'));
@@ -56,8 +58,10 @@ function readNear(folder: string): Map<string, string> {
   const walk = (at: string, depth: number) => {
     for (const entry of readdirSync(at, { withFileTypes: true })) {
       const path = join(at, entry.name);
-      if (entry.isDirectory() && depth < 3 && !entry.name.startsWith('.') && entry.name !== 'node_modules') walk(path, depth + 1);
-      else if (/\.(asm|inc|mac)$/.test(entry.name) && files.size < 500 && statSync(path).size < 1 << 20) files.set(relative(folder, path), readFileSync(path, 'utf8'));
+      if (entry.isDirectory() && depth < 3 && !entry.name.startsWith('.') && entry.name !== 'node_modules')
+        walk(path, depth + 1);
+      else if (/\.(asm|inc|mac)$/.test(entry.name) && files.size < 500 && statSync(path).size < 1 << 20)
+        files.set(relative(folder, path), readFileSync(path, 'utf8'));
     }
   };
   walk(folder, 0);

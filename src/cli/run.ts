@@ -2,19 +2,30 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { guestEntry } from '../guests/catalog.ts';
+import { parseImage } from '../images/load.ts';
 import type { GuestSource } from '../session/library.ts';
 import { results } from '../session/result.ts';
 import { parseScenario, type Scenario, ScenarioError, TECHNIQUES } from '../session/scenario.ts';
 import { findScenario } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
-import { parseImage } from '../images/load.ts';
 import { guestFile, nodeLibrary, UsageError } from './library.ts';
 import { openTrace, writeOut } from './trace-file.ts';
 
 const OPTIONS = {
-  technique: { type: 'string' }, paging: { type: 'string' }, cpu: { type: 'string' }, memory: { type: 'string' }, engine: { type: 'string' },
-  initrd: { type: 'string' }, append: { type: 'string' }, input: { type: 'string' }, 'max-cycles': { type: 'string' }, 'max-seconds': { type: 'string' },
-  'until-serial': { type: 'string' }, json: { type: 'string' }, trace: { type: 'string' }, clock: { type: 'string' },
+  technique: { type: 'string' },
+  paging: { type: 'string' },
+  cpu: { type: 'string' },
+  memory: { type: 'string' },
+  engine: { type: 'string' },
+  initrd: { type: 'string' },
+  append: { type: 'string' },
+  input: { type: 'string' },
+  'max-cycles': { type: 'string' },
+  'max-seconds': { type: 'string' },
+  'until-serial': { type: 'string' },
+  json: { type: 'string' },
+  trace: { type: 'string' },
+  clock: { type: 'string' },
 } as const;
 type Values = { [K in keyof typeof OPTIONS]?: string };
 
@@ -30,8 +41,12 @@ function positive(text: string, option: string): number {
 
 function mebibytes(text: string): number {
   const match = /^(\d+)([KMG]?)$/i.exec(text);
-  const bytes = match ? Number(match[1]) * { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[match[2].toUpperCase() as '' | 'K' | 'M' | 'G'] : 0;
-  if (bytes < 2 ** 20 || bytes % 2 ** 20) throw new UsageError(`--memory: "${text}" is not a whole number of MiB (16M)`);
+  const bytes = match
+    ? Number(match[1]) *
+      { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }[match[2].toUpperCase() as '' | 'K' | 'M' | 'G']
+    : 0;
+  if (bytes < 2 ** 20 || bytes % 2 ** 20)
+    throw new UsageError(`--memory: "${text}" is not a whole number of MiB (16M)`);
   return bytes / 2 ** 20;
 }
 
@@ -58,19 +73,35 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
   const domains = words.map((word) => {
     if (!guestEntry(word)) extra.set(word, guestFile(word));
     return {
-      name: word.split('/').at(-1)!.slice(0, 60), guest: word, memoryMiB, commandLine: values.append ?? '',
+      name: word.split('/').at(-1)!.slice(0, 60),
+      guest: word,
+      memoryMiB,
+      commandLine: values.append ?? '',
       technique: values.technique ?? defaultTechnique(word, extra.get(word), alone),
     };
   });
-  return parse({ name: 'command line', title: 'command line', processor: values.cpu ?? 'prescott', memoryMiB: Math.max(8, memoryMiB * words.length + 16), domains, ...clock(values) });
+  return parse({
+    name: 'command line',
+    title: 'command line',
+    processor: values.cpu ?? 'prescott',
+    memoryMiB: Math.max(8, memoryMiB * words.length + 16),
+    domains,
+    ...clock(values),
+  });
 }
 
 const clock = (values: Values) => (values.clock ? { clockHz: positive(values.clock, 'clock') } : {});
 
 function override(scenario: Scenario, values: Values): Scenario {
   return parse({
-    ...scenario, processor: values.cpu ?? scenario.processor, ...clock(values),
-    domains: scenario.domains.map((d) => ({ ...d, technique: values.technique ?? d.technique, commandLine: values.append ?? d.commandLine })),
+    ...scenario,
+    processor: values.cpu ?? scenario.processor,
+    ...clock(values),
+    domains: scenario.domains.map((d) => ({
+      ...d,
+      technique: values.technique ?? d.technique,
+      commandLine: values.append ?? d.commandLine,
+    })),
   });
 }
 
@@ -94,14 +125,24 @@ function parse(value: unknown): Scenario {
 }
 
 function check(values: Values): void {
-  if (values.technique && !(TECHNIQUES as readonly string[]).includes(values.technique)) throw new UsageError(`--technique: "${values.technique}" is not one of ${TECHNIQUES.join(', ')}`);
-  if (values.paging && values.paging !== 'shadow') throw new UsageError(`--paging: "${values.paging}" is not available: these processors have no nested paging (shadow)`);
-  if (values.engine && !['auto', 'interpreter'].includes(values.engine)) throw new UsageError(`--engine: "${values.engine}" is not one of auto, interpreter`);
+  if (values.technique && !(TECHNIQUES as readonly string[]).includes(values.technique))
+    throw new UsageError(`--technique: "${values.technique}" is not one of ${TECHNIQUES.join(', ')}`);
+  if (values.paging && values.paging !== 'shadow')
+    throw new UsageError(
+      `--paging: "${values.paging}" is not available: these processors have no nested paging (shadow)`,
+    );
+  if (values.engine && !['auto', 'interpreter'].includes(values.engine))
+    throw new UsageError(`--engine: "${values.engine}" is not one of auto, interpreter`);
 }
 
 /** Runs; the exit status. */
 export function run(words: string[]): number {
-  const { values, positionals } = parseArgs({ args: words, options: OPTIONS, allowPositionals: true, strict: true });
+  const { values, positionals } = parseArgs({
+    args: words,
+    options: OPTIONS,
+    allowPositionals: true,
+    strict: true,
+  });
   check(values);
   const extra = new Map<string, GuestSource>();
   const scenario = scenarioOf(positionals, values, extra);
@@ -112,7 +153,9 @@ export function run(words: string[]): number {
     throw new UsageError(`--until-serial: ${(error as Error).message}`);
   }
   const session = new Session(scenario, nodeLibrary(extra));
-  const modules = values.initrd ? [{ name: values.initrd, data: (guestFile(values.initrd) as { bytes: Uint8Array }).bytes }] : [];
+  const modules = values.initrd
+    ? [{ name: values.initrd, data: (guestFile(values.initrd) as { bytes: Uint8Array }).bytes }]
+    : [];
   session.modules = modules;
   const trace = values.trace === undefined ? null : openTrace(values.trace, session);
   try {
@@ -130,31 +173,49 @@ export function run(words: string[]): number {
 
 /** `\n`, `\r`, `\t`, `\\` in an option are what they look like. */
 function bytesOf(text: string): number[] {
-  const plain = text.replace(/\\([nrt\\])/g, (_, c: string) => ({ n: '\n', r: '\r', t: '\t', '\\': '\\' })[c]!);
+  const plain = text.replace(
+    /\\([nrt\\])/g,
+    (_, c: string) => ({ n: '\n', r: '\r', t: '\t', '\\': '\\' })[c]!,
+  );
   return [...new TextEncoder().encode(plain)];
 }
 
-function runUntil(session: Session, values: Values, until: RegExp | undefined, afterChunk: () => void): boolean {
+function runUntil(
+  session: Session,
+  values: Values,
+  until: RegExp | undefined,
+  afterChunk: () => void,
+): boolean {
   const maxCycles = values['max-cycles'] ? positive(values['max-cycles'], 'max-cycles') : Infinity;
-  const maxSeconds = values['max-seconds'] ? positive(values['max-seconds'], 'max-seconds') : maxCycles === Infinity ? DEFAULT_MAX_SECONDS : Infinity;
+  const maxSeconds = values['max-seconds']
+    ? positive(values['max-seconds'], 'max-seconds')
+    : maxCycles === Infinity
+      ? DEFAULT_MAX_SECONDS
+      : Infinity;
   const start = performance.now();
   for (;;) {
     const end = session.run(Math.min(maxCycles, session.now + CHUNK));
     afterChunk();
     if (until && session.domains.some((d) => until.test(d.text) || until.test(d.debugText))) return true;
-    if (end === 'idle' || session.now >= maxCycles || performance.now() - start > maxSeconds * 1000) return false;
+    if (end === 'idle' || session.now >= maxCycles || performance.now() - start > maxSeconds * 1000)
+      return false;
   }
 }
 
 function report(session: Session, values: Values, met: boolean): void {
   const guests = results(session);
   if (values.json !== undefined) {
-    writeOut(values.json, `${JSON.stringify({ scenario: session.scenario.name, processor: session.scenario.processor, conditionMet: met, cycles: session.now, events: session.host.recorder.next, guests }, null, 2)}\n`);
+    writeOut(
+      values.json,
+      `${JSON.stringify({ scenario: session.scenario.name, processor: session.scenario.processor, conditionMet: met, cycles: session.now, events: session.host.recorder.next, guests }, null, 2)}\n`,
+    );
     if (values.json === '-') return;
   }
   for (const guest of guests) {
     const exits = guest.exits.reduce((sum, x) => sum + x.count, 0);
-    console.log(`── ${guest.name} (${guest.technique}): ${guest.outcome}${guest.reason ? `: ${guest.reason}` : ''}; ${guest.instructions} instructions, ${exits} exits, ${guest.hypercalls} hypercalls`);
+    console.log(
+      `── ${guest.name} (${guest.technique}): ${guest.outcome}${guest.reason ? `: ${guest.reason}` : ''}; ${guest.instructions} instructions, ${exits} exits, ${guest.hypercalls} hypercalls`,
+    );
     const text = guest.serial || guest.debug || guest.screen;
     if (text) console.log(text.trimEnd());
   }

@@ -34,7 +34,12 @@ function open(path: string): number {
 export function openTrace(path: string, session: Session): TraceFile {
   const { recorder } = session.host;
   const file = path === '-' ? 1 : open(path);
-  const chrome = path.endsWith('.json') ? chromeTrace(session.host.pc.cost.clockHz, session.domains.map((d) => d.config.name)) : null;
+  const chrome = path.endsWith('.json')
+    ? chromeTrace(
+        session.host.pc.cost.clockHz,
+        session.domains.map((d) => d.config.name),
+      )
+    : null;
   let next = recorder.next;
   if (chrome) writeSync(file, chrome.head);
   return {

@@ -13,11 +13,36 @@ export interface Charge {
 /** Every charge that exists. Silicon first, then the hypervisor's software. */
 export const CHARGES = [
   // silicon
-  'interruptDelivery', 'interruptDeliverySameRing', 'iret', 'farTransfer', 'pageWalkReference', 'tlbFlush', 'portAccess',
-  'vmExit', 'vmEntry', 'vmread', 'vmwrite', 'vmptrld',
+  'interruptDelivery',
+  'interruptDeliverySameRing',
+  'iret',
+  'farTransfer',
+  'pageWalkReference',
+  'tlbFlush',
+  'portAccess',
+  'vmExit',
+  'vmEntry',
+  'vmread',
+  'vmwrite',
+  'vmptrld',
   // hypervisor software
-  'exitDispatch', 'emulateInstruction', 'emulateDevice', 'injectEvent', 'shadowFill', 'shadowSwitch', 'shadowFlush', 'guestWalkReference',
-  'hypercallDispatch', 'validatePageTableEntry', 'pinPageTable', 'switchBasePointer', 'stackSwitch', 'bounceException', 'eventUpcall', 'copyByte', 'scheduler',
+  'exitDispatch',
+  'emulateInstruction',
+  'emulateDevice',
+  'injectEvent',
+  'shadowFill',
+  'shadowSwitch',
+  'shadowFlush',
+  'guestWalkReference',
+  'hypercallDispatch',
+  'validatePageTableEntry',
+  'pinPageTable',
+  'switchBasePointer',
+  'stackSwitch',
+  'bounceException',
+  'eventUpcall',
+  'copyByte',
+  'scheduler',
 ] as const;
 export type ChargeName = (typeof CHARGES)[number];
 

@@ -9,15 +9,60 @@ const SOSP03 = 'fitted to Barham et al. 2003, §4 (2.4 GHz Xeon)';
 
 /** Ordinary costs above one cycle, by table operation. Derived by us from the usual latency tables, the same on all three processors. */
 const instructions: Record<string, number> = {
-  mul: 4, imul: 4, div: 24, idiv: 24, xchg: 2, cmpxchg: 4, cmpxchg8b: 8, xadd: 3, pusha: 6, popa: 6, enter: 8, leave: 2,
-  cpuid: 100, rdtsc: 60, rdmsr: 80, wrmsr: 100, invlpg: 100, lgdt: 30, lidt: 30, ltr: 40, lldt: 30, wbinvd: 2000, invd: 2000,
-  cli: 4, sti: 4, pushf: 4, popf: 20, 'mov-to-cr': 40, 'mov-from-cr': 10, 'mov-to-dr': 20, clts: 10, lmsw: 40, smsw: 5, hlt: 10,
-  movs: 2, stos: 2, lods: 2, scas: 2, cmps: 3, aam: 12, bound: 4, xlat: 2, pause: 10, bswap: 1, lar: 20, lsl: 20, verr: 15, verw: 15,
+  mul: 4,
+  imul: 4,
+  div: 24,
+  idiv: 24,
+  xchg: 2,
+  cmpxchg: 4,
+  cmpxchg8b: 8,
+  xadd: 3,
+  pusha: 6,
+  popa: 6,
+  enter: 8,
+  leave: 2,
+  cpuid: 100,
+  rdtsc: 60,
+  rdmsr: 80,
+  wrmsr: 100,
+  invlpg: 100,
+  lgdt: 30,
+  lidt: 30,
+  ltr: 40,
+  lldt: 30,
+  wbinvd: 2000,
+  invd: 2000,
+  cli: 4,
+  sti: 4,
+  pushf: 4,
+  popf: 20,
+  'mov-to-cr': 40,
+  'mov-from-cr': 10,
+  'mov-to-dr': 20,
+  clts: 10,
+  lmsw: 40,
+  smsw: 5,
+  hlt: 10,
+  movs: 2,
+  stos: 2,
+  lods: 2,
+  scas: 2,
+  cmps: 3,
+  aam: 12,
+  bound: 4,
+  xlat: 2,
+  pause: 10,
+  bswap: 1,
+  lar: 20,
+  lsl: 20,
+  verr: 15,
+  verw: 15,
 };
 
 /** What the hypervisor's software costs on the Pentium 4; other generations scale it. */
 const software = (scale: number): Record<string, Charge> => {
-  const fitted = (cycles: number, source: string) => charge(Math.round(cycles * scale), 'D', scale === 1 ? source : `${source}, scaled by ${scale}`);
+  const fitted = (cycles: number, source: string) =>
+    charge(Math.round(cycles * scale), 'D', scale === 1 ? source : `${source}, scaled by ${scale}`);
   return {
     exitDispatch: fitted(300, 'our handler path: save registers, switch on the reason'),
     emulateInstruction: fitted(900, 'our fetch-and-decode of the guest instruction'),
@@ -40,15 +85,38 @@ const software = (scale: number): Record<string, Charge> => {
 };
 
 const silicon = (s: {
-  interrupt: Charge; interruptSameRing: Charge; iret: Charge; far: Charge; walk: Charge; flush: Charge; port: Charge;
-  exit: Charge; entry: Charge; read: Charge; write: Charge;
+  interrupt: Charge;
+  interruptSameRing: Charge;
+  iret: Charge;
+  far: Charge;
+  walk: Charge;
+  flush: Charge;
+  port: Charge;
+  exit: Charge;
+  entry: Charge;
+  read: Charge;
+  write: Charge;
 }): Record<string, Charge> => ({
-  interruptDelivery: s.interrupt, interruptDeliverySameRing: s.interruptSameRing, iret: s.iret, farTransfer: s.far,
-  pageWalkReference: s.walk, tlbFlush: s.flush, portAccess: s.port, vmExit: s.exit, vmEntry: s.entry, vmread: s.read, vmwrite: s.write, vmptrld: s.write,
+  interruptDelivery: s.interrupt,
+  interruptDeliverySameRing: s.interruptSameRing,
+  iret: s.iret,
+  farTransfer: s.far,
+  pageWalkReference: s.walk,
+  tlbFlush: s.flush,
+  portAccess: s.port,
+  vmExit: s.exit,
+  vmEntry: s.entry,
+  vmread: s.read,
+  vmwrite: s.write,
+  vmptrld: s.write,
 });
 
 const model = (name: string, title: string, parts: Record<string, Charge>, clockHz: number): CostModel => ({
-  name, title, clockHz, charges: parts as Readonly<Record<ChargeName, Charge>>, instructions,
+  name,
+  title,
+  clockHz,
+  charges: parts as Readonly<Record<ChargeName, Charge>>,
+  instructions,
 });
 
 const P4_TRAP = 'split of 889 cycles for a #DE round trip with its handler (Adams & Agesen 2006, §6.3)';
@@ -61,27 +129,79 @@ export const DEFAULT_CLOCK_HZ = 50_000_000;
 export function costModel(name: string, clockHz = DEFAULT_CLOCK_HZ): CostModel {
   switch (name) {
     case 'prescott':
-      return model(name, '2005 · Pentium 4 672 (Prescott, first VT-x)', { ...silicon({
-        interrupt: charge(500, 'D', P4_TRAP), interruptSameRing: charge(420, 'D', P4_TRAP), iret: charge(320, 'D', P4_TRAP), far: charge(120, 'D', P4_TRAP),
-        walk: charge(28, 'D', 'level-2 cache latency of the Pentium 4, from memory'), flush: charge(150, 'D', 'fitted'),
-        port: charge(3209, 'V2', 'Adams & Agesen 2006, §6.3 (IN from port 80h)'),
-        exit: charge(1931, 'V2', AA06_TABLE_1), entry: charge(2409, 'V2', AA06_TABLE_1), read: charge(178, 'V2', AA06_TABLE_1), write: charge(171, 'V2', AA06_TABLE_1),
-      }), ...software(1) }, clockHz);
+      return model(
+        name,
+        '2005 · Pentium 4 672 (Prescott, first VT-x)',
+        {
+          ...silicon({
+            interrupt: charge(500, 'D', P4_TRAP),
+            interruptSameRing: charge(420, 'D', P4_TRAP),
+            iret: charge(320, 'D', P4_TRAP),
+            far: charge(120, 'D', P4_TRAP),
+            walk: charge(28, 'D', 'level-2 cache latency of the Pentium 4, from memory'),
+            flush: charge(150, 'D', 'fitted'),
+            port: charge(3209, 'V2', 'Adams & Agesen 2006, §6.3 (IN from port 80h)'),
+            exit: charge(1931, 'V2', AA06_TABLE_1),
+            entry: charge(2409, 'V2', AA06_TABLE_1),
+            read: charge(178, 'V2', AA06_TABLE_1),
+            write: charge(171, 'V2', AA06_TABLE_1),
+          }),
+          ...software(1),
+        },
+        clockHz,
+      );
     case 'merom':
-      return model(name, '2006 · Core 2 Duo (Merom)', { ...silicon({
-        interrupt: charge(290, 'D', SCALED_TRAP), interruptSameRing: charge(240, 'D', SCALED_TRAP), iret: charge(180, 'D', SCALED_TRAP), far: charge(70, 'D', SCALED_TRAP),
-        walk: charge(14, 'D', 'level-2 cache latency of the Core 2, from memory'), flush: charge(100, 'D', 'fitted'),
-        port: charge(2250, 'D', '845 ns of ISA bus at 2.66 GHz, from the Pentium 4 figure'),
-        exit: charge(1186, 'V2', AA06_TABLE_1), entry: charge(937, 'V2', AA06_TABLE_1), read: charge(52, 'V2', AA06_TABLE_1), write: charge(44, 'V2', AA06_TABLE_1),
-      }), ...software(0.45) }, clockHz);
+      return model(
+        name,
+        '2006 · Core 2 Duo (Merom)',
+        {
+          ...silicon({
+            interrupt: charge(290, 'D', SCALED_TRAP),
+            interruptSameRing: charge(240, 'D', SCALED_TRAP),
+            iret: charge(180, 'D', SCALED_TRAP),
+            far: charge(70, 'D', SCALED_TRAP),
+            walk: charge(14, 'D', 'level-2 cache latency of the Core 2, from memory'),
+            flush: charge(100, 'D', 'fitted'),
+            port: charge(2250, 'D', '845 ns of ISA bus at 2.66 GHz, from the Pentium 4 figure'),
+            exit: charge(1186, 'V2', AA06_TABLE_1),
+            entry: charge(937, 'V2', AA06_TABLE_1),
+            read: charge(52, 'V2', AA06_TABLE_1),
+            write: charge(44, 'V2', AA06_TABLE_1),
+          }),
+          ...software(0.45),
+        },
+        clockHz,
+      );
     case 'nehalem':
-      return model(name, '2008 · Xeon 5500 (Nehalem)', { ...silicon({
-        interrupt: charge(240, 'D', SCALED_TRAP), interruptSameRing: charge(200, 'D', SCALED_TRAP), iret: charge(150, 'D', SCALED_TRAP), far: charge(60, 'D', SCALED_TRAP),
-        walk: charge(10, 'D', 'level-2 cache latency of Nehalem, from memory'), flush: charge(80, 'D', 'fitted'),
-        port: charge(2250, 'D', 'as on the Core 2'),
-        exit: charge(560, 'D', 'share of the 1009-cycle round trip (Agesen et al. 2012, table 1, from memory)'), entry: charge(449, 'D', 'share of the 1009-cycle round trip (Agesen et al. 2012, table 1, from memory)'),
-        read: charge(26, 'D', 'half of the Core 2'), write: charge(22, 'D', 'half of the Core 2'),
-      }), ...software(0.25) }, clockHz);
+      return model(
+        name,
+        '2008 · Xeon 5500 (Nehalem)',
+        {
+          ...silicon({
+            interrupt: charge(240, 'D', SCALED_TRAP),
+            interruptSameRing: charge(200, 'D', SCALED_TRAP),
+            iret: charge(150, 'D', SCALED_TRAP),
+            far: charge(60, 'D', SCALED_TRAP),
+            walk: charge(10, 'D', 'level-2 cache latency of Nehalem, from memory'),
+            flush: charge(80, 'D', 'fitted'),
+            port: charge(2250, 'D', 'as on the Core 2'),
+            exit: charge(
+              560,
+              'D',
+              'share of the 1009-cycle round trip (Agesen et al. 2012, table 1, from memory)',
+            ),
+            entry: charge(
+              449,
+              'D',
+              'share of the 1009-cycle round trip (Agesen et al. 2012, table 1, from memory)',
+            ),
+            read: charge(26, 'D', 'half of the Core 2'),
+            write: charge(22, 'D', 'half of the Core 2'),
+          }),
+          ...software(0.25),
+        },
+        clockHz,
+      );
     default:
       throw new RangeError(`no processor "${name}": prescott, merom and nehalem are known`);
   }

@@ -21,7 +21,7 @@ export class ProblemList {
   private good = '';
 
   constructor(private readonly events: ProblemEvents) {
-    this.toggle = button('', () => this.expand(this.list.hidden), { class: 'rs-badge', 'aria-expanded': 'false' });
+    this.toggle = button('', () => this.expand(this.list.hidden === true), { class: 'rs-badge', 'aria-expanded': 'false' });
     this.element = el('section', { class: 'rs-problems', 'aria-label': 'Problems' }, this.list, el('div', { class: 'rs-problem-bar' }, this.toggle, this.line), this.spoken);
   }
 
@@ -51,7 +51,7 @@ export class ProblemList {
 
   expand(open: boolean): void {
     this.list.hidden = !open || this.problems.length === 0;
-    this.toggle.setAttribute('aria-expanded', `${!this.list.hidden}`);
+    this.toggle.setAttribute('aria-expanded', `${this.list.hidden !== true}`);
   }
 
   private entry(problem: Problem, withFile: boolean): HTMLElement[] {

@@ -14,20 +14,40 @@ export interface GuestEntry {
 
 export const GUESTS: readonly GuestEntry[] = [
   {
-    id: 'penguin-xen', title: 'Penguin (Xen)', summary: 'A small Linux-like kernel, ported to Xen: ring 1, hypercalls, event channels.',
-    main: 'penguin/penguin-xen.asm', sealed: false, techniques: ['paravirtualization'], display: 'console',
+    id: 'penguin-xen',
+    title: 'Penguin (Xen)',
+    summary: 'A small Linux-like kernel, ported to Xen: ring 1, hypercalls, event channels.',
+    main: 'penguin/penguin-xen.asm',
+    sealed: false,
+    techniques: ['paravirtualization'],
+    display: 'console',
   },
   {
-    id: 'penguin-native', title: 'Penguin (native)', summary: 'The same kernel from the same source, for the bare machine.',
-    main: 'penguin/penguin-native.asm', sealed: false, techniques: ['native', 'vt-x'], display: 'text',
+    id: 'penguin-native',
+    title: 'Penguin (native)',
+    summary: 'The same kernel from the same source, for the bare machine.',
+    main: 'penguin/penguin-native.asm',
+    sealed: false,
+    techniques: ['native', 'vt-x'],
+    display: 'text',
   },
   {
-    id: 'panes', title: 'Panes', summary: 'An unmodified graphical system that has never heard of hypervisors.',
-    main: 'panes/panes.asm', sealed: true, techniques: ['native', 'vt-x'], display: 'graphics',
+    id: 'panes',
+    title: 'Panes',
+    summary: 'An unmodified graphical system that has never heard of hypervisors.',
+    main: 'panes/panes.asm',
+    sealed: true,
+    techniques: ['native', 'vt-x'],
+    display: 'graphics',
   },
   {
-    id: 'hello-xen', title: 'Hello, Xen', summary: 'Ten lines: a bare guest that prints through a hypercall.',
-    main: 'hello-xen.asm', sealed: false, techniques: ['paravirtualization'], display: 'console',
+    id: 'hello-xen',
+    title: 'Hello, Xen',
+    summary: 'Ten lines: a bare guest that prints through a hypercall.',
+    main: 'hello-xen.asm',
+    sealed: false,
+    techniques: ['paravirtualization'],
+    display: 'console',
   },
 ];
 

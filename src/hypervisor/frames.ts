@@ -119,7 +119,8 @@ export class GuestMemory {
   load(address: number, data: Uint8Array): void {
     for (let at = 0; at < data.length; ) {
       const machine = this.toMachine(address + at);
-      if (machine < 0) throw new RangeError(`guest-physical ${(address + at).toString(16)}h is not backed by memory`);
+      if (machine < 0)
+        throw new RangeError(`guest-physical ${(address + at).toString(16)}h is not backed by memory`);
       const length = Math.min(data.length - at, PAGE_SIZE - (machine & (PAGE_SIZE - 1)));
       this.frames.memory.load(machine, data.subarray(at, at + length));
       at += length;

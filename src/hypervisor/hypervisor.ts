@@ -1,6 +1,7 @@
 // One host under a hypervisor: what lies in machine memory, its domains, and the services that techniques use.
 // The loop that runs guests is in run-loop.ts.
 import type { ChargeName } from '../cost/model.ts';
+import type { Image } from '../images/image.ts';
 import type { Pc } from '../machine/pc.ts';
 import { Device, Kind, Life } from '../trace/events.ts';
 import { Domain, type DomainState, type Vcpu } from './domain.ts';
@@ -8,7 +9,6 @@ import { FrameTable, GuestMemory } from './frames.ts';
 import { IRQ_BASE, Monitor } from './monitor.ts';
 import { Scheduler } from './scheduler.ts';
 import type { BootOptions, Technique } from './technique.ts';
-import type { Image } from '../images/image.ts';
 
 export interface DomainConfig {
   id: number;
@@ -98,10 +98,21 @@ export class Hypervisor {
   }
 
   /** Ends a domain: it shut down, wants to reboot, or crashed for `reason`. */
-  endDomain(domain: Domain, state: Exclude<DomainState, 'running' | 'paused'>, reason: string, tripleFault = false): void {
+  endDomain(
+    domain: Domain,
+    state: Exclude<DomainState, 'running' | 'paused'>,
+    reason: string,
+    tripleFault = false,
+  ): void {
     if (!domain.alive) return;
     domain.end(state, reason);
-    const life = tripleFault ? Life.tripleFault : state === 'halted' ? Life.halted : state === 'rebooting' ? Life.rebooted : Life.crashed;
+    const life = tripleFault
+      ? Life.tripleFault
+      : state === 'halted'
+        ? Life.halted
+        : state === 'rebooting'
+          ? Life.rebooted
+          : Life.crashed;
     this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, domain.vcpus[0].eip, life);
   }
 

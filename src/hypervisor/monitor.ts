@@ -36,14 +36,27 @@ export const SELECTOR = {
 export const HYPERCALL_VECTOR = 0x82;
 export const IRQ_BASE = 0x20;
 
-const PRESENT = 1, WRITABLE = 2, ACCESSED_DIRTY = 0x60, GLOBAL = 0x100;
+const PRESENT = 1,
+  WRITABLE = 2,
+  ACCESSED_DIRTY = 0x60,
+  GLOBAL = 0x100;
 
 /** A segment descriptor's two words (SDM vol. 3 §3.4.5). `limit` in bytes. */
-export function descriptor(base: number, limit: number, access: number, flags: number): [low: number, high: number] {
+export function descriptor(
+  base: number,
+  limit: number,
+  access: number,
+  flags: number,
+): [low: number, high: number] {
   const granular = limit > 0xfffff;
   const field = granular ? limit >>> 12 : limit;
   const low = ((base & 0xffff) << 16) | (field & 0xffff);
-  const high = (base & 0xff000000) | ((flags | (granular ? 8 : 0)) << 20) | (field & 0xf0000) | (access << 8) | ((base >>> 16) & 0xff);
+  const high =
+    (base & 0xff000000) |
+    ((flags | (granular ? 8 : 0)) << 20) |
+    (field & 0xf0000) |
+    (access << 8) |
+    ((base >>> 16) & 0xff);
   return [low | 0, high | 0];
 }
 
@@ -60,7 +73,11 @@ export class Monitor {
   readonly sharedEntries = new Int32Array(16);
 
   /** Linear addresses of the same. */
-  readonly linear = { idt: MONITOR_START + 0x2000, tss: MONITOR_START + 0x3000, stackTop: MONITOR_START + 0x6000 };
+  readonly linear = {
+    idt: MONITOR_START + 0x2000,
+    tss: MONITOR_START + 0x3000,
+    stackTop: MONITOR_START + 0x6000,
+  };
 
   constructor(
     readonly memory: PhysicalMemory,
@@ -100,7 +117,10 @@ export class Monitor {
       const address = linear + n * 4096;
       const slot = this.pageDirectory + (address >>> 22) * 4;
       if (!(this.memory.read32(slot) & PRESENT)) {
-        this.memory.write32(slot, (this.frames.allocate(OWNER_HYPERVISOR) * 4096) | PRESENT | WRITABLE | ACCESSED_DIRTY);
+        this.memory.write32(
+          slot,
+          (this.frames.allocate(OWNER_HYPERVISOR) * 4096) | PRESENT | WRITABLE | ACCESSED_DIRTY,
+        );
       }
       const table = this.memory.read32(slot) & ~0xfff;
       const flags = PRESENT | ACCESSED_DIRTY | GLOBAL | (writable ? WRITABLE : 0);
@@ -132,7 +152,10 @@ export class Monitor {
   monitorGate(vector: number): [number, number] {
     const target = ENTRY_BASE + vector * ENTRY_STRIDE;
     const dpl = vector === HYPERCALL_VECTOR ? 1 : 0;
-    return [(SELECTOR.hypervisorCode << 16) | (target & 0xffff), (target & 0xffff0000) | ((0x8e | (dpl << 5)) << 8)];
+    return [
+      (SELECTOR.hypervisorCode << 16) | (target & 0xffff),
+      (target & 0xffff0000) | ((0x8e | (dpl << 5)) << 8),
+    ];
   }
 
   writeGate(vector: number, [low, high]: [number, number]): void {

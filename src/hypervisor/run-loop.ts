@@ -47,7 +47,8 @@ export class RunLoop {
   /** One guest instruction, after everything that has to come before it. */
   stepInstruction(): LoopEnd {
     for (let turns = 0; turns < 100_000; turns++) {
-      if (this.phase.at === 'guest') return this.guest(this.counted(() => this.hypervisor.pc.step())) ?? 'budget';
+      if (this.phase.at === 'guest')
+        return this.guest(this.counted(() => this.hypervisor.pc.step())) ?? 'budget';
       if (this.phase.at === 'handle') this.handle(this.phase.exit);
       else if (!this.schedule(Infinity)) return 'idle';
     }
@@ -72,7 +73,15 @@ export class RunLoop {
         const exit = technique.leave(vcpu);
         vcpu.exitTime = hypervisor.now;
         vcpu.exitCost = 0;
-        hypervisor.record(vcpu, Kind.exit, exit.reason, exit.qualification, exit.detail, exit.instructionLength, exit.vendor);
+        hypervisor.record(
+          vcpu,
+          Kind.exit,
+          exit.reason,
+          exit.qualification,
+          exit.detail,
+          exit.instructionLength,
+          exit.vendor,
+        );
         hypervisor.pc.recorder.domain = -1;
         hypervisor.charge('exitDispatch');
         this.phase = { at: 'handle', exit };
@@ -87,7 +96,9 @@ export class RunLoop {
         return 'breakpoint';
       default:
         // HLT or shutdown of the processor itself under a hypervisor: the monitor's own tables are broken. Never expected.
-        throw new Error(`the processor stopped (${stop}) outside the hypervisor at ${hypervisor.cpu.eip.toString(16)}h`);
+        throw new Error(
+          `the processor stopped (${stop}) outside the hypervisor at ${hypervisor.cpu.eip.toString(16)}h`,
+        );
     }
   }
 
@@ -147,9 +158,28 @@ export class RunLoop {
   private switchTo(next: Vcpu): void {
     const { hypervisor } = this;
     const before = hypervisor.current;
-    const reason = !before ? Switch.woken : !before.domain.alive ? Switch.stopped : before.state === 'blocked' ? Switch.blocked : hypervisor.now >= hypervisor.sliceEnd ? Switch.sliceEnd : Switch.woken;
+    const reason = !before
+      ? Switch.woken
+      : !before.domain.alive
+        ? Switch.stopped
+        : before.state === 'blocked'
+          ? Switch.blocked
+          : hypervisor.now >= hypervisor.sliceEnd
+            ? Switch.sliceEnd
+            : Switch.woken;
     if (before) before.domain.technique.switchedAway(before);
-    hypervisor.pc.recorder.recordFor(-1, Kind.schedule, hypervisor.now, 0, before?.domain.id ?? -1, next.domain.id, reason, 0, 0, hypervisor.charge('scheduler'));
+    hypervisor.pc.recorder.recordFor(
+      -1,
+      Kind.schedule,
+      hypervisor.now,
+      0,
+      before?.domain.id ?? -1,
+      next.domain.id,
+      reason,
+      0,
+      0,
+      hypervisor.charge('scheduler'),
+    );
     hypervisor.current = next;
     this.newSlice();
   }
@@ -174,7 +204,8 @@ export class RunLoop {
       if (domain.state !== 'running') continue;
       const { technique } = domain;
       if (technique.nextDeadline(domain) <= hypervisor.now) technique.advance(domain, hypervisor.now);
-      for (const vcpu of domain.vcpus) if (vcpu.state === 'blocked' && technique.pendingEvent(vcpu)) hypervisor.scheduler.wake(vcpu);
+      for (const vcpu of domain.vcpus)
+        if (vcpu.state === 'blocked' && technique.pendingEvent(vcpu)) hypervisor.scheduler.wake(vcpu);
     }
   }
 
@@ -184,7 +215,15 @@ export class RunLoop {
     if (hypervisor.current) {
       const before = hypervisor.current;
       before.domain.technique.switchedAway(before);
-      hypervisor.pc.recorder.recordFor(-1, Kind.schedule, hypervisor.now, 0, before.domain.id, -1, before.domain.alive ? Switch.blocked : Switch.stopped);
+      hypervisor.pc.recorder.recordFor(
+        -1,
+        Kind.schedule,
+        hypervisor.now,
+        0,
+        before.domain.id,
+        -1,
+        before.domain.alive ? Switch.blocked : Switch.stopped,
+      );
       hypervisor.current = null;
     }
     const deadline = this.nextDeadline();

@@ -32,7 +32,8 @@ export class Scheduler {
 
   /** The first that can run, or null. Does not take it out. */
   head(): Vcpu | null {
-    for (const vcpu of this.queue) if (vcpu.state === 'runnable' && vcpu.domain.state === 'running') return vcpu;
+    for (const vcpu of this.queue)
+      if (vcpu.state === 'runnable' && vcpu.domain.state === 'running') return vcpu;
     return null;
   }
 }

@@ -17,7 +17,10 @@ export function memoryOf(check: Check): MemoryRequest[] {
   }
 }
 
-const within = (value: number, { atLeast = -Infinity, atMost = Infinity }: { atLeast?: number; atMost?: number }) => value >= atLeast && value <= atMost;
+const within = (
+  value: number,
+  { atLeast = -Infinity, atMost = Infinity }: { atLeast?: number; atMost?: number },
+) => value >= atLeast && value <= atMost;
 
 /** Does the check hold? A check on a guest that is not there does not. */
 export function holds(check: Check, seen: Observation): boolean {
@@ -30,18 +33,40 @@ export function holds(check: Check, seen: Observation): boolean {
       case 'outcome':
         return guest?.outcome === c.is;
       case 'exits':
-        return !!guest && within(guest.exits.filter((x) => !c.reason || x.reason === c.reason).reduce((sum, x) => sum + x.count, 0), c);
+        return (
+          !!guest &&
+          within(
+            guest.exits
+              .filter((x) => !c.reason || x.reason === c.reason)
+              .reduce((sum, x) => sum + x.count, 0),
+            c,
+          )
+        );
       case 'hypercalls': {
         if (!guest) return false;
         const calls = Object.entries(guest.calls).filter(([name]) => !c.name || name === c.name);
-        return within(calls.reduce((sum, [, call]) => sum + (c.failed ? call.failed : call.count), 0), c);
+        return within(
+          calls.reduce((sum, [, call]) => sum + (c.failed ? call.failed : call.count), 0),
+          c,
+        );
       }
       case 'holes':
-        return !!guest && within(Object.entries(guest.holes).filter(([name]) => !c.mnemonic || name === c.mnemonic).reduce((sum, [, n]) => sum + n, 0), c);
+        return (
+          !!guest &&
+          within(
+            Object.entries(guest.holes)
+              .filter(([name]) => !c.mnemonic || name === c.mnemonic)
+              .reduce((sum, [, n]) => sum + n, 0),
+            c,
+          )
+        );
       case 'time': {
         if (!guest) return false;
         const all = Object.values(guest.time).reduce((sum, t) => sum + t, 0);
-        return all > 0 && within((guest.time[c.place] / all) * 100, { atLeast: c.percentAtLeast, atMost: c.percentAtMost });
+        return (
+          all > 0 &&
+          within((guest.time[c.place] / all) * 100, { atLeast: c.percentAtLeast, atMost: c.percentAtMost })
+        );
       }
       case 'memory': {
         const bytes = memory.shift();
@@ -79,6 +104,7 @@ export function judgeGoal(goal: Goal, seen: Observation): Verdict {
     return result;
   };
   if (next(goal.check)) return { passed: true };
-  for (const wrong of goal.wrong) if (next(wrong.when)) return { passed: false, id: wrong.id, feedback: wrong.feedback };
+  for (const wrong of goal.wrong)
+    if (next(wrong.when)) return { passed: false, id: wrong.id, feedback: wrong.feedback };
   return { passed: false, id: null, feedback: 'Not yet: the goal has not been met.' };
 }

@@ -19,8 +19,10 @@ export interface Lesson extends Omit<LessonFile, 'steps'> {
 
 /** Reads a lesson from its files by relative path. Throws LessonError naming file and field. */
 export function loadLesson(files: ReadonlyMap<string, string>): Lesson {
-  if (files.size > MAX_FILES) throw new LessonError(`a lesson may have ${MAX_FILES} files; this has ${files.size}`);
-  for (const [path, content] of files) if (content.length > MAX_FILE) throw new LessonError(`${path}: larger than ${MAX_FILE / 1024} KiB`);
+  if (files.size > MAX_FILES)
+    throw new LessonError(`a lesson may have ${MAX_FILES} files; this has ${files.size}`);
+  for (const [path, content] of files)
+    if (content.length > MAX_FILE) throw new LessonError(`${path}: larger than ${MAX_FILE / 1024} KiB`);
   const raw = files.get('lesson.json');
   if (raw === undefined) throw new LessonError('there is no lesson.json');
   let value: unknown;
@@ -30,7 +32,10 @@ export function loadLesson(files: ReadonlyMap<string, string>): Lesson {
     throw new LessonError(`lesson.json: ${(error as Error).message}`);
   }
   const parsed = v.safeParse(LessonSchema, value);
-  if (!parsed.success) throw new LessonError(`lesson.json: ${v.getDotPath(parsed.issues[0]) ?? 'file'}: ${parsed.issues[0].message}`);
+  if (!parsed.success)
+    throw new LessonError(
+      `lesson.json: ${v.getDotPath(parsed.issues[0]) ?? 'file'}: ${parsed.issues[0].message}`,
+    );
   const lesson = parsed.output;
   const steps = lesson.steps.map((step) => {
     const markdown = files.get(step.text);
@@ -39,7 +44,10 @@ export function loadLesson(files: ReadonlyMap<string, string>): Lesson {
   });
   const start = below(files, 'start/');
   const solution = below(files, 'solution/');
-  for (const [name, folder] of [['start', start], ['solution', solution]] as const) {
+  for (const [name, folder] of [
+    ['start', start],
+    ['solution', solution],
+  ] as const) {
     if (!folder.has(lesson.main)) throw new LessonError(`there is no ${name}/${lesson.main}`);
   }
   const wrong = new Map<string, ReadonlyMap<string, string>>();
@@ -51,5 +59,9 @@ export function loadLesson(files: ReadonlyMap<string, string>): Lesson {
 }
 
 function below(files: ReadonlyMap<string, string>, prefix: string): Map<string, string> {
-  return new Map([...files].filter(([path]) => path.startsWith(prefix)).map(([path, content]) => [path.slice(prefix.length), content]));
+  return new Map(
+    [...files]
+      .filter(([path]) => path.startsWith(prefix))
+      .map(([path, content]) => [path.slice(prefix.length), content]),
+  );
 }

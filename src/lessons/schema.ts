@@ -14,7 +14,13 @@ export type Check =
   | { kind: 'exits'; domain: number; reason?: string; atLeast?: number; atMost?: number }
   | { kind: 'hypercalls'; domain: number; name?: string; failed?: boolean; atLeast?: number; atMost?: number }
   | { kind: 'holes'; domain: number; mnemonic?: string; atLeast?: number; atMost?: number }
-  | { kind: 'time'; domain: number; place: 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready'; percentAtLeast?: number; percentAtMost?: number }
+  | {
+      kind: 'time';
+      domain: number;
+      place: 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready';
+      percentAtLeast?: number;
+      percentAtMost?: number;
+    }
   | { kind: 'memory'; domain: number; at: string | number; equals: number }
   | { kind: 'cycles'; atLeast?: number; atMost?: number }
   | { kind: 'all' | 'any'; of: Check[] }
@@ -22,15 +28,43 @@ export type Check =
 
 export const CheckSchema: v.GenericSchema<unknown, Check> = v.lazy(() =>
   v.variant('kind', [
-    v.object({ kind: v.literal('console'), domain, matches: v.pipe(text(300), v.check(isRegex, 'is not a regular expression')) }),
-    v.object({ kind: v.literal('outcome'), domain, is: v.picklist(['running', 'halted', 'crashed', 'rebooting', 'stopped']) }),
+    v.object({
+      kind: v.literal('console'),
+      domain,
+      matches: v.pipe(text(300), v.check(isRegex, 'is not a regular expression')),
+    }),
+    v.object({
+      kind: v.literal('outcome'),
+      domain,
+      is: v.picklist(['running', 'halted', 'crashed', 'rebooting', 'stopped']),
+    }),
     v.object({ kind: v.literal('exits'), domain, reason: v.optional(text(40)), ...bounds }),
-    v.object({ kind: v.literal('hypercalls'), domain, name: v.optional(text(40)), failed: v.optional(v.boolean()), ...bounds }),
+    v.object({
+      kind: v.literal('hypercalls'),
+      domain,
+      name: v.optional(text(40)),
+      failed: v.optional(v.boolean()),
+      ...bounds,
+    }),
     v.object({ kind: v.literal('holes'), domain, mnemonic: v.optional(text(20)), ...bounds }),
-    v.object({ kind: v.literal('time'), domain, place: v.picklist(['user', 'kernel', 'hypervisor', 'idle', 'ready']), percentAtLeast: v.optional(count), percentAtMost: v.optional(count) }),
-    v.object({ kind: v.literal('memory'), domain, at: v.union([text(80), count]), equals: v.pipe(v.number(), v.integer()) }),
+    v.object({
+      kind: v.literal('time'),
+      domain,
+      place: v.picklist(['user', 'kernel', 'hypervisor', 'idle', 'ready']),
+      percentAtLeast: v.optional(count),
+      percentAtMost: v.optional(count),
+    }),
+    v.object({
+      kind: v.literal('memory'),
+      domain,
+      at: v.union([text(80), count]),
+      equals: v.pipe(v.number(), v.integer()),
+    }),
     v.object({ kind: v.literal('cycles'), ...bounds }),
-    v.object({ kind: v.picklist(['all', 'any']), of: v.pipe(v.array(CheckSchema), v.minLength(1), v.maxLength(12)) }),
+    v.object({
+      kind: v.picklist(['all', 'any']),
+      of: v.pipe(v.array(CheckSchema), v.minLength(1), v.maxLength(12)),
+    }),
     v.object({ kind: v.literal('not'), of: CheckSchema }),
   ]),
 ) as v.GenericSchema<unknown, Check>;
@@ -47,10 +81,17 @@ function isRegex(source: string): boolean {
 /** What a step can ring on the page. */
 const PointSchema = v.variant('mark', [
   v.object({ mark: v.literal('guest'), domain }),
-  v.object({ mark: v.literal('stratum'), domain, stratum: v.picklist(['user', 'kernel', 'hypervisor', 'hardware']) }),
+  v.object({
+    mark: v.literal('stratum'),
+    domain,
+    stratum: v.picklist(['user', 'kernel', 'hypervisor', 'hardware']),
+  }),
   v.object({ mark: v.literal('boundary'), domain, boundary: text(40) }),
   v.object({ mark: v.literal('station'), station: text(40) }),
-  v.object({ mark: v.literal('control'), control: v.picklist(['run', 'step', 'speed', 'events', 'costs', 'source']) }),
+  v.object({
+    mark: v.literal('control'),
+    control: v.picklist(['run', 'step', 'speed', 'events', 'costs', 'source']),
+  }),
 ]);
 
 const StepSchema = v.object({
@@ -62,7 +103,11 @@ const StepSchema = v.object({
   predict: v.optional(
     v.object({
       question: text(300),
-      choices: v.pipe(v.array(v.object({ text: text(160), when: CheckSchema })), v.minLength(2), v.maxLength(5)),
+      choices: v.pipe(
+        v.array(v.object({ text: text(160), when: CheckSchema })),
+        v.minLength(2),
+        v.maxLength(5),
+      ),
       /** The machine has run long enough to answer. */
       until: CheckSchema,
       because: text(600),

@@ -73,7 +73,8 @@ export function explain(session: Session, seq: number): Explained | null {
 
 /** For INT n the saved EIP is behind the instruction: show the instruction itself. */
 function instructionOf(session: Session, e: TraceEvent): InstructionAt | null {
-  const software = (e.kind === Kind.exit && e.e === Vendor.xen && e.a === 0x82) || (e.kind === Kind.interrupt && e.e & 2);
+  const software =
+    (e.kind === Kind.exit && e.e === Vendor.xen && e.a === 0x82) || (e.kind === Kind.interrupt && e.e & 2);
   if (!software) return instructionAt(session, e.domain, e.eip);
   const before = instructionAt(session, e.domain, (e.eip - 2) >>> 0);
   return before?.text.startsWith('int') ? before : instructionAt(session, e.domain, e.eip);
@@ -108,12 +109,15 @@ function changesOf(story: TraceEvent[]): Explained['changes'] {
   const changes: Explained['changes'] = [];
   const first = story[0];
   const last = story[story.length - 1];
-  if (first.kind === Kind.exit && last.kind === Kind.entry && first.eip !== last.eip) changes.push({ name: 'EIP', before: hex8(first.eip), after: hex8(last.eip) });
+  if (first.kind === Kind.exit && last.kind === Kind.entry && first.eip !== last.eip)
+    changes.push({ name: 'EIP', before: hex8(first.eip), after: hex8(last.eip) });
   for (const e of story) {
-    if (e.kind === Kind.pageTable && !e.d) changes.push({ name: `entry ${hex8(e.a)}`, before: hex8(e.e), after: hex8(e.b) });
+    if (e.kind === Kind.pageTable && !e.d)
+      changes.push({ name: `entry ${hex8(e.a)}`, before: hex8(e.e), after: hex8(e.b) });
     if (e.kind === Kind.hypercall) changes.push({ name: 'EAX', before: `${e.a}`, after: hex8(e.e) });
     if (e.kind === Kind.addressSpace) changes.push({ name: 'CR3', before: hex8(e.b), after: hex8(e.a) });
-    if (e.kind === Kind.emulate && e.a === Emulated.crWrite) changes.push({ name: `guest CR${e.b}`, before: hex8(e.e), after: hex8(e.c) });
+    if (e.kind === Kind.emulate && e.a === Emulated.crWrite)
+      changes.push({ name: `guest CR${e.b}`, before: hex8(e.e), after: hex8(e.c) });
     if (e.kind === Kind.hole) changes.push({ name: 'got / expected', before: hex8(e.b), after: hex8(e.c) });
     if (e.kind === Kind.interrupt) changes.push({ name: 'ring', before: `${e.c}`, after: `${e.d}` });
     if (e.kind === Kind.ring) changes.push({ name: 'ring', before: `${e.a}`, after: `${e.b}` });
@@ -124,18 +128,30 @@ function changesOf(story: TraceEvent[]): Explained['changes'] {
 /** Which charge an event of this kind stands for. */
 function chargeOf(e: TraceEvent): ChargeName | null {
   switch (e.kind) {
-    case Kind.exit: return e.e === Vendor.vmx ? 'vmExit' : null;
-    case Kind.entry: return null;
-    case Kind.pageTable: return 'validatePageTableEntry';
-    case Kind.shadow: return 'shadowFill';
-    case Kind.emulate: return e.a === Emulated.ioIn || e.a === Emulated.ioOut ? 'emulateDevice' : 'emulateInstruction';
-    case Kind.hypercall: return 'hypercallDispatch';
-    case Kind.inject: return 'injectEvent';
-    case Kind.upcall: return 'eventUpcall';
-    case Kind.interrupt: return 'interruptDelivery';
-    case Kind.ring: return 'iret';
-    case Kind.schedule: return 'scheduler';
-    default: return null;
+    case Kind.exit:
+      return e.e === Vendor.vmx ? 'vmExit' : null;
+    case Kind.entry:
+      return null;
+    case Kind.pageTable:
+      return 'validatePageTableEntry';
+    case Kind.shadow:
+      return 'shadowFill';
+    case Kind.emulate:
+      return e.a === Emulated.ioIn || e.a === Emulated.ioOut ? 'emulateDevice' : 'emulateInstruction';
+    case Kind.hypercall:
+      return 'hypercallDispatch';
+    case Kind.inject:
+      return 'injectEvent';
+    case Kind.upcall:
+      return 'eventUpcall';
+    case Kind.interrupt:
+      return 'interruptDelivery';
+    case Kind.ring:
+      return 'iret';
+    case Kind.schedule:
+      return 'scheduler';
+    default:
+      return null;
   }
 }
 
@@ -154,8 +170,22 @@ function costOf(story: TraceEvent[], cost: CostModel): Explained['cost'] {
   }
   const entry = story[story.length - 1];
   // The silicon's way in is before the exit is recorded; the entry carries the rest.
-  const total = entry.kind === Kind.entry ? entry.cost + (vmx ? cost.charges.vmExit.cycles : story[0].kind === Kind.exit ? cost.charges.interruptDelivery.cycles : 0) : parts.reduce((sum, p) => sum + p.cycles, 0);
+  const total =
+    entry.kind === Kind.entry
+      ? entry.cost +
+        (vmx
+          ? cost.charges.vmExit.cycles
+          : story[0].kind === Kind.exit
+            ? cost.charges.interruptDelivery.cycles
+            : 0)
+      : parts.reduce((sum, p) => sum + p.cycles, 0);
   const named = parts.reduce((sum, p) => sum + p.cycles, 0);
-  if (total > named) parts.push({ name: vmx ? 'VMREAD, VMWRITE and the handler’s other work' : 'the handler’s other work', cycles: total - named, mark: 'D', source: 'the rest of what was charged between exit and entry' });
+  if (total > named)
+    parts.push({
+      name: vmx ? 'VMREAD, VMWRITE and the handler’s other work' : 'the handler’s other work',
+      cycles: total - named,
+      mark: 'D',
+      source: 'the rest of what was charged between exit and entry',
+    });
   return { cycles: total, parts };
 }

@@ -12,7 +12,12 @@ export interface Fingerprint {
 }
 
 /** Runs a scenario from power-on for `cycles` and hashes its whole trace. `slice`: cycles between two stops; must not matter. */
-export function fingerprint(scenario: Scenario, library: GuestLibrary, cycles: number, slice = cycles): Fingerprint {
+export function fingerprint(
+  scenario: Scenario,
+  library: GuestLibrary,
+  cycles: number,
+  slice = cycles,
+): Fingerprint {
   const session = new Session(scenario, library);
   const { recorder } = session.host;
   recorder.hashing = true;
@@ -22,5 +27,10 @@ export function fingerprint(scenario: Scenario, library: GuestLibrary, cycles: n
     session.run(Math.min(cycles, session.now + slice));
     if (session.now === before) break;
   }
-  return { hash: (recorder.hash >>> 0).toString(16).padStart(8, '0'), events: recorder.next, cycles: session.now, instructions: session.host.pc.cpu.instructions };
+  return {
+    hash: (recorder.hash >>> 0).toString(16).padStart(8, '0'),
+    events: recorder.next,
+    cycles: session.now,
+    instructions: session.host.pc.cpu.instructions,
+  };
 }

@@ -1,6 +1,5 @@
 // One simulated server of a session: a PC, and either a hypervisor with its run loop or one guest on the bare machine.
 import { costModel } from '../cost/processors.ts';
-import type { Image } from '../images/image.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import { HardwareAssisted } from '../hypervisor/hardware-assisted/hardware-assisted.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -8,6 +7,7 @@ import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
+import type { Image } from '../images/image.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
 import { peek } from '../machine/cpu/paging.ts';
 import { Pc } from '../machine/pc.ts';
@@ -92,8 +92,24 @@ export class Host {
     const { cpu } = this.pc;
     const { regs, segments } = cpu;
     return {
-      EAX: regs[0], EBX: regs[3], ECX: regs[1], EDX: regs[2], ESI: regs[6], EDI: regs[7], EBP: regs[5], ESP: regs[4], EIP: cpu.eip, EFLAGS: getFlags(cpu),
-      CS: segments[1].selector, SS: segments[2].selector, DS: segments[3].selector, ES: segments[0].selector, CR0: cpu.cr0, CR2: cpu.cr2, CR3: cpu.cr3, CR4: cpu.cr4,
+      EAX: regs[0],
+      EBX: regs[3],
+      ECX: regs[1],
+      EDX: regs[2],
+      ESI: regs[6],
+      EDI: regs[7],
+      EBP: regs[5],
+      ESP: regs[4],
+      EIP: cpu.eip,
+      EFLAGS: getFlags(cpu),
+      CS: segments[1].selector,
+      SS: segments[2].selector,
+      DS: segments[3].selector,
+      ES: segments[0].selector,
+      CR0: cpu.cr0,
+      CR2: cpu.cr2,
+      CR3: cpu.cr3,
+      CR4: cpu.cr4,
     };
   }
 
@@ -115,7 +131,8 @@ export class Host {
     const hypervisor = this.underHypervisor();
     const known = this.techniques.get(name);
     if (known) return known;
-    const technique: Technique = name === 'paravirtualization' ? new Paravirtualization(hypervisor) : new HardwareAssisted(hypervisor);
+    const technique: Technique =
+      name === 'paravirtualization' ? new Paravirtualization(hypervisor) : new HardwareAssisted(hypervisor);
     this.techniques.set(name, technique);
     return technique;
   }

@@ -5,7 +5,12 @@ import type { Image } from '../images/image.ts';
 import { parseImage } from '../images/load.ts';
 
 export type GuestSource =
-  | { kind: 'source'; files: ReadonlyMap<string, string>; main: string; /** The learner may not see it. */ sealed: boolean }
+  | {
+      kind: 'source';
+      files: ReadonlyMap<string, string>;
+      main: string /** The learner may not see it. */;
+      sealed: boolean;
+    }
   | { kind: 'image'; name: string; bytes: Uint8Array };
 
 export interface GuestLibrary {
@@ -21,11 +26,25 @@ export type BuiltGuest =
 
 /** Assembles (when it is source) and parses. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
 export function buildGuest(source: GuestSource, includes: ReadonlyMap<string, string>): BuiltGuest {
-  if (source.kind === 'image') return { image: parseImage(source.bytes, source.name), assembly: null, bytes: source.bytes, sealed: true, diagnostics: [] };
+  if (source.kind === 'image')
+    return {
+      image: parseImage(source.bytes, source.name),
+      assembly: null,
+      bytes: source.bytes,
+      sealed: true,
+      diagnostics: [],
+    };
   const files = new Map([...includes, ...source.files]);
   const assembly = assemble(files, source.main, { includePaths: includePaths(source.main) });
-  if (assembly.diagnostics.some((d) => d.severity === 'error')) return { image: null, assembly, diagnostics: assembly.diagnostics };
-  return { image: parseImage(assembly.bytes, source.main), assembly, bytes: assembly.bytes, sealed: source.sealed, diagnostics: [] };
+  if (assembly.diagnostics.some((d) => d.severity === 'error'))
+    return { image: null, assembly, diagnostics: assembly.diagnostics };
+  return {
+    image: parseImage(assembly.bytes, source.main),
+    assembly,
+    bytes: assembly.bytes,
+    sealed: source.sealed,
+    diagnostics: [],
+  };
 }
 
 /** Where `%include` looks: beside the main file, among the shared includes, and below guests/. */

@@ -38,8 +38,12 @@ export function observe(session: Session, memory: readonly MemoryRequest[] = [])
     cycles: session.now,
     guests: results(session).map((result, id) => ({
       ...result,
-      calls: Object.fromEntries([...recorder.hypercallCounts(id)].map(([number, count]) => [hypercallName(number), count])),
-      holes: Object.fromEntries([...recorder.holeCounts(id)].map(([form, count]) => [FORMS[form]?.mnemonic ?? `${form}`, count])),
+      calls: Object.fromEntries(
+        [...recorder.hypercallCounts(id)].map(([number, count]) => [hypercallName(number), count]),
+      ),
+      holes: Object.fromEntries(
+        [...recorder.holeCounts(id)].map(([form, count]) => [FORMS[form]?.mnemonic ?? `${form}`, count]),
+      ),
       emulated: recorder.count(Kind.emulate, id),
       reflected: recorder.count(Kind.inject, id),
       upcalls: recorder.count(Kind.upcall, id),

@@ -56,7 +56,12 @@ export function results(session: Session): GuestResult[] {
       cycles: session.now,
       instructions: session.host.instructionsOf(domain.id),
       exits: recorder.exitCounts(domain.id).map(({ vendor, reason, count, cycles, min, max }) => ({
-        reason: exitName(vendor, reason), code: reason, count, cycles, min: count && min !== Infinity ? min : 0, max,
+        reason: exitName(vendor, reason),
+        code: reason,
+        count,
+        cycles,
+        min: count && min !== Infinity ? min : 0,
+        max,
       })),
       hypercalls: recorder.count(Kind.hypercall, domain.id),
       time: recorder.placeOf(domain.id, session.now).read(session.now),

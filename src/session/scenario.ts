@@ -42,10 +42,15 @@ export function parseScenario(value: unknown): Scenario {
   }
   const scenario = result.output;
   const native = scenario.domains.filter((d) => d.technique === 'native');
-  if (native.length && scenario.domains.length > 1) throw new ScenarioError('scenario: domains: a native guest owns the whole machine, so it must be the only one');
+  if (native.length && scenario.domains.length > 1)
+    throw new ScenarioError(
+      'scenario: domains: a native guest owns the whole machine, so it must be the only one',
+    );
   const asked = scenario.domains.reduce((sum, d) => sum + d.memoryMiB, 0);
   if (!native.length && asked > scenario.memoryMiB - 4) {
-    throw new ScenarioError(`scenario: memoryMiB: ${asked} MiB for domains and 4 MiB for the hypervisor do not fit into ${scenario.memoryMiB} MiB`);
+    throw new ScenarioError(
+      `scenario: memoryMiB: ${asked} MiB for domains and 4 MiB for the hypervisor do not fit into ${scenario.memoryMiB} MiB`,
+    );
   }
   return scenario;
 }

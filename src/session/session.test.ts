@@ -15,15 +15,26 @@ const library = nodeLibrary();
 const sideBySide = findScenario('side-by-side')!;
 
 const one = (guest: string, technique: string): Scenario =>
-  parseScenario({ name: guest, title: guest, processor: 'prescott', memoryMiB: 64, domains: [{ name: guest, guest, technique, memoryMiB: 16 }] });
+  parseScenario({
+    name: guest,
+    title: guest,
+    processor: 'prescott',
+    memoryMiB: 64,
+    domains: [{ name: guest, guest, technique, memoryMiB: 16 }],
+  });
 
 /** Runs until the text of a domain matches, or the cycles are used up. */
 function runUntil(session: Session, id: number, text: RegExp, cycles = 400_000_000): boolean {
   const end = session.now + cycles;
-  while (session.now < end && !text.test(session.domains[id].text)) if (session.run(session.now + 200_000) === 'idle') break;
+  while (session.now < end && !text.test(session.domains[id].text))
+    if (session.run(session.now + 200_000) === 'idle') break;
   return text.test(session.domains[id].text);
 }
-const type = (session: Session, id: number, line: string) => session.input(id, [...`${line}\r`].map((c) => c.charCodeAt(0)));
+const type = (session: Session, id: number, line: string) =>
+  session.input(
+    id,
+    [...`${line}\r`].map((c) => c.charCodeAt(0)),
+  );
 
 describe('the opening scenario', () => {
   it('boots a paravirtualized and an unmodified guest beside each other', () => {
@@ -54,8 +65,13 @@ describe('the opening scenario', () => {
     session.run(session.now + 5_000_000);
     expect(session.host.recorder.count(Kind.exit, 1)).toBeGreaterThan(events);
     const files = new Map((library.find('penguin-xen') as Extract<GuestSource, { kind: 'source' }>).files);
-    files.set('penguin/boot.asm', files.get('penguin/boot.asm')!.replace('a small Linux-like kernel', 'a kernel that somebody edited'));
-    expect(session.boot(0, { source: { kind: 'source', files, main: 'penguin/penguin-xen.asm', sealed: false } })).toEqual({ ok: true });
+    files.set(
+      'penguin/boot.asm',
+      files.get('penguin/boot.asm')!.replace('a small Linux-like kernel', 'a kernel that somebody edited'),
+    );
+    expect(
+      session.boot(0, { source: { kind: 'source', files, main: 'penguin/penguin-xen.asm', sealed: false } }),
+    ).toEqual({ ok: true });
     expect(runUntil(session, 0, /a kernel that somebody edited[^]*penguin# $/)).toBe(true);
     expect(session.view(1)!.state).toBe('running');
   });
@@ -64,7 +80,14 @@ describe('the opening scenario', () => {
     const session = new Session(sideBySide, library);
     session.bootAll();
     runUntil(session, 0, /penguin# $/);
-    const result = session.boot(0, { source: { kind: 'source', files: new Map([['x.asm', 'mov eax,\nbogus']]), main: 'x.asm', sealed: false } });
+    const result = session.boot(0, {
+      source: {
+        kind: 'source',
+        files: new Map([['x.asm', 'mov eax,\nbogus']]),
+        main: 'x.asm',
+        sealed: false,
+      },
+    });
     expect(result.ok).toBe(false);
     if (!result.ok) expect(result.message).toMatch(/^x\.asm:1:/);
     type(session, 0, 'echo still here');
@@ -123,7 +146,10 @@ describe('stepping', () => {
     const ran = new Session(one('hello-xen', 'paravirtualization'), library);
     ran.bootAll();
     ran.run(10_000_000);
-    const text = (s: Session) => Array.from({ length: s.host.recorder.next }, (_, n) => formatEvent(s.host.recorder.get(n)!)).filter((line) => !/ host /.test(line));
+    const text = (s: Session) =>
+      Array.from({ length: s.host.recorder.next }, (_, n) => formatEvent(s.host.recorder.get(n)!)).filter(
+        (line) => !/ host /.test(line),
+      );
     expect(text(stepped)).toEqual(text(ran));
   });
 });

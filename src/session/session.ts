@@ -8,7 +8,7 @@ import { Stop } from '../machine/cpu/cpu.ts';
 import { Kind } from '../trace/events.ts';
 import { Host } from './host.ts';
 import { type BuiltGuest, buildGuest, type GuestLibrary, type GuestSource } from './library.ts';
-import { ScenarioError, type Scenario, type ScenarioDomain } from './scenario.ts';
+import { type Scenario, type ScenarioDomain, ScenarioError } from './scenario.ts';
 
 /** One domain of the session: what it was configured to be, and what was last booted in it. */
 export class SessionDomain {
@@ -83,7 +83,8 @@ export class Session {
     const source = request.source ?? this.library.find(domain.config.guest);
     if (!source) return refuse(`there is no guest "${domain.config.guest}"`);
     const technique = request.technique ?? domain.technique;
-    if (technique === 'native' && this.domains.length > 1) return refuse('a guest on the bare machine owns all of it: only one can run there');
+    if (technique === 'native' && this.domains.length > 1)
+      return refuse('a guest on the bare machine owns all of it: only one can run there');
     let built: BuiltGuest;
     try {
       built = buildGuest(source, this.library.includes);
@@ -92,12 +93,20 @@ export class Session {
     }
     if (!built.image) {
       const first = built.diagnostics.find((d) => d.severity === 'error')!;
-      return { ok: false, message: `${first.file}:${first.line}:${first.column}: ${first.message}`, diagnostics: built.diagnostics };
+      return {
+        ok: false,
+        message: `${first.file}:${first.line}:${first.column}: ${first.message}`,
+        diagnostics: built.diagnostics,
+      };
     }
     return this.start(domain, built, technique);
   }
 
-  private start(domain: SessionDomain, built: NonNullable<SessionDomain['built']>, technique: TechniqueName): BootResult {
+  private start(
+    domain: SessionDomain,
+    built: NonNullable<SessionDomain['built']>,
+    technique: TechniqueName,
+  ): BootResult {
     const before = { built: domain.built, technique: domain.technique };
     try {
       this.bootHost(domain, built, technique);
@@ -119,10 +128,18 @@ export class Session {
 
   /** What the scenario types into a guest that has just been started. */
   private typeAtBoot(domain: SessionDomain): void {
-    if (domain.config.input) this.input(domain.id, [...domain.config.input].map((c) => c.charCodeAt(0) & 0xff));
+    if (domain.config.input)
+      this.input(
+        domain.id,
+        [...domain.config.input].map((c) => c.charCodeAt(0) & 0xff),
+      );
   }
 
-  private bootHost(domain: SessionDomain, built: NonNullable<SessionDomain['built']>, technique: TechniqueName): void {
+  private bootHost(
+    domain: SessionDomain,
+    built: NonNullable<SessionDomain['built']>,
+    technique: TechniqueName,
+  ): void {
     this.host.boot({
       id: domain.id,
       name: domain.config.name,
@@ -225,7 +242,9 @@ export class Session {
       view.consoleOutput = '';
       if (view.board) {
         added += String.fromCharCode(...view.board.takeSerial());
-        domain.debugText = (domain.debugText + String.fromCharCode(...view.board.takeDebug())).slice(-MAX_TEXT);
+        domain.debugText = (domain.debugText + String.fromCharCode(...view.board.takeDebug())).slice(
+          -MAX_TEXT,
+        );
       }
       if (!added) continue;
       domain.text = (domain.text + added).slice(-MAX_TEXT);

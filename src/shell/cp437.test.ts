@@ -8,8 +8,19 @@ it('has 256 characters, each its own, but for code 0, which is blank too', () =>
 });
 
 it.each([
-  [0x01, '☺'], [0x41, 'A'], [0x7f, '⌂'], [0x80, 'Ç'], [0x9f, 'ƒ'], [0xb3, '│'], [0xc4, '─'], [0xda, '┌'], [0xdb, '█'],
-  [0xe1, 'ß'], [0xe3, 'π'], [0xf1, '±'], [0xfe, '■'],
+  [0x01, '☺'],
+  [0x41, 'A'],
+  [0x7f, '⌂'],
+  [0x80, 'Ç'],
+  [0x9f, 'ƒ'],
+  [0xb3, '│'],
+  [0xc4, '─'],
+  [0xda, '┌'],
+  [0xdb, '█'],
+  [0xe1, 'ß'],
+  [0xe3, 'π'],
+  [0xf1, '±'],
+  [0xfe, '■'],
 ])('knows the landmarks: %i is %s', (code, character) => {
   expect(glyph(code)).toBe(character);
 });

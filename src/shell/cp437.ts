@@ -14,8 +14,22 @@ export function glyph(code: number): string {
 
 /** Colours 0–15 as the VGA's default palette gives them. */
 export const TEXT_COLOURS = [
-  '#000000', '#0000aa', '#00aa00', '#00aaaa', '#aa0000', '#aa00aa', '#aa5500', '#aaaaaa',
-  '#555555', '#5555ff', '#55ff55', '#55ffff', '#ff5555', '#ff55ff', '#ffff55', '#ffffff',
+  '#000000',
+  '#0000aa',
+  '#00aa00',
+  '#00aaaa',
+  '#aa0000',
+  '#aa00aa',
+  '#aa5500',
+  '#aaaaaa',
+  '#555555',
+  '#5555ff',
+  '#55ff55',
+  '#55ffff',
+  '#ff5555',
+  '#ff55ff',
+  '#ffff55',
+  '#ffffff',
 ] as const;
 
 /** The text of a screen, one line a row, trailing blanks cut: for screen readers and tests. */

@@ -10,7 +10,17 @@ import { EVERYTHING, passes, toggleMeaning } from './filter.ts';
 function packed(count: number) {
   const recorder = new Recorder(1 << 14);
   for (let n = 0; n < count; n++) {
-    recorder.recordFor(n % 2, n % 3 === 0 ? Kind.exit : Kind.entry, n * 100, 0x1000 + n, n % 3 === 0 ? 10 : -1, 0, 0, 2, Vendor.vmx);
+    recorder.recordFor(
+      n % 2,
+      n % 3 === 0 ? Kind.exit : Kind.entry,
+      n * 100,
+      0x1000 + n,
+      n % 3 === 0 ? 10 : -1,
+      0,
+      0,
+      2,
+      Vendor.vmx,
+    );
   }
   return (from: number, to: number) => {
     const words = new Int32Array((to - from) * 10);
@@ -24,17 +34,30 @@ describe('the log', () => {
   it('keeps what frames bring, and knows what is missing between', () => {
     const take = packed(100);
     const log = new EventLog(new Director());
-    for (const [from, to] of [[0, 3], [10, 12]]) {
+    for (const [from, to] of [
+      [0, 3],
+      [10, 12],
+    ]) {
       const { words, seqs } = take(from, to);
       log.append(words, seqs);
     }
-    expect(log.rows(all).map((r) => [r.event.seq, r.missing])).toEqual([[0, 0], [1, 0], [2, 0], [10, 7], [11, 0]]);
+    expect(log.rows(all).map((r) => [r.event.seq, r.missing])).toEqual([
+      [0, 0],
+      [1, 0],
+      [2, 0],
+      [10, 7],
+      [11, 0],
+    ]);
   });
 
   it('closes a gap with a window that was asked for', () => {
     const take = packed(100);
     const log = new EventLog(new Director());
-    for (const [from, to] of [[0, 3], [10, 12]]) log.append(take(from, to).words, take(from, to).seqs);
+    for (const [from, to] of [
+      [0, 3],
+      [10, 12],
+    ])
+      log.append(take(from, to).words, take(from, to).seqs);
     log.insert(take(2, 11).words, 2);
     expect(log.rows(all).map((r) => r.event.seq)).toEqual(Array.from({ length: 12 }, (_, n) => n));
     expect(log.rows(all).every((r) => r.missing === 0)).toBe(true);
@@ -60,7 +83,20 @@ describe('the log', () => {
 describe('the filter', () => {
   const director = new Director();
   director.setColumns([{ id: 0, name: 'a', technique: 'vt-x', kernelRing: 0, nonRoot: true }]);
-  const exit = { seq: 0, time: 0, kind: Kind.exit, domain: 0, vcpu: 0, eip: 0, a: 10, b: 0, c: 0, d: 2, e: Vendor.vmx, cost: 0 };
+  const exit = {
+    seq: 0,
+    time: 0,
+    kind: Kind.exit,
+    domain: 0,
+    vcpu: 0,
+    eip: 0,
+    a: 10,
+    b: 0,
+    c: 0,
+    d: 2,
+    e: Vendor.vmx,
+    cost: 0,
+  };
 
   const cue = director.cue(exit);
 

@@ -23,6 +23,10 @@ export interface PageApi {
   readonly host: HostInfo | null;
   readonly frame: Frame | null;
   readonly scheme: Scheme;
+  /** Name of the scenario that runs: the learner's work is kept under it. */
+  readonly scenario: string;
+  /** The last code that was asked for: an editor that is opened by the asking finds it here. */
+  readonly lastCode: CodePlace | null;
   /** Messages of the worker, as the client gives them: `frame`, `booted`, `refused` … Returns what ends it. */
   on: Client['on'];
   ask: Client['ask'];

@@ -9,7 +9,9 @@ it('goes one way: slow, normal, fast', () => {
   expect(modes[SLOW_END + 1]).toBe('normal');
   expect(modes[FAST_START - 1]).toBe('normal');
   expect(modes[FAST_START]).toBe('fast');
-  expect([...modes].sort((a, b) => ['slow', 'normal', 'fast'].indexOf(a) - ['slow', 'normal', 'fast'].indexOf(b))).toEqual(modes);
+  expect(
+    [...modes].sort((a, b) => ['slow', 'normal', 'fast'].indexOf(a) - ['slow', 'normal', 'fast'].indexOf(b)),
+  ).toEqual(modes);
 });
 
 it('never gets slower on the way', () => {
@@ -23,7 +25,8 @@ it('never gets slower on the way', () => {
 });
 
 it('finds its way back from a speed to the slider', () => {
-  for (let at = 0; at < FAST_START; at++) expect(Math.abs(sliderAt(speedAt(at, HZ), HZ) - at)).toBeLessThanOrEqual(1);
+  for (let at = 0; at < FAST_START; at++)
+    expect(Math.abs(sliderAt(speedAt(at, HZ), HZ) - at)).toBeLessThanOrEqual(1);
   expect(sliderAt({ mode: 'fast' }, HZ)).toBe(DETENT.fast);
 });
 

@@ -24,7 +24,10 @@ export function speedAt(at: number, clockHz: number): Speed {
   }
   if (at >= FAST_START) return { mode: 'fast' };
   const share = (at - SLOW_END - 1) / (FAST_START - SLOW_END - 2);
-  return { mode: 'normal', cyclesPerSecond: Math.round(logarithmic(LEAST_CYCLES, clockHz, Math.min(1, share))) };
+  return {
+    mode: 'normal',
+    cyclesPerSecond: Math.round(logarithmic(LEAST_CYCLES, clockHz, Math.min(1, share))),
+  };
 }
 
 /** The position of a speed; the middle of its part for one that the slider cannot name. */
@@ -44,7 +47,9 @@ export function speedWords(speed: Speed, clockHz: number): string {
   if (speed.mode === 'slow') {
     const rate = speed.eventsPerSecond;
     if (rate === 1) return 'one event a second';
-    return rate < 1 ? `one event every ${+(1 / rate).toPrecision(2)} seconds` : `${+rate.toPrecision(2)} events a second`;
+    return rate < 1
+      ? `one event every ${+(1 / rate).toPrecision(2)} seconds`
+      : `${+rate.toPrecision(2)} events a second`;
   }
   const factor = clockHz / speed.cyclesPerSecond;
   if (factor < 1.05) return 'as fast as the server';

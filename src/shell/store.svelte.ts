@@ -5,7 +5,19 @@ import type { Scheme } from '../canvas/palette.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import type { Client } from '../worker/client.ts';
 import type {
-  Diagnostic, DomainInfo, DomainState, ExitRow, Explanation, Frame, FromWorker, HostInfo, Places, Screen, SourceFile, Speed, StepUnit,
+  Diagnostic,
+  DomainInfo,
+  DomainState,
+  ExitRow,
+  Explanation,
+  Frame,
+  FromWorker,
+  HostInfo,
+  Places,
+  Screen,
+  SourceFile,
+  Speed,
+  StepUnit,
   TechniqueName,
 } from '../worker/protocol.ts';
 import { EventLog, type LogRow } from './event-log.ts';
@@ -148,7 +160,10 @@ export class Store implements PageApi {
     this.lastScenario = scenario;
     this.client?.send({ type: 'load', scenario });
   }
-  boot(domain: number, options: { technique?: TechniqueName; files?: SourceFile[]; main?: string } = {}): void {
+  boot(
+    domain: number,
+    options: { technique?: TechniqueName; files?: SourceFile[]; main?: string } = {},
+  ): void {
     this.client?.send({ type: 'boot', domain, ...options });
   }
   stop(domain: number): void {
@@ -164,7 +179,9 @@ export class Store implements PageApi {
     this.client?.send({ type: 'breakpoints', domain, lines });
   }
   ask: Client['ask'] = (question) => {
-    return this.client ? this.client.ask(question) : Promise.reject(new Error('the worker has not been started'));
+    return this.client
+      ? this.client.ask(question)
+      : Promise.reject(new Error('the worker has not been started'));
   };
 
   // Listening.
@@ -237,7 +254,8 @@ export class Store implements PageApi {
     if (event) for (const listener of this.replayListeners) listener(event);
     this.ask({ ask: 'explain', seq }).then(
       ({ explanation }) => {
-        if (this.selection?.seq === seq) this.selection = { ...this.selection, explanation: explanation ?? 'gone' };
+        if (this.selection?.seq === seq)
+          this.selection = { ...this.selection, explanation: explanation ?? 'gone' };
       },
       () => {
         if (this.selection?.seq === seq) this.selection = { ...this.selection, explanation: 'gone' };
@@ -275,7 +293,14 @@ export class Store implements PageApi {
     this.enlarged = null;
     this.director.setColumns(host.domains);
     this.domains = host.domains.map((info) => ({
-      info, state: 'empty', ending: '', now: NOWHERE, instructions: 0, places: NO_TIME, recent: NO_TIME, exits: [],
+      info,
+      state: 'empty',
+      ending: '',
+      now: NOWHERE,
+      instructions: 0,
+      places: NO_TIME,
+      recent: NO_TIME,
+      exits: [],
     }));
     this.makeRows();
     this.forward({ type, host, scenario });
@@ -287,7 +312,9 @@ export class Store implements PageApi {
     this.host = host;
     this.director.setColumns(host.domains);
     this.outputs.delete(message.domain);
-    this.domains = this.domains.map((d) => (d.info.id === message.domain ? { ...d, info: message.info, exits: [] } : d));
+    this.domains = this.domains.map((d) =>
+      d.info.id === message.domain ? { ...d, info: message.info, exits: [] } : d,
+    );
     this.notices = this.notices.filter((n) => n.domain !== message.domain);
     this.forward(message);
   }
@@ -312,14 +339,16 @@ export class Store implements PageApi {
       this.lastPublished = now;
       this.publish(frame);
     }
-    if (stopped) void this.fetchEvents(Math.max(frame.oldestEvent, frame.eventCount - TAIL_EVENTS), frame.eventCount);
+    if (stopped)
+      void this.fetchEvents(Math.max(frame.oldestEvent, frame.eventCount - TAIL_EVENTS), frame.eventCount);
   }
 
   private publish(frame: Frame): void {
     this.time = frame.time;
     this.running = frame.running;
     // Frames that were on their way when the slider moved still carry the old speed.
-    if (this.clock() - this.speedSetAt > SPEED_SETTLES && !sameSpeed(frame.speed, this.speed)) this.speed = frame.speed;
+    if (this.clock() - this.speedSetAt > SPEED_SETTLES && !sameSpeed(frame.speed, this.speed))
+      this.speed = frame.speed;
     this.instructionsPerSecond = frame.instructionsPerSecond;
     const fresh = this.eventCount !== frame.eventCount;
     this.eventCount = frame.eventCount;
@@ -328,8 +357,14 @@ export class Store implements PageApi {
       if (!domain) return view;
       const output = this.output(domain.id);
       return {
-        info: view.info, state: domain.state, ending: domain.ending, now: domain.now, instructions: domain.instructions,
-        places: sharesOf(domain.places), recent: output.recent.shares(), exits: output.exits,
+        info: view.info,
+        state: domain.state,
+        ending: domain.ending,
+        now: domain.now,
+        instructions: domain.instructions,
+        places: sharesOf(domain.places),
+        recent: output.recent.shares(),
+        exits: output.exits,
       };
     });
     if (fresh && this.follow) this.makeRows();
@@ -343,7 +378,13 @@ export class Store implements PageApi {
   private output(domain: number): DomainOutput {
     let output = this.outputs.get(domain);
     if (!output) {
-      output = { recent: new RecentPlaces(), exits: [], console: new TextTail(), serial: new TextTail(), screen: null };
+      output = {
+        recent: new RecentPlaces(),
+        exits: [],
+        console: new TextTail(),
+        serial: new TextTail(),
+        screen: null,
+      };
       this.outputs.set(domain, output);
     }
     return output;

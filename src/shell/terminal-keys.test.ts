@@ -5,7 +5,13 @@ const key = (name: string, held: Partial<Parameters<typeof terminalKey>[0]> = {}
   terminalKey({ key: name, ctrlKey: false, altKey: false, metaKey: false, ...held });
 
 it('sends characters as they are, and named keys as control characters', () => {
-  expect([key('a'), key('ß'), key('Enter'), key('Backspace'), key('ArrowUp')]).toEqual(['a', 'ß', '\r', '\x7f', '\x1b[A']);
+  expect([key('a'), key('ß'), key('Enter'), key('Backspace'), key('ArrowUp')]).toEqual([
+    'a',
+    'ß',
+    '\r',
+    '\x7f',
+    '\x1b[A',
+  ]);
 });
 
 it('sends Ctrl with a letter as C0, and leaves the browser its own keys', () => {

@@ -15,7 +15,12 @@ const NAMED: Readonly<Record<string, string>> = {
 };
 
 /** The bytes of a key press; empty for a key that a terminal keeps to itself. */
-export function terminalKey(event: { key: string; ctrlKey: boolean; altKey: boolean; metaKey: boolean }): string {
+export function terminalKey(event: {
+  key: string;
+  ctrlKey: boolean;
+  altKey: boolean;
+  metaKey: boolean;
+}): string {
   if (event.metaKey) return '';
   const named = NAMED[event.key];
   if (named) return event.ctrlKey || event.altKey ? '' : named;

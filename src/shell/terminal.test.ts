@@ -64,9 +64,27 @@ describe('control functions (ECMA-48)', () => {
 
   it('colour', () => {
     const { looks } = screen('\x1b[1;31mr\x1b[0mn\x1b[7mv\x1b[38;5;200;44mx').lines[0];
-    expect(unpackLook(looks[0])).toEqual({ foreground: 1, background: 256, bold: true, underlined: false, reversed: false });
-    expect(unpackLook(looks[1])).toEqual({ foreground: 256, background: 256, bold: false, underlined: false, reversed: false });
-    expect(unpackLook(looks[3])).toEqual({ foreground: 4, background: 200, bold: false, underlined: false, reversed: true });
+    expect(unpackLook(looks[0])).toEqual({
+      foreground: 1,
+      background: 256,
+      bold: true,
+      underlined: false,
+      reversed: false,
+    });
+    expect(unpackLook(looks[1])).toEqual({
+      foreground: 256,
+      background: 256,
+      bold: false,
+      underlined: false,
+      reversed: false,
+    });
+    expect(unpackLook(looks[3])).toEqual({
+      foreground: 4,
+      background: 200,
+      bold: false,
+      underlined: false,
+      reversed: true,
+    });
   });
 
   it('are swallowed when nobody knows them, and never break the text', () => {

@@ -227,46 +227,38 @@ export class Terminal {
     if (this.parameters.startsWith('?')) return;
     const numbers = this.parameters.split(';').map((p) => Number.parseInt(p, 10) || 0);
     const n = Math.max(1, numbers[0]);
-    switch (final) {
-      case 'A':
-        return this.moveTo(this.row - n, this.column);
-      case 'B':
-        return this.moveTo(this.row + n, this.column);
-      case 'C':
-        return this.moveTo(this.row, this.column + n);
-      case 'D':
-        return this.moveTo(this.row, Math.min(this.column, this.columns) - n);
-      case 'G':
-        return this.moveTo(this.row, n - 1);
-      case 'd':
-        return this.moveTo(n - 1, this.column);
-      case 'H':
-      case 'f':
-        return this.moveTo(n - 1, Math.max(1, numbers[1] ?? 1) - 1);
-      case 'J':
-        return this.erase(numbers[0]);
-      case 'K':
-        return this.eraseLine(numbers[0]);
-      case 'L':
-        return this.scroll(this.row, -n);
-      case 'M':
-        return this.scroll(this.row, n);
-      case '@':
-        return this.line().insert(this.column, Math.min(n, this.columns), this.columns);
-      case 'P':
-        return this.line().delete(this.column, n);
-      case 'X':
-        return this.line().erase(this.column, Math.min(this.columns, this.column + n));
-      case 'm':
-        return this.setLook(numbers);
-      case 'r': {
-        const bottom = numbers[1] ? Math.min(this.rows, numbers[1]) : this.rows;
-        if (n >= bottom) return;
-        this.regionTop = n - 1;
-        this.regionBottom = bottom - 1;
-        return this.moveTo(0, 0);
-      }
-    }
+    Terminal.SEQUENCES[final]?.(this, n, numbers);
+  }
+
+  /** By final character (ECMA-48 §8.3): what it does with its first number (at least 1) and all its numbers. */
+  private static readonly SEQUENCES: Readonly<
+    Record<string, (t: Terminal, n: number, numbers: number[]) => void>
+  > = {
+    A: (t, n) => t.moveTo(t.row - n, t.column),
+    B: (t, n) => t.moveTo(t.row + n, t.column),
+    C: (t, n) => t.moveTo(t.row, t.column + n),
+    D: (t, n) => t.moveTo(t.row, Math.min(t.column, t.columns) - n),
+    G: (t, n) => t.moveTo(t.row, n - 1),
+    d: (t, n) => t.moveTo(n - 1, t.column),
+    H: (t, n, numbers) => t.moveTo(n - 1, Math.max(1, numbers[1] ?? 1) - 1),
+    f: (t, n, numbers) => t.moveTo(n - 1, Math.max(1, numbers[1] ?? 1) - 1),
+    J: (t, _, numbers) => t.erase(numbers[0]),
+    K: (t, _, numbers) => t.eraseLine(numbers[0]),
+    L: (t, n) => t.scroll(t.row, -n),
+    M: (t, n) => t.scroll(t.row, n),
+    '@': (t, n) => t.line().insert(t.column, Math.min(n, t.columns), t.columns),
+    P: (t, n) => t.line().delete(t.column, n),
+    X: (t, n) => t.line().erase(t.column, Math.min(t.columns, t.column + n)),
+    m: (t, _, numbers) => t.setLook(numbers),
+    r: (t, n, numbers) => t.setRegion(n, numbers[1]),
+  };
+
+  private setRegion(first: number, last: number | undefined): void {
+    const bottom = last ? Math.min(this.rows, last) : this.rows;
+    if (first >= bottom) return;
+    this.regionTop = first - 1;
+    this.regionBottom = bottom - 1;
+    this.moveTo(0, 0);
   }
 
   private moveTo(row: number, column: number): void {
@@ -281,7 +273,8 @@ export class Terminal {
   private erase(what: number): void {
     if (what < 2) this.eraseLine(what);
     const [from, to] = what === 0 ? [this.row + 1, this.rows] : what === 1 ? [0, this.row] : [0, this.rows];
-    for (let row = from; row < to && this.top + row < this.lines.length; row++) this.line(row).erase(0, this.columns);
+    for (let row = from; row < to && this.top + row < this.lines.length; row++)
+      this.line(row).erase(0, this.columns);
   }
 
   private eraseLine(what: number): void {

@@ -10,15 +10,56 @@ export const TEXT_ASPECT = 720 / 400;
 
 /** Which sides of a cell a box-drawing character reaches: up, right, down, left; 0 no, 1 single, 2 double. */
 const BOX: Readonly<Record<number, string>> = {
-  0xb3: '1010', 0xb4: '1011', 0xb5: '1012', 0xb6: '2021', 0xb7: '0021', 0xb8: '0012', 0xb9: '2022', 0xba: '2020', 0xbb: '0022', 0xbc: '2002',
-  0xbd: '2001', 0xbe: '1002', 0xbf: '0011', 0xc0: '1100', 0xc1: '1101', 0xc2: '0111', 0xc3: '1110', 0xc4: '0101', 0xc5: '1111', 0xc6: '1210',
-  0xc7: '2120', 0xc8: '2200', 0xc9: '0220', 0xca: '2202', 0xcb: '0222', 0xcc: '2220', 0xcd: '0202', 0xce: '2222', 0xcf: '1202', 0xd0: '2101',
-  0xd1: '0212', 0xd2: '0121', 0xd3: '2100', 0xd4: '1200', 0xd5: '0210', 0xd6: '0120', 0xd7: '2121', 0xd8: '1212', 0xd9: '1001', 0xda: '0110',
+  179: '1010',
+  180: '1011',
+  181: '1012',
+  182: '2021',
+  183: '0021',
+  184: '0012',
+  185: '2022',
+  186: '2020',
+  187: '0022',
+  188: '2002',
+  189: '2001',
+  190: '1002',
+  191: '0011',
+  192: '1100',
+  193: '1101',
+  194: '0111',
+  195: '1110',
+  196: '0101',
+  197: '1111',
+  198: '1210',
+  199: '2120',
+  200: '2200',
+  201: '0220',
+  202: '2202',
+  203: '0222',
+  204: '2220',
+  205: '0202',
+  206: '2222',
+  207: '1202',
+  208: '2101',
+  209: '0212',
+  210: '0121',
+  211: '2100',
+  212: '1200',
+  213: '0210',
+  214: '0120',
+  215: '2121',
+  216: '1212',
+  217: '1001',
+  218: '0110',
 };
-const SHADE: Readonly<Record<number, number>> = { 0xb0: 0.25, 0xb1: 0.5, 0xb2: 0.75 };
+const SHADE: Readonly<Record<number, number>> = { 176: 0.25, 177: 0.5, 178: 0.75 };
 /** Blocks as x, y, width, height in shares of the cell. */
 const BLOCK: Readonly<Record<number, readonly [number, number, number, number]>> = {
-  0xdb: [0, 0, 1, 1], 0xdc: [0, 0.5, 1, 0.5], 0xdd: [0, 0, 0.5, 1], 0xde: [0.5, 0, 0.5, 1], 0xdf: [0, 0, 1, 0.5], 0xfe: [0.25, 0.3, 0.5, 0.4],
+  219: [0, 0, 1, 1],
+  220: [0, 0.5, 1, 0.5],
+  221: [0, 0, 0.5, 1],
+  222: [0.5, 0, 0.5, 1],
+  223: [0, 0, 1, 0.5],
+  254: [0.25, 0.3, 0.5, 0.4],
 };
 
 export class TextScreen {
@@ -46,8 +87,12 @@ export class TextScreen {
     }
     const cursorAt = cursor.visible ? cursor.row * columns + cursor.column : -1;
     for (let cell = 0; cell < columns * rows; cell++) {
-      const same = this.shown && this.shown[cell * 2] === cells[cell * 2] && this.shown[cell * 2 + 1] === cells[cell * 2 + 1];
-      if (!same || cell === cursorAt || cell === this.cursorAt) this.cell(cell, cells[cell * 2], cells[cell * 2 + 1]);
+      const same =
+        this.shown &&
+        this.shown[cell * 2] === cells[cell * 2] &&
+        this.shown[cell * 2 + 1] === cells[cell * 2 + 1];
+      if (!same || cell === cursorAt || cell === this.cursorAt)
+        this.cell(cell, cells[cell * 2], cells[cell * 2 + 1]);
     }
     if (cursorAt >= 0) this.drawCursor(cursorAt, cells[cursorAt * 2 + 1]);
     this.shown = cells.slice();
@@ -113,12 +158,14 @@ export class TextScreen {
     for (const dx of offsets(Math.max(up, down))) {
       const top = up ? 0 : middleY - (left === 2 || right === 2 ? apart : 0);
       const bottom = down ? h : middleY + thin + (left === 2 || right === 2 ? apart : 0);
-      if (up || down) c.fillRect(x + Math.round(middleX + dx), y + Math.round(top), thin, Math.round(bottom - top));
+      if (up || down)
+        c.fillRect(x + Math.round(middleX + dx), y + Math.round(top), thin, Math.round(bottom - top));
     }
     for (const dy of offsets(Math.max(left, right))) {
       const start = left ? 0 : middleX - (up === 2 || down === 2 ? apart : 0);
       const end = right ? w : middleX + thin + (up === 2 || down === 2 ? apart : 0);
-      if (left || right) c.fillRect(x + Math.round(start), y + Math.round(middleY + dy), Math.round(end - start), thin);
+      if (left || right)
+        c.fillRect(x + Math.round(start), y + Math.round(middleY + dy), Math.round(end - start), thin);
     }
   }
 

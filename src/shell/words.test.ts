@@ -11,7 +11,13 @@ it('groups digits', () => {
 
 it('shortens to three digits', () => {
   expect([0, 7, 940, 1240, 12_400, 999_999, 2.5e9].map(short).map(plain)).toEqual([
-    '0', '7', '940', '1.24 k', '12.4 k', '1.00 M', '2.50 G',
+    '0',
+    '7',
+    '940',
+    '1.24 k',
+    '12.4 k',
+    '1.00 M',
+    '2.50 G',
   ]);
 });
 
@@ -23,7 +29,13 @@ it('tells virtual time in the unit that fits', () => {
 });
 
 it('tells shares, sizes, places and addresses', () => {
-  expect([0, 0.0004, 0.004, 0.123, 1].map(percent).map(plain)).toEqual(['0 %', '< 0.1 %', '0.4 %', '12 %', '100 %']);
+  expect([0, 0.0004, 0.004, 0.123, 1].map(percent).map(plain)).toEqual([
+    '0 %',
+    '< 0.1 %',
+    '0.4 %',
+    '12 %',
+    '100 %',
+  ]);
   expect(plain(bytes(16 * 2 ** 20))).toBe('16 MiB');
   expect(kernelPlace({ kernelRing: 1, nonRoot: false })).toBe('ring 1');
   expect(kernelPlace({ kernelRing: 0, nonRoot: true })).toBe('ring 0, VMX non-root');

@@ -11,7 +11,11 @@ export function grouped(value: number): string {
 
 /** Three significant digits with k, M or G: 940, 1.24 k, 12.4 M. */
 export function short(value: number): string {
-  const steps: [number, string][] = [[1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
+  const steps: [number, string][] = [
+    [1e9, 'G'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ];
   for (const [size, unit] of steps) {
     if (value >= size * 0.9995) return `${significant(value / size)}${NARROW}${unit}`;
   }

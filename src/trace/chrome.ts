@@ -11,7 +11,10 @@ export interface ChromeTrace {
 /** @param clockHz cycles a second: timestamps are microseconds of virtual time. */
 export function chromeTrace(clockHz: number, names: readonly string[]): ChromeTrace {
   const micro = (cycles: number) => (cycles * 1e6) / clockHz;
-  const meta = [{ ph: 'M', name: 'process_name', pid: 0, args: { name: 'host' } }, ...names.map((name, n) => ({ ph: 'M', name: 'process_name', pid: n + 1, args: { name } }))];
+  const meta = [
+    { ph: 'M', name: 'process_name', pid: 0, args: { name: 'host' } },
+    ...names.map((name, n) => ({ ph: 'M', name: 'process_name', pid: n + 1, args: { name } })),
+  ];
   const line = (value: object) => `,\n${JSON.stringify(value)}`;
   const open = new Map<number, TraceEvent>();
   return {
@@ -26,9 +29,25 @@ export function chromeTrace(clockHz: number, names: readonly string[]): ChromeTr
       const exit = e.kind === Kind.entry ? open.get(e.domain) : undefined;
       if (exit) {
         open.delete(e.domain);
-        return line({ ...place, ph: 'X', name: eventText(exit), cat: 'exit', ts: micro(exit.time), dur: micro(e.time - exit.time), args: { eip: exit.eip, cycles: e.cost } });
+        return line({
+          ...place,
+          ph: 'X',
+          name: eventText(exit),
+          cat: 'exit',
+          ts: micro(exit.time),
+          dur: micro(e.time - exit.time),
+          args: { eip: exit.eip, cycles: e.cost },
+        });
       }
-      return line({ ...place, ph: 'i', s: 't', name: eventText(e), cat: kindName(e.kind), ts: micro(e.time), args: { eip: e.eip } });
+      return line({
+        ...place,
+        ph: 'i',
+        s: 't',
+        name: eventText(e),
+        cat: kindName(e.kind),
+        ts: micro(e.time),
+        args: { eip: e.eip },
+      });
     },
   };
 }

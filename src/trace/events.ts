@@ -44,12 +44,55 @@ export type KindName = keyof typeof Kind;
 
 export const Vendor = { xen: 0, vmx: 1, svm: 2, trap: 3 } as const;
 export const Shadow = { fill: 0, switchRoot: 1, flush: 2, invalidatePage: 3, guestFault: 4 } as const;
-export const Emulated = { crRead: 0, crWrite: 1, clts: 2, lmsw: 3, ioIn: 4, ioOut: 5, cpuid: 6, rdmsr: 7, wrmsr: 8, hlt: 9, invlpg: 10, cli: 11, sti: 12, drAccess: 13, rdtsc: 14, wbinvd: 15, descriptorTable: 16, pushf: 17, popf: 18, iret: 19 } as const;
+export const Emulated = {
+  crRead: 0,
+  crWrite: 1,
+  clts: 2,
+  lmsw: 3,
+  ioIn: 4,
+  ioOut: 5,
+  cpuid: 6,
+  rdmsr: 7,
+  wrmsr: 8,
+  hlt: 9,
+  invlpg: 10,
+  cli: 11,
+  sti: 12,
+  drAccess: 13,
+  rdtsc: 14,
+  wbinvd: 15,
+  descriptorTable: 16,
+  pushf: 17,
+  popf: 18,
+  iret: 19,
+} as const;
 export const Injected = { reflected: 0, virtualInterrupt: 1, fault: 2 } as const;
 export const Switch = { start: 0, sliceEnd: 1, blocked: 2, woken: 3, stopped: 4, yielded: 5 } as const;
-export const Device = { pic: 0, pit: 1, serial: 2, keyboard: 3, cmos: 4, vga: 5, debug: 6, disk: 7, mouse: 8, power: 9, other: 10 } as const;
+export const Device = {
+  pic: 0,
+  pit: 1,
+  serial: 2,
+  keyboard: 3,
+  cmos: 4,
+  vga: 5,
+  debug: 6,
+  disk: 7,
+  mouse: 8,
+  power: 9,
+  other: 10,
+} as const;
 export const Channel = { serial: 0, console: 1, debug: 2 } as const;
-export const Life = { created: 0, booted: 1, halted: 2, rebooted: 3, crashed: 4, tripleFault: 5, destroyed: 6, paused: 7, resumed: 8 } as const;
+export const Life = {
+  created: 0,
+  booted: 1,
+  halted: 2,
+  rebooted: 3,
+  crashed: 4,
+  tripleFault: 5,
+  destroyed: 6,
+  paused: 7,
+  resumed: 8,
+} as const;
 
 /** Words of one packed record: head, time low, time high, eip, a, b, c, d, e, cost. */
 export const RECORD_WORDS = 10;

@@ -53,7 +53,18 @@ export class Recorder {
   }
 
   /** Writes one event for a named domain (-1 = the host). */
-  recordFor(domain: number, kind: number, time: number, eip: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
+  recordFor(
+    domain: number,
+    kind: number,
+    time: number,
+    eip: number,
+    a = 0,
+    b = 0,
+    c = 0,
+    d = 0,
+    e = 0,
+    cost = 0,
+  ): void {
     const w = this.words;
     let at = (this.next++ & this.mask) * RECORD_WORDS;
     const start = at;
@@ -92,7 +103,8 @@ export class Recorder {
   private countExit(domain: number, eip: number, vendor: number, reason: number): void {
     const key = (domain + 1) * 0x100000 + vendor * 0x10000 + (reason & 0xffff);
     let entry = this.exits.get(key);
-    if (!entry) this.exits.set(key, (entry = { domain, vendor, reason, count: 0, cycles: 0, min: Infinity, max: 0 }));
+    if (!entry)
+      this.exits.set(key, (entry = { domain, vendor, reason, count: 0, cycles: 0, min: Infinity, max: 0 }));
     entry.count++;
     let sites = this.sites.get(domain);
     if (!sites) this.sites.set(domain, (sites = new Map()));

@@ -110,7 +110,11 @@ it('tells refusals as events, and keeps the host up to date', () => {
     nonRoot: false,
     display: 'console',
   } as const;
-  receive({ type: 'ready', scenario: 's', host: { processor: 'P', clockHz: 1, memoryBytes: 1, domains: [info] } });
+  receive({
+    type: 'ready',
+    scenario: 's',
+    host: { processor: 'P', clockHz: 1, memoryBytes: 1, domains: [info] },
+  });
   receive({ type: 'booted', domain: 0, info: { ...info, technique: 'native', kernelRing: 0 } });
   expect(client.host?.domains[0].technique).toBe('native');
 });

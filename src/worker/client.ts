@@ -26,7 +26,10 @@ const CALM_INTERVAL = 250;
 
 /** Starts the worker that hosts the machine. */
 export function spawnWorker(): Port {
-  return new Worker(new URL('./worker.ts', import.meta.url), { type: 'module', name: 'ringside' }) as unknown as Port;
+  return new Worker(new URL('./worker.ts', import.meta.url), {
+    type: 'module',
+    name: 'ringside',
+  }) as unknown as Port;
 }
 
 export class Client {

@@ -35,7 +35,12 @@ export class Engine {
   /** One turn. Returns milliseconds until the next is useful; 0 = at once. */
   turn(): number {
     if (!this.running) return TURN;
-    const wait = this.speed.mode === 'slow' ? this.slow(this.speed.eventsPerSecond) : this.speed.mode === 'normal' ? this.paced(this.speed.cyclesPerSecond) : this.fast();
+    const wait =
+      this.speed.mode === 'slow'
+        ? this.slow(this.speed.eventsPerSecond)
+        : this.speed.mode === 'normal'
+          ? this.paced(this.speed.cyclesPerSecond)
+          : this.fast();
     this.measure();
     return wait;
   }

@@ -1,9 +1,17 @@
 // Builds the one packet a display frame gets: counts, a fair sample of events, new output, changed screens. Bounded in size.
-import { Kind, RECORD_WORDS } from '../trace/events.ts';
-import { exitName } from '../trace/exits.ts';
+
 import { lineOf } from '../session/explain.ts';
 import type { Session } from '../session/session.ts';
-import { type DomainFrame, type DomainState, type Frame, MAX_FRAME_EVENTS, MAX_FRAME_TEXT, type Speed } from './protocol.ts';
+import { Kind, RECORD_WORDS } from '../trace/events.ts';
+import { exitName } from '../trace/exits.ts';
+import {
+  type DomainFrame,
+  type DomainState,
+  type Frame,
+  MAX_FRAME_EVENTS,
+  MAX_FRAME_TEXT,
+  type Speed,
+} from './protocol.ts';
 
 /** Exit tables and heat go out this often, in milliseconds. */
 const TABLE_INTERVAL = 250;
@@ -102,7 +110,19 @@ export class FrameBuilder {
       flow: this.flow(id),
       ...this.text(id),
       screen,
-      exits: tables ? recorder.exitCounts(id).map(({ vendor, reason, count, cycles, min, max }) => ({ vendor, reason, name: exitName(vendor, reason), count, cycles, min: min === Infinity ? 0 : min, max })) : null,
+      exits: tables
+        ? recorder
+            .exitCounts(id)
+            .map(({ vendor, reason, count, cycles, min, max }) => ({
+              vendor,
+              reason,
+              name: exitName(vendor, reason),
+              count,
+              cycles,
+              min: min === Infinity ? 0 : min,
+              max,
+            }))
+        : null,
       heat: tables ? this.heat(id) : null,
     };
   }

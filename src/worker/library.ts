@@ -1,14 +1,21 @@
 // Guests for the page: sources from the bundle; sealed ones as the image that the build made of them.
+
+import sealed from 'virtual:sealed-guests';
 import { GUESTS } from '../guests/catalog.ts';
 import type { GuestLibrary } from '../session/library.ts';
-import sealed from 'virtual:sealed-guests';
 
-const texts = import.meta.glob(['../guests/**/*.asm', '../guests/**/*.inc', '!../guests/panes/**'], { query: '?raw', import: 'default', eager: true }) as Record<string, string>;
+const texts = import.meta.glob(['../guests/**/*.asm', '../guests/**/*.inc', '!../guests/panes/**'], {
+  query: '?raw',
+  import: 'default',
+  eager: true,
+}) as Record<string, string>;
 
 /** The library of the bundle. */
 export function bundledLibrary(): GuestLibrary {
   const files = new Map(Object.entries(texts).map(([path, text]) => [path.replace('../guests/', ''), text]));
-  const images = new Map(Object.entries(sealed).map(([id, base64]) => [id, Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]));
+  const images = new Map(
+    Object.entries(sealed).map(([id, base64]) => [id, Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]),
+  );
   return {
     includes: files,
     find(guest) {

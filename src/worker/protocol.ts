@@ -28,6 +28,8 @@ export interface DomainInfo {
   /** Ring in which the guest's kernel runs, and whether that is VMX non-root. */
   kernelRing: 0 | 1;
   nonRoot: boolean;
+  /** Linear address at which its image begins to run, when that is known: where its disassembly begins. */
+  entry?: number;
   /** What the learner looks at first. */
   display: 'graphics' | 'text' | 'console';
 }
@@ -39,8 +41,22 @@ export interface HostInfo {
 }
 
 /** Cycles by place since boot of the domain. */
-export interface Places { user: number; kernel: number; hypervisor: number; idle: number; ready: number }
-export interface ExitRow { vendor: number; reason: number; name: string; count: number; cycles: number; min: number; max: number }
+export interface Places {
+  user: number;
+  kernel: number;
+  hypervisor: number;
+  idle: number;
+  ready: number;
+}
+export interface ExitRow {
+  vendor: number;
+  reason: number;
+  name: string;
+  count: number;
+  cycles: number;
+  min: number;
+  max: number;
+}
 
 export interface DomainFrame {
   id: number;
@@ -48,7 +64,12 @@ export interface DomainFrame {
   /** Why it ended, in words: "triple fault at 00101234 …"; empty while alive. */
   ending: string;
   /** Where its virtual processor is now. */
-  now: { cpl: number; place: 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready' | 'off'; eip: number; line: { file: string; line: number } | null };
+  now: {
+    cpl: number;
+    place: 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready' | 'off';
+    eip: number;
+    line: { file: string; line: number } | null;
+  };
   instructions: number;
   places: Places;
   /** Events since the previous frame, by boundary: the widths of the flows on the stage. */
@@ -64,7 +85,13 @@ export interface DomainFrame {
   heat: { file: string; line: number; count: number }[] | null;
 }
 export type Screen =
-  | { mode: 'text'; columns: number; rows: number; cells: Uint8Array; cursor: { column: number; row: number; visible: boolean } }
+  | {
+      mode: 'text';
+      columns: number;
+      rows: number;
+      cells: Uint8Array;
+      cursor: { column: number; row: number; visible: boolean };
+    }
   | { mode: 'graphics'; width: number; height: number; pixels: Uint8Array; palette: Uint8Array };
 
 export interface Frame {
@@ -90,7 +117,12 @@ export interface Explanation {
   /** The one-line text of the event, as in the trace. */
   text: string;
   /** The guest instruction, disassembled, with its address and source line when known. */
-  instruction: { address: number; text: string; bytes: string; line: { file: string; line: number } | null } | null;
+  instruction: {
+    address: number;
+    text: string;
+    bytes: string;
+    line: { file: string; line: number } | null;
+  } | null;
   /** Why this crossed the boundary: the rule, with the manual's section. */
   why: string;
   manual: string;
@@ -100,9 +132,24 @@ export interface Explanation {
   changes: { name: string; before: string; after: string }[];
   cost: { cycles: number; parts: { name: string; cycles: number; mark: string; source: string }[] };
 }
-export interface Line { address: number; bytes: string; text: string }
-export interface SourceFile { name: string; text: string }
-export interface Diagnostic { file: string; line: number; column: number; endColumn: number; severity: 'error' | 'warning'; message: string; suggestion?: string }
+export interface Line {
+  address: number;
+  bytes: string;
+  text: string;
+}
+export interface SourceFile {
+  name: string;
+  text: string;
+}
+export interface Diagnostic {
+  file: string;
+  line: number;
+  column: number;
+  endColumn: number;
+  severity: 'error' | 'warning';
+  message: string;
+  suggestion?: string;
+}
 
 export type Question =
   | { ask: 'explain'; seq: number }
@@ -130,7 +177,8 @@ export type ToWorker =
   /** Boots (or re-boots) one domain while the others go on; `files` replace the guest's own sources. */
   | { type: 'boot'; domain: number; technique?: TechniqueName; files?: SourceFile[]; main?: string }
   | { type: 'stop'; domain: number }
-  | { type: 'run' } | { type: 'pause' }
+  | { type: 'run' }
+  | { type: 'pause' }
   | { type: 'step'; unit: StepUnit; domain?: number }
   | { type: 'speed'; speed: Speed }
   /** Set-1 scan codes for the PS/2 keyboard. */

@@ -1,9 +1,10 @@
 // Answers to the page's questions. They look, and change nothing.
-import { disassembleRange } from '../machine/isa/disassemble.ts';
+
 import { guestEntry } from '../guests/catalog.ts';
+import { disassembleRange } from '../machine/isa/disassemble.ts';
 import { explain } from '../session/explain.ts';
-import type { GuestLibrary } from '../session/library.ts';
 import { fingerprint } from '../session/fingerprint.ts';
+import type { GuestLibrary } from '../session/library.ts';
 import { observe } from '../session/observe.ts';
 import { findScenario } from '../session/scenarios.ts';
 import type { Session } from '../session/session.ts';
@@ -31,16 +32,36 @@ export function answer(session: Session, library: GuestLibrary, question: Questi
       return { ask: 'events', events, from };
     }
     case 'disassemble': {
-      const bytes = session.host.readGuest(question.domain, question.address >>> 0, Math.min(question.lines, MAX_LINES) * 15);
-      return { ask: 'disassemble', lines: disassembleRange(bytes, 0, 32, question.address >>> 0, Math.min(question.lines, MAX_LINES)).map((l) => ({ ...l, bytes: hexBytes(l.bytes) })) };
+      const bytes = session.host.readGuest(
+        question.domain,
+        question.address >>> 0,
+        Math.min(question.lines, MAX_LINES) * 15,
+      );
+      return {
+        ask: 'disassemble',
+        lines: disassembleRange(
+          bytes,
+          0,
+          32,
+          question.address >>> 0,
+          Math.min(question.lines, MAX_LINES),
+        ).map((l) => ({ ...l, bytes: hexBytes(l.bytes) })),
+      };
     }
     case 'registers': {
       const values = session.view(question.domain) ? session.host.registers(question.domain) : {};
-      return { ask: 'registers', registers: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, hex8(value)])) };
+      return {
+        ask: 'registers',
+        registers: Object.fromEntries(Object.entries(values).map(([name, value]) => [name, hex8(value)])),
+      };
     }
     case 'memory': {
       const length = Math.min(question.length, MAX_BYTES);
-      if (question.space === 'virtual') return { ask: 'memory', bytes: session.host.readGuest(question.domain, question.address >>> 0, length) };
+      if (question.space === 'virtual')
+        return {
+          ask: 'memory',
+          bytes: session.host.readGuest(question.domain, question.address >>> 0, length),
+        };
       const start = question.address >>> 0;
       return { ask: 'memory', bytes: session.host.pc.memory.bytes.slice(start, start + length) };
     }
@@ -48,13 +69,22 @@ export function answer(session: Session, library: GuestLibrary, question: Questi
       const entry = guestEntry(question.guest);
       const source = library.find(question.guest);
       if (!entry || entry.sealed || source?.kind !== 'source') return { ask: 'sources', files: [], main: '' };
-      return { ask: 'sources', files: [...source.files].map(([name, text]) => ({ name, text })), main: source.main };
+      return {
+        ask: 'sources',
+        files: [...source.files].map(([name, text]) => ({ name, text })),
+        main: source.main,
+      };
     }
     case 'observe':
       return { ask: 'observe', observation: observe(session, question.memory) };
     case 'fingerprint': {
       const scenario = findScenario(question.scenario);
-      return { ask: 'fingerprint', fingerprint: scenario ? fingerprint(scenario, library, Math.min(question.cycles, MAX_FINGERPRINT)) : null };
+      return {
+        ask: 'fingerprint',
+        fingerprint: scenario
+          ? fingerprint(scenario, library, Math.min(question.cycles, MAX_FINGERPRINT))
+          : null,
+      };
     }
   }
 }

@@ -1,4 +1,6 @@
 // The worker: hosts the session, and speaks the protocol. It never blocks the page and never calls it unasked.
+
+import { guestEntry } from '../guests/catalog.ts';
 import { parseScenario, type Scenario } from '../session/scenario.ts';
 import { findScenario, SCENARIOS } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
@@ -7,9 +9,11 @@ import { FrameBuilder } from './frames.ts';
 import { bundledLibrary } from './library.ts';
 import type { DomainInfo, FromWorker, HostInfo, SourceFile, ToWorker } from './protocol.ts';
 import { answer } from './questions.ts';
-import { guestEntry } from '../guests/catalog.ts';
 
-const scope = self as unknown as { postMessage(message: FromWorker, transfer?: Transferable[]): void; onmessage: ((event: { data: ToWorker }) => void) | null };
+const scope = self as unknown as {
+  postMessage(message: FromWorker, transfer?: Transferable[]): void;
+  onmessage: ((event: { data: ToWorker }) => void) | null;
+};
 const library = bundledLibrary();
 let session = new Session(SCENARIOS[0], library);
 const engine = new Engine(session, () => performance.now());
@@ -21,15 +25,26 @@ function domainInfo(id: number): DomainInfo {
   const entry = guestEntry(domain.config.guest);
   const paravirtual = domain.technique === 'paravirtualization';
   return {
-    id, name: domain.config.name, guest: domain.config.guest, technique: domain.technique, memoryBytes: domain.config.memoryMiB * 2 ** 20,
-    sealed: domain.built?.sealed ?? entry?.sealed ?? true, kernelRing: technique.kernelRing, nonRoot: technique.nonRoot,
+    id,
+    name: domain.config.name,
+    guest: domain.config.guest,
+    technique: domain.technique,
+    memoryBytes: domain.config.memoryMiB * 2 ** 20,
+    sealed: domain.built?.sealed ?? entry?.sealed ?? true,
+    kernelRing: technique.kernelRing,
+    nonRoot: technique.nonRoot,
     display: paravirtual ? 'console' : entry?.display === 'console' ? 'text' : (entry?.display ?? 'text'),
   };
 }
 
 function hostInfo(): HostInfo {
   const { cost, memory } = session.host.pc;
-  return { processor: cost.title, clockHz: cost.clockHz, memoryBytes: memory.size, domains: session.domains.map((d) => domainInfo(d.id)) };
+  return {
+    processor: cost.title,
+    clockHz: cost.clockHz,
+    memoryBytes: memory.size,
+    domains: session.domains.map((d) => domainInfo(d.id)),
+  };
 }
 
 /** Loads a scenario (a name, or an object). The running one stays when it cannot be used. */
@@ -37,7 +52,8 @@ function load(value: unknown): void {
   let scenario: Scenario;
   let next: Session;
   try {
-    scenario = typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
+    scenario =
+      typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
     next = new Session(scenario, library);
     next.bootAll();
   } catch (error) {
@@ -54,10 +70,23 @@ function load(value: unknown): void {
 function boot(message: Extract<ToWorker, { type: 'boot' }>): void {
   const domain = session.domains[message.domain];
   if (!domain) return;
-  const source = message.files && message.main ? { kind: 'source' as const, files: new Map(message.files.map((f: SourceFile) => [f.name, f.text])), main: message.main, sealed: false } : undefined;
+  const source =
+    message.files && message.main
+      ? {
+          kind: 'source' as const,
+          files: new Map(message.files.map((f: SourceFile) => [f.name, f.text])),
+          main: message.main,
+          sealed: false,
+        }
+      : undefined;
   const result = session.boot(domain.id, { technique: message.technique, source });
   if (!result.ok) {
-    scope.postMessage({ type: 'refused', domain: domain.id, message: result.message, diagnostics: result.diagnostics });
+    scope.postMessage({
+      type: 'refused',
+      domain: domain.id,
+      message: result.message,
+      diagnostics: result.diagnostics,
+    });
     return;
   }
   frames.forget(domain.id);
@@ -110,13 +139,20 @@ function receive(message: ToWorker): void {
       return scope.postMessage(frame, [frame.events.buffer, frame.eventSeqs.buffer]);
     }
     case 'question':
-      return scope.postMessage({ type: 'answer', id: message.id, answer: answer(session, library, message.question) });
+      return scope.postMessage({
+        type: 'answer',
+        id: message.id,
+        answer: answer(session, library, message.question),
+      });
   }
 }
 
 function fail(error: unknown): void {
   engine.running = false;
-  scope.postMessage({ type: 'failed', message: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error) });
+  scope.postMessage({
+    type: 'failed',
+    message: error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error),
+  });
 }
 
 scope.onmessage = (event) => {

@@ -1,6 +1,9 @@
 // For the tests of this room: a host with one or more guests under VT-x, and the frame around a small multiboot kernel.
+
+import { describe } from 'vitest';
 import { costModel } from '../../cost/processors.ts';
 import { parseImage } from '../../images/load.ts';
+import { hasNasm, nasm } from '../../machine/cpu/test-machine.ts';
 import { Pc } from '../../machine/pc.ts';
 import { Kind, Vendor } from '../../trace/events.ts';
 import { Recorder } from '../../trace/recorder.ts';
@@ -8,6 +11,7 @@ import type { Domain } from '../domain.ts';
 import { Hypervisor } from '../hypervisor.ts';
 import { type LoopEnd, RunLoop } from '../run-loop.ts';
 import { HardwareAssisted } from './hardware-assisted.ts';
+import type { VtxOptions } from './vmcs.ts';
 
 /** A multiboot kernel at 1 MiB around `body`, with a stack, and macros to print, to end, and to build tables. NASM's dialect. */
 export const kernel = (body: string): string => `
@@ -86,13 +90,13 @@ export class TestHost {
   readonly loop: RunLoop;
   readonly technique: HardwareAssisted;
 
-  constructor(memoryMiB = 32) {
+  constructor(memoryMiB = 32, technique: VtxOptions = {}) {
     this.pc = new Pc(costModel('prescott'), this.recorder, memoryMiB << 20, {
       startDate: '2005-12-05T10:00:00',
     });
     this.hypervisor = new Hypervisor(this.pc);
     this.loop = new RunLoop(this.hypervisor);
-    this.technique = new HardwareAssisted(this.hypervisor);
+    this.technique = new HardwareAssisted(this.hypervisor, technique);
   }
 
   /** Boots an image as a new domain. */
@@ -141,3 +145,24 @@ export class TestHost {
 
 /** Characters that a guest wrote to port E9h. */
 export const said = (domain: Domain): string => String.fromCharCode(...domain.board!.takeDebug());
+
+/** `describe`, or a skip that says why. */
+export const needsNasm = hasNasm() ? describe : describe.skip;
+if (!hasNasm()) console.warn('nasm is not installed: the tests of VT-x guests are skipped');
+
+/** Where the small kernels go when something is wrong: they end up saying nothing. */
+export const HANG = `
+hang:   hlt
+        jmp hang
+`;
+
+/** Assembles one of the small kernels. */
+export const build = (body: string): Uint8Array => nasm(kernel(`${body}\n${HANG}`));
+
+/** Boots a small kernel on a host of its own, lets it run, and tells what came of it. */
+export function runKernel(body: string, options: { cycles?: number; technique?: VtxOptions } = {}) {
+  const host = new TestHost(32, options.technique);
+  const domain = host.boot(build(body));
+  host.run(options.cycles);
+  return { host, domain, text: said(domain), exits: host.exits(1) };
+}

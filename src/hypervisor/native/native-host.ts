@@ -40,8 +40,20 @@ export class NativeHost {
     this.guest = new BareGuest(id, name, pc.board);
     const { recorder, board, cpu } = pc;
     recorder.domain = id;
-    board.onAccess = (device, write, port, value, size) => recorder.recordFor(id, Kind.device, cpu.cycles, cpu.instructionStart, device, write ? 1 : 0, port, value, size);
-    board.serial.onTransmit = (byte) => recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
+    board.onAccess = (device, write, port, value, size) =>
+      recorder.recordFor(
+        id,
+        Kind.device,
+        cpu.cycles,
+        cpu.instructionStart,
+        device,
+        write ? 1 : 0,
+        port,
+        value,
+        size,
+      );
+    board.serial.onTransmit = (byte) =>
+      recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
     loadFlat(image, options, pc.memory, pc.memory.size, cpu);
     recorder.recordFor(id, Kind.domain, cpu.cycles, cpu.eip, Life.booted);
     // Nobody enters it: it has the processor from the start.
@@ -72,7 +84,11 @@ export class NativeHost {
       case Stop.halted:
         return this.halted(until);
       case Stop.shutdown:
-        this.end('crashed', `triple fault at ${(pc.cpu.instructionStart >>> 0).toString(16).padStart(8, '0')}h: the processor shut down`, Life.tripleFault);
+        this.end(
+          'crashed',
+          `triple fault at ${(pc.cpu.instructionStart >>> 0).toString(16).padStart(8, '0')}h: the processor shut down`,
+          Life.tripleFault,
+        );
         return 'idle';
       case Stop.requested:
         return 'requested';

@@ -16,12 +16,24 @@ const up = (value: number, to: number) => Math.ceil(value / to) * to;
 const PAD = 512 * 1024;
 
 /** Lays the domain out, or throws ImageError. Returns nothing: everything is in memory and in `pv`. */
-export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: EventChannels, pv: PvDomain, image: Image, xen: XenInfo, options: BootOptions): void {
+export function buildDomain(
+  hypervisor: Hypervisor,
+  types: PageTypes,
+  events: EventChannels,
+  pv: PvDomain,
+  image: Image,
+  xen: XenInfo,
+  options: BootOptions,
+): void {
   const { domain } = pv;
   const { memory } = hypervisor.pc;
   const { frames } = hypervisor;
-  if (xen.pae) throw new ImageError(`${image.name} is a PAE Xen kernel; this hypervisor has two-level page tables (build it without PAE)`);
-  if (domain.memory.pages * PAGE < 2 * 1024 * 1024) throw new ImageError(`a paravirtualized domain needs at least 2 MiB of memory`);
+  if (xen.pae)
+    throw new ImageError(
+      `${image.name} is a PAE Xen kernel; this hypervisor has two-level page tables (build it without PAE)`,
+    );
+  if (domain.memory.pages * PAGE < 2 * 1024 * 1024)
+    throw new ImageError(`a paravirtualized domain needs at least 2 MiB of memory`);
   domain.memory.populate(0, domain.memory.pages);
   domain.memory.p2m.forEach((machine, guest) => hypervisor.monitor.setMachineToPhysical(machine, guest));
 
@@ -50,7 +62,10 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   const pageTables = place(tables * PAGE);
   const stack = place(PAGE) + PAGE;
   const mappedEnd = up(next + PAD, 1 << 22);
-  if (next - base > domain.memory.size) throw new ImageError(`${image.name} with its page tables needs more than ${domain.memory.size >>> 20} MiB`);
+  if (next - base > domain.memory.size)
+    throw new ImageError(
+      `${image.name} with its page tables needs more than ${domain.memory.size >>> 20} MiB`,
+    );
 
   const machineOf = (virtual: number) => domain.memory.toMachine(toGuest(virtual));
   if (module) domain.memory.load(toGuest(moduleAt), module.data);
@@ -60,13 +75,19 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   const directory = machineOf(pageTables);
   for (let n = 0; base + n * (1 << 22) < mappedEnd; n++) {
     const table = machineOf(pageTables + (1 + n) * PAGE);
-    memory.write32(directory + ((base >>> 22) + n) * 4, table | PTE.present | PTE.writable | PTE.user | PTE.accessed | PTE.dirty);
+    memory.write32(
+      directory + ((base >>> 22) + n) * 4,
+      table | PTE.present | PTE.writable | PTE.user | PTE.accessed | PTE.dirty,
+    );
     for (let k = 0; k < 1024; k++) {
       const virtual = base + n * (1 << 22) + k * PAGE;
       const machine = machineOf(virtual);
       if (toGuest(virtual) >= domain.memory.size || machine < 0) continue;
       const isTable = virtual >= pageTables && virtual < pageTables + tables * PAGE;
-      memory.write32(table + k * 4, machine | PTE.present | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable));
+      memory.write32(
+        table + k * 4,
+        machine | PTE.present | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable),
+      );
     }
   }
 
@@ -76,14 +97,18 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   pv.consoleRing = machineOf(consolePage);
   for (const page of [pv.sharedInfo, pv.consoleRing]) types.take(domain.id, page >>> 12, TYPE.writable, 0);
   // Frames 0xE.. of the per-domain area are the hypervisor's GDT page, the same in every domain.
-  memory.write32(pv.perDomainTable + 14 * 4, hypervisor.monitor.gdtPage | PTE.present | PTE.writable | PTE.accessed | PTE.dirty);
+  memory.write32(
+    pv.perDomainTable + 14 * 4,
+    hypervisor.monitor.gdtPage | PTE.present | PTE.writable | PTE.accessed | PTE.dirty,
+  );
   memory.write32(pv.sharedInfo + SHARED_INFO.wallclockSeconds, hypervisor.pc.startSeconds);
   for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * 64 + SHARED_INFO.upcallMask, 1);
   memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
 
   const info = machineOf(startInfo);
   const put = (offset: number, value: number) => memory.write32(info + offset, value);
-  const text = (offset: number, value: string, size: number) => memory.load(info + offset, encodeText(value).subarray(0, size - 1));
+  const text = (offset: number, value: string, size: number) =>
+    memory.load(info + offset, encodeText(value).subarray(0, size - 1));
   text(START_INFO.magic, START_INFO_MAGIC, 32);
   put(START_INFO.nrPages, domain.memory.pages);
   put(START_INFO.sharedInfo, pv.sharedInfo);
@@ -99,7 +124,8 @@ export function buildDomain(hypervisor: Hypervisor, types: PageTypes, events: Ev
   text(START_INFO.cmdLine, options.commandLine, START_INFO.cmdLineSize);
 
   if (xen.hypercallPage !== null) memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
-  if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable)) throw new ImageError(`${image.name}: the initial page tables are not valid`);
+  if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable))
+    throw new ImageError(`${image.name}: the initial page tables are not valid`);
   types.take(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable);
   pv.baseFrame = directory >>> 12;
 

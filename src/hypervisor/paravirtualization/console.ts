@@ -10,7 +10,8 @@ import type { PvDomain } from './pv-domain.ts';
 
 /** Output that nobody has fetched is kept up to here; then the oldest goes. */
 const MAX_PENDING_OUTPUT = 1 << 20;
-const CONSOLEIO_WRITE = 0, CONSOLEIO_READ = 1;
+const CONSOLEIO_WRITE = 0,
+  CONSOLEIO_READ = 1;
 
 export class Console {
   constructor(
@@ -20,7 +21,8 @@ export class Console {
 
   private emit(domain: Domain, vcpu: Vcpu, character: number): void {
     domain.consoleOutput += String.fromCharCode(character);
-    if (domain.consoleOutput.length > MAX_PENDING_OUTPUT) domain.consoleOutput = domain.consoleOutput.slice(-MAX_PENDING_OUTPUT / 2);
+    if (domain.consoleOutput.length > MAX_PENDING_OUTPUT)
+      domain.consoleOutput = domain.consoleOutput.slice(-MAX_PENDING_OUTPUT / 2);
     this.hypervisor.record(vcpu, Kind.output, character, Channel.console);
   }
 
@@ -33,7 +35,8 @@ export class Console {
     const producer = memory.read32(ring + CONSOLE.outProd);
     const waiting = (producer - consumer) >>> 0;
     if (waiting > CONSOLE.outSize) return;
-    for (; consumer !== producer; consumer = (consumer + 1) | 0) this.emit(pv.domain, vcpu, memory.read8(ring + CONSOLE.out + (consumer & (CONSOLE.outSize - 1))));
+    for (; consumer !== producer; consumer = (consumer + 1) | 0)
+      this.emit(pv.domain, vcpu, memory.read8(ring + CONSOLE.out + (consumer & (CONSOLE.outSize - 1))));
     memory.write32(ring + CONSOLE.outCons, consumer);
     this.hypervisor.charge('copyByte', waiting);
   }
@@ -42,7 +45,11 @@ export class Console {
   canFeed(pv: PvDomain): boolean {
     if (!pv.domain.consoleInput.length) return false;
     const { memory } = this.hypervisor.pc;
-    return (memory.read32(pv.consoleRing + CONSOLE.inProd) - memory.read32(pv.consoleRing + CONSOLE.inCons)) >>> 0 < CONSOLE.inSize;
+    return (
+      (memory.read32(pv.consoleRing + CONSOLE.inProd) - memory.read32(pv.consoleRing + CONSOLE.inCons)) >>>
+        0 <
+      CONSOLE.inSize
+    );
   }
 
   /** Characters for the guest: as many as the ring takes, then its event. */
@@ -74,7 +81,8 @@ export class Console {
     }
     if (command !== CONSOLEIO_READ) return ERROR.nosys;
     let read = 0;
-    while (read < length && pv.domain.consoleInput.length) this.access.write8(pv, buffer + read++, pv.domain.consoleInput.shift()!);
+    while (read < length && pv.domain.consoleInput.length)
+      this.access.write8(pv, buffer + read++, pv.domain.consoleInput.shift()!);
     return read;
   }
 }

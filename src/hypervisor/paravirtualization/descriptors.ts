@@ -31,7 +31,12 @@ export class Descriptors {
       const selector = this.access.read16(pv, at + 2);
       const address = this.access.read32(pv, at + 4);
       if (!address) break;
-      pv.traps[vector] = { dpl: flags & 3, masksEvents: (flags & 4) !== 0, selector: this.guestSelector(selector), address };
+      pv.traps[vector] = {
+        dpl: flags & 3,
+        masksEvents: (flags & 4) !== 0,
+        selector: this.guestSelector(selector),
+        address,
+      };
     }
     return 0;
   }
@@ -48,8 +53,19 @@ export class Descriptors {
   directGate(pv: PvDomain, vector: number): [number, number] | null {
     const handler = pv.traps[vector];
     // Exceptions need CR2 or a checked stack; a gate that masks events needs the mask written.
-    if (!handler || vector < 0x20 || vector === HYPERCALL_VECTOR || handler.masksEvents || handler.dpl !== 3 || (handler.selector & 3) !== 1) return null;
-    return [(handler.selector << 16) | (handler.address & 0xffff), (handler.address & 0xffff0000) | ((0x8f | (3 << 5)) << 8)];
+    if (
+      !handler ||
+      vector < 0x20 ||
+      vector === HYPERCALL_VECTOR ||
+      handler.masksEvents ||
+      handler.dpl !== 3 ||
+      (handler.selector & 3) !== 1
+    )
+      return null;
+    return [
+      (handler.selector << 16) | (handler.address & 0xffff),
+      (handler.address & 0xffff0000) | ((0x8f | (3 << 5)) << 8),
+    ];
   }
 
   /** The descriptor as the guest may have it, or null. Segments are cut off below the monitor. */
@@ -102,7 +118,8 @@ export class Descriptors {
   private mapGdt(pv: PvDomain): void {
     for (let n = 0; n < MAX_GDT_FRAMES; n++) {
       const frame = pv.gdtFrames[n];
-      const entry = frame === undefined ? 0 : (frame * 4096) | PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
+      const entry =
+        frame === undefined ? 0 : (frame * 4096) | PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
       this.hypervisor.pc.memory.write32(pv.perDomainTable + n * 4, entry);
     }
     this.hypervisor.cpu.tlb.flush();
@@ -111,7 +128,12 @@ export class Descriptors {
   /** update_descriptor(machine address, descriptor): one checked entry of a GDT page in use, or of an ordinary page. */
   updateDescriptor(domain: number, machine: number, low: number, high: number): number {
     const frame = machine >>> 12;
-    if (machine & 7 || frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== domain) return ERROR.inval;
+    if (
+      machine & 7 ||
+      frame >= this.hypervisor.frames.count ||
+      this.hypervisor.frames.owner[frame] !== domain
+    )
+      return ERROR.inval;
     const type = this.types.typeOf(frame);
     if (type === TYPE.table || type === TYPE.directory) return ERROR.inval;
     const checked = this.check(low, high);

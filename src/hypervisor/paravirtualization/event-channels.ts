@@ -32,7 +32,8 @@ export class EventChannels {
     const pending = pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4;
     if (memory.read32(pending) & bit) return;
     memory.write32(pending, memory.read32(pending) | bit);
-    if (!(memory.read32(pv.sharedInfo + SHARED_INFO.evtchnMask + word * 4) & bit)) this.select(vcpu, pv, word);
+    if (!(memory.read32(pv.sharedInfo + SHARED_INFO.evtchnMask + word * 4) & bit))
+      this.select(vcpu, pv, word);
   }
 
   private select(vcpu: Vcpu, pv: PvDomain, word: number): void {
@@ -53,7 +54,8 @@ export class EventChannels {
   operate(vcpu: Vcpu, pv: PvDomain, command: number, argument: number): number {
     const { access } = this;
     const portAt = (offset: number) => access.read32(pv, argument + offset) >>> 0;
-    const bound = (port: number) => port > 0 && port < EVENT_PORTS && pv.ports[port] && pv.ports[port].kind !== 'free';
+    const bound = (port: number) =>
+      port > 0 && port < EVENT_PORTS && pv.ports[port] && pv.ports[port].kind !== 'free';
     switch (command) {
       case EVTCHNOP.bindVirq: {
         const virq = portAt(0);
@@ -83,7 +85,11 @@ export class EventChannels {
         const port = access.read32(pv, argument + 4) >>> 0;
         if (port >= EVENT_PORTS) return ERROR.inval;
         const kind = pv.ports[port]?.kind ?? 'free';
-        access.write32(pv, argument + 8, { free: 0, unbound: 1, console: 2, store: 2, virq: 4, ipi: 5 }[kind]);
+        access.write32(
+          pv,
+          argument + 8,
+          { free: 0, unbound: 1, console: 2, store: 2, virq: 4, ipi: 5 }[kind],
+        );
         return 0;
       }
       case EVTCHNOP.unmask: {
@@ -94,7 +100,8 @@ export class EventChannels {
         const bit = 1 << (port & 31);
         const mask = pv.sharedInfo + SHARED_INFO.evtchnMask + word * 4;
         memory.write32(mask, memory.read32(mask) & ~bit);
-        if (memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) & bit) this.select(vcpu, pv, word);
+        if (memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) & bit)
+          this.select(vcpu, pv, word);
         return 0;
       }
       default:

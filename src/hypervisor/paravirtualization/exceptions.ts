@@ -20,7 +20,13 @@ export class Exceptions {
   ) {}
 
   /** Pushes a frame for a handler at selector:address and points the guest there. False when the guest's stack cannot take it. */
-  private bounce(pv: PvDomain, selector: number, address: number, errorCode: number, masksEvents: boolean): boolean {
+  private bounce(
+    pv: PvDomain,
+    selector: number,
+    address: number,
+    errorCode: number,
+    masksEvents: boolean,
+  ): boolean {
     const { frame } = pv;
     const fromUser = (frame.cs & 3) === 3;
     let esp = fromUser ? pv.kernelStack.pointer : frame.esp;
@@ -61,8 +67,14 @@ export class Exceptions {
     this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
     if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
     const where = `at ${(pv.frame.eip >>> 0).toString(16).padStart(8, '0')}h`;
-    const what = handler ? `its ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)` : 'it registered no handler for it';
-    this.hypervisor.endDomain(vcpu.domain, 'crashed', `exception ${vector} ${where}${vector === 14 ? `, address ${(cr2 >>> 0).toString(16).padStart(8, '0')}h` : ''}: ${what}`);
+    const what = handler
+      ? `its ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`
+      : 'it registered no handler for it';
+    this.hypervisor.endDomain(
+      vcpu.domain,
+      'crashed',
+      `exception ${vector} ${where}${vector === 14 ? `, address ${(cr2 >>> 0).toString(16).padStart(8, '0')}h` : ''}: ${what}`,
+    );
   }
 
   /** An event is pending and not masked: upcall to the registered callback. False when there is none to make. */
@@ -75,7 +87,11 @@ export class Exceptions {
     this.hypervisor.charge('eventUpcall');
     this.hypervisor.record(vcpu, Kind.upcall, port, bits);
     if (this.bounce(pv, pv.eventCallback.selector, pv.eventCallback.address, -1, true)) return true;
-    this.hypervisor.endDomain(vcpu.domain, 'crashed', `event upcall: the ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`);
+    this.hypervisor.endDomain(
+      vcpu.domain,
+      'crashed',
+      `event upcall: the ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`,
+    );
     return false;
   }
 }

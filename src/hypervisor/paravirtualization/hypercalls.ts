@@ -151,7 +151,11 @@ export class Hypercalls {
         hypervisor.endDomain(
           vcpu.domain,
           argument === SHUTDOWN.reboot ? 'rebooting' : argument === SHUTDOWN.crash ? 'crashed' : 'halted',
-          argument === SHUTDOWN.reboot ? 'the guest asked to be booted again' : argument === SHUTDOWN.crash ? 'the guest says that it crashed' : 'the guest shut down',
+          argument === SHUTDOWN.reboot
+            ? 'the guest asked to be booted again'
+            : argument === SHUTDOWN.crash
+              ? 'the guest says that it crashed'
+              : 'the guest shut down',
         );
         return 0;
       default:

@@ -27,13 +27,34 @@ export class PageTables {
     const cost = this.hypervisor.charge('validatePageTableEntry');
     const old = memory.read32(machine);
     const result = this.store(domain, frame, level, machine, value, preserveAd);
-    this.hypervisor.record(vcpu, Kind.pageTable, machine, result ? value : memory.read32(machine), level, result, old, cost);
+    this.hypervisor.record(
+      vcpu,
+      Kind.pageTable,
+      machine,
+      result ? value : memory.read32(machine),
+      level,
+      result,
+      old,
+      cost,
+    );
     return result;
   }
 
-  private store(domain: number, frame: number, level: number, machine: number, value: number, preserveAd: boolean): number {
-    const { memory, } = this.hypervisor.pc;
-    if (frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== domain || machine & 3) return ERROR.inval;
+  private store(
+    domain: number,
+    frame: number,
+    level: number,
+    machine: number,
+    value: number,
+    preserveAd: boolean,
+  ): number {
+    const { memory } = this.hypervisor.pc;
+    if (
+      frame >= this.hypervisor.frames.count ||
+      this.hypervisor.frames.owner[frame] !== domain ||
+      machine & 3
+    )
+      return ERROR.inval;
     const type = this.types.typeOf(frame);
     if (type !== TYPE.table && type !== TYPE.directory) {
       // Not a page table (yet): an ordinary page of the guest's own.
@@ -41,7 +62,7 @@ export class PageTables {
       memory.write32(machine, value);
       return 0;
     }
-    if (level === 2 && ((machine & 0xfff) >>> 2) >= FIRST_HYPERVISOR_PDE) return ERROR.inval;
+    if (level === 2 && (machine & 0xfff) >>> 2 >= FIRST_HYPERVISOR_PDE) return ERROR.inval;
     const old = memory.read32(machine);
     if (!this.types.takeEntry(domain, level, value)) return ERROR.inval;
     memory.write32(machine, preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value);
@@ -62,7 +83,8 @@ export class PageTables {
       const command = low & 3;
       const machine = (low & ~3) >>> 0;
       if (high) result = ERROR.inval;
-      else if (command === MMU.normal || command === MMU.preserveAd) result = this.update(vcpu, machine, value, command === MMU.preserveAd);
+      else if (command === MMU.normal || command === MMU.preserveAd)
+        result = this.update(vcpu, machine, value, command === MMU.preserveAd);
       else if (command === MMU.machphys) result = this.machphys(vcpu, machine >>> 12, value);
       else result = ERROR.nosys;
     }
@@ -71,13 +93,21 @@ export class PageTables {
   }
 
   private machphys(vcpu: Vcpu, frame: number, value: number): number {
-    if (frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== vcpu.domain.id) return ERROR.inval;
+    if (frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== vcpu.domain.id)
+      return ERROR.inval;
     this.hypervisor.monitor.setMachineToPhysical(frame, value);
     return 0;
   }
 
   /** update_va_mapping(va, value, flags): the level-1 entry of a linear address in the current address space. */
-  updateVaMapping(vcpu: Vcpu, pv: PvDomain, address: number, value: number, valueHigh: number, flags: number): number {
+  updateVaMapping(
+    vcpu: Vcpu,
+    pv: PvDomain,
+    address: number,
+    value: number,
+    valueHigh: number,
+    flags: number,
+  ): number {
     const machine = this.access.entryOf(pv, address);
     if (machine < 0 || valueHigh) return ERROR.inval;
     const result = this.update(vcpu, machine, value, false);
@@ -94,7 +124,13 @@ export class PageTables {
     let n = 0;
     for (; n < count && !result; n++) {
       const at = operations + n * 12;
-      result = this.extended(vcpu, pv, this.access.read32(pv, at), this.access.read32(pv, at + 4), this.access.read32(pv, at + 8));
+      result = this.extended(
+        vcpu,
+        pv,
+        this.access.read32(pv, at),
+        this.access.read32(pv, at + 4),
+        this.access.read32(pv, at + 8),
+      );
     }
     if (done) this.access.write32(pv, done, result ? n - 1 : n);
     return result;
@@ -107,7 +143,14 @@ export class PageTables {
       case MMUEXT.pinL1:
       case MMUEXT.pinL2:
         hypervisor.charge('pinPageTable');
-        return this.types.pin(domain, first >>> 0, command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory, pv.perDomainTable) ? 0 : ERROR.inval;
+        return this.types.pin(
+          domain,
+          first >>> 0,
+          command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory,
+          pv.perDomainTable,
+        )
+          ? 0
+          : ERROR.inval;
       case MMUEXT.unpin:
         return this.types.unpin(domain, first >>> 0) ? 0 : ERROR.inval;
       case MMUEXT.newBasePointer:

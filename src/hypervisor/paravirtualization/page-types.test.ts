@@ -16,11 +16,14 @@ describe('page types', () => {
   let types: PageTypes;
   let mine: number[];
   let theirs: number;
-  const write = (frame: number, index: number, value: number) => hypervisor.pc.memory.write32(frame * 4096 + index * 4, value);
+  const write = (frame: number, index: number, value: number) =>
+    hypervisor.pc.memory.write32(frame * 4096 + index * 4, value);
   const entry = (frame: number, flags: number) => (frame << 12) | flags;
 
   beforeEach(() => {
-    hypervisor = new Hypervisor(new Pc(costModel('prescott'), new Recorder(), 8 << 20, { startDate: '2005-12-05T10:00:00' }));
+    hypervisor = new Hypervisor(
+      new Pc(costModel('prescott'), new Recorder(), 8 << 20, { startDate: '2005-12-05T10:00:00' }),
+    );
     types = new PageTypes(hypervisor);
     mine = Array.from({ length: 6 }, () => hypervisor.frames.allocate(DOMAIN));
     theirs = hypervisor.frames.allocate(STRANGER);
@@ -70,7 +73,9 @@ describe('page types', () => {
   it('puts the hypervisor into every directory, whatever the guest wrote there', () => {
     write(mine[0], FIRST_HYPERVISOR_PDE, entry(mine[1], MAP | PTE.writable));
     expect(types.take(DOMAIN, mine[0], TYPE.directory, 0x123000)).toBe(true);
-    expect(hypervisor.pc.memory.read32(mine[0] * 4096 + FIRST_HYPERVISOR_PDE * 4)).toBe(hypervisor.monitor.sharedEntries[0]);
+    expect(hypervisor.pc.memory.read32(mine[0] * 4096 + FIRST_HYPERVISOR_PDE * 4)).toBe(
+      hypervisor.monitor.sharedEntries[0],
+    );
     expect(hypervisor.pc.memory.read32(mine[0] * 4096 + 1010 * 4) & ~0xfff).toBe(0x123000);
   });
 

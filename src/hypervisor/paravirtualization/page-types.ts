@@ -48,7 +48,12 @@ export class PageTypes {
     }
     this.type[frame] = type;
     this.uses[frame] = 1;
-    const valid = type === TYPE.table ? this.validateTable(domain, frame) : type === TYPE.directory ? this.validateDirectory(domain, frame, perDomainTable) : true;
+    const valid =
+      type === TYPE.table
+        ? this.validateTable(domain, frame)
+        : type === TYPE.directory
+          ? this.validateDirectory(domain, frame, perDomainTable)
+          : true;
     if (!valid) {
       this.uses[frame] = 0;
       return false;
@@ -62,9 +67,11 @@ export class PageTypes {
   drop(domain: number, frame: number): void {
     if (!this.owns(domain, frame) || !this.uses[frame]) return;
     if (--this.uses[frame]) return;
-    if (this.type[frame] === TYPE.table) for (let n = 0; n < 1024; n++) this.dropEntry(domain, 1, this.memory.read32(frame * 4096 + n * 4));
+    if (this.type[frame] === TYPE.table)
+      for (let n = 0; n < 1024; n++) this.dropEntry(domain, 1, this.memory.read32(frame * 4096 + n * 4));
     if (this.type[frame] === TYPE.directory) {
-      for (let n = 0; n < FIRST_HYPERVISOR_PDE; n++) this.dropEntry(domain, 2, this.memory.read32(frame * 4096 + n * 4));
+      for (let n = 0; n < FIRST_HYPERVISOR_PDE; n++)
+        this.dropEntry(domain, 2, this.memory.read32(frame * 4096 + n * 4));
     }
     this.hypervisor.cpu.tlb.flush();
   }
@@ -106,9 +113,13 @@ export class PageTypes {
   private validateDirectory(domain: number, frame: number, perDomainTable: number): boolean {
     if (!this.validateEntries(domain, frame, 2, FIRST_HYPERVISOR_PDE)) return false;
     const { sharedEntries } = this.hypervisor.monitor;
-    for (let n = 0; n < 16; n++) this.memory.write32(frame * 4096 + (FIRST_HYPERVISOR_PDE + n) * 4, sharedEntries[n]);
+    for (let n = 0; n < 16; n++)
+      this.memory.write32(frame * 4096 + (FIRST_HYPERVISOR_PDE + n) * 4, sharedEntries[n]);
     // Entry 1010 covers PER_DOMAIN_START: the domain's own descriptor tables.
-    this.memory.write32(frame * 4096 + 1010 * 4, perDomainTable | PTE.present | PTE.writable | PTE.accessed | PTE.dirty);
+    this.memory.write32(
+      frame * 4096 + 1010 * 4,
+      perDomainTable | PTE.present | PTE.writable | PTE.accessed | PTE.dirty,
+    );
     return true;
   }
 

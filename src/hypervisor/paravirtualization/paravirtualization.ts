@@ -2,9 +2,9 @@
 // it directly. Entry and exit are the processor's own IRET and interrupt gates (Barham et al. 2003).
 import type { Image } from '../../images/image.ts';
 import { ImageError } from '../../images/image.ts';
-import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
 import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
+import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.ts';
 import { Kind, Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
@@ -56,7 +56,15 @@ export class Paravirtualization implements Technique {
     const tables = new PageTables(hypervisor, this.types, this.access);
     this.privileged = new PrivilegedOps(hypervisor, this.access, tables);
     hypervisor.cpu.watcher = (i, got, expected) => this.watch(i, got, expected);
-    this.hypercalls = new Hypercalls({ hypervisor, access: this.access, tables, descriptors: this.descriptors, events: this.events, console: this.console, time: this.time });
+    this.hypercalls = new Hypercalls({
+      hypervisor,
+      access: this.access,
+      tables,
+      descriptors: this.descriptors,
+      events: this.events,
+      console: this.console,
+      time: this.time,
+    });
   }
 
   /**
@@ -82,7 +90,10 @@ export class Paravirtualization implements Technique {
   }
 
   prepare(domain: Domain, image: Image, options: BootOptions): void {
-    if (!image.xen) throw new ImageError(`${image.name}: is not a kernel ported to Xen (it has no Xen notes). Run it by vt-x, or on the bare machine (native)`);
+    if (!image.xen)
+      throw new ImageError(
+        `${image.name}: is not a kernel ported to Xen (it has no Xen notes). Run it by vt-x, or on the bare machine (native)`,
+      );
     const pv = new PvDomain(domain, this.hypervisor.pc.memory);
     this.guests.set(domain, pv);
     buildDomain(this.hypervisor, this.types, this.events, pv, image, image.xen, options);
@@ -103,7 +114,8 @@ export class Paravirtualization implements Technique {
   private gatesVersion = 0;
   private writeGates(pv: PvDomain): void {
     const { monitor } = this.hypervisor;
-    for (let vector = 0x20; vector < 256; vector++) monitor.writeGate(vector, this.descriptors.directGate(pv, vector) ?? monitor.monitorGate(vector));
+    for (let vector = 0x20; vector < 256; vector++)
+      monitor.writeGate(vector, this.descriptors.directGate(pv, vector) ?? monitor.monitorGate(vector));
     this.gatesVersion = pv.trapsVersion;
   }
 
@@ -125,14 +137,20 @@ export class Paravirtualization implements Technique {
     this.loadDataSegments(pv);
     // The frame lies on the hypervisor's stack, and IRET takes it from there.
     const top = monitor.stack + 0x2000 - 20;
-    [frame.eip, frame.cs, frame.eflags, frame.esp, frame.ss].forEach((value, n) => pc.memory.write32(top + n * 4, value));
+    [frame.eip, frame.cs, frame.eflags, frame.esp, frame.ss].forEach((value, n) =>
+      pc.memory.write32(top + n * 4, value),
+    );
     cpu.regs.set(vcpu.regs);
     cpu.regs[4] = (monitor.linear.stackTop - 20) | 0;
     try {
       returnFromInterrupt(cpu);
     } catch (error) {
       if (!isFault(error)) throw error;
-      this.hypervisor.endDomain(vcpu.domain, 'crashed', `the guest cannot be entered: CS:EIP ${frame.cs.toString(16)}:${(frame.eip >>> 0).toString(16)}, SS:ESP ${frame.ss.toString(16)}:${(frame.esp >>> 0).toString(16)}`);
+      this.hypervisor.endDomain(
+        vcpu.domain,
+        'crashed',
+        `the guest cannot be entered: CS:EIP ${frame.cs.toString(16)}:${(frame.eip >>> 0).toString(16)}, SS:ESP ${frame.ss.toString(16)}:${(frame.esp >>> 0).toString(16)}`,
+      );
     }
     return -1;
   }
@@ -179,7 +197,14 @@ export class Paravirtualization implements Technique {
     vcpu.eip = frame.eip >>> 0;
     vcpu.cpl = frame.cs & 3;
     vcpu.cr2 = cpu.cr2;
-    return { vendor: Vendor.xen, reason: vector, qualification: vector === 14 ? cpu.cr2 : 0, detail: error, instructionLength: 0, eip: vcpu.eip };
+    return {
+      vendor: Vendor.xen,
+      reason: vector,
+      qualification: vector === 14 ? cpu.cr2 : 0,
+      detail: error,
+      instructionLength: 0,
+      eip: vcpu.eip,
+    };
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {
@@ -249,8 +274,22 @@ export class Paravirtualization implements Technique {
     const { regs } = vcpu;
     const { frame } = pv;
     return {
-      EAX: regs[0], EBX: regs[3], ECX: regs[1], EDX: regs[2], ESI: regs[6], EDI: regs[7], EBP: regs[5], ESP: frame.esp, EIP: frame.eip, EFLAGS: frame.eflags,
-      CS: frame.cs, SS: frame.ss, DS: frame.ds, ES: frame.es, CR3: pv.baseFrame * 4096, 'virtual IF': pv.upcallMask ? 0 : 1,
+      EAX: regs[0],
+      EBX: regs[3],
+      ECX: regs[1],
+      EDX: regs[2],
+      ESI: regs[6],
+      EDI: regs[7],
+      EBP: regs[5],
+      ESP: frame.esp,
+      EIP: frame.eip,
+      EFLAGS: frame.eflags,
+      CS: frame.cs,
+      SS: frame.ss,
+      DS: frame.ds,
+      ES: frame.es,
+      CR3: pv.baseFrame * 4096,
+      'virtual IF': pv.upcallMask ? 0 : 1,
     };
   }
 

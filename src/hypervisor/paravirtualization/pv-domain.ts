@@ -14,7 +14,13 @@ export interface TrapHandler {
 }
 
 /** What an event-channel port is bound to. */
-export type Port = { kind: 'free' } | { kind: 'virq'; virq: number } | { kind: 'console' } | { kind: 'store' } | { kind: 'unbound' } | { kind: 'ipi' };
+export type Port =
+  | { kind: 'free' }
+  | { kind: 'virq'; virq: number }
+  | { kind: 'console' }
+  | { kind: 'store' }
+  | { kind: 'unbound' }
+  | { kind: 'ipi' };
 
 /** The guest frame that an entry into the hypervisor left, or that the next entry into the guest will restore. */
 export class Frame {

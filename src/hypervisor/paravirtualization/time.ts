@@ -58,7 +58,10 @@ export class PvTime {
   /** set_timer_op(low, high): absolute nanoseconds; 0 turns it off. */
   setTimer(pv: PvDomain, low: number, high: number): number {
     const at = (high >>> 0) * TWO_32 + (low >>> 0);
-    pv.timer = at === 0 ? Infinity : Math.max(this.hypervisor.now + 1, Math.ceil((at * this.hypervisor.pc.cost.clockHz) / 1e9));
+    pv.timer =
+      at === 0
+        ? Infinity
+        : Math.max(this.hypervisor.now + 1, Math.ceil((at * this.hypervisor.pc.cost.clockHz) / 1e9));
     return 0;
   }
 

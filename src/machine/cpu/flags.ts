@@ -29,7 +29,7 @@ export const STATUS_FLAGS = CF | PF | AF | ZF | SF | OF;
 /** What INC and DEC change. */
 const STATUS_BUT_CARRY = STATUS_FLAGS & ~CF;
 /** Flags that follow from a result alone. */
-export const RESULT_FLAGS = ZF | SF | PF;
+const RESULT_FLAGS = ZF | SF | PF;
 /** Bits of EFLAGS that exist; bit 1 is always one. */
 const WRITABLE = STATUS_FLAGS | TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID;
 

@@ -17,7 +17,8 @@ export class PhysicalMemory {
 
   /** @param size bytes, a multiple of 4096, at most 1 GiB */
   constructor(size: number) {
-    if (size <= 0 || size % PAGE_SIZE || size > 2 ** 30) throw new RangeError(`memory size ${size} is not a multiple of 4096 up to 1 GiB`);
+    if (size <= 0 || size % PAGE_SIZE || size > 2 ** 30)
+      throw new RangeError(`memory size ${size} is not a multiple of 4096 up to 1 GiB`);
     this.bytes = new Uint8Array(size);
     this.size = size;
     this.view = new DataView(this.bytes.buffer);
@@ -54,7 +55,8 @@ export class PhysicalMemory {
   }
   /** Copies bytes in (image loading, hypervisor copies). Throws RangeError when they do not fit. */
   load(address: number, data: Uint8Array): void {
-    if (address + data.length > this.size) throw new RangeError(`${data.length} bytes at ${address.toString(16)}h do not fit`);
+    if (address + data.length > this.size)
+      throw new RangeError(`${data.length} bytes at ${address.toString(16)}h do not fit`);
     this.bytes.set(data, address);
     for (let page = address >>> PAGE_SHIFT; page <= (address + data.length - 1) >>> PAGE_SHIFT; page++) {
       if (this.hasCode[page]) this.touchCode(page << PAGE_SHIFT);

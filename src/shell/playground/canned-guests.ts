@@ -15,12 +15,14 @@ export function numbers(seed: number): (below: number) => number {
   };
 }
 
-const HELLO = 'Penguin 0.1 (paravirtualized) booting\nmemory: 16 MiB, 4096 pages\nevent channels: timer on port 2\ninit: started\n$ ps\nPID STATE CMD\n  1 sleep init\n  2 run   sh\n  7 run   primes\n$ primes\n2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71 73 79\n$ forkwait\n40 rounds, 0 failed\n$ ';
+const HELLO =
+  'Penguin 0.1 (paravirtualized) booting\nmemory: 16 MiB, 4096 pages\nevent channels: timer on port 2\ninit: started\n$ ps\nPID STATE CMD\n  1 sleep init\n  2 run   sh\n  7 run   primes\n$ primes\n2 3 5 7 11 13 17 19 23 29 31 37 41 43 47 53 59 61 67 71 73 79\n$ forkwait\n40 rounds, 0 failed\n$ ';
 
 /** Sequences of a paravirtualized guest: each a function that writes one. */
 function paravirtualized(id: number, write: Write, random: (below: number) => number): (() => void)[] {
   let said = 0;
-  const entry = (after: number, cpl: number, cost: number) => write(after, id, Kind.entry, -1, cpl, 0, 0, 0, cost);
+  const entry = (after: number, cpl: number, cost: number) =>
+    write(after, id, Kind.entry, -1, cpl, 0, 0, 0, cost);
   const hypercall = (number: number, b: number, c: number, result: number, work: () => void = () => {}) => {
     write(120, id, Kind.interrupt, 0x82, -1, 1, 0, 2);
     write(10, id, Kind.exit, 0x82, 0, 0, 2, Vendor.xen);
@@ -43,7 +45,9 @@ function paravirtualized(id: number, write: Write, random: (below: number) => nu
     write(10, id, Kind.exit, 14, at, 6, 0, Vendor.xen);
     write(180, id, Kind.inject, 14, 6, Injected.reflected);
     entry(320, 1, 816);
-    hypercall(14, at, 0x12067, 0, () => write(430, id, Kind.pageTable, 0x00a12000 + random(1024) * 4, 0x00412067, 1, 0));
+    hypercall(14, at, 0x12067, 0, () =>
+      write(430, id, Kind.pageTable, 0x00a12000 + random(1024) * 4, 0x00412067, 1, 0),
+    );
     write(200, id, Kind.ring, 1, 3);
   };
   return [
@@ -52,37 +56,59 @@ function paravirtualized(id: number, write: Write, random: (below: number) => nu
     () => syscall(() => {}),
     () => syscall(() => {}),
     fault,
-    () => syscall(() => hypercall(26, 1, 0x51000, 0, () => write(1400, id, Kind.pageTable, 0x51000, 0x52063, 2, 0))),
+    () =>
+      syscall(() =>
+        hypercall(26, 1, 0x51000, 0, () => write(1400, id, Kind.pageTable, 0x51000, 0x52063, 2, 0)),
+      ),
   ];
 }
 
 /** Sequences of an unmodified guest under VT-x. */
 function unmodified(id: number, write: Write, random: (below: number) => number): (() => void)[] {
-  const world = (reason: number, qualification: number, detail: number, length: number, inside: () => void, cpl = 0) => {
+  const world = (
+    reason: number,
+    qualification: number,
+    detail: number,
+    length: number,
+    inside: () => void,
+    cpl = 0,
+  ) => {
     write(1200 + random(6000), id, Kind.exit, reason, qualification, detail, length, Vendor.vmx);
     inside();
     write(2409, id, Kind.entry, -1, cpl, 0, 0, 0, 5200 + random(5200));
   };
   return [
-    () => world(30, 0x03c80000, 0, 1, () => {
-      write(900, id, Kind.emulate, Emulated.ioOut, 0x3c8, random(256), 1);
-      write(1500, id, Kind.device, Device.vga, 1, 0x3c8, random(256), 1);
-    }),
-    () => world(30, 0x00600008, 0, 1, () => {
-      write(900, id, Kind.emulate, Emulated.ioIn, 0x60, 0x1e, 1);
-      write(1500, id, Kind.device, Device.keyboard, 0, 0x60, 0x1e, 1);
-    }),
-    () => world(28, 3, 0, 3, () => {
-      write(900, id, Kind.emulate, Emulated.crWrite, 3, 0x00105000, 4);
-      write(2600, id, Kind.shadow, Shadow.switchRoot, 0, 0x00105000, 0x00b21000);
-    }),
-    () => world(0, 0xb8000 + random(64) * 4096, 0x80000b0e, 0, () => {
-      write(2200, id, Kind.shadow, Shadow.fill, 0x40000000 + random(256) * 4096, 0x00200000, 0x00c40000);
-    }, 3),
-    () => world(14, 0x40012000, 0, 3, () => {
-      write(900, id, Kind.emulate, Emulated.invlpg, 0x40012000);
-      write(400, id, Kind.shadow, Shadow.invalidatePage, 0x40012000);
-    }),
+    () =>
+      world(30, 0x03c80000, 0, 1, () => {
+        write(900, id, Kind.emulate, Emulated.ioOut, 0x3c8, random(256), 1);
+        write(1500, id, Kind.device, Device.vga, 1, 0x3c8, random(256), 1);
+      }),
+    () =>
+      world(30, 0x00600008, 0, 1, () => {
+        write(900, id, Kind.emulate, Emulated.ioIn, 0x60, 0x1e, 1);
+        write(1500, id, Kind.device, Device.keyboard, 0, 0x60, 0x1e, 1);
+      }),
+    () =>
+      world(28, 3, 0, 3, () => {
+        write(900, id, Kind.emulate, Emulated.crWrite, 3, 0x00105000, 4);
+        write(2600, id, Kind.shadow, Shadow.switchRoot, 0, 0x00105000, 0x00b21000);
+      }),
+    () =>
+      world(
+        0,
+        0xb8000 + random(64) * 4096,
+        0x80000b0e,
+        0,
+        () => {
+          write(2200, id, Kind.shadow, Shadow.fill, 0x40000000 + random(256) * 4096, 0x00200000, 0x00c40000);
+        },
+        3,
+      ),
+    () =>
+      world(14, 0x40012000, 0, 3, () => {
+        write(900, id, Kind.emulate, Emulated.invlpg, 0x40012000);
+        write(400, id, Kind.shadow, Shadow.invalidatePage, 0x40012000);
+      }),
     () => {
       write(800, id, Kind.interrupt, 0x30, -1, 3, 0, 2);
       write(700, id, Kind.ring, 0, 3);

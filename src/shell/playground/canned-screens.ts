@@ -22,15 +22,21 @@ export function cannedDesktop(tick: number): Screen {
   for (let n = 0; n < 16; n++) fill(158 + n * 8, 90, 8, 60, n);
   const radius = 32;
   for (let y = -radius; y <= radius; y++) {
-    for (let x = -radius; x <= radius; x++) if (x * x + y * y <= radius * radius) pixels[(78 + y) * width + 80 + x] = 14;
+    for (let x = -radius; x <= radius; x++)
+      if (x * x + y * y <= radius * radius) pixels[(78 + y) * width + 80 + x] = 14;
   }
   const angle = (tick / 60) * Math.PI * 2;
   for (let n = 0; n < radius - 4; n++) {
     pixels[Math.round(78 - Math.cos(angle) * n) * width + Math.round(80 + Math.sin(angle) * n)] = 4;
   }
   const palette = new Uint8Array(768);
-  const ega = [0, 0xaa, 0xaa00, 0xaaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa, 0x555555, 0x5555ff, 0x55ff55, 0x55ffff, 0xff5555, 0xff55ff, 0xffff55, 0xffffff];
-  ega.forEach((rgb, n) => palette.set([(rgb >> 16) & 255, (rgb >> 8) & 255, rgb & 255], n * 3));
+  const ega = [
+    0, 0xaa, 0xaa00, 0xaaaa, 0xaa0000, 0xaa00aa, 0xaa5500, 0xaaaaaa, 0x555555, 0x5555ff, 0x55ff55, 0x55ffff,
+    0xff5555, 0xff55ff, 0xffff55, 0xffffff,
+  ];
+  ega.forEach((rgb, n) => {
+    palette.set([(rgb >> 16) & 255, (rgb >> 8) & 255, rgb & 255], n * 3);
+  });
   return { mode: 'graphics', width, height, pixels, palette };
 }
 
@@ -41,11 +47,19 @@ export function cannedText(): Screen {
   const cells = new Uint8Array(columns * rows * 2);
   for (let n = 0; n < cells.length; n += 2) cells.set([0x20, 0x07], n);
   const put = (column: number, row: number, codes: number[], attribute = 0x07) => {
-    codes.forEach((code, n) => cells.set([code, attribute], (row * columns + column + n) * 2));
+    codes.forEach((code, n) => {
+      cells.set([code, attribute], (row * columns + column + n) * 2);
+    });
   };
   const text = (words: string) => [...words].map((c) => c.charCodeAt(0));
   put(2, 0, text('Penguin 0.1 (native) on a PC with 16 MiB - canned picture'), 0x0f);
-  for (let row = 0; row < 8; row++) put(4, row + 2, Array.from({ length: 32 }, (_, n) => row * 32 + n), 0x0a);
+  for (let row = 0; row < 8; row++)
+    put(
+      4,
+      row + 2,
+      Array.from({ length: 32 }, (_, n) => row * 32 + n),
+      0x0a,
+    );
   put(44, 2, [0xc9, ...Array(30).fill(0xcd), 0xbb], 0x1e);
   for (let row = 3; row < 9; row++) put(44, row, [0xba, ...Array(30).fill(0x20), 0xba], 0x1e);
   put(44, 9, [0xc8, ...Array(30).fill(0xcd), 0xbc], 0x1e);

@@ -5,7 +5,15 @@ import { eventText } from '../../trace/format.ts';
 import { Recorder } from '../../trace/recorder.ts';
 import type { Port } from '../../worker/client.ts';
 import {
-  type Answer, type DomainFrame, type DomainInfo, type Frame, type FromWorker, MAX_FRAME_EVENTS, type Question, type Speed, type ToWorker,
+  type Answer,
+  type DomainFrame,
+  type DomainInfo,
+  type Frame,
+  type FromWorker,
+  MAX_FRAME_EVENTS,
+  type Question,
+  type Speed,
+  type ToWorker,
 } from '../../worker/protocol.ts';
 import { cannedGuests } from './canned-guests.ts';
 import { cannedDesktop, cannedText } from './canned-screens.ts';
@@ -44,7 +52,12 @@ export class CannedWorker implements Port {
     while (this.recorder.next < options.before) this.next();
     this.sent = this.visible = Math.max(0, this.recorder.next - (options.running ? 0 : 300));
     this.visible = this.recorder.next;
-    const host = { processor: '2005 · Pentium 4 672 (canned)', clockHz: HZ, memoryBytes: 64 << 20, domains: options.domains };
+    const host = {
+      processor: '2005 · Pentium 4 672 (canned)',
+      clockHz: HZ,
+      memoryBytes: 64 << 20,
+      domains: options.domains,
+    };
     this.post({ type: 'ready', host, scenario: 'canned' });
   }
 
@@ -55,9 +68,11 @@ export class CannedWorker implements Port {
   postMessage(message: ToWorker): void {
     switch (message.type) {
       case 'wantFrame':
-        return this.post(this.frame());
+        this.post(this.frame());
+        return;
       case 'question':
-        return this.post({ type: 'answer', id: message.id, answer: this.answer(message.question) });
+        this.post({ type: 'answer', id: message.id, answer: this.answer(message.question) });
+        return;
       case 'run':
       case 'pause':
         this.running = message.type === 'run';
@@ -70,7 +85,12 @@ export class CannedWorker implements Port {
         this.speed = message.speed;
         return;
       case 'boot':
-        return this.post({ type: 'refused', domain: message.domain, message: 'canned guests cannot be booted: this is the playground', diagnostics: [] });
+        this.post({
+          type: 'refused',
+          domain: message.domain,
+          message: 'canned guests cannot be booted: this is the playground',
+          diagnostics: [],
+        });
     }
   }
 
@@ -135,7 +155,12 @@ export class CannedWorker implements Port {
     };
   }
 
-  private domain(info: DomainInfo, before: DomainFrame['flow'], console: string, tables: boolean): DomainFrame {
+  private domain(
+    info: DomainInfo,
+    before: DomainFrame['flow'],
+    console: string,
+    tables: boolean,
+  ): DomainFrame {
     const after = this.counts(info.id);
     const crashed = info.id === this.options.crashed;
     const clock = this.recorder.placeOf(info.id, this.clock.now);
@@ -145,7 +170,12 @@ export class CannedWorker implements Port {
       id: info.id,
       state: crashed ? 'crashed' : this.running ? 'running' : 'paused',
       ending: crashed ? 'triple fault at c0101234: #GP, then #GP, then no handler for the double fault' : '',
-      now: { cpl: 0, place: crashed ? 'off' : clock.place, eip: 0xc0101234 + (this.frames % 64), line: info.sealed ? null : { file: 'kernel/sched.asm', line: 120 + (this.frames % 9) } },
+      now: {
+        cpl: 0,
+        place: crashed ? 'off' : clock.place,
+        eip: 0xc0101234 + (this.frames % 64),
+        line: info.sealed ? null : { file: 'kernel/sched.asm', line: 120 + (this.frames % 9) },
+      },
       instructions: Math.round(this.clock.now / 3.1),
       places: clock.read(this.clock.now),
       flow: {
@@ -156,8 +186,19 @@ export class CannedWorker implements Port {
       },
       console,
       serial: '',
-      screen: !fresh || info.display === 'console' ? null : graphics ? cannedDesktop(this.frames / 30) : cannedText(),
-      exits: tables ? this.recorder.exitCounts(info.id).map((x) => ({ ...x, name: exitName(x.vendor, x.reason), min: Number.isFinite(x.min) ? x.min : 0 })) : null,
+      screen:
+        !fresh || info.display === 'console'
+          ? null
+          : graphics
+            ? cannedDesktop(this.frames / 30)
+            : cannedText(),
+      exits: tables
+        ? this.recorder.exitCounts(info.id).map((x) => ({
+            ...x,
+            name: exitName(x.vendor, x.reason),
+            min: Number.isFinite(x.min) ? x.min : 0,
+          }))
+        : null,
       heat: null,
     };
   }
@@ -197,16 +238,29 @@ export class CannedWorker implements Port {
     return {
       seq,
       text: eventText(event),
-      instruction: { address: event.eip, text: 'mov cr3, eax', bytes: '0f 22 d8', line: { file: 'kernel/sched.asm', line: 124 } },
+      instruction: {
+        address: event.eip,
+        text: 'mov cr3, eax',
+        bytes: '0f 22 d8',
+        line: { file: 'kernel/sched.asm', line: 124 },
+      },
       why: 'Canned: a guest that runs with shadow page tables may not load CR3 itself; the CR3-load-exiting control is set, so the processor leaves VMX non-root operation before the instruction changes anything.',
       manual: 'SDM vol. 3, §25.1.3',
       handler: event.kind === Kind.exit ? handler : [],
-      changes: [{ name: 'guest CR3', before: '00104000', after: '00105000' }, { name: 'shadow CR3', before: '00b20000', after: '00b21000' }],
+      changes: [
+        { name: 'guest CR3', before: '00104000', after: '00105000' },
+        { name: 'shadow CR3', before: '00b20000', after: '00b21000' },
+      ],
       cost: {
         cycles: 8340,
         parts: [
           { name: 'VM exit', cycles: 1931, mark: 'V2', source: 'Adams & Agesen 2006, table 1' },
-          { name: 'emulation and shadow switch', cycles: 4000, mark: 'D', source: 'fitted: MOV CR3 handler of 4660 cycles' },
+          {
+            name: 'emulation and shadow switch',
+            cycles: 4000,
+            mark: 'D',
+            source: 'fitted: MOV CR3 handler of 4660 cycles',
+          },
           { name: 'VM entry', cycles: 2409, mark: 'V2', source: 'Adams & Agesen 2006, table 1' },
         ],
       },

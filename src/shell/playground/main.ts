@@ -1,8 +1,8 @@
 // The playground: the page's own components over a canned port. `?scene=slow&scheme=light`; without `bare`, with a menu.
 import { mount } from 'svelte';
-import { Client } from '../../worker/client.ts';
-import { Kind } from '../../trace/events.ts';
 import type { Stage } from '../../canvas/stage.ts';
+import { Kind } from '../../trace/events.ts';
+import { Client } from '../../worker/client.ts';
 import App from '../App.svelte';
 import '../base.css';
 import '../fonts.css';
@@ -38,4 +38,5 @@ mount(App, {
     onstage: (stage: Stage) => Object.assign(window, { stageStats: stage.stats, store }),
   },
 });
-if (!query.has('bare')) mount(Menu, { target: document.body, props: { scene: scene.name, scheme: store.scheme } });
+if (!query.has('bare'))
+  mount(Menu, { target: document.body, props: { scene: scene.name, scheme: store.scheme } });

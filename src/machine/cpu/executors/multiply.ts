@@ -13,7 +13,7 @@ import { byteIndex, readerOf, type Size, sizeOf, writerOf } from './operands.ts'
 const OVERFLOW = CF | OF;
 
 /** Upper 32 bits (as int32) of the unsigned 64-bit product. */
-export function multiplyHighUnsigned(a: number, b: number): number {
+function multiplyHighUnsigned(a: number, b: number): number {
   const wide = a >>> 0;
   const low = wide * (b & 0xffff);
   const middle = wide * (b >>> 16) + Math.floor(low / 65536);
@@ -112,7 +112,7 @@ function div16(cpu: Cpu, b: number): void {
 }
 
 /** high:low / divisor, all uint32, high < divisor: schoolbook division in two digits of 16 bits, each exact in a double. */
-export function divide64(high: number, low: number, divisor: number): number {
+function divide64(high: number, low: number, divisor: number): number {
   if (high === 0) return Math.floor(low / divisor);
   const upper = high * 65536 + (low >>> 16);
   const first = Math.floor(upper / divisor);

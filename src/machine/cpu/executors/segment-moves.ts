@@ -4,7 +4,6 @@ import { CS, DS, ES, ESP, FS, GS, type Instruction, SS } from '../../isa/instruc
 import { read16, read32, write16 } from '../access.ts';
 import { effectiveAddress, stepOffset } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
-import { fault, VECTOR } from '../fault.ts';
 import { loadSegment } from '../segmentation.ts';
 import { advance } from '../stacks.ts';
 import type { Binder, Executors } from './executor.ts';
@@ -24,18 +23,13 @@ function movTo(cpu: Cpu, i: Instruction, selector: number): void {
   if (i.reg === SS) cpu.shadow |= SHADOW_MOV_SS;
 }
 
-/** CS cannot be loaded by MOV, and numbers 6 and 7 name nothing. */
-function undefinedRegister(cpu: Cpu): void {
-  fault(cpu, VECTOR.UD);
-}
+// CS as a destination, and numbers 6 and 7, have not passed the decoder.
 
 const movToSreg: Binder = (i) => {
-  if (i.reg === CS || i.reg > GS) return undefinedRegister;
   return i.memory ? movFromMemory : (cpu, i) => movTo(cpu, i, cpu.regs16[i.rm << 1]);
 };
 
 const movFromSreg: Binder = (i) => {
-  if (i.reg > GS) return undefinedRegister;
   if (i.memory)
     return (cpu, i) => write16(cpu, i.segment, effectiveAddress(cpu, i), cpu.segments[i.reg].selector);
   if (i.operandSize === 16) {

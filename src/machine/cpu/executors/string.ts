@@ -16,12 +16,12 @@ const BATCH = 256;
 const CYCLES_PER_ELEMENT = 1;
 
 /** Offset in a string pointer register, by the address size. */
-export function stringPointer(cpu: Cpu, i: Instruction, register: number): number {
+function stringPointer(cpu: Cpu, i: Instruction, register: number): number {
   return i.addressSize === 32 ? cpu.regs[register] : cpu.regs16[register << 1];
 }
 
 /** Moves a string pointer by `bytes`, downward when DF is set. */
-export function stepPointer(cpu: Cpu, i: Instruction, register: number, bytes: number): void {
+function stepPointer(cpu: Cpu, i: Instruction, register: number, bytes: number): void {
   const step = cpu.flags & DF ? -bytes : bytes;
   if (i.addressSize === 32) cpu.regs[register] += step;
   else cpu.regs16[register << 1] += step;
@@ -101,12 +101,12 @@ function elementSize(i: Instruction): Size {
 }
 
 /** Elements left to do, uint32. */
-export function elementsLeft(cpu: Cpu, i: Instruction): number {
+function elementsLeft(cpu: Cpu, i: Instruction): number {
   return i.addressSize === 32 ? cpu.regs[ECX] >>> 0 : cpu.regs16[ECX << 1];
 }
 
 /** Takes elements off the count register. */
-export function countElements(cpu: Cpu, i: Instruction, done: number): void {
+function countElements(cpu: Cpu, i: Instruction, done: number): void {
   if (i.addressSize === 32) cpu.regs[ECX] -= done;
   else cpu.regs16[ECX << 1] -= done;
 }
@@ -123,7 +123,7 @@ function endBatch(cpu: Cpu, done: number, finished: boolean): void {
 }
 
 /** REP of an executor that does one element: a batch of it. */
-export function repeat(cpu: Cpu, i: Instruction, element: Executor): void {
+function repeat(cpu: Cpu, i: Instruction, element: Executor): void {
   const batch = batchOf(cpu);
   let done = 0;
   while (done < batch && elementsLeft(cpu, i) !== 0) {

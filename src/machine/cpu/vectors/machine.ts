@@ -42,7 +42,7 @@ export function bindBytes(bytes: readonly number[], mode: 16 | 32): Instruction 
 }
 
 /** One instruction at START until it is through or faults. @returns the vector, 3 when through */
-export function executeOne(cpu: Cpu, i: Instruction): { vector: number; error: number } {
+function executeOne(cpu: Cpu, i: Instruction): { vector: number; error: number } {
   try {
     for (let batch = 0; batch < PATIENCE; batch++) {
       cpu.instructionStart = START;

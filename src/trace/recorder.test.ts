@@ -1,0 +1,75 @@
+// The log: what is kept, what is counted, and that equal traces have equal hashes.
+import { describe, expect, it } from 'vitest';
+import { Kind, RECORD_WORDS, Vendor } from './events.ts';
+import { Recorder, unpack } from './recorder.ts';
+
+describe('the recorder', () => {
+  it('gives back what was written, times beyond 32 bits too', () => {
+    const log = new Recorder(8);
+    const time = 2 ** 40 + 12345;
+    log.recordFor(3, Kind.pageTable, time, 0xc0101234, -1, 2, 3, 4, 5, 0xffffffff);
+    expect(log.get(0)).toEqual({
+      seq: 0, time, kind: Kind.pageTable, domain: 3, vcpu: 0, eip: 0xc0101234, a: -1, b: 2, c: 3, d: 4, e: 5, cost: 0xffffffff,
+    });
+    log.recordFor(-1, Kind.irq, 1, 0);
+    expect(log.get(1)!.domain).toBe(-1);
+  });
+
+  it('keeps the newest records, and says what it no longer has', () => {
+    const log = new Recorder(4);
+    for (let n = 0; n < 10; n++) log.recordFor(0, Kind.output, n, 0, n);
+    expect(log.oldest).toBe(6);
+    expect(log.get(5)).toBeUndefined();
+    expect(log.get(6)!.a).toBe(6);
+    expect(log.get(10)).toBeUndefined();
+    const copy = new Int32Array(2 * RECORD_WORDS);
+    log.copy(8, 10, copy);
+    expect(unpack(copy, RECORD_WORDS, 9).a).toBe(9);
+  });
+
+  it('counts exits by reason, with what they cost until the entry', () => {
+    const log = new Recorder(16);
+    const exit = (cost: number) => {
+      log.recordFor(1, Kind.exit, 0, 0x1000, 28, 0, 0, 0, Vendor.vmx);
+      log.recordFor(1, Kind.entry, 0, 0, -1, 0, 0, 0, 0, cost);
+    };
+    exit(100);
+    exit(50);
+    log.recordFor(2, Kind.exit, 0, 0, 0x82, 0, 0, 0, Vendor.xen);
+    expect(log.exitCounts(1)).toEqual([{ domain: 1, vendor: Vendor.vmx, reason: 28, count: 2, cycles: 150, min: 50, max: 100 }]);
+    expect(log.exitCounts()).toHaveLength(2);
+    expect([...log.exitSites(1)]).toEqual([[0x1000, 2]]);
+    log.resetCounts(1);
+    expect(log.exitCounts(1)).toEqual([]);
+    expect(log.count(Kind.exit, 2)).toBe(1);
+  });
+
+  it('counts hypercalls and the failed ones among them', () => {
+    const log = new Recorder(16);
+    log.recordFor(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, 0);
+    log.recordFor(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, -14);
+    expect(log.hypercallCounts(0).get(18)).toEqual({ count: 2, failed: 1 });
+  });
+
+  it('hashes every word of every event', () => {
+    const hash = (change: number) => {
+      const log = new Recorder(8);
+      log.hashing = true;
+      for (let n = 0; n < 20; n++) log.recordFor(0, Kind.output, n, 0, 0, 0, 0, 0, n === 3 ? change : 0);
+      return log.hash;
+    };
+    expect(hash(0)).toBe(hash(0));
+    expect(hash(1)).not.toBe(hash(0));
+  });
+
+  it('knows where each domain spends its time', () => {
+    const log = new Recorder(64);
+    log.recordFor(0, Kind.domain, 0, 0, 1);
+    log.recordFor(0, Kind.entry, 100, 0, -1, 0);
+    log.recordFor(0, Kind.ring, 150, 0, 0, 3);
+    log.recordFor(0, Kind.interrupt, 190, 0, 0x80, -1, 3, 0, 2);
+    log.recordFor(0, Kind.exit, 200, 0, 12, 0, 0, 0, Vendor.vmx);
+    log.recordFor(0, Kind.idle, 230, 0);
+    expect(log.placeOf(0, 300).read(300)).toEqual({ ready: 100, kernel: 60, user: 40, hypervisor: 30, idle: 70 });
+  });
+});
