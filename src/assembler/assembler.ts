@@ -360,13 +360,10 @@ export class Assembler implements Labels, Position {
       );
       return false;
     }
-    if (section.nobits && length > 0) {
-      this.report(
-        statement.place,
-        `\`${section.name}\` has no bytes: it is only reserved space`,
-        'use `resb`, or another section',
-      );
-      this.section!.size += length;
+    if (section.nobits) {
+      const message = `\`${section.name}\` has no bytes, only reserved space: these are ignored`;
+      if (length > 0) this.warn(statement.place, message, 'use `resb`, or another section');
+      section.size += length;
       return false;
     }
     return true;
@@ -487,13 +484,13 @@ export class Assembler implements Labels, Position {
   }
 
   private fact(name: string): SectionFact | null {
-    const match = /^section\.(.+)\.(start|vstart|length)$/.exec(name);
+    const match = /^section\.(.+)\.(start|vstart)$/.exec(name);
     const section = match && this.sections.find((s) => s.name === match[1]);
     if (!match || !section) return null;
     let fact = this.facts.get(name);
     if (!fact) {
-      const kind = match[2] as 'start' | 'vstart' | 'length';
-      fact = new SectionFact(section.rank + { start: 1, vstart: 2, length: 3 }[kind], section, kind);
+      const kind = match[2] as 'start' | 'vstart';
+      fact = new SectionFact(section.rank + { start: 1, vstart: 2 }[kind], section, kind);
       this.facts.set(name, fact);
     }
     return fact;

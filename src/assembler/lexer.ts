@@ -55,8 +55,9 @@ const PUNCTUATION = "+-*/&|^~!=<>()[]{},:?'$%\\#@";
 
 /** True when the text can stand alone as a name (label, macro, section symbol). */
 export function isName(text: string): boolean {
-  if (!startsWord(text.charCodeAt(0)) || text === '?') return false;
-  for (let i = 1; i < text.length; i++) if (!(classOf(text.charCodeAt(i)) & INSIDE)) return false;
+  const escaped = text[0] === '$' ? 1 : 0;
+  if (!startsWord(text.charCodeAt(escaped)) || text === '?') return false;
+  for (let i = escaped + 1; i < text.length; i++) if (!(classOf(text.charCodeAt(i)) & INSIDE)) return false;
   return true;
 }
 

@@ -138,13 +138,23 @@ class StatementParser {
         if (!this.times) return null;
       } else if (word.type === 'prefix') {
         cursor.at++;
-        prefixes.push({ prefix: word, place: token });
+        this.add(prefixes, { prefix: word, place: token });
       } else if (word.type === 'register' && word.class === 'segment') {
         cursor.at++;
         const value = SEGMENT_PREFIX[word.number];
-        prefixes.push({ prefix: { type: 'prefix', name: word.name, slot: 'segment', value }, place: token });
+        this.add(prefixes, {
+          prefix: { type: 'prefix', name: word.name, slot: 'segment', value },
+          place: token,
+        });
       } else return prefixes;
     }
+  }
+
+  private add(prefixes: PlacedPrefix[], added: PlacedPrefix): void {
+    const other = prefixes.find((p) => p.prefix.slot === added.prefix.slot);
+    if (!other) prefixes.push(added);
+    else if (other.prefix.value !== added.prefix.value)
+      this.diagnostics.error(added.place, `\`${added.prefix.name}\` contradicts \`${other.prefix.name}\``);
   }
 
   private unknown(token: Token): Body | null {
@@ -190,6 +200,10 @@ class StatementParser {
         this.diagnostics.error(cursor.place, 'too many operands');
         return null;
       }
+      if (operands.length > 0 && cursor.done) {
+        this.diagnostics.warning(cursor.tokens[cursor.at - 1], 'nothing follows this comma');
+        break;
+      }
       const operand = parseOperand(cursor, this.names, this.diagnostics);
       if (!operand) return null;
       operands.push(operand);
@@ -234,6 +248,11 @@ class StatementParser {
     const items: DataItem[] = [];
     if (cursor.done) this.diagnostics.warning(token, `\`${token.text}\` without data emits nothing`);
     while (!cursor.done) {
+      if (cursor.sees(')')) {
+        // NASM takes it for the end of a list, and ignores the rest of the line.
+        this.diagnostics.warning(cursor.place, 'this `)` closes nothing: the line ends here');
+        break;
+      }
       if (items.length > 0 && !cursor.take(',')) {
         const dup = cursor.word() === 'dup';
         const advice = dup ? 'write `times count db value`' : undefined;

@@ -52,17 +52,16 @@ export class Section implements Base {
   }
 }
 
-/** `section.NAME.start`, `.vstart` and `.length`: known after layout. */
+/** `section.NAME.start` and `.vstart`: known after layout. */
 export class SectionFact implements Base {
   readonly type = 'base';
   constructor(
     readonly rank: number,
     private readonly section: Section,
-    private readonly fact: 'start' | 'vstart' | 'length',
+    private readonly fact: 'start' | 'vstart',
   ) {}
 
   address(): number {
-    if (this.fact === 'length') return this.section.size;
     return this.fact === 'start' ? this.section.loadAddress : this.section.virtualAddress;
   }
 }

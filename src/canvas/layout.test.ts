@@ -22,7 +22,7 @@ describe('strata', () => {
   it('are called by where the technique puts them', () => {
     expect(label(0, 'kernel')).toBe('ring 1 · kernel');
     expect(label(0, 'hypervisor')).toBe('ring 0 · hypervisor');
-    expect(label(1, 'kernel')).toBe('ring 0 · kernel (non-root)');
+    expect(label(1, 'kernel')).toBe('ring 0 · kernel\n(non-root)');
     expect(label(1, 'hypervisor')).toBe('VMX root · hypervisor');
   });
 
@@ -58,7 +58,7 @@ describe('strata', () => {
     );
     for (const rect of [...many.slabs, ...many.labels, ...many.boundaries, ...many.stations]) {
       expect(rect.x).toBeGreaterThanOrEqual(0);
-      expect(rect.x + rect.width).toBeLessThanOrEqual(701);
+      expect(rect.x + rect.width).toBeLessThanOrEqual(700);
       expect(rect.y + rect.height).toBeLessThanOrEqual(300);
     }
   });

@@ -92,7 +92,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 
   guests.forEach((info, index) => {
     const x = Math.round(index * (columnWidth + COLUMN_GAP));
-    const w = Math.round(columnWidth);
+    const w = Math.round(index * (columnWidth + COLUMN_GAP) + columnWidth) - x;
     const native = info.technique === 'native';
     const kernelHeight = native ? hypervisor.y + hypervisor.height - kernel.y : kernel.height;
     const gutter = Math.min(GUTTER, w * 0.26);
@@ -148,7 +148,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 /** Where the technique puts the guest's kernel. */
 function kernelWords(info: ColumnInfo): { ring: string; owner: string } {
   if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, no hypervisor' };
-  if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel (non-root)' };
+  if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel\n(non-root)' };
   return { ring: `ring ${info.kernelRing}`, owner: 'kernel' };
 }
 

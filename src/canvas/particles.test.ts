@@ -20,13 +20,15 @@ it('travels once, rests, fades and is gone', () => {
   expect(particles.live).toEqual([]);
 });
 
-it('stays where it arrived while the machine is paused', () => {
+it('stays to be read while the machine is paused, until it is let go', () => {
   const particles = new Particles();
-  particles.spawn(7, 2, down, false, 1, 0.2);
+  particles.spawn(7, 2, down, false, 1, 0.6);
+  particles.spawn(8, 2, down, false, 1, 0.1);
   for (let n = 0; n < 100; n++) particles.step(0.1, true);
   expect(particles.live).toHaveLength(1);
   expect(particles.alpha[particles.live[0]]).toBeCloseTo(1, 5);
-  for (let n = 0; n < 10; n++) particles.step(0.1, false);
+  particles.release(8);
+  for (let n = 0; n < 10; n++) particles.step(0.1, true);
   expect(particles.live).toHaveLength(0);
 });
 

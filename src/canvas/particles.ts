@@ -4,6 +4,9 @@ import { type Path, pointOn } from './layout.ts';
 
 export const MAX_PARTICLES = 1200;
 const FADE = 0.35;
+/** A particle that rests at least so long (seconds) is there to be read: it stays while the machine is paused. */
+const WORDED_REST = 0.5;
+const RELEASED_REST = 0.3;
 /** Share of the way that the tail lags behind. */
 const TAIL = 0.24;
 
@@ -23,6 +26,8 @@ export class Particles {
   /** 1 when the way leads up, towards the programs. */
   readonly up = new Uint8Array(MAX_PARTICLES);
   readonly seq = new Float64Array(MAX_PARTICLES);
+  /** 1 while it stays for as long as the machine is paused. */
+  private readonly held = new Uint8Array(MAX_PARTICLES);
   private readonly age = new Float32Array(MAX_PARTICLES);
   private readonly travel = new Float32Array(MAX_PARTICLES);
   private readonly rest = new Float32Array(MAX_PARTICLES);
@@ -43,6 +48,7 @@ export class Particles {
     this.pulse[slot] = pulse ? 1 : 0;
     this.up[slot] = path[7] < path[1] ? 1 : 0;
     this.age[slot] = 0;
+    this.held[slot] = rest >= WORDED_REST ? 1 : 0;
     this.travel[slot] = travel;
     this.rest[slot] = rest;
     this.paths.set(path, slot * 8);
@@ -50,14 +56,14 @@ export class Particles {
     return slot;
   }
 
-  /** @param seconds since the last call. @param hold particles that have arrived stay as they are (the machine is paused). */
+  /** @param seconds since the last call. @param hold particles that are there to be read stay (the machine is paused). */
   step(seconds: number, hold: boolean): void {
     let kept = 0;
     for (let n = 0; n < this.live.length; n++) {
       const slot = this.live[n];
       const rested = Math.fround(this.travel[slot] + this.rest[slot]);
       const age = this.age[slot] + seconds;
-      this.age[slot] = hold && this.age[slot] <= rested ? Math.min(age, rested) : age;
+      this.age[slot] = hold && this.held[slot] && this.age[slot] <= rested ? Math.min(age, rested) : age;
       if (this.age[slot] >= this.travel[slot] + this.rest[slot] + FADE) {
         this.free.push(slot);
         continue;
@@ -68,9 +74,13 @@ export class Particles {
     this.live.length = kept;
   }
 
-  /** Lets particles that rest go at once, all but those born after `seq`. */
+  /** Lets go of all particles before `seq`: they end their way and fade. */
   release(seq: number): void {
-    for (const slot of this.live) if (this.seq[slot] < seq) this.rest[slot] = 0;
+    for (const slot of this.live) {
+      if (this.seq[slot] >= seq) continue;
+      this.held[slot] = 0;
+      this.rest[slot] = Math.min(this.rest[slot], RELEASED_REST);
+    }
   }
 
   clear(): void {

@@ -31,6 +31,8 @@ export interface StageFrame extends TrafficSample {
 export interface ColumnStory {
   domain: number;
   lines: readonly StoryLine[];
+  /** It has the newest event of all columns. */
+  newest: boolean;
   x: number;
   y: number;
 }
@@ -55,7 +57,8 @@ export class Stage {
   private readonly lanesView = new LanesView();
   private readonly columnView = new ColumnView();
   private readonly particleView: ParticleView;
-  private readonly stories = new Map<number, { story: Story; y: number; age: number }>();
+  private readonly stories = new Map<number, { story: Story; domain: number; y: number; age: number }>();
+  private newestColumn = -1;
   private palette: Palette = PALETTES.dark;
   private atlas: Atlas;
   private scale = 1;
@@ -247,7 +250,11 @@ export class Stage {
     if (!column) return;
     const id = column.info.id;
     let entry = this.stories.get(id);
-    if (!entry) this.stories.set(id, (entry = { story: new Story(), y: 0, age: 0 }));
+    if (!entry) this.stories.set(id, (entry = { story: new Story(), domain: cue.domain, y: 0, age: 0 }));
+    // The host's own events are told in the column over their station, but not as part of its guest's story.
+    if (entry.domain !== cue.domain) entry.story.clear();
+    entry.domain = cue.domain;
+    this.newestColumn = id;
     entry.story.tell(event, cue.meaning);
     entry.y = path[7];
     entry.age = 0;
@@ -270,7 +277,15 @@ export class Stage {
     const told: ColumnStory[] = [];
     for (const column of this.layout.columns) {
       const entry = this.stories.get(column.info.id);
-      if (entry) told.push({ domain: column.info.id, lines: entry.story.lines, x: column.words, y: entry.y });
+      if (!entry) continue;
+      const { id } = column.info;
+      told.push({
+        domain: id,
+        lines: entry.story.lines,
+        newest: id === this.newestColumn,
+        x: column.words,
+        y: entry.y,
+      });
     }
     this.onStories(told);
   }

@@ -37,7 +37,6 @@ const STEPS: Step[] = [
     before: ensureNasm,
   },
   { name: 'build', what: 'the page builds', command: ['vite', 'build', '--logLevel', 'warn'] },
-  { name: 'budget', what: 'first load within its budget', command: ['tsx', 'src/checks/budget.ts'] },
   {
     name: 'page',
     what: 'the page in a real Chromium',

@@ -1,5 +1,5 @@
 // `ringside lesson check ID`: boots a lesson's guest from a folder of answers and judges its goals. For graders and tests.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -95,9 +95,9 @@ export function lessonCommand(words: string[]): number {
   if (positionals[0] !== 'check' || positionals.length !== 2)
     throw new UsageError('lesson: say "lesson check ID [--solution DIR]"');
   const lesson = findLesson(positionals[1]);
-  if (values.solution && !existsSync(values.solution))
+  if (values.solution && !statSync(values.solution, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`--solution: there is no folder ${values.solution}`);
-  const files = values.solution ? readFolder(values.solution) : lesson.solution;
+  const files = values.solution ? new Map([...lesson.shared, ...readFolder(values.solution)]) : lesson.solution;
   if (!files.has(lesson.main))
     throw new UsageError(`--solution: there is no ${lesson.main} in ${values.solution}`);
   const result = runLesson(lesson, files);

@@ -69,6 +69,7 @@ export function sharedOptions(): monaco.editor.IStandaloneEditorConstructionOpti
     scrollbar: { verticalScrollbarSize: 10, horizontalScrollbarSize: 10, useShadows: false },
     padding: { top: 6, bottom: 6 },
     guides: { indentation: false },
+    bracketPairColorization: { enabled: false },
     stickyScroll: { enabled: false },
     unicodeHighlight: { ambiguousCharacters: false, invisibleCharacters: false },
     links: false,

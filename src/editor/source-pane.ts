@@ -244,7 +244,7 @@ export class SourcePane {
     const { work, version } = guest;
     const changed = work.changed.length > 0;
     const short = guest.file.slice(guest.file.lastIndexOf('/') + 1);
-    this.fileButton.replaceChildren(el('span', { class: 'rs-file-name' }, short), el('span', { 'aria-hidden': 'true' }, ' ▾'));
+    this.fileButton.replaceChildren(el('span', { class: 'rs-file-name' }, short), el('span', { 'aria-hidden': 'true' }, '▾'));
     this.fileButton.title = `${guest.file}: files and names of the program`;
     this.versions.hidden = !changed && version === MINE && work.versions.length < 2;
     for (const segment of this.versions.querySelectorAll('button')) segment.setAttribute('aria-pressed', `${segment.dataset.version === version}`);

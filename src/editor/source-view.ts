@@ -61,8 +61,8 @@ export class SourceView {
         if (place) this.places.set(before, place);
       }
       this.editor.setModel(model);
-      const place = this.places.get(model);
-      if (place) this.editor.restoreViewState(place);
+      // Restoring makes Monaco colour what is visible at once; else it waits for an idle moment that a busy page never has.
+      this.editor.restoreViewState(this.places.get(model) ?? this.editor.saveViewState());
     }
     for (const other of guest.open()) if (other.file === guest.file && other.model !== model) this.pointsOf(guest).carry(other.model, model, guest.file);
     const own = guest.version === MINE;

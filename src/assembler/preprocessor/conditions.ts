@@ -1,7 +1,7 @@
 // The questions of %if and its relatives (NASM manual §4.4): `%ifdef %ifmacro %ifidn %ifid %ifnum %ifstr …`.
 import { Cursor } from '../cursor.ts';
 import { isName } from '../lexer.ts';
-import { NUMBER, STRING, spell, type Token, WORD } from '../token.ts';
+import { NUMBER, STRING, type Token, WORD } from '../token.ts';
 import { takes } from './arguments.ts';
 import type { Preprocessor } from './preprocessor.ts';
 
@@ -87,20 +87,15 @@ function identical(
   tokens: readonly Token[],
   ignoreCase: boolean,
 ): boolean {
-  let depth = 0;
-  const comma = tokens.findIndex((token) => {
-    if (token.is('{')) depth++;
-    else if (token.is('}')) depth--;
-    return depth === 0 && token.is(',');
-  });
+  const comma = tokens.findIndex((token) => token.is(','));
   if (comma < 0) {
     pp.diagnostics.error(directive, `\`${directive.text}\` compares two texts with a comma between`);
     return false;
   }
   // NASM counts white space before the comma as part of the first text: nothing equals it.
   if (comma > 0 && tokens[comma].spaced) return false;
-  const left = unbraced(tokens.slice(0, comma));
-  const right = unbraced(tokens.slice(comma + 1));
+  const left = tokens.slice(0, comma);
+  const right = tokens.slice(comma + 1);
   if (left.length !== right.length) return false;
   return left.every((token, i) => {
     const other = right[i];
@@ -111,11 +106,6 @@ function identical(
   function fold(text: string): string {
     return ignoreCase ? text.toLowerCase() : text;
   }
-}
-
-function unbraced(tokens: readonly Token[]): readonly Token[] {
-  const braced = tokens.length >= 2 && tokens[0].is('{') && tokens[tokens.length - 1].is('}');
-  return braced ? tokens.slice(1, -1) : tokens;
 }
 
 /** `%ifmacro name [min[-max|-*|+]]`. */
@@ -154,6 +144,3 @@ export function parameterRange(cursor: Cursor): { minimum: number; maximum: numb
   }
   return { minimum, maximum, greedy: cursor.take('+') };
 }
-
-/** For messages: the text after a directive. */
-export const textOf = (tokens: readonly Token[]): string => spell(tokens);

@@ -10,6 +10,7 @@ import { stringBytes } from '../literals.ts';
 import { type LogicalLine, logicalLines, SourceLine } from '../source.ts';
 import { CONTEXT_LOCAL, DIRECTIVE, INDIRECT, NUMBER, STRING, synthetic, Token, WORD } from '../token.ts';
 import { type Value, ZERO } from '../value.ts';
+import { wordOf } from '../words.ts';
 import { fitted, splitArguments, takes } from './arguments.ts';
 import { type Conditional, conditional, holds, parameterRange } from './conditions.ts';
 import { HANDLERS, numberTokens } from './definitions.ts';
@@ -67,8 +68,6 @@ const OTHER_DIRECTIVES = [
   '%endrep',
   '%exitrep',
   '%include',
-  '%comment',
-  '%endcomment',
   '%if',
   '%ifdef',
   '%ifndef',
@@ -295,8 +294,7 @@ export class Preprocessor implements Surroundings {
       this.exit(token, name === '%exitrep' ? 'rep' : 'macro');
     else if (name === '%rotate') this.rotate(token, tokens, frame);
     else if (name === '%unmacro' || name === '%unimacro') this.unmacro(token, tokens);
-    else if (name === '%comment') this.collect(token, frame, /^%comment$/i, /^%endcomment$/i);
-    else if (/^%(endm|endmacro|endrep|endcomment)$/.test(name))
+    else if (/^%(endm|endmacro|endrep)$/.test(name))
       this.diagnostics.error(token, `\`${token.text}\` closes nothing`);
     else {
       const near = nearest(name, [...HANDLERS.keys(), ...OTHER_DIRECTIVES]);
@@ -321,7 +319,11 @@ export class Preprocessor implements Surroundings {
       this.conditions.pop();
       return;
     }
-    if (top.seenElse) this.diagnostics.error(token, `\`${token.text}\` after \`%else\``);
+    if (top.seenElse) {
+      this.diagnostics.warning(token, `\`${token.text}\` after \`%else\`: this part is ignored`);
+      top.state = 'done';
+      return;
+    }
     if (part === 'else') top.seenElse = true;
     if (top.state === 'emit') top.state = 'done';
     else if (top.state === 'wait' && (part === 'else' || question())) top.state = 'emit';
@@ -506,6 +508,10 @@ export class Preprocessor implements Surroundings {
     const count = split.values.length;
     const fitting = candidates.find((macro) => takes(macro, count) && (macro.depth === 0 || macro.recursive));
     if (!fitting) return this.refuse(name, candidates, count);
+    if (count > 1 && split.values[count - 1].length === 0 && !split.braced) {
+      this.diagnostics.warning(name, `the last argument of \`${name.text}\` is empty: it does not count`);
+      split.values.pop();
+    }
     if (fitting.depth >= this.limits.macroDepth || this.frames.length > this.limits.macroDepth * 4) {
       this.diagnostics.error(name, `the macro \`${name.text}\` calls itself without end`);
       throw new Abort();
@@ -545,6 +551,8 @@ export class Preprocessor implements Surroundings {
 
   /** A macro of that name exists, but not for these arguments. True when the line was dealt with. */
   private refuse(name: Token, candidates: readonly MultiMacro[], count: number): boolean {
+    // The name may be an instruction too: `%macro push 2` leaves `push ax` alone.
+    if (wordOf(name.text)) return false;
     if (candidates.some((macro) => takes(macro, count))) {
       this.diagnostics.error(
         name,
@@ -554,8 +562,11 @@ export class Preprocessor implements Surroundings {
       return true;
     }
     const wanted = candidates.map(takesText).join(' or ');
-    this.diagnostics.error(name, `the macro \`${name.text}\` takes ${wanted}, not ${count}`);
-    return true;
+    const message = `the macro \`${name.text}\` takes ${wanted}, not ${count}`;
+    // Without arguments NASM takes the word for a label.
+    if (count === 0) this.diagnostics.warning(name, message);
+    else this.diagnostics.error(name, message);
+    return count > 0;
   }
 
   // --- Standard single-line macros ----------------------------------------------------------------------------

@@ -3,10 +3,20 @@
 import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
 import { getFlags } from '../../machine/cpu/flags.ts';
+import { checkControls, checkHostState } from '../../machine/cpu/vmx/entry-checks.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { REVISION_IDENTIFIER } from '../../machine/cpu/vmx/layout.ts';
-import { vmlaunch, vmptrld, vmread, vmresume, vmwrite, vmxon } from '../../machine/cpu/vmx/operations.ts';
+import {
+  vmclear,
+  vmlaunch,
+  vmptrld,
+  vmread,
+  vmresume,
+  vmwrite,
+  vmxon,
+} from '../../machine/cpu/vmx/operations.ts';
+import { vmxOf } from '../../machine/cpu/vmx/state.ts';
 import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
@@ -116,12 +126,21 @@ export class HardwareAssisted implements Technique {
     cpu.regs.set(vcpu.regs);
     cpu.cr2 = vcpu.cr2;
     const error = guest.launched ? vmresume(cpu) : vmlaunch(cpu);
-    if (error !== 0)
-      throw new Error(
-        `${guest.launched ? 'VMRESUME' : 'VMLAUNCH'} failed with VM-instruction error ${error}`,
-      );
+    if (error !== 0) {
+      this.refused(vcpu, guest, error);
+      return -1;
+    }
     guest.launched = true;
     return injected;
+  }
+
+  /** The processor would not even begin the entry: a mistake of this hypervisor, which must not cost the other guests their host. */
+  private refused(vcpu: Vcpu, guest: VtxGuest, error: number): void {
+    const { cpu } = this.hypervisor;
+    const rule = checkControls(vmxOf(cpu)) || checkHostState(vmxOf(cpu));
+    const instruction = guest.launched ? 'VMRESUME' : 'VMLAUNCH';
+    const reason = `the hypervisor could not enter the guest: ${instruction} failed with VM-instruction error ${error}${rule ? ` (${rule})` : ''}`;
+    this.hypervisor.endDomain(vcpu.domain, 'crashed', reason);
   }
 
   leave(vcpu: Vcpu): Exit {
@@ -190,8 +209,10 @@ export class HardwareAssisted implements Technique {
   destroy(domain: Domain): void {
     const guest = this.guests.get(domain);
     if (!guest) return;
-    // The region may still be the silicon's current VMCS; it is not touched any more before another one is loaded.
     if (this.loaded === guest) this.loaded = null;
+    // The silicon must forget the region before somebody else gets the frame.
+    const { cpu } = this.hypervisor;
+    if (cpu.vmx?.operation && cpu.intercepts === null) vmclear(cpu, guest.vmcs);
     guest.release();
     this.guests.delete(domain);
     this.entries.delete(guest);

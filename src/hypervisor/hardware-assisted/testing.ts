@@ -151,7 +151,7 @@ export const needsNasm = hasNasm() ? describe : describe.skip;
 if (!hasNasm()) console.warn('nasm is not installed: the tests of VT-x guests are skipped');
 
 /** Where the small kernels go when something is wrong: they end up saying nothing. */
-export const HANG = `
+const HANG = `
 hang:   hlt
         jmp hang
 `;

@@ -10,7 +10,7 @@ import { type Monitor, PER_DOMAIN_START, SELECTOR, VM_EXIT_ENTRY } from '../moni
 import type { VtxGuest } from './vtx-guest.ts';
 
 /** CR0: PE, ET, NE, WP, PG are the hypervisor's while the guest runs; WP keeps write protection true at CPL 0. */
-export const CR0_FORCED = 0x80010031 | 0;
+const CR0_FORCED = 0x80010031 | 0;
 /** CR0 bits that the guest may change without asking: MP, EM, TS. */
 const CR0_GUESTS = 0xe;
 const CR0_CACHE = 0x60000000;

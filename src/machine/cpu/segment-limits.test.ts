@@ -17,7 +17,11 @@ function askHardware(): string | null {
   try {
     const source = fileURLToPath(new URL('./fixtures/segment-limits.c', import.meta.url));
     execFileSync('gcc', ['-m32', '-O1', '-o', join(folder, 'limits'), source], { stdio: 'ignore' });
-    return execFileSync(join(folder, 'limits'), { maxBuffer: 1 << 24, stdio: ['ignore', 'pipe', 'ignore'] }).toString();
+    return execFileSync(join(folder, 'limits'), {
+      timeout: 20_000,
+      maxBuffer: 1 << 24,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).toString();
   } catch {
     return null;
   } finally {

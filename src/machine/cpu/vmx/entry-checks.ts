@@ -52,8 +52,9 @@ function checkInjection(w: Int32Array, b: number): string {
   if (hasErrorCode !== ((info & INFO_ERROR_CODE) !== 0))
     return 'event injection: deliver-error-code does not fit the vector';
   if (info & 0x7ffff000) return 'event injection: reserved bits 30:12 are set';
-  if (hasErrorCode && w[b + W.entryErrorCode] & ~0x7fff)
-    return 'event injection: the error code has bits above 14';
+  // Sixteen bits: a selector with bit 15 is a real error code. (Older manuals say fifteen; processors never did.)
+  if (hasErrorCode && w[b + W.entryErrorCode] & ~0xffff)
+    return 'event injection: the error code has bits above 15';
   const length = w[b + W.entryLength] >>> 0;
   if (type >= TYPE.softwareInterrupt && (length === 0 || length > 15))
     return 'event injection: the instruction length is not 1 to 15';

@@ -6,8 +6,7 @@ import { FIELDS } from './fields.ts';
 /** What IA32_VMX_BASIC reports and every region must start with. Bit 31 is 0. */
 export const REVISION_IDENTIFIER = 0x52530001;
 
-/** Word indices (4 bytes each) of the region's head. */
-export const WORD_REVISION = 0;
+/** Word indices (4 bytes each) behind the revision identifier, which is word 0. */
 export const WORD_ABORT = 1;
 export const WORD_LAUNCH_STATE = 2;
 const FIRST_SLOT = 16;

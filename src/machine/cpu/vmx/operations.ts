@@ -9,7 +9,7 @@ import { LAUNCH_CLEAR, REVISION_IDENTIFIER, WORD_LAUNCH_STATE } from './layout.t
 import { NO_VMCS, type VmxState, vmxOf } from './state.ts';
 import { conclude, VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
 
-export { VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
+export { VM_ERROR, VM_FAIL_INVALID } from './vm-fail.ts';
 
 const CR4_VMXE = 0x2000;
 

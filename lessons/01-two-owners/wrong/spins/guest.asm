@@ -1,21 +1,20 @@
-; A kernel that believes it owns a PC. It sets up the timer at 100 Hz and waits for a hundred ticks.
-; It was written for a bare machine, and it runs in VMX non-root operation: not one line is changed for that.
+; A kernel that believes it owns a PC: it sets the timer to 100 ticks a second, and waits for a hundred of them.
+; It was written for a bare machine. Here it runs in VMX non-root operation, and not one line is changed for that.
 %include "pc.inc"
 
         pc_kernel start
 
 start:  pc_start on_tick                ; stack, descriptor tables, interrupt controller, timer
-        serial  "I own this machine.", 13, 10
+        print   "I own this machine."
         sti
 
 wait_for_ticks:
-        cli
-        hlt
+        pause                           ; politely
         cmp     dword [ticks], 100
         jb      wait_for_ticks          ; look again, and again, and again
 
         cli
-        serial  "a hundred ticks", 13, 10
+        print   "a hundred ticks"
         power_off
 
 on_tick:
