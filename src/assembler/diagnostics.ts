@@ -20,6 +20,9 @@ export interface Place {
   readonly end: number;
 }
 
+/** What to write instead; a function is asked only when the message will be shown. */
+export type Suggestion = string | undefined | (() => string | undefined);
+
 /** Where expanded text came from: the outermost macro invocation. */
 export interface Site {
   /** The name of the macro as it stands in the source. */
@@ -41,11 +44,16 @@ export class Diagnostics {
 
   constructor(private readonly limit: number) {}
 
-  error(place: Place, message: string, suggestion?: string): void {
+  /** Nothing more will be shown. */
+  get full(): boolean {
+    return this.list.length > this.limit;
+  }
+
+  error(place: Place, message: string, suggestion?: Suggestion): void {
     this.report('error', place, message, suggestion);
   }
 
-  warning(place: Place, message: string, suggestion?: string): void {
+  warning(place: Place, message: string, suggestion?: Suggestion): void {
     this.report('warning', place, message, suggestion);
   }
 
@@ -56,7 +64,11 @@ export class Diagnostics {
     this.seen.clear();
   }
 
-  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion?: string): void {
+  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion?: Suggestion): void {
+    if (this.full) {
+      if (severity === 'error') this.errors++;
+      return;
+    }
     let { line, start, end } = place;
     let text = message;
     if (this.site && !sameLine(place, this.site.place)) {
@@ -66,7 +78,6 @@ export class Diagnostics {
     const key = `${severity}\0${line.file}\0${line.number}\0${start}\0${text}`;
     if (this.seen.has(key)) return;
     if (severity === 'error') this.errors++;
-    if (this.list.length > this.limit) return;
     this.seen.add(key);
     if (this.list.length === this.limit) {
       text = `more than ${this.limit} messages: the rest is not shown`;
@@ -80,7 +91,8 @@ export class Diagnostics {
       severity,
       message: text,
     };
-    if (suggestion !== undefined) diagnostic.suggestion = suggestion;
+    const advice = typeof suggestion === 'function' ? suggestion() : suggestion;
+    if (advice !== undefined) diagnostic.suggestion = advice;
     this.list.push(diagnostic);
   }
 }

@@ -14,20 +14,25 @@ export interface Limits {
   outputBytes: number;
   /** Emissions in one pass: instructions times their `times`. */
   emissions: number;
+  /** Statements executed in all passes together. */
+  work: number;
   passes: number;
+  sections: number;
   diagnostics: number;
 }
 
 export const DEFAULT_LIMITS: Limits = {
   sourceCharacters: 8 << 20,
   lineCharacters: 1 << 18,
-  expansionSteps: 4_000_000,
+  expansionSteps: 2_000_000,
   includeDepth: 64,
   macroDepth: 1000,
   repeatCount: 1_000_000,
   outputBytes: 32 << 20,
   emissions: 2_000_000,
+  work: 5_000_000,
   passes: 60,
+  sections: 1000,
   diagnostics: 100,
 };
 

@@ -27,6 +27,15 @@ export class LogicalLine {
     return (this.lexed ??= this.more ? lexJoined(this.at, this.more) : lexLine(this.at.text, this.at));
   }
 
+  get place(): { line: SourceLine; start: number; end: number } {
+    return { line: this.at, start: 0, end: 1 };
+  }
+
+  /** Of all physical lines together. */
+  get characters(): number {
+    return (this.more ?? []).reduce((sum, line) => sum + line.text.length, this.at.text.length);
+  }
+
   /** False when the line cannot be a preprocessor directive: lets a skipped block pass quickly. */
   get mayBeDirective(): boolean {
     const text = this.at.text;

@@ -142,7 +142,18 @@ export class RunLoop {
       hypervisor.scheduler.remove(vcpu);
       return;
     }
-    recorder.record(Kind.entry, hypervisor.now, cpu.eip, injected, cpu.cpl, 0, 0, 0, cost);
+    recorder.record(
+      Kind.entry,
+      hypervisor.now,
+      // An injection that faulted at once is back at the monitor already: the guest stands where it stood.
+      cpu.stop === Stop.monitor ? vcpu.eip : cpu.eip,
+      injected,
+      cpu.cpl,
+      0,
+      0,
+      0,
+      cost,
+    );
     this.phase = { at: 'guest' };
   }
 

@@ -24,11 +24,15 @@ export type BuiltGuest =
   | { image: Image; assembly: Assembly | null; bytes: Uint8Array; sealed: boolean; diagnostics: [] }
   | { image: null; assembly: Assembly; diagnostics: Assembly['diagnostics'] };
 
-/** Assembles (when it is source) and parses. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
-export function buildGuest(source: GuestSource, includes: ReadonlyMap<string, string>): BuiltGuest {
+/** Assembles (when it is source) and parses. `name` goes into messages and onto the command line, so it is part of what the guest sees. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
+export function buildGuest(
+  source: GuestSource,
+  includes: ReadonlyMap<string, string>,
+  name: string,
+): BuiltGuest {
   if (source.kind === 'image')
     return {
-      image: parseImage(source.bytes, source.name),
+      image: parseImage(source.bytes, name),
       assembly: null,
       bytes: source.bytes,
       sealed: true,
@@ -39,7 +43,7 @@ export function buildGuest(source: GuestSource, includes: ReadonlyMap<string, st
   if (assembly.diagnostics.some((d) => d.severity === 'error'))
     return { image: null, assembly, diagnostics: assembly.diagnostics };
   return {
-    image: parseImage(assembly.bytes, source.main),
+    image: parseImage(assembly.bytes, name),
     assembly,
     bytes: assembly.bytes,
     sealed: source.sealed,

@@ -87,7 +87,7 @@ export class Session {
       return refuse('a guest on the bare machine owns all of it: only one can run there');
     let built: BuiltGuest;
     try {
-      built = buildGuest(source, this.library.includes);
+      built = buildGuest(source, this.library.includes, domain.config.guest);
     } catch (error) {
       return refuse((error as Error).message);
     }

@@ -1,11 +1,12 @@
-; A kernel at ring 1 that counts timer ticks, and protects a counter as a kernel on Xen does: the interrupt flag is
-; a byte that it shares with Xen. Remembering, setting and restoring it are plain stores; nothing traps.
+; A kernel at ring 1 that counts timer ticks. Its handler and its main program add to the same counter, so the main
+; program protects its own addition as a kernel on Xen does: the interrupt flag is a byte that it shares with Xen.
+; Remembering, setting and restoring it are plain moves; nothing traps.
 %include "include/xen.inc"
 %include "bare.inc"
 
         xen_guest "ticks", "1", start
 
-start:  bare_start on_event             ; shared_info is mapped, the timer is bound, events are on
+start:  bare_start on_event             ; the timer is bound to an event, and events are on
 
 again:  call    add_one                 ; the protected work
         mov     eax, [ticks]
@@ -15,25 +16,37 @@ again:  call    add_one                 ; the protected work
         cmp     dword [ticks], 10
         jb      again
 
-        print   "ten ticks", 13, 10
+        mov     eax, [ticks]            ; one from every tick, one from every call
+        add     eax, [calls]
+        cmp     eax, [counter]
+        jne     lost
+        print   "ten ticks, and nothing lost", 13, 10
+        shutdown
+lost:   print   "ten ticks, but additions were lost", 13, 10
         shutdown
 
-; Adds one to the counter, and must not be interrupted by the timer.
+; Adds one to the counter. The timer's handler must not come in between: what it adds would be overwritten.
 add_one:
-        mov     al, [shared_info + VCPU_UPCALL_MASK]    ; the virtual interrupt flag is a byte in shared memory
+        mov     dl, [shared_info + VCPU_UPCALL_MASK]    ; remember the virtual interrupt flag
         mov     byte [shared_info + VCPU_UPCALL_MASK], 1
-        inc     dword [counter]
-        mov     [shared_info + VCPU_UPCALL_MASK], al
+        mov     eax, [counter]
+        slow_work                       ; takes longer than a tick
+        inc     eax
+        mov     [counter], eax
+        inc     dword [calls]
+        mov     [shared_info + VCPU_UPCALL_MASK], dl    ; the flag is as it was
         ret
 
 ; The event callback: Xen calls it as a processor calls an interrupt handler.
 on_event:
         event_enter
         inc     dword [ticks]
+        inc     dword [counter]
         event_leave
 
         align   4, db 0
 ticks:  dd      0
+calls:  dd      0
 counter:
         dd      0
 

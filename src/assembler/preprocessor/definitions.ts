@@ -6,9 +6,9 @@ import { Abort } from '../limits.ts';
 import { quote, stringBytes } from '../literals.ts';
 import { NUMBER, OPERATOR, STRING, spell, synthetic, type Token, WORD, withSpace } from '../token.ts';
 import { type Parameter, SingleMacro } from './macros.ts';
-import type { Preprocessor } from './preprocessor.ts';
+import type { Environment } from './environment.ts';
 
-export type Handler = (pp: Preprocessor, directive: Token, tokens: readonly Token[]) => void;
+export type Handler = (pp: Environment, directive: Token, tokens: readonly Token[]) => void;
 
 export const HANDLERS = new Map<string, Handler>();
 
@@ -28,6 +28,7 @@ both('defstr', (ignoreCase) => (pp, directive, tokens) => {
   const name = nameOf(pp, directive, tokens);
   if (!name) return;
   const text = quote(spell(pp.expander.expand(name.rest)));
+  pp.step(text.length, name.token);
   store(pp, name.token, [synthetic(STRING, text, name.token)], ignoreCase);
 });
 both('deftok', (ignoreCase) => (pp, directive, tokens) => {
@@ -54,6 +55,7 @@ HANDLERS.set('%strcat', (pp, directive, tokens) => {
   if (!name) return;
   const parts = stringsOf(pp, directive, name.rest, 1, Number.POSITIVE_INFINITY);
   const bytes = parts.flatMap((part) => stringBytes(part.text));
+  pp.step(bytes.length, name.token);
   store(pp, name.token, [synthetic(STRING, quoteBytes(bytes), name.token)], false);
 });
 HANDLERS.set('%substr', substr);
@@ -75,7 +77,7 @@ for (const name of ['%note', '%pragma', '%line', '%depend']) HANDLERS.set(name, 
 for (const name of ['%use', '%arg', '%local', '%stacksize', '%pathsearch', '%defalias'])
   HANDLERS.set(name, (pp, directive) => pp.diagnostics.error(directive, `\`${name}\` is not supported here`));
 
-function messageOf(pp: Preprocessor, tokens: readonly Token[]): string {
+function messageOf(pp: Environment, tokens: readonly Token[]): string {
   const expanded = pp.expander.expand(tokens);
   const [only] = expanded;
   return expanded.length === 1 && only.kind === STRING ? only.text.slice(1, -1) : spell(expanded);
@@ -83,7 +85,7 @@ function messageOf(pp: Preprocessor, tokens: readonly Token[]): string {
 
 /** The name that a directive defines, and what follows it. */
 function nameOf(
-  pp: Preprocessor,
+  pp: Environment,
   directive: Token,
   tokens: readonly Token[],
 ): { token: Token; rest: readonly Token[] } | null {
@@ -93,7 +95,7 @@ function nameOf(
   return null;
 }
 
-function store(pp: Preprocessor, name: Token, body: readonly Token[], ignoreCase: boolean): void {
+function store(pp: Environment, name: Token, body: readonly Token[], ignoreCase: boolean): void {
   pp.singleMacros.define(new SingleMacro(name.text, null, false, body), ignoreCase);
 }
 
@@ -104,7 +106,7 @@ export function numberTokens(n: Int, at: Token): Token[] {
 }
 
 function define(
-  pp: Preprocessor,
+  pp: Environment,
   directive: Token,
   tokens: readonly Token[],
   ignoreCase: boolean,
@@ -130,7 +132,7 @@ function define(
 }
 
 function parameterList(
-  pp: Preprocessor,
+  pp: Environment,
   cursor: Cursor,
 ): { parameters: Parameter[]; greedy: boolean } | null {
   const parameters: Parameter[] = [];
@@ -158,7 +160,7 @@ function parameterList(
 
 /** The string tokens of a directive after expansion; commas between them are optional. */
 function stringsOf(
-  pp: Preprocessor,
+  pp: Environment,
   directive: Token,
   tokens: readonly Token[],
   least: number,
@@ -178,7 +180,7 @@ function stringsOf(
 }
 
 /** `%substr name 'text' start[,count]`: from 1; count 1 unless given, negative counts from the end. */
-function substr(pp: Preprocessor, directive: Token, tokens: readonly Token[]): void {
+function substr(pp: Environment, directive: Token, tokens: readonly Token[]): void {
   const name = nameOf(pp, directive, tokens);
   if (!name) return;
   const [text, ...rest] = pp.expander.expand(name.rest);
@@ -202,7 +204,7 @@ function substr(pp: Preprocessor, directive: Token, tokens: readonly Token[]): v
 /** Bytes as a quoted string; what is not plain ASCII is escaped. */
 function quoteBytes(bytes: readonly number[]): string {
   if (bytes.every((byte) => byte >= 32 && byte < 127 && byte !== 0x27))
-    return `'${String.fromCharCode(...bytes)}'`;
+    return `'${bytes.map((byte) => String.fromCharCode(byte)).join('')}'`;
   const escaped = bytes.map((byte) =>
     byte >= 32 && byte < 127 && byte !== 0x60 && byte !== 0x5c
       ? String.fromCharCode(byte)

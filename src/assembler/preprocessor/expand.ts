@@ -60,6 +60,8 @@ export class Expander {
     for (let round = 0; round < DEEPEST; round++) {
       const pasted = paste(result, true);
       if (pasted === result) break;
+      // Names that double in length at each turn are stopped here.
+      for (const token of pasted) this.surroundings.step(token.text.length >> 4, token);
       result = this.run(pasted);
     }
     this.depth--;

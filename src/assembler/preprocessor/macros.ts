@@ -27,9 +27,8 @@ export class SingleMacro {
     /** Computed at each use instead: `__LINE__`. */
     readonly dynamic: ((use: Token) => Token[]) | null = null,
   ) {
-    this.slots = parameters
-      ? body.map((token) => parameters.findIndex((p) => p.name === token.text && p.name !== ''))
-      : null;
+    const numbers = parameters && new Map(parameters.map((parameter, i) => [parameter.name, i]));
+    this.slots = numbers && body.map((token) => numbers.get(token.text) ?? -1);
   }
 
   accepts(count: number): boolean {

@@ -1,6 +1,6 @@
 // Decoded instructions, kept by physical page so that they survive changes of address space. A store into a page of code
 // is noticed before the next instruction (the P6 rule for self-modifying code, SDM vol. 3 §8.1.3), also when it came
-// through another mapping, from a device or from a hypervisor: PhysicalMemory counts writes to pages that hold decoded code.
+// through another mapping, from a device or from a hypervisor: PhysicalMemory counts writes to bytes that instructions were decoded from.
 import { decode } from '../isa/decode.ts';
 import { CS, type Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
@@ -11,26 +11,13 @@ import { translate } from './paging.ts';
 import { Access } from './segmentation.ts';
 
 const PAGE = 0x1000;
-/** Instructions that may be longer than what is left of the page. */
+/** Longest instruction, in bytes. */
 const LONGEST = 15;
-/** After so many rebuilds in quick succession, a page is taken to hold data beside code. */
-const REBUILDS = 16;
-/** Cycles after which such a page is tried as pure code again. */
-const RETRY = 20_000_000;
 
 /** What has been decoded from one physical page, for one default operand size. */
 class CodePage {
   readonly table: (Instruction | null)[] = new Array(PAGE).fill(null);
   version = 0;
-  rebuilds = 0;
-  /**
-   * Code and data that is written share this page: stores are not watched, instead every instruction is compared with the
-   * bytes it was decoded from before it runs. Costs a little always, where watching would decode everything anew all the time.
-   */
-  checked = false;
-  retryAt = 0;
-  /** The bytes that the instructions in `table` were decoded from; made when first needed. */
-  bytes: Uint8Array | null = null;
   /** The instruction that reaches into the next page, its place and its bytes. */
   crossing: Instruction | null = null;
   crossingAt = 0;
@@ -62,7 +49,7 @@ export class CodeCache {
   frame = 0;
   version = 0;
   generation = -1;
-  /** True when each instruction must pass `confirm` before it runs. */
+  /** True when the limit of CS falls into this page, and each instruction must pass `confirm`. */
   careful = false;
 
   constructor(private readonly cpu: Cpu) {
@@ -86,40 +73,20 @@ export class CodeCache {
     const wide = (cs.access & Access.big) !== 0;
     const index = frame * 2 + (wide ? 1 : 0);
     const page = (this.pages[index] ??= new CodePage(frame, wide ? 32 : 16));
-    this.validate(page);
+    const version = this.memory.codeVersion[frame];
+    if (page.version !== version) {
+      page.version = version;
+      page.clear();
+    }
     this.page = page;
     this.start = eip - (linear & 0xfff);
     this.valid = Math.min(PAGE, cs.limit - this.start + 1);
     this.table = page.table;
     this.frame = frame;
-    this.version = this.memory.codeVersion[frame];
+    this.version = version;
     // Only now: translating may have moved it on.
     this.generation = cpu.tlb.generation;
-    this.careful = page.checked || this.valid < PAGE;
-  }
-
-  /** The page's contents may have changed since it was last current. */
-  private validate(page: CodePage): void {
-    const version = this.memory.codeVersion[page.frame];
-    const now = this.cpu.cycles;
-    if (page.checked) {
-      if (now < page.retryAt) return;
-      page.checked = false;
-      page.rebuilds = 0;
-      page.version = -1;
-    }
-    if (page.version !== version) {
-      page.rebuilds = now < page.retryAt ? page.rebuilds + 1 : 1;
-      page.retryAt = now + RETRY;
-      page.version = version;
-      page.clear();
-      if (page.rebuilds > REBUILDS) {
-        page.checked = true;
-        page.bytes ??= new Uint8Array(PAGE);
-        return;
-      }
-    }
-    this.memory.hasCode[page.frame] = 1;
+    this.careful = this.valid < PAGE;
   }
 
   /** The instruction at offset `at` of the current page, decoded anew. Raises #UD, #GP(0), and #PF of the next page. */
@@ -136,42 +103,16 @@ export class CodeCache {
       return this.crossPage(page, at);
     }
     bind(decoded, this.cpu.cost);
-    if (page.checked) this.remember(page, at, decoded.length);
+    this.memory.markCode(base + at, decoded.length);
     page.table[at] = decoded;
     return decoded;
   }
 
-  /**
-   * For `careful` pages: the instruction still stands in memory as it was decoded, and lies within the limit. If not, what
-   * stands there now.
-   */
-  confirm(at: number, i: Instruction): Instruction {
-    const page = this.page!;
-    const { length } = i;
-    if (at + length > this.valid) {
-      this.cpu.instructionStart = this.cpu.eip;
-      fault(this.cpu, VECTOR.GP, 0);
-    }
-    if (!page.checked) return i;
-    const known = page.bytes!;
-    const bytes = this.memory.bytes;
-    const base = page.frame * PAGE + at;
-    for (let k = 0; k < length; k++) {
-      if (bytes[base + k] !== known[at + k]) return this.decode(at);
-    }
-    return i;
-  }
-
-  /** Notes the bytes of a new instruction; instructions that were decoded from other bytes in the same place are dropped. */
-  private remember(page: CodePage, at: number, length: number): void {
-    const known = page.bytes!;
-    const bytes = this.memory.bytes;
-    const base = page.frame * PAGE;
-    for (let k = at; k < at + length; k++) known[k] = bytes[base + k];
-    for (let k = Math.max(0, at - LONGEST + 1); k < at + length; k++) {
-      const other = page.table[k];
-      if (other !== null && k + other.length > at) page.table[k] = null;
-    }
+  /** For pages that the limit of CS cuts: raises #GP(0) when the instruction, which another CS may have let run, goes beyond it. */
+  confirm(at: number, i: Instruction): void {
+    if (at + i.length <= this.valid) return;
+    this.cpu.instructionStart = this.cpu.eip;
+    fault(this.cpu, VECTOR.GP, 0);
   }
 
   /** An instruction that begins in this page and ends in the next one. It is compared byte by byte each time. */

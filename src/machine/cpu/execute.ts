@@ -129,7 +129,7 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
     }
     let i = table[at];
     if (i === null) i = code.decode(at);
-    else if (careful) i = code.confirm(at, i);
+    else if (careful) code.confirm(at, i);
     cpu.instructionStart = eip;
     cpu.eip = (eip + i.length) >>> 0;
     cpu.cycles += i.cost;
@@ -196,7 +196,7 @@ function one(cpu: Cpu, code: CodeCache): void {
   const at = (cpu.eip - code.start) >>> 0;
   let i = code.table[at];
   if (i === null) i = code.decode(at);
-  else if (code.careful) i = code.confirm(at, i);
+  else if (code.careful) code.confirm(at, i);
   cpu.instructionStart = cpu.eip;
   cpu.eip = (cpu.eip + i.length) >>> 0;
   cpu.cycles += i.cost;

@@ -14,6 +14,8 @@ export class PhysicalMemory {
   readonly codeVersion: Uint32Array;
   /** 1 when decoded code exists for the page: writers must call `touchCode`. */
   readonly hasCode: Uint8Array;
+  /** By page, the bytes that instructions were decoded from: data beside code may be written without disturbing it. */
+  private readonly codeBytes: (Uint8Array | null)[];
 
   /** @param size bytes, a multiple of 4096, at most 1 GiB */
   constructor(size: number) {
@@ -24,6 +26,7 @@ export class PhysicalMemory {
     this.view = new DataView(this.bytes.buffer);
     this.codeVersion = new Uint32Array(size >>> PAGE_SHIFT);
     this.hasCode = new Uint8Array(size >>> PAGE_SHIFT);
+    this.codeBytes = new Array(size >>> PAGE_SHIFT).fill(null);
   }
 
   read8(address: number): number {
@@ -39,19 +42,17 @@ export class PhysicalMemory {
   write8(address: number, value: number): void {
     if (address >= this.size) return;
     this.bytes[address] = value;
-    if (this.hasCode[address >>> PAGE_SHIFT]) this.touchCode(address);
+    if (this.hasCode[address >>> PAGE_SHIFT]) this.written(address, 1);
   }
   write16(address: number, value: number): void {
     if (address + 2 > this.size) return;
     this.view.setUint16(address, value, true);
-    if (this.hasCode[address >>> PAGE_SHIFT]) this.touchCode(address);
-    if (this.hasCode[(address + 1) >>> PAGE_SHIFT]) this.touchCode(address + 1);
+    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 1) >>> PAGE_SHIFT]) this.written(address, 2);
   }
   write32(address: number, value: number): void {
     if (address + 4 > this.size) return;
     this.view.setInt32(address, value, true);
-    if (this.hasCode[address >>> PAGE_SHIFT]) this.touchCode(address);
-    if (this.hasCode[(address + 3) >>> PAGE_SHIFT]) this.touchCode(address + 3);
+    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 3) >>> PAGE_SHIFT]) this.written(address, 4);
   }
   /** Copies bytes in (image loading, hypervisor copies). Throws RangeError when they do not fit. */
   load(address: number, data: Uint8Array): void {
@@ -74,5 +75,23 @@ export class PhysicalMemory {
     const page = address >>> PAGE_SHIFT;
     this.codeVersion[page]++;
     this.hasCode[page] = 0;
+    this.codeBytes[page]?.fill(0);
+  }
+  /** Says that an instruction was decoded from these bytes, which lie in one page: from now on a write there is noticed. */
+  markCode(address: number, length: number): void {
+    const page = address >>> PAGE_SHIFT;
+    const at = address & (PAGE_SIZE - 1);
+    const marks = (this.codeBytes[page] ??= new Uint8Array(PAGE_SIZE));
+    marks.fill(1, at, at + length);
+    this.hasCode[page] = 1;
+  }
+  /** A few bytes were stored in a page with code: stale only when they belonged to an instruction. */
+  private written(address: number, size: number): void {
+    for (let at = address; at < address + size; at++) {
+      const page = at >>> PAGE_SHIFT;
+      if (!this.hasCode[page]) continue;
+      const marks = this.codeBytes[page];
+      if (marks === null || marks[at & (PAGE_SIZE - 1)]) this.touchCode(at);
+    }
   }
 }

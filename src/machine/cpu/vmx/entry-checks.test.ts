@@ -147,6 +147,11 @@ describe('VM entry', () => {
     expect(vmresume(cpu), 'not launched').toBe(5);
   });
 
+  it('accepts an injected error code of sixteen bits: selectors from 8000H up are error codes too', () => {
+    const { result } = attempt({ VM_ENTRY_INTR_INFO: 0x80000b0d, VM_ENTRY_EXCEPTION_ERROR_CODE: 0xfff8 });
+    expect(result).toBe(0);
+  });
+
   it('gives exit qualification 4 for a bad VMCS link pointer', () => {
     const { cpu } = attempt({ VMCS_LINK_POINTER: 0x4000 });
     expect(vmread(cpu, F.VM_EXIT_REASON)).toBe(0x80000021);
