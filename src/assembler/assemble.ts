@@ -5,18 +5,19 @@ import type { Diagnostic } from './diagnostics.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { LineMap, type LineSpan } from './line-map.ts';
 import { listing } from './listing.ts';
-import type { Resolver } from './preprocessor/preprocessor.ts';
+import { type Resolver, SourceFiles } from './preprocessor/files.ts';
+import type { Emission } from './output.ts';
 import { image, layOut } from './sections.ts';
 
 export type { Diagnostic } from './diagnostics.ts';
 export { DEFAULT_LIMITS, type Limits } from './limits.ts';
 export { LineMap, type LineSpan, type SourcePosition } from './line-map.ts';
-export type { Resolver } from './preprocessor/preprocessor.ts';
+export type { Resolver } from './preprocessor/files.ts';
 
 export interface AssembleOptions {
   /** As if each were a `%define` before the first line. */
   readonly defines?: Readonly<Record<string, string>>;
-  /** Folders in which `%include` looks, after the name as written. */
+  /** Folders in which `%include` looks after the name as written; `include` unless given. */
   readonly includePaths?: readonly string[];
   readonly limits?: Partial<Limits>;
 }
@@ -46,22 +47,20 @@ export function assemble(
 ): Assembly {
   const resolve: Resolver = typeof files === 'function' ? files : (name) => files.get(name);
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
-  const assembler = new Assembler(main, resolve, {
-    defines: options.defines ?? {},
-    includePaths: options.includePaths ?? [],
-    limits,
-  });
+  const sources = new SourceFiles(main, resolve, options.includePaths ?? ['include'], limits);
+  const assembler = new Assembler(sources, options.defines ?? {}, limits);
   const complete = assembler.run();
-  const { origin, sections } = assembler;
+  const { origin } = assembler;
+  const { sections, emissions } = assembler.output;
   const withBytes = layOut(sections, origin, assembler.passing);
   const failed = !complete || assembler.parsing.errors + assembler.passing.errors > 0;
   const bytes = failed ? new Uint8Array(0) : image(sections, withBytes, origin);
-  const shown = failed ? [] : assembler.emissions;
+  const shown = failed ? [] : emissions;
   return {
     bytes,
     origin,
     diagnostics: sorted([...assembler.parsing.list, ...assembler.passing.list], limits.diagnostics),
-    lines: new LineMap(() => (failed ? [] : spans(assembler, origin))),
+    lines: new LineMap(() => (failed ? [] : spans(emissions, origin))),
     symbols: symbols(assembler),
     listing: () => listing(assembler.visited, shown),
   };
@@ -75,9 +74,9 @@ function sorted(list: Diagnostic[], limit: number): Diagnostic[] {
     .slice(0, limit + 1);
 }
 
-function spans(assembler: Assembler, origin: number): LineSpan[] {
+function spans(emissions: readonly Emission[], origin: number): LineSpan[] {
   const result: LineSpan[] = [];
-  for (const { at, section, offset, length } of assembler.emissions) {
+  for (const { at, section, offset, length } of emissions) {
     if (!section || length === 0) continue;
     result.push({
       file: at.file,

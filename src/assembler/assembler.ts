@@ -1,86 +1,65 @@
 // The passes: every statement is worth what the last pass knew of labels, until no label moves (NASM manual §3.7, §3.8).
 // Early passes hope for the shortest encodings; the last one writes bytes and reports what is wrong.
-import { Diagnostics, nearest, type Place } from './diagnostics.ts';
+import { Diagnostics, nearest, type Place, type Suggestion } from './diagnostics.ts';
 import { runDirective } from './directives.ts';
 import { Code } from './encode/code.ts';
-import {
-  choose,
-  encode,
-  evaluateOperands,
-  type Position,
-  writePrefixes,
-  writeValue,
-} from './encode/encode.ts';
+import { choose, encode, evaluateOperands, type Position, writePrefixes, writeValue } from './encode/encode.ts';
 import { candidates } from './encode/match.ts';
 import { explain } from './explain.ts';
-import { evaluate, type Scope } from './expression.ts';
+import { type Expr, evaluate, type Scope } from './expression.ts';
 import { Abort, type Limits } from './limits.ts';
 import { nearestRegister } from './operand-parser.ts';
+import { Output } from './output.ts';
 import { type Labels, parseStatement } from './parser.ts';
+import type { AssemblyState } from './preprocessor/environment.ts';
+import type { SourceFiles } from './preprocessor/files.ts';
 import { PRELUDE_NAME } from './preprocessor/prelude.ts';
-import { Preprocessor, type Resolver } from './preprocessor/preprocessor.ts';
-import { Section, SectionFact } from './sections.ts';
-import type { LogicalLine, SourceLine } from './source.ts';
-import type { DataBody, InstructionBody, Operand, ReserveBody, Statement } from './statement.ts';
+import { Preprocessor } from './preprocessor/preprocessor.ts';
+import type { Section } from './sections.ts';
+import type { SourceLine } from './source.ts';
+import type { CheckBody, DataBody, InstructionBody, Operand, ReserveBody, Statement } from './statement.ts';
 import { type NamedValue, SymbolTable } from './symbols.ts';
-import { scalar, sum, UNKNOWN, Value } from './value.ts';
+import { equal, UNKNOWN, Value } from './value.ts';
 
-export interface AssemblerOptions {
-  readonly defines: Readonly<Record<string, string>>;
-  readonly includePaths: readonly string[];
-  readonly limits: Limits;
-}
+/** An answer the preprocessor got is no longer true: the source must be read again. */
+class Stale extends Error {}
 
-/** Bytes that one statement emitted, for the line map and the listing. */
-export interface Emission {
-  readonly at: SourceLine;
-  /** null: absolute space. */
-  readonly section: Section | null;
-  readonly offset: number;
-  readonly length: number;
-}
-
-export class Assembler implements Labels, Position {
+export class Assembler implements Labels, Position, AssemblyState {
   /** Of the last reading of the source. */
   readonly parsing: Diagnostics;
   /** Of the last pass. */
   readonly passing: Diagnostics;
   readonly symbols = new SymbolTable();
-  readonly sections: Section[] = [];
-  readonly emissions: Emission[] = [];
-  readonly scope: Scope = this;
+  readonly output: Output;
   /** Where a value must be known at once: `times`, `org`, `%if`. */
-  readonly critical: Scope;
+  readonly scope: Scope;
   visited: readonly SourceLine[] = [];
   origin = 0;
-
   bits: 16 | 32 = 16;
-  section: Section | null = null;
-  private absolute = UNKNOWN;
-  private absoluteStart = UNKNOWN;
-  private absoluteOffset = 0;
+
   private originSet = false;
+  /** The label that local labels belong to. */
   private parent = '';
+  /** The parsed source; null: to be read. */
   private program: Statement[] | null = null;
-  private final = false;
-  private emitted = 0;
+  private reading: Statement[] = [];
+  private work = 0;
   private active: Diagnostics;
   private readonly code = new Code();
-  private readonly cache = new Map<string, LogicalLine[]>();
-  private readonly facts = new Map<string, SectionFact>();
   private zeroingWarned = false;
   /** Something was reported, or would have been in the last pass. */
   private complained = false;
 
   constructor(
-    private readonly main: string,
-    private readonly resolve: Resolver,
-    private readonly options: AssemblerOptions,
+    private readonly files: SourceFiles,
+    private readonly defines: Readonly<Record<string, string>>,
+    private readonly limits: Limits,
   ) {
-    this.parsing = new Diagnostics(options.limits.diagnostics);
-    this.passing = new Diagnostics(options.limits.diagnostics);
+    this.parsing = new Diagnostics(limits.diagnostics);
+    this.passing = new Diagnostics(limits.diagnostics);
     this.active = this.parsing;
-    this.critical = {
+    this.output = new Output(limits, this.passing);
+    this.scope = {
       lookup: (symbol, place) => this.lookupNow(symbol, place),
       here: () => this.here(),
       sectionStart: () => this.sectionStart(),
@@ -88,6 +67,7 @@ export class Assembler implements Labels, Position {
     };
   }
 
+  /** Where reports go: of the reading, or of the pass. */
   get diagnostics(): Diagnostics {
     return this.active;
   }
@@ -97,133 +77,131 @@ export class Assembler implements Labels, Position {
   /** Runs all passes. False when the work was cut short; the reason has been reported. */
   run(): boolean {
     try {
-      for (let pass = 1, settled = false; !settled; pass++) {
-        if (pass > this.options.limits.passes) {
-          const place = { line: { file: this.main, number: 1, text: '' }, start: 0, end: 1 };
-          this.parsing.error(
-            place,
-            `the labels still move after ${this.options.limits.passes} passes: this program has no fixed size`,
-          );
-          return false;
-        }
-        this.pass(false);
-        settled = this.symbols.changes === 0;
+      let settled = false;
+      for (let pass = 1; pass <= this.limits.passes; pass++) {
+        const fresh = this.pass(settled);
+        if (settled && !fresh) return true;
+        settled = !fresh && this.symbols.changes === 0;
       }
-      this.pass(true);
-      return true;
+      this.parsing.error(this.start, `the labels still move after ${this.limits.passes} passes: this program has no fixed size`);
+      return false;
     } catch (error) {
       if (error instanceof Abort) return false;
-      if (error instanceof RangeError) {
-        const place = { line: { file: this.main, number: 1, text: '' }, start: 0, end: 1 };
-        this.parsing.error(place, 'this program is too deeply nested to be assembled');
-        return false;
-      }
-      throw error;
+      if (!(error instanceof RangeError)) throw error;
+      // The engine's stack or memory gave out before any of our limits did.
+      this.parsing.error(this.start, 'this program is nested too deeply, or too large, to be assembled');
+      return false;
     }
   }
 
-  private pass(final: boolean): void {
-    this.startPass(final);
-    if (this.program) {
-      for (const statement of this.program) this.execute(statement);
-    } else this.readAndExecute();
-    this.diagnostics.site = null;
+  private get start(): Place {
+    return { line: { file: this.files.main, number: 1, text: '' }, start: 0, end: 1 };
   }
 
-  private startPass(final: boolean): void {
-    this.final = final;
-    this.symbols.startPass();
+  /** One pass over the program. True when the source was read (again), so that nothing is settled yet. */
+  private pass(final: boolean): boolean {
+    this.startPass(final);
+    if (this.program) {
+      try {
+        for (const statement of this.program) this.execute(statement);
+        return false;
+      } catch (error) {
+        if (!(error instanceof Stale)) throw error;
+        this.program = null;
+        this.startPass(false, true);
+      }
+    }
+    this.read();
+    return true;
+  }
+
+  private startPass(final: boolean, again = false): void {
+    this.symbols.startPass(again);
     this.passing.clear();
     this.bits = 16;
     this.parent = '';
     this.originSet = false;
     this.origin = 0;
-    this.emitted = 0;
-    this.emissions.length = 0;
     this.zeroingWarned = false;
-    for (const section of this.sections) {
-      section.size = 0;
-      section.fixups.length = 0;
-      section.follows = section.virtualFollows = null;
-      section.start = section.virtualStart = null;
-    }
-    this.enterSection('.text', null);
+    this.output.startPass(final);
   }
 
-  private readAndExecute(): void {
+  private read(): void {
     this.parsing.clear();
     this.active = this.parsing;
-    const { limits, includePaths, defines } = this.options;
-    const preprocessor = new Preprocessor(
-      this.main,
-      this.resolve,
-      this.parsing,
-      { symbol: (name) => this.symbol(name), scope: this.critical },
-      limits,
-      this.cache,
-      includePaths,
-      defines,
-      () => this.bits,
-      this.final ? 2 : 1,
-    );
-    const statements: Statement[] = [];
+    this.reading = [];
+    const preprocessor = new Preprocessor(this.files, this.defines, this.parsing, this, this.limits);
     this.visited = preprocessor.visited;
     for (let line = preprocessor.next(); line; line = preprocessor.next()) {
-      this.active = this.parsing;
       this.parsing.site = line.site;
       const statement = parseStatement(line, this, this.parsing);
-      statements.push(statement);
+      this.reading.push(statement);
       this.execute(statement);
       this.active = this.parsing;
     }
-    if (!preprocessor.dependsOnLocation) this.program = statements;
+    this.parsing.site = null;
+    this.program = this.reading;
+  }
+
+  asked(tree: Expr, expected: Value): void {
+    const { place } = tree;
+    const body: CheckBody = { type: 'check', tree, expected };
+    this.reading.push({ at: place.line, site: this.parsing.site, place, label: null, times: null, body });
   }
 
   private execute(statement: Statement): void {
     this.active = this.passing;
     this.passing.site = statement.site;
     const { label, body } = statement;
+    if (++this.work > this.limits.work) {
+      this.passing.error(statement.place, 'this program takes too much work to settle: stopped');
+      throw new Abort();
+    }
     if (body?.type === 'equ') {
-      const value = evaluate(body.value, this);
-      if (label) this.define(label.symbol, value.hasRegisters ? UNKNOWN : value, label.place);
+      if (label) this.define(label.symbol, evaluate(body.value, this), label.place);
       return;
     }
     if (label) this.define(label.symbol, this.here(), label.place);
     if (!body) return;
-    let times = 1;
-    if (statement.times) {
-      const value = evaluate(statement.times, this.critical);
-      if (value.unknown) return;
-      if (!value.isScalar)
-        return this.diagnostics.error(statement.times.place, '`times` needs a plain number, not an address');
-      if (value.n < 0) {
-        return this.diagnostics.error(
-          statement.times.place,
-          `\`times\` cannot repeat ${value.n} times`,
-          'the code before it is already longer than the place it should fill',
-        );
-      }
-      times = Number(value.n);
-    }
+    const times = statement.times ? this.count(statement.times) : 1;
     switch (body.type) {
+      case 'check':
+        if (!equal(evaluate(body.tree, this.scope), body.expected)) throw new Stale();
+        break;
       case 'directive':
         runDirective(this, body);
-        return;
+        break;
       case 'reserve':
-        return this.reserve(statement, body, times);
+        this.reserve(statement, body, times);
+        break;
       case 'data':
-        return this.data(statement, body, times);
+        this.data(statement, body, times);
+        break;
       case 'instruction':
-        return this.instruction(statement, body, times);
+        this.instruction(statement, body, times);
+        break;
     }
   }
 
   // --- What statements do -------------------------------------------------------------------------------------
 
+  /** The value of `times`, 0 after a report. */
+  private count(times: Expr): number {
+    const value = evaluate(times, this.scope);
+    if (value.unknown) return 0;
+    if (!value.isScalar) this.diagnostics.error(times.place, '`times` needs a plain number, not an address');
+    else if (value.n < 0) {
+      const advice = 'the code before it is already longer than the place it should fill';
+      this.diagnostics.error(times.place, `\`times\` cannot repeat ${value.n} times`, advice);
+    } else return Number(value.n);
+    return 0;
+  }
+
   private instruction(statement: Statement, body: InstructionBody, times: number): void {
+    if (!this.inSection(statement)) return;
     if (body.settled) {
       this.code.set(body.settled);
-      this.emit(statement, times);
+      this.output.emit(statement, this.code, times);
       return;
     }
     if (body.name === '') {
@@ -238,25 +216,20 @@ export class Assembler implements Labels, Position {
     const operands = evaluateOperands(body, this);
     if (!operands) return;
     // Only a relative branch is different at every place.
-    const rounds = body.relative ? times : Math.min(times, 1);
+    const rounds = body.relative ? times : 1;
     for (let i = 0; i < rounds; i++) {
       const chosen = choose(body.candidates, body, operands, this);
       if (!chosen) {
-        if (this.final) explain(body, this.bits, this.diagnostics);
+        this.complained = true;
+        if (this.output.final && !this.passing.full) explain(body, this.bits, this.passing);
         return;
       }
       this.code.clear();
       encode(chosen, body, operands, this, this.code);
-      this.emit(statement, body.relative ? 1 : times);
+      this.output.emit(statement, this.code, body.relative ? 1 : times);
     }
-    if (
-      rounds > 0 &&
-      !body.relative &&
-      !this.complained &&
-      this.code.fixups.length === 0 &&
-      body.operands.every(isFixed)
-    )
-      body.settled = this.code.bytes.slice(0, this.code.length);
+    if (body.relative || this.complained || !body.operands.every(isFixed)) return;
+    body.settled = this.code.bytes.slice(0, this.code.length);
   }
 
   /** `rep` on a line of its own. */
@@ -267,158 +240,77 @@ export class Assembler implements Labels, Position {
       if (prefix.slot === 'operand' && prefix.value !== this.bits) this.code.byte(0x66);
       if (prefix.slot === 'address' && prefix.value !== this.bits) this.code.byte(0x67);
     }
-    this.emit(statement, times);
+    this.output.emit(statement, this.code, times);
   }
 
   private data(statement: Statement, body: DataBody, times: number): void {
+    if (!this.inSection(statement)) return;
     // `$` is the start of the line for every item, even the repeated ones: the values are computed once.
     const values = body.items.map((item) => ('expr' in item ? evaluate(item.expr, this) : null));
-    const alone = body.items.length === 1 && values[0] !== null;
-    const rounds = body.items.length === 0 ? 0 : alone ? Math.min(times, 1) : times;
+    const alone = values.length === 1 && values[0] !== null;
+    const rounds = values.length === 0 ? 0 : alone ? Math.min(times, 1) : times;
     for (let i = 0; i < rounds; i++) {
-      body.items.forEach((item, k) => {
-        if ('bytes' in item) this.emitBytes(statement, item.bytes);
+      for (let k = 0; k < values.length; k++) {
+        const item = body.items[k];
+        if ('bytes' in item) this.output.emitBytes(statement, item.bytes);
         else {
           this.code.clear();
           writeValue(values[k]!, body.unit, item.expr.place, this, this.code);
-          this.emit(statement, alone ? times : 1);
+          this.output.emit(statement, this.code, alone ? times : 1);
         }
-      });
+      }
     }
   }
 
   private reserve(statement: Statement, body: ReserveBody, times: number): void {
-    const count = evaluate(body.count, this.critical);
+    const { section } = this;
+    const count = evaluate(body.count, this.scope);
     if (count.unknown) return;
     if (!count.isScalar || count.n < 0) {
       const what = count.isScalar ? `${count.n} units` : 'an address';
-      return this.diagnostics.error(body.count.place, `cannot reserve ${what}`);
-    }
-    const length = Number(count.n) * body.unit * times;
-    const { section } = this;
-    if (!section) {
-      this.note(statement, length);
-      this.absoluteOffset += length;
+      this.diagnostics.error(body.count.place, `cannot reserve ${what}`);
       return;
     }
-    if (!section.nobits) {
-      this.limit(length, body.place, section.size + length);
-      if (
-        !this.zeroingWarned &&
-        statement.place.line.file !== PRELUDE_NAME &&
-        body.place.line.file !== PRELUDE_NAME
-      ) {
-        this.warn(body.place, `\`${section.name}\` holds bytes: the reserved space is filled with zeros`);
-        this.zeroingWarned = true;
-      }
-      if (this.final) {
-        section.reserve(length);
-        section.bytes.fill(0, section.size, section.size + length);
-      }
+    if (section && !section.nobits && !this.zeroingWarned && body.place.line.file !== PRELUDE_NAME) {
+      this.warn(body.place, `\`${section.name}\` holds bytes: the reserved space is filled with zeros`);
+      this.zeroingWarned = true;
     }
-    this.note(statement, length);
-    section.size += length;
+    this.output.reserve(statement, Number(count.n) * body.unit * times);
   }
 
-  /** Appends the bytes in `code`, `times` over. */
-  private emit(statement: Statement, times: number): void {
-    const { code } = this;
-    const length = code.length * times;
-    if (!this.writable(statement, length)) return;
-    const section = this.section!;
-    if (this.final) {
-      section.reserve(length);
-      for (let i = 0; i < times; i++) {
-        const offset = section.size + i * code.length;
-        section.bytes.set(code.bytes.subarray(0, code.length), offset);
-        for (const fixup of code.fixups) section.addFixup(fixup, offset);
-      }
-      this.note(statement, length);
-    }
-    section.size += length;
-  }
-
-  private emitBytes(statement: Statement, bytes: readonly number[]): void {
-    if (!this.writable(statement, bytes.length)) return;
-    const section = this.section!;
-    if (this.final) {
-      section.reserve(bytes.length);
-      section.bytes.set(bytes, section.size);
-      this.note(statement, bytes.length);
-    }
-    section.size += bytes.length;
-  }
-
-  private writable(statement: Statement, length: number): boolean {
+  /** False, after a report, where bytes cannot be written. */
+  private inSection(statement: Statement): boolean {
     const { section } = this;
-    this.limit(1, statement.place, (section?.size ?? 0) + length);
-    if (!section) {
-      this.report(
-        statement.place,
-        'there is nothing to write to in absolute space',
-        'only `resb` and labels stand here',
-      );
-      return false;
-    }
-    if (section.nobits) {
+    if (section && !section.nobits) return true;
+    if (section) {
       const message = `\`${section.name}\` has no bytes, only reserved space: these are ignored`;
-      if (length > 0) this.warn(statement.place, message, 'use `resb`, or another section');
-      section.size += length;
-      return false;
+      this.warn(statement.place, message, 'use `resb`, or another section');
+      return true;
     }
-    return true;
-  }
-
-  private limit(work: number, place: Place, size: number): void {
-    this.emitted += Math.min(work, 1);
-    const { outputBytes, emissions } = this.options.limits;
-    if (size > outputBytes) this.active.error(place, `the image grows beyond ${outputBytes >> 20} MB`);
-    else if (this.emitted > emissions)
-      this.active.error(place, `more than ${emissions} instructions and data: stopped`);
-    else return;
-    throw new Abort();
-  }
-
-  private note(statement: Statement, length: number): void {
-    if (!this.final) return;
-    const { at } = statement;
-    const offset = this.section ? this.section.size : this.absoluteOffset;
-    const last = this.emissions[this.emissions.length - 1];
-    if (
-      last &&
-      last.at === at &&
-      last.section === this.section &&
-      last.offset + last.length === offset &&
-      !this.startsInstruction(statement)
-    )
-      this.emissions[this.emissions.length - 1] = { ...last, length: last.length + length };
-    else this.emissions.push({ at, section: this.section, offset, length });
-  }
-
-  private startsInstruction(statement: Statement): boolean {
-    return statement.body?.type === 'instruction';
+    const message = 'there is nothing to write to in absolute space';
+    this.report(statement.place, message, 'only `resb` and labels stand here');
+    return false;
   }
 
   // --- Position and names -------------------------------------------------------------------------------------
 
+  get section(): Section | null {
+    return this.output.section;
+  }
+
   get offset(): number {
-    return this.section ? this.section.size : this.absoluteOffset;
+    return this.output.offset;
   }
 
   here(): Value {
-    const { section } = this;
-    if (section) return new Value(section.size, [{ of: section, times: 1 }]);
-    return sum(this.absolute, scalar(this.absoluteOffset));
+    return this.output.here();
   }
 
   sectionStart(): Value {
-    return this.section ? new Value(0, [{ of: this.section, times: 1 }]) : this.absoluteStart;
+    return this.output.sectionStart();
   }
 
-  setBits(bits: 16 | 32): void {
-    this.bits = bits;
-  }
-
+  /** False when another origin was set before. */
   setOrigin(origin: number): boolean {
     if (this.originSet && this.origin !== origin) return false;
     this.originSet = true;
@@ -426,97 +318,56 @@ export class Assembler implements Labels, Position {
     return true;
   }
 
-  enterSection(name: string, place: Place | null): Section {
-    let section = this.sections.find((s) => s.name === name);
-    if (!section) {
-      section = new Section(name, this.sections.length * 4);
-      this.sections.push(section);
-    }
-    section.place ??= place;
-    this.section = section;
-    return section;
-  }
-
-  enterAbsolute(start: Value): void {
-    this.section = null;
-    this.absolute = this.absoluteStart = start;
-    this.absoluteOffset = 0;
-  }
-
   symbol(name: string): NamedValue {
-    const local = name[0] === '.' && name[1] !== '.';
-    return this.symbols.get(local ? this.parent + name : name);
+    return this.symbols.get(isLocal(name) ? this.parent + name : name);
   }
 
-  defining(name: string, remember: boolean): string {
-    if (name[0] === '.' && name[1] !== '.') return name;
-    if (remember && !name.startsWith('..')) this.parent = name;
-    return name;
+  defining(name: string, remember: boolean): void {
+    if (remember && !isLocal(name) && !name.startsWith('..')) this.parent = name;
   }
 
   private define(symbol: NamedValue, value: Value, place: Place): void {
-    if (!this.symbols.define(symbol, value, place)) {
-      const first = symbol.definedAt;
-      const where = first ? ` in ${first.line.file} line ${first.line.number}` : '';
-      this.report(place, `the label \`${symbol.name}\` is already defined${where}`);
-    }
+    const kept = value.hasRegisters ? UNKNOWN : value;
+    if (this.symbols.define(symbol, kept, place)) return;
+    const first = symbol.definedAt;
+    const where = first ? ` in ${first.line.file} line ${first.line.number}` : '';
+    this.report(place, `the label \`${symbol.name}\` is already defined${where}`);
   }
 
   lookup(symbol: NamedValue, place: Place): Value {
-    if (symbol.pass > 0) {
-      if (this.final && symbol.pass < this.symbols.pass - 1) this.undefined(symbol, place);
-      return symbol.value;
-    }
-    const fact = this.fact(symbol.name);
+    if (symbol.pass > 0 && symbol.pass >= this.symbols.previous) return symbol.value;
+    const fact = this.output.fact(symbol.name);
     if (fact) return new Value(0, [{ of: fact, times: 1 }]);
-    if (this.final) this.undefined(symbol, place);
+    this.report(place, `the symbol \`${symbol.name}\` is not defined`, () => this.suggestion(symbol.name));
     return UNKNOWN;
   }
 
   private lookupNow(symbol: NamedValue, place: Place): Value {
     if (symbol.pass === this.symbols.pass) return symbol.value;
-    this.diagnostics.error(
-      place,
-      `\`${symbol.name}\` must be known here, and is defined only later or not at all`,
-      this.suggestion(symbol.name),
-    );
+    const message = `\`${symbol.name}\` must be known here, and is defined only later or not at all`;
+    this.diagnostics.error(place, message, () => this.suggestion(symbol.name));
     return UNKNOWN;
-  }
-
-  private fact(name: string): SectionFact | null {
-    const match = /^section\.(.+)\.(start|vstart)$/.exec(name);
-    const section = match && this.sections.find((s) => s.name === match[1]);
-    if (!match || !section) return null;
-    let fact = this.facts.get(name);
-    if (!fact) {
-      const kind = match[2] as 'start' | 'vstart';
-      fact = new SectionFact(section.rank + { start: 1, vstart: 2 }[kind], section, kind);
-      this.facts.set(name, fact);
-    }
-    return fact;
-  }
-
-  private undefined(symbol: NamedValue, place: Place): void {
-    this.passing.error(place, `the symbol \`${symbol.name}\` is not defined`, this.suggestion(symbol.name));
   }
 
   private suggestion(name: string): string | undefined {
     if (/^[\da-f]+h$/i.test(name)) return `a number begins with a digit: \`0${name}\``;
-    const names = [...this.symbols.defined()].map((symbol) => symbol.name);
-    const near = nearest(name, names) ?? nearestRegister(name);
+    const near = nearest(name, this.symbols.names()) ?? nearestRegister(name);
     return near && `did you mean \`${near}\`?`;
   }
 
-  report(place: Place, message: string, suggestion?: string): void {
+  report(place: Place, message: string, suggestion?: Suggestion): void {
     this.complained = true;
-    if (this.final || this.active === this.parsing) this.active.error(place, message, suggestion);
+    if (this.output.final || this.active === this.parsing) this.active.error(place, message, suggestion);
   }
 
-  warn(place: Place, message: string, suggestion?: string): void {
+  warn(place: Place, message: string, suggestion?: Suggestion): void {
     this.complained = true;
-    if (this.final) this.passing.warning(place, message, suggestion);
+    if (this.output.final) this.passing.warning(place, message, suggestion);
   }
 }
+
+/** `.name`, but not `..@name`. */
+const isLocal = (name: string): boolean => name[0] === '.' && name[1] !== '.';
 
 function isFixed(operand: Operand): boolean {
   return (operand.expr?.fixed ?? true) && (operand.selector?.fixed ?? true);

@@ -1,5 +1,6 @@
 // What went wrong, where, and what to write instead. Columns are 1-based and count UTF-16 units, as editors do.
 // Nothing here throws; the number of reports is bounded.
+import { PRELUDE_NAME } from './preprocessor/prelude.ts';
 import type { SourceLine } from './source.ts';
 
 /** One message about the source. Equal in shape to the worker protocol's type. */
@@ -38,62 +39,61 @@ export function spanning(first: Place, last: Place): Place {
 /** Collects reports. Set `site` while working on text that a macro produced: reports then point at the invocation. */
 export class Diagnostics {
   readonly list: Diagnostic[] = [];
+  /** Of all errors, shown or not. */
   errors = 0;
   site: Site | null = null;
+  private warnings = 0;
   private readonly seen = new Set<string>();
 
+  /** At most `limit` errors are kept, and as many warnings. */
   constructor(private readonly limit: number) {}
 
-  /** Nothing more will be shown. */
+  /** No further error will be shown. */
   get full(): boolean {
-    return this.list.length > this.limit;
+    return this.errors > this.limit;
   }
 
   error(place: Place, message: string, suggestion?: Suggestion): void {
-    this.report('error', place, message, suggestion);
+    if (this.full) return;
+    if (this.report('error', place, message, suggestion, this.errors)) this.errors++;
   }
 
   warning(place: Place, message: string, suggestion?: Suggestion): void {
-    this.report('warning', place, message, suggestion);
+    if (this.warnings > this.limit) return;
+    if (this.report('warning', place, message, suggestion, this.warnings)) this.warnings++;
   }
 
   /** Forgets everything: the source is about to be read again. */
   clear(): void {
     this.list.length = 0;
-    this.errors = 0;
+    this.errors = this.warnings = 0;
     this.seen.clear();
   }
 
-  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion?: Suggestion): void {
-    if (this.full) {
-      if (severity === 'error') this.errors++;
-      return;
-    }
+  /** False when the same was said before. */
+  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion: Suggestion, before: number): boolean {
     let { line, start, end } = place;
     let text = message;
     if (this.site && !sameLine(place, this.site.place)) {
-      text = `${message} (in macro \`${this.site.macro}\`, ${line.file} line ${line.number})`;
+      if (line.file !== PRELUDE_NAME) text += ` (in macro \`${this.site.macro}\`, ${line.file} line ${line.number})`;
       ({ line, start, end } = this.site.place);
     }
     const key = `${severity}\0${line.file}\0${line.number}\0${start}\0${text}`;
-    if (this.seen.has(key)) return;
-    if (severity === 'error') this.errors++;
+    if (this.seen.has(key)) return false;
     this.seen.add(key);
-    if (this.list.length === this.limit) {
-      text = `more than ${this.limit} messages: the rest is not shown`;
-      suggestion = undefined;
-    }
+    const last = before === this.limit;
     const diagnostic: Diagnostic = {
       file: line.file,
       line: line.number,
       column: start + 1,
       endColumn: Math.max(end, start + 1) + 1,
       severity,
-      message: text,
+      message: last ? `more than ${this.limit} ${severity}s: the rest is not shown` : text,
     };
-    const advice = typeof suggestion === 'function' ? suggestion() : suggestion;
+    const advice = last ? undefined : typeof suggestion === 'function' ? suggestion() : suggestion;
     if (advice !== undefined) diagnostic.suggestion = advice;
     this.list.push(diagnostic);
+    return true;
   }
 }
 

@@ -16,8 +16,12 @@ const ignored: Directive = () => {};
 
 const TABLE = new Map<string, Directive>([
   ['bits', (assembler, body) => setBits(assembler, body)],
-  ['use16', (assembler) => assembler.setBits(16)],
-  ['use32', (assembler) => assembler.setBits(32)],
+  ['use16', (assembler) => {
+      assembler.bits = 16;
+    }],
+  ['use32', (assembler) => {
+      assembler.bits = 32;
+    }],
   ['org', setOrigin],
   ['section', section],
   ['segment', section],
@@ -56,7 +60,7 @@ export function runDirective(assembler: Assembler, body: DirectiveBody): void {
 
 /** A plain number, known now; null after a report. */
 function number(assembler: Assembler, body: DirectiveBody): number | null {
-  const value = evaluate(body.expr!, assembler.critical);
+  const value = evaluate(body.expr!, assembler.scope);
   if (value.unknown) return null;
   if (value.isScalar) return Number(value.n);
   assembler.diagnostics.error(body.expr!.place, `\`${body.name}\` needs a plain number, not an address`);
@@ -65,7 +69,7 @@ function number(assembler: Assembler, body: DirectiveBody): number | null {
 
 function setBits(assembler: Assembler, body: DirectiveBody): void {
   const bits = number(assembler, body);
-  if (bits === 16 || bits === 32) assembler.setBits(bits);
+  if (bits === 16 || bits === 32) assembler.bits = bits;
   else if (bits !== null) {
     const message = bits === 64 ? 'this processor has no 64-bit mode' : `there is no ${bits}-bit mode`;
     assembler.diagnostics.error(body.expr!.place, message, '`bits 16` or `bits 32`');
@@ -80,8 +84,8 @@ function setOrigin(assembler: Assembler, body: DirectiveBody): void {
 }
 
 function absolute(assembler: Assembler, body: DirectiveBody): void {
-  const value = evaluate(body.expr!, assembler.critical);
-  if (!value.unknown) assembler.enterAbsolute(value);
+  const value = evaluate(body.expr!, assembler.scope);
+  if (!value.unknown) assembler.output.enterAbsolute(value);
 }
 
 function external(assembler: Assembler, body: DirectiveBody): void {
@@ -96,7 +100,7 @@ function sectionAlign(assembler: Assembler, body: DirectiveBody): void {
   const [first] = body.operands;
   if (!first || /^(on|off)$/i.test(first.text)) return;
   const expr = new ExpressionParser(new Cursor(body.operands, body.token), assembler).parse();
-  const value = expr && evaluate(expr, assembler.critical);
+  const value = expr && evaluate(expr, assembler.scope);
   if (!value || value.unknown || !value.isScalar) return;
   const align = Number(value.n);
   if (align <= 0 || !Number.isInteger(Math.log2(align))) {
@@ -117,7 +121,7 @@ function section(assembler: Assembler, body: DirectiveBody): void {
     assembler.diagnostics.error(body.token, 'a section needs a name', '`section .data`');
     return;
   }
-  const target = assembler.enterSection(name, tokens[0]);
+  const target = assembler.output.enterSection(name, tokens[0]);
   while (at < tokens.length) at = attribute(assembler, target, tokens, at);
 }
 
@@ -162,7 +166,7 @@ function attribute(assembler: Assembler, target: Section, tokens: readonly Token
   const cursor = new Cursor(tokens, token);
   cursor.at = at + 2;
   const expr = new ExpressionParser(cursor, assembler).parse();
-  const value = expr ? evaluate(expr, assembler.critical) : scalar(0);
+  const value = expr ? evaluate(expr, assembler.scope) : scalar(0);
   if (!expr || value.unknown || !value.isScalar) return tokens.length;
   assign(assembler, target, name, Number(value.n), token);
   return cursor.at;

@@ -1,6 +1,6 @@
 // Expressions as trees, and what they are worth in a given pass (NASM manual §3.5, §3.6, §3.8).
 // A tree is parsed once and evaluated in every pass; parts without symbols are folded when parsed.
-import type { Place } from './diagnostics.ts';
+import type { Place, Suggestion } from './diagnostics.ts';
 import * as int from './int64.ts';
 import type { NamedValue } from './symbols.ts';
 import { merges, scalar, scaled, sum, UNKNOWN, type Value, ZERO } from './value.ts';
@@ -59,7 +59,7 @@ export interface Scope {
   here(): Value;
   /** `$$`. */
   sectionStart(): Value;
-  report(place: Place, message: string, suggestion?: string): void;
+  report(place: Place, message: string, suggestion?: Suggestion): void;
 }
 
 export class Expr {

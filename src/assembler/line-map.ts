@@ -21,12 +21,12 @@ export class LineMap {
   private offsetOrder: readonly LineSpan[] | null = null;
   private firsts: Map<string, LineSpan> | null = null;
 
-  /** `make` gives the spans in the order of assembly; called when somebody asks. */
-  constructor(private readonly make: () => readonly LineSpan[]) {}
+  /** The spans in the order of assembly; a function is called when somebody asks. */
+  constructor(private readonly source: readonly LineSpan[] | (() => readonly LineSpan[])) {}
 
   /** All stretches in the order of assembly. */
   get spans(): readonly LineSpan[] {
-    return (this.made ??= this.make());
+    return (this.made ??= typeof this.source === 'function' ? this.source() : this.source);
   }
 
   /** The line whose bytes lie at this address, or null. */

@@ -1,5 +1,5 @@
 // The listing: every source line with the address and bytes it became. Columns as NASM's -l (NASM manual §2.1.3).
-import type { Emission } from './assembler.ts';
+import type { Emission } from './output.ts';
 import type { SourceLine } from './source.ts';
 
 const BYTES_PER_LINE = 9;

@@ -15,8 +15,8 @@ const MAX_OPERANDS = 4;
 
 /** Where the parser puts labels. */
 export interface Labels extends Names {
-  /** The full name of a label that is being defined; remembers it as the parent of local labels. */
-  defining(name: string, remember: boolean): string;
+  /** A label is being defined. `remember`: later local labels belong to it. */
+  defining(name: string, remember: boolean): void;
 }
 
 /** Parses one line. What is wrong with it is reported; a label in front of the trouble is still defined. */
@@ -25,7 +25,8 @@ export function parseStatement(line: OutputLine, labels: Labels, diagnostics: Di
   const cursor = new Cursor(line.tokens, first);
   const label = parseLabel(cursor, diagnostics);
   // The label comes first, since local names in the operands may belong to it; `equ` begins no new family.
-  const symbol = label && labels.symbol(labels.defining(label.name, cursor.word() !== 'equ'));
+  if (label) labels.defining(label.name, cursor.word() !== 'equ');
+  const symbol = label && labels.symbol(label.name);
   const parser = new StatementParser(cursor, labels, diagnostics);
   const body = parser.parse(label !== null);
   return {

@@ -39,6 +39,14 @@ export class Section implements Base {
     return this.virtualAddress;
   }
 
+  /** Forgets contents and attributes that the pass will give again; alignment only grows. */
+  startPass(): void {
+    this.size = 0;
+    this.fixups.length = 0;
+    this.start = this.virtualStart = null;
+    this.follows = this.virtualFollows = null;
+  }
+
   /** Makes room for `count` more bytes in the buffer. */
   reserve(count: number): void {
     if (this.bytes.length >= this.size + count) return;
@@ -58,11 +66,11 @@ export class SectionFact implements Base {
   constructor(
     readonly rank: number,
     private readonly section: Section,
-    private readonly fact: 'start' | 'vstart',
+    private readonly virtual: boolean,
   ) {}
 
   address(): number {
-    return this.fact === 'start' ? this.section.loadAddress : this.section.virtualAddress;
+    return this.virtual ? this.section.virtualAddress : this.section.loadAddress;
   }
 }
 

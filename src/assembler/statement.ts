@@ -5,6 +5,7 @@ import type { Expr } from './expression.ts';
 import type { SourceLine } from './source.ts';
 import type { NamedValue } from './symbols.ts';
 import type { Token } from './token.ts';
+import type { Value } from './value.ts';
 import type { Prefix, Register } from './words.ts';
 
 export interface Operand {
@@ -83,7 +84,13 @@ export interface DirectiveBody {
   /** Parsed argument, for directives that take an expression. */
   readonly expr: Expr | null;
 }
-export type Body = InstructionBody | DataBody | ReserveBody | EquBody | DirectiveBody;
+/** A question of the preprocessor that depends on labels, and the answer it got when the source was read. */
+export interface CheckBody {
+  readonly type: 'check';
+  readonly tree: Expr;
+  readonly expected: Value;
+}
+export type Body = CheckBody | InstructionBody | DataBody | ReserveBody | EquBody | DirectiveBody;
 
 export interface Statement {
   readonly at: SourceLine;

@@ -1,6 +1,6 @@
 // Labels and equates. A symbol keeps its value from pass to pass; passes end when none changes (NASM manual §3.8).
 import type { Place } from './diagnostics.ts';
-import { UNKNOWN, type Value } from './value.ts';
+import { equal, UNKNOWN, type Value } from './value.ts';
 
 export class NamedValue {
   /** From the latest definition; UNKNOWN before the first. */
@@ -15,6 +15,8 @@ export class SymbolTable {
   private readonly byName = new Map<string, NamedValue>();
   /** The pass now running, from 1. */
   pass = 0;
+  /** The last pass that was not given up: a symbol that is older has disappeared. */
+  previous = 0;
   /** Definitions in this pass that differ from the last pass. */
   changes = 0;
 
@@ -24,7 +26,9 @@ export class SymbolTable {
     return symbol;
   }
 
-  startPass(): void {
+  /** `again`: the pass that was under way is given up and begins anew. */
+  startPass(again = false): void {
+    if (!again) this.previous = this.pass;
     this.pass++;
     this.changes = 0;
   }
@@ -40,12 +44,12 @@ export class SymbolTable {
     return true;
   }
 
+  /** Names of what is defined, for suggestions. */
+  *names(): Iterable<string> {
+    for (const symbol of this.defined()) yield symbol.name;
+  }
+
   *defined(): Iterable<NamedValue> {
     for (const symbol of this.byName.values()) if (symbol.pass > 0) yield symbol;
   }
-}
-
-function equal(a: Value, b: Value): boolean {
-  if (a.n !== b.n || a.unknown !== b.unknown || a.terms.length !== b.terms.length) return false;
-  return a.terms.every((term, i) => term.of === b.terms[i].of && term.times === b.terms[i].times);
 }

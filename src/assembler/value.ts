@@ -62,6 +62,12 @@ export function sum(a: Value, b: Value): Value {
     return unknown ? UNKNOWN : plain ? scalar(n) : new Value(n, NO_TERMS, false, plain);
   }
   if (a.terms.length === 0) return new Value(n, b.terms, unknown, plain);
+  if (a.terms.length === 1 && b.terms.length === 1 && a.terms[0].of === b.terms[0].of) {
+    const times = add(a.terms[0].times, b.terms[0].times);
+    const terms = times === 0 ? NO_TERMS : [{ of: a.terms[0].of, times }];
+    if (times === 0 && plain && !unknown) return scalar(n);
+    return new Value(n, terms, unknown, plain);
+  }
   const terms: Term[] = [...a.terms];
   for (const term of b.terms) {
     const at = terms.findIndex((other) => other.of === term.of);
@@ -95,4 +101,10 @@ export function scaled(a: Value, factor: Int): Value {
   if (a.terms.length === 0 || factor === 0) return scalar(multiply(a.n, factor));
   const terms = a.terms.map((term) => ({ of: term.of, times: multiply(term.times, factor) }));
   return new Value(multiply(a.n, factor), terms, false, a.plain);
+}
+
+export function equal(a: Value, b: Value): boolean {
+  if (a === b) return true;
+  if (a.n !== b.n || a.unknown !== b.unknown || a.terms.length !== b.terms.length) return false;
+  return a.terms.every((term, i) => term.of === b.terms[i].of && term.times === b.terms[i].times);
 }

@@ -47,14 +47,13 @@ export function mnemonicHelp(mnemonic: string, operands: string): string[] | nul
   const stricter = [...new Map(others.map((m) => [m.summary, m])).values()];
   const forms = description.forms.slice(0, MAX_FORMS);
   const rest = description.forms.length - forms.length;
+  const bitmap = meaning.privilege === 'io' && /^(in|out)/.test(meaning.operation) ? ' The I/O bitmap of the TSS can allow single ports.' : '';
   return [
-    `**${mnemonic}**   ${escapeText(meaning.summary)}`,
-    `**${PRIVILEGE_WORDS[meaning.privilege].long.replace(':', ':**')}${meaning.privilege === 'io' && meaning.operation.match(/^(in|out)/) ? ' The I/O bitmap of the TSS can allow single ports.' : ''}`,
-    ...(stricter.length > 0
-      ? [stricter.map((m) => `- ${escapeText(m.summary)} *${PRIVILEGE_WORDS[m.privilege].short}*`).join('\n')]
-      : []),
-    `\`\`\`text\n${forms.join('\n')}${rest > 0 ? `\n… and ${rest} more forms` : ''}\n\`\`\``,
+    `**${mnemonic}** · ${escapeText(meaning.summary)}`,
+    `**${PRIVILEGE_WORDS[meaning.privilege].long.replace(':', ':**')}${bitmap}`,
     `Manual: ${escapeText(meaning.manual)}`,
+    ...(others.length > 0 ? [`With other operands:\n\n${stricter.map((m) => `- ${escapeText(m.summary)} *${PRIVILEGE_WORDS[m.privilege].short}*`).join('\n')}`] : []),
+    `\`\`\`text\n${forms.join('\n')}${rest > 0 ? `\n… and ${rest} more forms` : ''}\n\`\`\``,
   ];
 }
 
@@ -107,7 +106,7 @@ function nameHelp(word: string, { definition, value }: HoverQuestion): string[] 
   const found = definition(word.replace(/^\$/, ''));
   if (!found) return null;
   const address = value(found.kind === 'local' ? found.parent + found.name : found.name);
-  const title = `**${escapeText(found.name)}**   ${KIND_WORDS[found.kind]}${found.parent ? ` of ${escapeText(found.parent)}` : ''}`;
+  const title = `**${escapeText(found.name)}** · ${KIND_WORDS[found.kind]}${found.parent ? ` of ${escapeText(found.parent)}` : ''}`;
   const lines = [title];
   if (found.kind === 'macro') lines.push(`Parameters: ${escapeText(found.detail || '0')}`);
   else if (found.kind === 'define') lines.push(`\`\`\`text\n${found.detail}\n\`\`\``);

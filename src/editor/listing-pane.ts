@@ -7,7 +7,7 @@ import { button, el } from './dom.ts';
 import { LANGUAGE } from './language.ts';
 import { Listing, LONGEST, LOOK_BACK, parseAddress } from './listing.ts';
 import { NowMark } from './marks.ts';
-import { monaco, sharedOptions } from './monaco.ts';
+import { colourVisible, monaco, plainBrackets, sharedOptions } from './monaco.ts';
 
 /** Instructions asked for at once, and around an address. */
 const CHUNK = 200;
@@ -53,6 +53,7 @@ export class ListingPane {
       el('div', { class: 'rs-foot' }, this.failure),
     );
     this.model = monaco.editor.createModel('', LANGUAGE);
+    plainBrackets(this.model);
     this.editor = monaco.editor.create(code, {
       ...sharedOptions(),
       model: this.model,
@@ -64,7 +65,10 @@ export class ListingPane {
       ariaLabel: 'Disassembly, read-only',
     });
     this.mark = new NowMark(this.editor);
-    this.editor.onDidScrollChange(() => this.more());
+    this.editor.onDidScrollChange(() => {
+      this.more();
+      colourVisible(this.editor);
+    });
     this.editor.onMouseDown(({ target, event }) => {
       if (!(event.ctrlKey || event.metaKey) || !target.position) return;
       const number = parseAddress(this.model.getWordAtPosition(target.position)?.word ?? '');
@@ -189,6 +193,8 @@ export class ListingPane {
     const line = top === null ? null : this.listing.lineOf(top);
     const offset = this.editor.getScrollTop() - this.editor.getTopForLineNumber(this.editor.getVisibleRanges()[0]?.startLineNumber ?? 1);
     this.model.setValue(this.listing.text());
+    plainBrackets(this.model);
+    colourVisible(this.editor);
     if (line !== null) this.editor.setScrollTop(this.editor.getTopForLineNumber(line) + offset, monaco.editor.ScrollType.Immediate);
     this.draw();
   }

@@ -27,7 +27,7 @@ export async function loadWork(
   const { files, main } = await page.ask({ ask: 'sources', guest: info.guest });
   if (!offer && (info.sealed || !main)) return null;
   const versions = offer ? offer.versions.map(({ label, files }) => ({ label, files: mapOf(files) })) : [{ label: 'original', files: mapOf(files) }];
-  const library = offer && files.length === 0 ? await libraryFiles(page) : mapOf(files);
+  const library = offer ? await libraryFiles(page) : mapOf(files);
   const saver = new WorkSaver(storage, offer?.key ?? `${scenario}/${info.name}/${info.guest}`, saving);
   const work = new GuestWork(offer?.main ?? main, versions, library, saver);
   const reason = programRefusal(work.program(work.originalLabel).files);
@@ -36,7 +36,7 @@ export async function loadWork(
   return { work, saver };
 }
 
-/** The files that every program may include, when the guest itself names none: any guest with source brings them. */
+/** The files that every program may include, when another room offers the guest's own: any guest with source brings them. */
 async function libraryFiles(page: PageApi): Promise<Map<string, string>> {
   const open = GUESTS.find(({ sealed }) => !sealed);
   if (!open) return new Map();

@@ -69,7 +69,6 @@ export function sharedOptions(): monaco.editor.IStandaloneEditorConstructionOpti
     scrollbar: { verticalScrollbarSize: 10, horizontalScrollbarSize: 10, useShadows: false },
     padding: { top: 6, bottom: 6 },
     guides: { indentation: false },
-    bracketPairColorization: { enabled: false },
     stickyScroll: { enabled: false },
     unicodeHighlight: { ambiguousCharacters: false, invisibleCharacters: false },
     links: false,
@@ -80,4 +79,24 @@ export function sharedOptions(): monaco.editor.IStandaloneEditorConstructionOpti
     wordBasedSuggestions: 'off',
     hover: { delay: 250, above: false },
   };
+}
+
+/** Lines that are coloured without waiting; behind them Monaco's own pace will do. */
+const COLOURED_AT_ONCE = 5000;
+
+/**
+ * Colours what is visible now. Monaco itself waits for an idle moment of the page, which a page that draws all the time
+ * may never have.
+ */
+export function colourVisible(editor: monaco.editor.IStandaloneCodeEditor): void {
+  const last = editor.getVisibleRanges().at(-1)?.endLineNumber ?? 0;
+  if (last === 0 || last > COLOURED_AT_ONCE) return;
+  // Not in Monaco's public types; without it the colours only come later.
+  const { tokenization } = editor.getModel() as { tokenization?: { forceTokenization?(line: number): void } };
+  tokenization?.forceTokenization?.(last);
+}
+
+/** One colour has one meaning here: brackets get none of their own. */
+export function plainBrackets(model: monaco.editor.ITextModel): void {
+  model.updateOptions({ bracketColorizationOptions: { enabled: false, independentColorPoolPerBracketType: false } });
 }

@@ -7,7 +7,7 @@ import { MINE } from './guest-work.ts';
 import type { HeatEntry } from './heat.ts';
 import { LANGUAGE } from './language.ts';
 import { LineMapping } from './line-diff.ts';
-import { monaco } from './monaco.ts';
+import { monaco, plainBrackets } from './monaco.ts';
 import { ProgramOutline } from './outline.ts';
 import { markersOf, type Problem, problemsOf } from './problems.ts';
 import { tellAbout } from './providers.ts';
@@ -58,6 +58,7 @@ export class SourceGuest {
     if (text === undefined) return undefined;
     const uri = monaco.Uri.from({ scheme: 'ringside', path: `/${this.generation}/${version}/${file}` });
     const model = monaco.editor.createModel(text, LANGUAGE, uri);
+    plainBrackets(model);
     this.models.set(key, model);
     if (version === MINE) {
       model.onDidChangeContent(() => {

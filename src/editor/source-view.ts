@@ -3,7 +3,7 @@ import type { Definition } from './outline.ts';
 import { HeatLayer } from './heat-layer.ts';
 import { refusal } from './limits.ts';
 import { Breakpoints, NowMark } from './marks.ts';
-import { monaco, sharedOptions } from './monaco.ts';
+import { colourVisible, monaco, sharedOptions } from './monaco.ts';
 import { MINE } from './guest-work.ts';
 import type { SourceGuest } from './source-guest.ts';
 import { wordAt } from './providers.ts';
@@ -61,8 +61,8 @@ export class SourceView {
         if (place) this.places.set(before, place);
       }
       this.editor.setModel(model);
-      // Restoring makes Monaco colour what is visible at once; else it waits for an idle moment that a busy page never has.
-      this.editor.restoreViewState(this.places.get(model) ?? this.editor.saveViewState());
+      const place = this.places.get(model);
+      if (place) this.editor.restoreViewState(place);
     }
     for (const other of guest.open()) if (other.file === guest.file && other.model !== model) this.pointsOf(guest).carry(other.model, model, guest.file);
     const own = guest.version === MINE;
@@ -170,6 +170,11 @@ export class SourceView {
     editor.onDidChangeConfiguration((change) => {
       if (change.hasChanged(EditorOption.tabFocusMode)) events.tabLeaves(editor.getOption(EditorOption.tabFocusMode));
     });
+    const colour = () => colourVisible(editor);
+    editor.onDidChangeModel(colour);
+    editor.onDidScrollChange(colour);
+    editor.onDidLayoutChange(colour);
+    editor.onDidChangeModelContent(() => requestAnimationFrame(colour));
     // Before Monaco reads it: ten megabytes would freeze the page.
     container.addEventListener('paste', (event) => this.guardPaste(event), { capture: true });
   }

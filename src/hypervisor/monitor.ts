@@ -22,6 +22,8 @@ const ENTRY_SIZE = 0x2000;
 
 /** Selectors as in xen/include/public/arch-x86_32.h; the GDT's page 14 is the hypervisor's. */
 export const SELECTOR = {
+  /** Below it descriptors are the guest's own. */
+  firstReserved: 0xe000,
   hypervisorCode: 0xe008,
   hypervisorData: 0xe010,
   ring1Code: 0xe019,
@@ -144,14 +146,14 @@ export class Monitor {
     put(SELECTOR.tss, descriptor(this.linear.tss, 0x67, 0x89, 0));
   }
 
-  /** All 256 gates lead to the monitor at ring 0; only the hypercall's may be called by ring 1 (Xen: DPL 1, so ring 3 cannot). */
+  /** All 256 gates lead to the monitor at ring 0. INT may take the hypercall's from ring 1 (Xen: DPL 1, so ring 3 cannot), INT3 and INTO theirs from anywhere. */
   private buildIdt(): void {
     for (let vector = 0; vector < 256; vector++) this.writeGate(vector, this.monitorGate(vector));
   }
 
   monitorGate(vector: number): [number, number] {
     const target = ENTRY_BASE + vector * ENTRY_STRIDE;
-    const dpl = vector === HYPERCALL_VECTOR ? 1 : 0;
+    const dpl = vector === HYPERCALL_VECTOR ? 1 : vector === 3 || vector === 4 ? 3 : 0;
     return [
       (SELECTOR.hypervisorCode << 16) | (target & 0xffff),
       (target & 0xffff0000) | ((0x8e | (dpl << 5)) << 8),

@@ -1,6 +1,6 @@
 // Where guests come from: sources to assemble, or a finished image. The session asks; the page answers from its bundle,
 // the terminal from its files, a learner from the editor.
-import { type Assembly, assemble } from '../assembler/assemble.ts';
+import { type Assembly, assemble, type LineMap } from '../assembler/assemble.ts';
 import type { Image } from '../images/image.ts';
 import { parseImage } from '../images/load.ts';
 
@@ -11,7 +11,9 @@ export type GuestSource =
       main: string /** The learner may not see it. */;
       sealed: boolean;
     }
-  | { kind: 'image'; name: string; bytes: Uint8Array };
+  | { kind: 'image'; name: string; bytes: Uint8Array }
+  /** Assembled before, from sources that the learner may see: the lines come with it. */
+  | { kind: 'prebuilt'; bytes: Uint8Array; lines: LineMap };
 
 export interface GuestLibrary {
   /** The guest's source or image; undefined when there is no such guest. */
@@ -20,8 +22,11 @@ export interface GuestLibrary {
   readonly includes: ReadonlyMap<string, string>;
 }
 
+/** What is known of the source behind an image. */
+export type SourceMap = Pick<Assembly, 'lines' | 'symbols'>;
+
 export type BuiltGuest =
-  | { image: Image; assembly: Assembly | null; bytes: Uint8Array; sealed: boolean; diagnostics: [] }
+  | { image: Image; assembly: SourceMap | null; bytes: Uint8Array; sealed: boolean; diagnostics: [] }
   | { image: null; assembly: Assembly; diagnostics: Assembly['diagnostics'] };
 
 /** Assembles (when it is source) and parses. `name` goes into messages and onto the command line, so it is part of what the guest sees. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
@@ -38,6 +43,16 @@ export function buildGuest(
       sealed: true,
       diagnostics: [],
     };
+  if (source.kind === 'prebuilt') {
+    const { bytes, lines } = source;
+    return {
+      image: parseImage(bytes, name),
+      assembly: { lines, symbols: new Map() },
+      bytes,
+      sealed: false,
+      diagnostics: [],
+    };
+  }
   const files = new Map([...includes, ...source.files]);
   const assembly = assemble(files, source.main, { includePaths: includePaths(source.main) });
   if (assembly.diagnostics.some((d) => d.severity === 'error'))

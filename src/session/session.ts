@@ -7,7 +7,13 @@ import type { BootOptions, TechniqueName } from '../hypervisor/technique.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
 import { Kind } from '../trace/events.ts';
 import { Host } from './host.ts';
-import { type BuiltGuest, buildGuest, type GuestLibrary, type GuestSource } from './library.ts';
+import {
+  type BuiltGuest,
+  buildGuest,
+  type GuestLibrary,
+  type GuestSource,
+  type SourceMap,
+} from './library.ts';
 import { type Scenario, type ScenarioDomain, ScenarioError } from './scenario.ts';
 
 /** One domain of the session: what it was configured to be, and what was last booted in it. */
@@ -29,7 +35,7 @@ export class SessionDomain {
   ) {
     this.technique = config.technique;
   }
-  get assembly(): Assembly | null {
+  get assembly(): SourceMap | null {
     return this.built?.assembly ?? null;
   }
 }

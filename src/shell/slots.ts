@@ -2,7 +2,7 @@
 // They get an element and this interface; they know neither the store nor Svelte.
 import type { Scheme } from '../canvas/palette.ts';
 import type { Client } from '../worker/client.ts';
-import type { Frame, HostInfo, SourceFile, TechniqueName } from '../worker/protocol.ts';
+import type { Frame, GuestFiles, HostInfo, SourceFile, TechniqueName } from '../worker/protocol.ts';
 
 /** A place in a guest's code. */
 export interface CodePlace {
@@ -35,8 +35,12 @@ export interface PageApi {
   step(unit: 'instruction' | 'event' | 'switch'): void;
   boot(domain: number, options?: { technique?: TechniqueName; files?: SourceFile[]; main?: string }): void;
   breakpoints(domain: number, lines: { file: string; line: number }[]): void;
-  /** Loads a scenario (an object as in src/session/scenarios). */
-  load(scenario: unknown): void;
+  /** Loads a scenario (an object as in src/session/scenarios), and guests that it names and brings along. */
+  load(scenario: unknown, files?: GuestFiles[]): void;
+  /** The machine stands still, and running or stepping it says why, until this is called with null. */
+  hold(reason: string | null): void;
+  /** One line from the lesson, at the foot of the side panel while another pane is in front; null for nothing. */
+  note(note: LessonNote | null): void;
   /** Calls back with every change of the light or dark scheme. */
   onScheme(callback: (scheme: Scheme) => void): () => void;
   /** Calls back when the learner wants to see code: an event, or the point of a guest, was clicked. */
@@ -52,6 +56,11 @@ export interface PageApi {
 }
 
 export type Pane = 'events' | 'costs' | 'source' | 'lesson';
+
+export interface LessonNote {
+  text: string;
+  tone: 'plain' | 'good' | 'bad';
+}
 
 /** A room that mounts itself. `mount` fills the element and returns what takes it away again. */
 export interface Slot {

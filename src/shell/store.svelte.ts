@@ -12,6 +12,7 @@ import type {
   Explanation,
   Frame,
   FromWorker,
+  GuestFiles,
   HostInfo,
   Places,
   Screen,
@@ -23,7 +24,7 @@ import type {
 import { EventLog, type LogRow } from './event-log.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
 import { RecentPlaces, sharesOf } from './recent.ts';
-import type { CodePlace, PageApi, Pane, PointTarget } from './slots.ts';
+import type { CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
 import { TextTail } from './text-tail.ts';
 
 export interface ScenarioChoice {
@@ -98,6 +99,9 @@ export class Store implements PageApi {
   /** The guest whose screen fills the stage, if any. */
   enlarged = $state<number | null>(null);
   pointed = $state.raw<PointTarget | null>(null);
+  /** Why the machine must not run now; null when it may. */
+  held = $state<string | null>(null);
+  lessonNote = $state.raw<LessonNote | null>(null);
 
   frame: Frame | null = null;
   private readonly director = new Director();
@@ -112,6 +116,7 @@ export class Store implements PageApi {
   private nextNotice = 1;
   private speedSetAt = Number.NEGATIVE_INFINITY;
   private lastScenario: unknown = null;
+  private lastFiles: GuestFiles[] | undefined;
 
   /** @param makeClient starts a worker and the client for it. @param clock milliseconds, for the pace of publishing */
   constructor(
@@ -120,10 +125,11 @@ export class Store implements PageApi {
   ) {}
 
   /** Starts the worker; also after a failure, or to begin again. @param scenario null: the one that the worker opens with */
-  start(scenario: unknown = this.lastScenario): void {
+  start(scenario: unknown = this.lastScenario, files = this.lastFiles): void {
     this.client?.destroy();
     this.failure = null;
     this.lastScenario = scenario;
+    this.lastFiles = files;
     const client = this.makeClient();
     this.client = client;
     client.on('ready', (m) => this.ready(m));
@@ -136,18 +142,20 @@ export class Store implements PageApi {
       this.forward(m);
     });
     client.on('refused', (m) => this.forward(m));
-    if (scenario !== null) client.send({ type: 'load', scenario });
+    if (scenario !== null) client.send({ type: 'load', scenario, files });
     client.start();
   }
 
   // What the controls do.
   run(): void {
+    if (this.held !== null) return this.openPane('lesson');
     this.client?.send({ type: 'run' });
   }
   pause(): void {
     this.client?.send({ type: 'pause' });
   }
   step(unit: StepUnit): void {
+    if (this.held !== null) return this.openPane('lesson');
     if (this.running) this.pause();
     this.client?.send({ type: 'step', unit });
   }
@@ -156,9 +164,17 @@ export class Store implements PageApi {
     this.speedSetAt = this.clock();
     this.client?.send({ type: 'speed', speed });
   }
-  load(scenario: unknown): void {
+  load(scenario: unknown, files?: GuestFiles[]): void {
     this.lastScenario = scenario;
-    this.client?.send({ type: 'load', scenario });
+    this.lastFiles = files;
+    this.client?.send({ type: 'load', scenario, files });
+  }
+  hold(reason: string | null): void {
+    this.held = reason;
+    if (reason !== null) this.pause();
+  }
+  note(note: LessonNote | null): void {
+    this.lessonNote = note;
   }
   boot(
     domain: number,

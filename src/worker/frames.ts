@@ -111,17 +111,15 @@ export class FrameBuilder {
       ...this.text(id),
       screen,
       exits: tables
-        ? recorder
-            .exitCounts(id)
-            .map(({ vendor, reason, count, cycles, min, max }) => ({
-              vendor,
-              reason,
-              name: exitName(vendor, reason),
-              count,
-              cycles,
-              min: min === Infinity ? 0 : min,
-              max,
-            }))
+        ? recorder.exitCounts(id).map(({ vendor, reason, count, cycles, min, max }) => ({
+            vendor,
+            reason,
+            name: exitName(vendor, reason),
+            count,
+            cycles,
+            min: min === Infinity ? 0 : min,
+            max,
+          }))
         : null,
       heat: tables ? this.heat(id) : null,
     };

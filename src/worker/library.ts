@@ -1,28 +1,65 @@
-// Guests for the page: sources from the bundle; sealed ones as the image that the build made of them.
+// Guests for the page: images from the bundle; sources fetched when they are needed; whatever a lesson brings along.
+import guests from 'virtual:guests';
+import { unpackLines } from '../assembler/line-map-codec.ts';
+import { guestEntry } from '../guests/catalog.ts';
+import type { GuestLibrary, GuestSource } from '../session/library.ts';
+import type { GuestFiles, SourceFile } from './protocol.ts';
 
-import sealed from 'virtual:sealed-guests';
-import { GUESTS } from '../guests/catalog.ts';
-import type { GuestLibrary } from '../session/library.ts';
+/** Base64 of raw deflate, as the build packs guests. */
+async function unpack(base64: string): Promise<Uint8Array> {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate-raw'));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
 
-const texts = import.meta.glob(['../guests/**/*.asm', '../guests/**/*.inc', '!../guests/panes/**'], {
-  query: '?raw',
-  import: 'default',
-  eager: true,
-}) as Record<string, string>;
+export class BundledLibrary implements GuestLibrary {
+  includes: ReadonlyMap<string, string> = new Map();
+  private brought = new Map<string, GuestSource>();
 
-/** The library of the bundle. */
-export function bundledLibrary(): GuestLibrary {
-  const files = new Map(Object.entries(texts).map(([path, text]) => [path.replace('../guests/', ''), text]));
-  const images = new Map(
-    Object.entries(sealed).map(([id, base64]) => [id, Uint8Array.from(atob(base64), (c) => c.charCodeAt(0))]),
-  );
-  return {
-    includes: files,
-    find(guest) {
-      const entry = GUESTS.find((g) => g.id === guest);
-      const bytes = images.get(guest);
-      if (bytes) return { kind: 'image', name: entry?.title ?? guest, bytes };
-      return entry && { kind: 'source', files, main: entry.main, sealed: entry.sealed };
-    },
-  };
+  private readonly fetched = new Map<string, GuestSource>();
+
+  find(guest: string): GuestSource | undefined {
+    return this.brought.get(guest) ?? this.fetched.get(guest);
+  }
+
+  /** Fetches guests of ours, so that `find` has them. Unknown names are left to the session's own message. */
+  async fetch(names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      if (this.fetched.has(name) || !guests[name]) continue;
+      const { image, lines } = await guests[name]();
+      const bytes = await unpack(image);
+      this.fetched.set(
+        name,
+        lines === null
+          ? { kind: 'image', name, bytes }
+          : { kind: 'prebuilt', bytes, lines: unpackLines(await unpack(lines)) },
+      );
+    }
+  }
+
+  /** Fetches the sources: what learners include is then there. */
+  async loadSources(): Promise<void> {
+    if (!this.includes.size) this.includes = (await import('./sources.ts')).SOURCES;
+  }
+
+  /** Guests that a scenario brings along stay until the next scenario. */
+  bring(files: readonly GuestFiles[]): void {
+    this.brought = new Map(
+      files.map(({ guest, files, main }) => [
+        guest,
+        { kind: 'source', files: new Map(files.map((f) => [f.name, f.text])), main, sealed: false },
+      ]),
+    );
+  }
+
+  /** The files of a guest that has a source to show. */
+  async sources(guest: string): Promise<{ files: SourceFile[]; main: string }> {
+    const brought = this.brought.get(guest);
+    if (brought?.kind === 'source')
+      return { files: [...brought.files].map(([name, text]) => ({ name, text })), main: brought.main };
+    const entry = guestEntry(guest);
+    if (!entry || entry.sealed) return { files: [], main: '' };
+    await this.loadSources();
+    return { files: [...this.includes].map(([name, text]) => ({ name, text })), main: entry.main };
+  }
 }

@@ -141,6 +141,12 @@ export interface SourceFile {
   name: string;
   text: string;
 }
+/** A guest given as source files. */
+export interface GuestFiles {
+  guest: string;
+  files: SourceFile[];
+  main: string;
+}
 export interface Diagnostic {
   file: string;
   line: number;
@@ -173,7 +179,8 @@ export type Answer =
   | { ask: 'fingerprint'; fingerprint: Fingerprint | null };
 
 export type ToWorker =
-  | { type: 'load'; scenario: unknown }
+  /** `files`: guests that the scenario names and brings along (a lesson's). */
+  | { type: 'load'; scenario: unknown; files?: GuestFiles[] }
   /** Boots (or re-boots) one domain while the others go on; `files` replace the guest's own sources. */
   | { type: 'boot'; domain: number; technique?: TechniqueName; files?: SourceFile[]; main?: string }
   | { type: 'stop'; domain: number }

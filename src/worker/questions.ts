@@ -1,15 +1,14 @@
 // Answers to the page's questions. They look, and change nothing.
 
-import { guestEntry } from '../guests/catalog.ts';
 import { disassembleRange } from '../machine/isa/disassemble.ts';
 import { explain } from '../session/explain.ts';
 import { fingerprint } from '../session/fingerprint.ts';
-import type { GuestLibrary } from '../session/library.ts';
 import { observe } from '../session/observe.ts';
 import { findScenario } from '../session/scenarios.ts';
 import type { Session } from '../session/session.ts';
 import { RECORD_WORDS } from '../trace/events.ts';
 import { hex8 } from '../trace/format.ts';
+import type { BundledLibrary } from './library.ts';
 import type { Answer, Question } from './protocol.ts';
 
 /** Largest answers: events of one window, lines of disassembly, bytes of memory. */
@@ -19,7 +18,7 @@ const MAX_BYTES = 65536;
 const MAX_FINGERPRINT = 200_000_000;
 
 /** Answers one question of the page. Out-of-range requests get what there is. */
-export function answer(session: Session, library: GuestLibrary, question: Question): Answer {
+export async function answer(session: Session, library: BundledLibrary, question: Question): Promise<Answer> {
   switch (question.ask) {
     case 'explain':
       return { ask: 'explain', explanation: explain(session, question.seq) };
@@ -65,25 +64,17 @@ export function answer(session: Session, library: GuestLibrary, question: Questi
       const start = question.address >>> 0;
       return { ask: 'memory', bytes: session.host.pc.memory.bytes.slice(start, start + length) };
     }
-    case 'sources': {
-      const entry = guestEntry(question.guest);
-      const source = library.find(question.guest);
-      if (!entry || entry.sealed || source?.kind !== 'source') return { ask: 'sources', files: [], main: '' };
-      return {
-        ask: 'sources',
-        files: [...source.files].map(([name, text]) => ({ name, text })),
-        main: source.main,
-      };
-    }
+    case 'sources':
+      return { ask: 'sources', ...(await library.sources(question.guest)) };
     case 'observe':
       return { ask: 'observe', observation: observe(session, question.memory) };
     case 'fingerprint': {
       const scenario = findScenario(question.scenario);
+      if (!scenario) return { ask: 'fingerprint', fingerprint: null };
+      await library.fetch(scenario.domains.map((domain) => domain.guest));
       return {
         ask: 'fingerprint',
-        fingerprint: scenario
-          ? fingerprint(scenario, library, Math.min(question.cycles, MAX_FINGERPRINT))
-          : null,
+        fingerprint: fingerprint(scenario, library, Math.min(question.cycles, MAX_FINGERPRINT)),
       };
     }
   }

@@ -6,15 +6,15 @@ import { findScenario, SCENARIOS } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
 import { Engine } from './engine.ts';
 import { FrameBuilder } from './frames.ts';
-import { bundledLibrary } from './library.ts';
-import type { DomainInfo, FromWorker, HostInfo, SourceFile, ToWorker } from './protocol.ts';
+import { BundledLibrary } from './library.ts';
+import type { DomainInfo, FromWorker, GuestFiles, HostInfo, SourceFile, ToWorker } from './protocol.ts';
 import { answer } from './questions.ts';
 
 const scope = self as unknown as {
   postMessage(message: FromWorker, transfer?: Transferable[]): void;
   onmessage: ((event: { data: ToWorker }) => void) | null;
 };
-const library = bundledLibrary();
+const library = new BundledLibrary();
 let session = new Session(SCENARIOS[0], library);
 const engine = new Engine(session, () => performance.now());
 let frames = new FrameBuilder(session);
@@ -48,12 +48,15 @@ function hostInfo(): HostInfo {
 }
 
 /** Loads a scenario (a name, or an object). The running one stays when it cannot be used. */
-function load(value: unknown): void {
+async function load(value: unknown, files: readonly GuestFiles[] = []): Promise<void> {
   let scenario: Scenario;
   let next: Session;
   try {
+    if (files.length) await library.loadSources();
     scenario =
       typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
+    await library.fetch(scenario.domains.map((domain) => domain.guest));
+    library.bring(files);
     next = new Session(scenario, library);
     next.bootAll();
   } catch (error) {
@@ -67,7 +70,8 @@ function load(value: unknown): void {
   scope.postMessage({ type: 'ready', host: hostInfo(), scenario: scenario.name });
 }
 
-function boot(message: Extract<ToWorker, { type: 'boot' }>): void {
+async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void> {
+  if (message.files) await library.loadSources();
   const domain = session.domains[message.domain];
   if (!domain) return;
   const source =
@@ -104,10 +108,10 @@ function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void 
   }
 }
 
-function receive(message: ToWorker): void {
+async function receive(message: ToWorker): Promise<void> {
   switch (message.type) {
     case 'load':
-      return load(message.scenario);
+      return load(message.scenario, message.files);
     case 'boot':
       return boot(message);
     case 'stop':
@@ -142,7 +146,7 @@ function receive(message: ToWorker): void {
       return scope.postMessage({
         type: 'answer',
         id: message.id,
-        answer: answer(session, library, message.question),
+        answer: await answer(session, library, message.question),
       });
   }
 }
@@ -156,11 +160,7 @@ function fail(error: unknown): void {
 }
 
 scope.onmessage = (event) => {
-  try {
-    receive(event.data);
-  } catch (error) {
-    fail(error);
-  }
+  receive(event.data).catch(fail);
 };
 
 // Turns go through a message channel: timers would be clamped to four milliseconds.
@@ -174,7 +174,7 @@ channel.port1.onmessage = () => {
     fail(error);
   }
 };
-load(SCENARIOS[0].name);
 engine.running = true;
+load(SCENARIOS[0].name).catch(fail);
 engine.rebase();
 channel.port2.postMessage(0);

@@ -6,7 +6,7 @@
 start:  mov     al, "!"
         out     0xE9, al                ; on a bare PC this port prints. Here?
 
-        ; Ask instead: EBX, ECX, EDX, then the hypercall.
+        ; Ask instead: EBX, ECX and EDX, then the hypercall.
 
         mov     ebx, SCHEDOP_shutdown
         mov     ecx, argument

@@ -1,7 +1,7 @@
 // One instruction → bytes, in one pass: picks the first encoding that the values allow, and writes it out.
 // Order of the parts: Intel SDM vol. 2 §2.1. Order of the prefixes: rep, lock, segment, 66h, 67h, as NASM emits them.
 import type { Form, OperandKind } from '../../machine/isa/form.ts';
-import type { Place } from '../diagnostics.ts';
+import type { Place, Suggestion } from '../diagnostics.ts';
 import { evaluate, type Hint, type Scope } from '../expression.ts';
 import { add, low32, overflows } from '../int64.ts';
 import type { Candidate, InstructionBody, Operand } from '../statement.ts';
@@ -17,7 +17,7 @@ export interface Position extends Scope {
   /** The section, or null in absolute space. */
   readonly section: Base | null;
   readonly offset: number;
-  warn(place: Place, message: string, suggestion?: string): void;
+  warn(place: Place, message: string, suggestion?: Suggestion): void;
 }
 
 /** The operands' values in this pass. */

@@ -1,7 +1,7 @@
 // Descriptor tables of a paravirtualized guest: trap table, GDT pages, single descriptors. A guest's segment may never
 // reach into the hypervisor or carry ring 0 (xen/arch/x86/mm.c check_descriptor, x86_32/mm.c).
 import type { Hypervisor } from '../hypervisor.ts';
-import { HYPERCALL_VECTOR, MONITOR_START } from '../monitor.ts';
+import { MONITOR_START, SELECTOR } from '../monitor.ts';
 import { ERROR, PTE, TRAP_INFO_SIZE } from './abi.ts';
 import type { GuestAccess } from './guest-access.ts';
 import { type PageTypes, TYPE } from './page-types.ts';
@@ -9,6 +9,11 @@ import type { PvDomain } from './pv-domain.ts';
 
 /** Guests may use 14 pages of GDT; the fifteenth is the hypervisor's. */
 const MAX_GDT_FRAMES = 14;
+/** The one vector whose gate may lead to the guest without the hypervisor: Linux's system calls. */
+export const DIRECT_VECTOR = 0x80;
+
+const FLAT = { base: 0, wide: true };
+const baseOf = (low: number, high: number): number => ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
 
 export class Descriptors {
   constructor(
@@ -47,25 +52,35 @@ export class Descriptors {
   }
 
   /**
-   * A guest's gate for INT n that the processor may take without the hypervisor: straight from ring 3 to ring 1
-   * (Barham et al. 2003, §3.3.1 "fast" handlers). Null when the vector must go through the hypervisor.
+   * The guest's gate for INT 80h when the processor may take it without the hypervisor: straight from ring 3 to ring 1
+   * (Barham et al. 2003, §3.3.1 "fast" handlers; Xen's init_int80_direct_trap). Null when it must go through the
+   * hypervisor: a gate that masks events needs the mask written, and the processor ignores the RPL of a gate's selector,
+   * so one that names a segment of the hypervisor would lead to ring 0.
    */
-  directGate(pv: PvDomain, vector: number): [number, number] | null {
-    const handler = pv.traps[vector];
-    // Exceptions need CR2 or a checked stack; a gate that masks events needs the mask written.
-    if (
-      !handler ||
-      vector < 0x20 ||
-      vector === HYPERCALL_VECTOR ||
-      handler.masksEvents ||
-      handler.dpl !== 3 ||
-      (handler.selector & 3) !== 1
-    )
-      return null;
+  directGate(pv: PvDomain): [number, number] | null {
+    const handler = pv.traps[DIRECT_VECTOR];
+    if (!handler || handler.masksEvents || handler.dpl !== 3 || !this.isGateTarget(handler.selector)) return null;
     return [
       (handler.selector << 16) | (handler.address & 0xffff),
       (handler.address & 0xffff0000) | ((0x8f | (3 << 5)) << 8),
     ];
+  }
+
+  /** A ring-1 selector of the guest's own (checked) descriptors, or the flat one that every guest has. */
+  private isGateTarget(selector: number): boolean {
+    const own = (selector & 7) === 1 && selector < SELECTOR.firstReserved;
+    return own || selector === SELECTOR.ring1Code;
+  }
+
+  /** Where a guest's code segment begins, and whether it is a 32-bit one; null when there is no such descriptor. */
+  segment(pv: PvDomain, selector: number): { base: number; wide: boolean } | null {
+    if (selector >= SELECTOR.firstReserved) return FLAT;
+    const frame = pv.gdtFrames[selector >>> 12];
+    if (frame === undefined || selector & 4) return null;
+    const { memory } = this.hypervisor.pc;
+    const at = frame * 4096 + (selector & 0xff8);
+    const high = memory.read32(at + 4);
+    return { base: baseOf(memory.read32(at), high), wide: (high & 0x400000) !== 0 };
   }
 
   /** The descriptor as the guest may have it, or null. Segments are cut off below the monitor. */
@@ -75,42 +90,52 @@ export class Descriptors {
     if (!(high & 0x1000) || !(high & 0x6000)) return null;
     // Expand-down data segments reach up to 4 GiB.
     if ((high & 0xc00) === 0x400) return null;
-    const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+    const base = baseOf(low, high);
     const pages = (high & 0x800000) !== 0;
     const field = (low & 0xffff) | (high & 0xf0000);
     const limit = pages ? field * 4096 + 0xfff : field;
     if (base + limit < MONITOR_START) return [low, high];
-    if (base >= MONITOR_START || !pages) return null;
-    const cut = (MONITOR_START - base) / 4096 - 1;
-    return [(low & 0xffff0000) | (cut & 0xffff), (high & ~0xf0000) | (cut & 0xf0000)];
+    // Cut to whole pages; a segment that begins in the last page below the monitor has none left.
+    const left = Math.floor((MONITOR_START - base) / 4096) - 1;
+    if (left < 0 || !pages) return null;
+    return [(low & 0xffff0000) | (left & 0xffff), (high & ~0xf0000) | (left & 0xf0000)];
   }
 
-  /** set_gdt(frame list, entries): the guest's own descriptor pages become the first pages of the processor's GDT. */
+  /**
+   * set_gdt(frame list, entries): the guest's own descriptor pages become the first pages of the processor's GDT. When one
+   * of them cannot, everything stays as it was.
+   */
   setGdt(domain: number, pv: PvDomain, list: number, entries: number): number {
     const count = Math.ceil((entries >>> 0) / 512);
     if (count > MAX_GDT_FRAMES) return ERROR.inval;
-    const frames: number[] = [];
-    for (let n = 0; n < count; n++) frames.push(this.access.read32(pv, list + n * 4) >>> 0);
-    for (const frame of pv.gdtFrames) this.types.drop(domain, frame);
-    pv.gdtFrames = [];
-    for (const frame of frames) {
-      if (!this.types.take(domain, frame, TYPE.gdt, 0) || !this.validatePage(frame)) {
-        this.mapGdt(pv);
-        return ERROR.inval;
-      }
-      pv.gdtFrames.push(frame);
+    const wanted: number[] = [];
+    for (let n = 0; n < count; n++) wanted.push(this.access.read32(pv, list + n * 4) >>> 0);
+    const taken: number[] = [];
+    for (const frame of wanted) {
+      const ours = this.types.take(domain, frame, TYPE.gdt, 0);
+      if (ours) taken.push(frame);
+      if (ours && this.validatePage(frame)) continue;
+      for (const back of taken) this.types.drop(domain, back);
+      return ERROR.inval;
     }
+    for (const frame of pv.gdtFrames) this.types.drop(domain, frame);
+    pv.gdtFrames = taken;
     this.mapGdt(pv);
     return 0;
   }
 
+  /** Checks 512 descriptors; when all are acceptable, writes back those that had to be cut. */
   private validatePage(frame: number): boolean {
+    this.hypervisor.charge('pinPageTable');
     const { memory } = this.hypervisor.pc;
-    for (let at = frame * 4096; at < frame * 4096 + 4096; at += 8) {
-      const checked = this.check(memory.read32(at), memory.read32(at + 4));
-      if (!checked) return false;
-      memory.write32(at, checked[0]);
-      memory.write32(at + 4, checked[1]);
+    const end = frame * 4096 + 4096;
+    for (let at = frame * 4096; at < end; at += 8) {
+      if (!this.check(memory.read32(at), memory.read32(at + 4))) return false;
+    }
+    for (let at = frame * 4096; at < end; at += 8) {
+      const [low, high] = this.check(memory.read32(at), memory.read32(at + 4))!;
+      memory.write32(at, low);
+      memory.write32(at + 4, high);
     }
     return true;
   }

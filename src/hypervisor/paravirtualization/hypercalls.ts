@@ -16,6 +16,8 @@ import type { PvTime } from './time.ts';
 const VERSION = 0x30000;
 const MAX_MULTICALL = 256;
 const EFLAGS_IF = 0x200;
+/** Bytes of INT 82h. */
+const INT_LENGTH = 2;
 
 export interface HypercallServices {
   hypervisor: Hypervisor;
@@ -47,7 +49,14 @@ export class Hypercalls {
     a[3] = regs[6];
     a[4] = regs[7];
     const result = this.dispatch(vcpu, pv, number, a, false);
-    this.s.hypervisor.record(vcpu, Kind.hypercall, number, a[0], a[1], a[2], result);
+    this.s.hypervisor.record(vcpu, Kind.hypercall, number, regs[3], regs[1], regs[2], result ?? 0);
+    if (result === null) {
+      // Not done yet, and others want the processor: the guest makes the call again, for what remains.
+      regs[3] = a[0];
+      regs[1] = a[1];
+      pv.frame.eip = (pv.frame.eip - INT_LENGTH) | 0;
+      return vcpu.domain.alive ? this.resume : 'ended';
+    }
     if (number !== HYPERCALL.iret) regs[0] = result;
     else if (result < 0) {
       const esp = (pv.frame.esp >>> 0).toString(16).padStart(8, '0');
@@ -56,7 +65,8 @@ export class Hypercalls {
     return vcpu.domain.alive ? this.resume : 'ended';
   }
 
-  private dispatch(vcpu: Vcpu, pv: PvDomain, number: number, a: Int32Array, nested: boolean): number {
+  /** Result for the guest, or null when the call has to be made again with the arguments that `a` has become. */
+  private dispatch(vcpu: Vcpu, pv: PvDomain, number: number, a: Int32Array, nested: boolean): number | null {
     try {
       return this.call(vcpu, pv, number, a, nested);
     } catch (error) {
@@ -65,13 +75,13 @@ export class Hypercalls {
     }
   }
 
-  private call(vcpu: Vcpu, pv: PvDomain, number: number, a: Int32Array, nested: boolean): number {
+  private call(vcpu: Vcpu, pv: PvDomain, number: number, a: Int32Array, nested: boolean): number | null {
     const { s } = this;
     switch (number) {
       case HYPERCALL.set_trap_table:
         return s.descriptors.setTrapTable(pv, a[0]);
       case HYPERCALL.mmu_update:
-        return s.tables.mmuUpdate(vcpu, pv, a[0], a[1], a[2], a[3]);
+        return s.tables.mmuUpdate(vcpu, pv, a);
       case HYPERCALL.set_gdt:
         return s.descriptors.setGdt(vcpu.domain.id, pv, a[0], a[1]);
       case HYPERCALL.stack_switch:
@@ -90,7 +100,7 @@ export class Hypercalls {
       case HYPERCALL.memory_op:
         return this.memoryOp(pv, a[0]);
       case HYPERCALL.multicall:
-        return nested ? ERROR.inval : this.multicall(vcpu, pv, a[0], a[1]);
+        return nested ? ERROR.inval : this.multicall(vcpu, pv, a);
       case HYPERCALL.update_va_mapping:
         return s.tables.updateVaMapping(vcpu, pv, a[0], a[1], a[2], a[3]);
       case HYPERCALL.set_timer_op:
@@ -107,7 +117,7 @@ export class Hypercalls {
       case HYPERCALL.vcpu_op:
         return this.vcpuOp(a[0], a[1]);
       case HYPERCALL.mmuext_op:
-        return s.tables.mmuext(vcpu, pv, a[0], a[1], a[2], a[3]);
+        return s.tables.mmuext(vcpu, pv, a);
       case HYPERCALL.sched_op:
         return this.schedOp(vcpu, pv, a[0], a[0] === SCHEDOP.shutdown ? s.access.read32(pv, a[1]) : 0);
       case HYPERCALL.sched_op_compat:
@@ -119,18 +129,27 @@ export class Hypercalls {
     }
   }
 
-  /** A list of calls in one entry: struct multicall_entry {op, result, args[6]}. */
-  private multicall(vcpu: Vcpu, pv: PvDomain, list: number, count: number): number {
+  /** A list of calls in one entry: struct multicall_entry {op, result, args[6]}. Null when the slice ended before the list did. */
+  private multicall(vcpu: Vcpu, pv: PvDomain, list: Int32Array): number | null {
+    const count = list[1];
     if (count >>> 0 > MAX_MULTICALL) return ERROR.inval;
     const { access, hypervisor } = this.s;
     const a = new Int32Array(6);
     for (let n = 0; n < count && vcpu.domain.alive; n++) {
-      const at = list + n * 32;
+      const at = list[0];
       const operation = access.read32(pv, at);
       for (let k = 0; k < 6; k++) a[k] = access.read32(pv, at + 8 + k * 4);
+      const [first, second, third] = a;
+      hypervisor.charge('copyByte', 32);
       const result = this.dispatch(vcpu, pv, operation, a, true);
-      hypervisor.record(vcpu, Kind.hypercall, operation, a[0], a[1], a[2], result);
-      access.write32(pv, at + 4, result);
+      hypervisor.record(vcpu, Kind.hypercall, operation, first, second, third, result ?? 0);
+      if (result === null) for (let k = 0; k < 2; k++) access.write32(pv, at + 8 + k * 4, a[k]);
+      else {
+        access.write32(pv, at + 4, result);
+        list[0] = at + 32;
+        list[1] = count - n - 1;
+      }
+      if (list[1] && (result === null || hypervisor.now >= hypervisor.sliceEnd)) return null;
     }
     return 0;
   }

@@ -10,6 +10,8 @@ import type { PvDomain } from './pv-domain.ts';
 
 /** Requests that one hypercall may carry: an 8 MiB address space (Barham et al. 2003, §3.3.3). */
 const MAX_BATCH = 2048;
+/** Flag in a count: this call goes on with a list that was interrupted, and the done-count holds what was done before. */
+const PREEMPTED = 0x80000000;
 
 export class PageTables {
   constructor(
@@ -18,25 +20,24 @@ export class PageTables {
     private readonly access: GuestAccess,
   ) {}
 
+  /** Does something that may validate tables; each one is charged. Result as `operation`'s. */
+  private charged<T>(operation: () => T): T {
+    const before = this.types.validations;
+    const result = operation();
+    this.hypervisor.charge('pinPageTable', this.types.validations - before);
+    return result;
+  }
+
   /** Writes one validated entry. @param machine machine address of the entry. Result 0 or -errno. */
   private update(vcpu: Vcpu, machine: number, value: number, preserveAd: boolean): number {
     const { memory } = this.hypervisor.pc;
-    const domain = vcpu.domain.id;
     const frame = machine >>> 12;
     const level = this.types.typeOf(frame) === TYPE.directory ? 2 : 1;
-    const cost = this.hypervisor.charge('validatePageTableEntry');
+    const start = this.hypervisor.now;
+    this.hypervisor.charge('validatePageTableEntry');
     const old = memory.read32(machine);
-    const result = this.store(domain, frame, level, machine, value, preserveAd);
-    this.hypervisor.record(
-      vcpu,
-      Kind.pageTable,
-      machine,
-      result ? value : memory.read32(machine),
-      level,
-      result,
-      old,
-      cost,
-    );
+    const result = this.charged(() => this.store(vcpu.domain.id, frame, level, machine, value, preserveAd));
+    this.hypervisor.record(vcpu, Kind.pageTable, machine, result ? value : memory.read32(machine), level, result, old, this.hypervisor.now - start);
     return result;
   }
 
@@ -70,29 +71,48 @@ export class PageTables {
     return 0;
   }
 
-  /** mmu_update(req, count, success_count, domid). */
-  mmuUpdate(vcpu: Vcpu, pv: PvDomain, requests: number, count: number, done: number, domain: number): number {
-    if ((domain & 0xffff) !== DOMID_SELF) return ERROR.perm;
-    if (count >>> 0 > MAX_BATCH) return ERROR.inval;
+  /**
+   * Works a guest's list off: a request that fails ends it, and so does the end of the time slice; then the hypercall is
+   * made again for the rest (Xen's hypercall continuation), so that no list holds the host up.
+   * @param a arguments of the hypercall: list, count, address of the done-count or 0, domain; changed to what remains
+   * @returns result for the guest, or null when the rest is to be done by another call
+   */
+  private workOff(pv: PvDomain, a: Int32Array, size: number, request: (at: number) => number): number | null {
+    if ((a[3] & 0xffff) !== DOMID_SELF) return ERROR.perm;
+    const { access, hypervisor } = this;
+    const again = (a[1] & PREEMPTED) !== 0;
+    const count = a[1] & ~PREEMPTED;
+    if (count > MAX_BATCH) return ERROR.inval;
     let result = 0;
-    let n = 0;
-    for (; n < count && !result; n++) {
-      const low = this.access.read32(pv, requests + n * 16);
-      const high = this.access.read32(pv, requests + n * 16 + 4);
-      const value = this.access.read32(pv, requests + n * 16 + 8);
+    let done = 0;
+    while (done < count && !result) {
+      if (done > 0 && hypervisor.now >= hypervisor.sliceEnd) break;
+      result = request(a[0] + done * size);
+      if (!result) done++;
+    }
+    if (a[2]) access.write32(pv, a[2], (again ? access.read32(pv, a[2]) : 0) + done);
+    if (result || done === count) return result;
+    a[0] += done * size;
+    a[1] = (count - done) | PREEMPTED;
+    return null;
+  }
+
+  /** mmu_update(req, count, success_count, domid). Null: see `workOff`. */
+  mmuUpdate(vcpu: Vcpu, pv: PvDomain, a: Int32Array): number | null {
+    return this.workOff(pv, a, 16, (at) => {
+      const low = this.access.read32(pv, at);
+      const high = this.access.read32(pv, at + 4);
+      const value = this.access.read32(pv, at + 8);
       const command = low & 3;
       const machine = (low & ~3) >>> 0;
-      if (high) result = ERROR.inval;
-      else if (command === MMU.normal || command === MMU.preserveAd)
-        result = this.update(vcpu, machine, value, command === MMU.preserveAd);
-      else if (command === MMU.machphys) result = this.machphys(vcpu, machine >>> 12, value);
-      else result = ERROR.nosys;
-    }
-    if (done) this.access.write32(pv, done, result ? n - 1 : n);
-    return result;
+      if (high) return ERROR.inval;
+      if (command === MMU.normal || command === MMU.preserveAd) return this.update(vcpu, machine, value, command === MMU.preserveAd);
+      return command === MMU.machphys ? this.machphys(vcpu, machine >>> 12, value) : ERROR.nosys;
+    });
   }
 
   private machphys(vcpu: Vcpu, frame: number, value: number): number {
+    this.hypervisor.charge('validatePageTableEntry');
     if (frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== vcpu.domain.id)
       return ERROR.inval;
     this.hypervisor.monitor.setMachineToPhysical(frame, value);
@@ -116,41 +136,19 @@ export class PageTables {
     return result;
   }
 
-  /** mmuext_op(op, count, success_count, domid). */
-  mmuext(vcpu: Vcpu, pv: PvDomain, operations: number, count: number, done: number, domain: number): number {
-    if ((domain & 0xffff) !== DOMID_SELF) return ERROR.perm;
-    if (count >>> 0 > MAX_BATCH) return ERROR.inval;
-    let result = 0;
-    let n = 0;
-    for (; n < count && !result; n++) {
-      const at = operations + n * 12;
-      result = this.extended(
-        vcpu,
-        pv,
-        this.access.read32(pv, at),
-        this.access.read32(pv, at + 4),
-        this.access.read32(pv, at + 8),
-      );
-    }
-    if (done) this.access.write32(pv, done, result ? n - 1 : n);
-    return result;
+  /** mmuext_op(op, count, success_count, domid). Null: see `workOff`. */
+  mmuext(vcpu: Vcpu, pv: PvDomain, a: Int32Array): number | null {
+    return this.workOff(pv, a, 12, (at) => this.extended(vcpu, pv, this.access.read32(pv, at), this.access.read32(pv, at + 4), this.access.read32(pv, at + 8)));
   }
 
   private extended(vcpu: Vcpu, pv: PvDomain, command: number, first: number, second: number): number {
     const domain = vcpu.domain.id;
     const { hypervisor } = this;
+    hypervisor.charge('validatePageTableEntry');
     switch (command) {
       case MMUEXT.pinL1:
       case MMUEXT.pinL2:
-        hypervisor.charge('pinPageTable');
-        return this.types.pin(
-          domain,
-          first >>> 0,
-          command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory,
-          pv.perDomainTable,
-        )
-          ? 0
-          : ERROR.inval;
+        return this.charged(() => this.types.pin(domain, first >>> 0, command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory, pv.perDomainTable)) ? 0 : ERROR.inval;
       case MMUEXT.unpin:
         return this.types.unpin(domain, first >>> 0) ? 0 : ERROR.inval;
       case MMUEXT.newBasePointer:
@@ -181,7 +179,7 @@ export class PageTables {
     const { hypervisor } = this;
     const domain = vcpu.domain.id;
     hypervisor.charge('switchBasePointer');
-    if (!this.types.take(domain, frame, TYPE.directory, pv.perDomainTable)) return ERROR.inval;
+    if (!this.charged(() => this.types.take(domain, frame, TYPE.directory, pv.perDomainTable))) return ERROR.inval;
     const old = pv.baseFrame;
     pv.baseFrame = frame;
     hypervisor.cpu.cr3 = (frame * 4096) | 0;

@@ -15,6 +15,8 @@ export class PageTypes {
   private readonly uses: Uint32Array;
   private readonly pinned: Uint8Array;
   private readonly memory: PhysicalMemory;
+  /** Tables whose 1024 entries have been checked so far: the work that a hypercall has caused is charged by it. */
+  validations = 0;
 
   constructor(private readonly hypervisor: Hypervisor) {
     this.memory = hypervisor.pc.memory;
@@ -124,6 +126,7 @@ export class PageTypes {
   }
 
   private validateEntries(domain: number, frame: number, level: number, count: number): boolean {
+    this.validations++;
     for (let n = 0; n < count; n++) {
       if (this.takeEntry(domain, level, this.memory.read32(frame * 4096 + n * 4))) continue;
       while (--n >= 0) this.dropEntry(domain, level, this.memory.read32(frame * 4096 + n * 4));

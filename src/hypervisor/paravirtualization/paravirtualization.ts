@@ -13,7 +13,7 @@ import { ENTRY_BASE, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START 
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { buildDomain } from './builder.ts';
 import { Console } from './console.ts';
-import { Descriptors } from './descriptors.ts';
+import { Descriptors, DIRECT_VECTOR } from './descriptors.ts';
 import { EventChannels } from './event-channels.ts';
 import { Exceptions } from './exceptions.ts';
 import { GuestAccess } from './guest-access.ts';
@@ -54,7 +54,7 @@ export class Paravirtualization implements Technique {
     this.descriptors = new Descriptors(hypervisor, this.access, this.types);
     this.time = new PvTime(hypervisor, this.events);
     const tables = new PageTables(hypervisor, this.types, this.access);
-    this.privileged = new PrivilegedOps(hypervisor, this.access, tables);
+    this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, tables);
     hypervisor.cpu.watcher = (i, got, expected) => this.watch(i, got, expected);
     this.hypercalls = new Hypercalls({
       hypervisor,
@@ -114,8 +114,7 @@ export class Paravirtualization implements Technique {
   private gatesVersion = 0;
   private writeGates(pv: PvDomain): void {
     const { monitor } = this.hypervisor;
-    for (let vector = 0x20; vector < 256; vector++)
-      monitor.writeGate(vector, this.descriptors.directGate(pv, vector) ?? monitor.monitorGate(vector));
+    monitor.writeGate(DIRECT_VECTOR, this.descriptors.directGate(pv) ?? monitor.monitorGate(DIRECT_VECTOR));
     this.gatesVersion = pv.trapsVersion;
   }
 
@@ -229,20 +228,14 @@ export class Paravirtualization implements Technique {
     if (error & ERROR_IDT && !(error & 1)) {
       const vector = (error >>> 3) & 0xff;
       const handler = pv.traps[vector];
-      if (handler && (pv.frame.cs & 3) <= handler.dpl && this.isIntInstruction(pv, vector)) {
-        pv.frame.eip = (pv.frame.eip + 2) | 0;
+      const length = handler && (pv.frame.cs & 3) <= handler.dpl ? this.privileged.softwareInterruptLength(pv, vector) : 0;
+      if (length) {
+        pv.frame.eip = (pv.frame.eip + length) | 0;
         this.exceptions.reflect(vcpu, pv, vector, -1);
         return;
       }
     } else if (error === 0 && this.privileged.emulate(vcpu, pv)) return;
     this.exceptions.reflect(vcpu, pv, 13, error);
-  }
-
-  private isIntInstruction(pv: PvDomain, vector: number): boolean {
-    const at = this.access.translate(pv, pv.frame.eip, false);
-    const next = this.access.translate(pv, pv.frame.eip + 1, false);
-    const { memory } = this.hypervisor.pc;
-    return at !== -1 && next !== -1 && memory.read8(at >>> 0) === 0xcd && memory.read8(next >>> 0) === vector;
   }
 
   pendingEvent(vcpu: Vcpu): boolean {
@@ -296,10 +289,12 @@ export class Paravirtualization implements Technique {
   destroy(domain: Domain): void {
     const pv = this.guests.get(domain);
     if (!pv) return;
-    if (this.loaded === pv) {
-      this.hypervisor.cpu.cr3 = this.hypervisor.monitor.pageDirectory;
-      this.hypervisor.cpu.tlb.flush();
-      this.loaded = null;
+    if (this.loaded === pv) this.loaded = null;
+    // Its tables may still be under the processor, though another guest (or nobody) has it.
+    const { cpu, monitor } = this.hypervisor;
+    if (cpu.cr3 === ((pv.baseFrame * 4096) | 0)) {
+      cpu.cr3 = monitor.pageDirectory;
+      cpu.tlb.flush();
     }
     this.types.forget(domain.id);
     if (pv.perDomainTable) this.hypervisor.frames.release(pv.perDomainTable >>> 12);

@@ -1,10 +1,12 @@
 // A paravirtualized kernel executed a privileged instruction at ring 1 and took #GP: the few that Xen 3.0 emulates
 // (xen/arch/x86/traps.c, emulate_privileged_op). Anything else goes back to the guest as its own #GP.
 import { decode } from '../../machine/isa/decode.ts';
+import { ESP, type Instruction } from '../../machine/isa/instruction.ts';
 import { Emulated, Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { SHARED_INFO } from './abi.ts';
+import type { Descriptors } from './descriptors.ts';
 import { GUEST_FAULT, type GuestAccess } from './guest-access.ts';
 import type { PageTables } from './page-tables.ts';
 import type { PvDomain } from './pv-domain.ts';
@@ -19,22 +21,38 @@ export class PrivilegedOps {
   constructor(
     private readonly hypervisor: Hypervisor,
     private readonly access: GuestAccess,
+    private readonly descriptors: Descriptors,
     private readonly tables: PageTables,
   ) {}
+
+  /** The instruction at the guest's CS:EIP, or null when there is none to be read. */
+  private fetch(pv: PvDomain): Instruction | null {
+    const { frame } = pv;
+    const code = this.descriptors.segment(pv, frame.cs);
+    if (!code) return null;
+    let length = 0;
+    try {
+      for (; length < 15; length++) this.bytes[length] = this.access.read8(pv, code.base + frame.eip + length);
+    } catch (error) {
+      if (error !== GUEST_FAULT) throw error;
+    }
+    const instruction = decode(this.bytes, 0, code.wide ? 32 : 16, length);
+    return typeof instruction === 'string' ? null : instruction;
+  }
+
+  /** Length of the INT `vector` that the guest stands at; 0 when it is another instruction. */
+  softwareInterruptLength(pv: PvDomain, vector: number): number {
+    const instruction = this.fetch(pv);
+    return instruction?.form.operation === 'int' && (instruction.immediate & 0xff) === vector ? instruction.length : 0;
+  }
 
   /** Emulates the instruction at the guest's EIP. False when it is not one of them: the guest gets its #GP. */
   emulate(vcpu: Vcpu, pv: PvDomain): boolean {
     const { frame } = pv;
-    // Only the kernel, and only in the flat code segments, where EIP is linear.
+    // Only the kernel may.
     if ((frame.cs & 3) !== 1) return false;
-    let length = 0;
-    try {
-      for (; length < 15; length++) this.bytes[length] = this.access.read8(pv, frame.eip + length);
-    } catch (error) {
-      if (error !== GUEST_FAULT) throw error;
-    }
-    const instruction = decode(this.bytes, 0, 32, length);
-    if (typeof instruction === 'string') return false;
+    const instruction = this.fetch(pv);
+    if (!instruction) return false;
     this.hypervisor.charge('emulateInstruction');
     if (!this.perform(vcpu, pv, instruction.form.operation, instruction.reg, instruction.rm)) return false;
     frame.eip = (frame.eip + instruction.length) | 0;
@@ -63,11 +81,13 @@ export class PrivilegedOps {
       case 'mov-from-cr': {
         const value = this.readCr(pv, reg);
         if (value === undefined) return false;
-        regs[rm] = value;
+        // The guest's ESP is in the frame: in `regs` it is the hypervisor's.
+        if (rm === ESP) pv.frame.esp = value;
+        else regs[rm] = value;
         return done(Emulated.crRead, reg, value);
       }
       case 'mov-to-cr': {
-        const value = regs[rm];
+        const value = rm === ESP ? pv.frame.esp : regs[rm];
         if (reg === 0) {
           // Only TS may change.
           if ((value ^ this.readCr(pv, 0)!) & ~CR0_TS) return false;

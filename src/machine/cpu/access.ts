@@ -6,7 +6,7 @@ import { SS } from '../isa/instruction.ts';
 import type { Cpu, SegmentRegister } from './cpu.ts';
 import { watchData } from './debug.ts';
 import { fault, VECTOR } from './fault.ts';
-import { translate } from './paging.ts';
+import { checksAlignment, translate } from './paging.ts';
 import { TLB_SIZE, tlbSlot } from './tlb.ts';
 
 /** P=1, S=1, data, expand-up, usable (and writable): what needs no look at the type. */
@@ -60,6 +60,11 @@ export function segmentAllows(s: SegmentRegister, at: number, size: number, writ
 
 // Linear accesses. `user` says with whose rights: an instruction's operand has `cpu.cpl === 3`, a descriptor table false.
 
+/** #AC(0) for a misaligned operand of ring 3, where CR0.AM and EFLAGS.AC ask for it. */
+function misaligned(cpu: Cpu): void {
+  if (checksAlignment(cpu)) fault(cpu, VECTOR.AC, 0);
+}
+
 export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, false);
   return cpu.memory.read8(translate(cpu, linear, false, user));
@@ -68,6 +73,7 @@ export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
 export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, false);
   const physical = translate(cpu, linear, false, user);
+  if (user && linear & 1) misaligned(cpu);
   if ((linear & 0xfff) < 0xfff) return cpu.memory.read16(physical);
   const second = translate(cpu, (linear + 1) >>> 0, false, user);
   return cpu.memory.read8(physical) | (cpu.memory.read8(second) << 8);
@@ -76,6 +82,7 @@ export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
 export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, false);
   const physical = translate(cpu, linear, false, user);
+  if (user && linear & 3) misaligned(cpu);
   const inPage = 0x1000 - (linear & 0xfff);
   if (inPage >= 4) return cpu.memory.read32(physical);
   const second = translate(cpu, (linear + inPage) >>> 0, false, user);
@@ -93,6 +100,7 @@ export function writeLinear8(cpu: Cpu, linear: number, value: number, user: bool
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, true);
   const physical = translate(cpu, linear, true, user);
+  if (user && linear & 1) misaligned(cpu);
   if ((linear & 0xfff) < 0xfff) {
     cpu.memory.write16(physical, value);
     return;
@@ -105,6 +113,7 @@ export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boo
 export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
   const physical = translate(cpu, linear, true, user);
+  if (user && linear & 3) misaligned(cpu);
   const inPage = 0x1000 - (linear & 0xfff);
   if (inPage >= 4) {
     cpu.memory.write32(physical, value);
@@ -193,6 +202,7 @@ function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
   const user = cpu.cpl === 3;
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, size, true);
   firstPhysical = translate(cpu, linear, true, user);
+  if (user && linear & (size - 1)) misaligned(cpu);
   firstBytes = 0x1000 - (linear & 0xfff);
   if (firstBytes < size) secondPhysical = translate(cpu, (linear + firstBytes) >>> 0, true, user);
 }

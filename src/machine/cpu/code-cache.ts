@@ -7,7 +7,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
 import { bind } from './executors/index.ts';
 import { fault, VECTOR } from './fault.ts';
-import { translate } from './paging.ts';
+import { translateFetch } from './paging.ts';
 import { Access } from './segmentation.ts';
 
 const PAGE = 0x1000;
@@ -34,39 +34,56 @@ class CodePage {
   }
 }
 
-/** The decoded code of one processor, and the page it executes from at the moment. */
-export class CodeCache {
-  private readonly pages: (CodePage | null)[];
-  private readonly memory: PhysicalMemory;
-  private readonly scratch = new Uint8Array(32);
-  private page: CodePage | null = null;
-
-  /** EIP of the current page's first byte, and how many of its bytes lie within CS. */
+/**
+ * A page of code as CS, the privilege and the page tables showed it at one moment: what the inner loop needs of it. Good as
+ * long as `generation` is the TLB's and `version` the memory's.
+ */
+class Window {
+  /** EIP of the page's first byte, and how many of its bytes lie within CS. */
   start = 0;
   valid = 0;
-  /** Decoded instructions of the current page by offset. */
-  table: (Instruction | null)[] = [];
   frame = 0;
   version = 0;
   generation = -1;
   /** True when the limit of CS falls into this page, and each instruction must pass `confirm`. */
   careful = false;
+  /** Decoded instructions by offset in the page. */
+  table: (Instruction | null)[] = [];
+  page: CodePage | null = null;
+}
+
+/** Windows kept, a power of two: a call into another page and back finds both. */
+const WINDOWS = 16;
+
+/** The decoded code of one processor, and the pages it has executed from lately. */
+export class CodeCache {
+  private readonly pages: (CodePage | null)[];
+  private readonly memory: PhysicalMemory;
+  private readonly scratch = new Uint8Array(32);
+  private readonly windows = Array.from({ length: WINDOWS }, () => new Window());
+  private current = this.windows[0];
 
   constructor(private readonly cpu: Cpu) {
     this.memory = cpu.memory;
     this.pages = new Array((this.memory.size / PAGE) * 2).fill(null);
   }
 
-  /** Makes the page of CS:EIP current. Raises #GP(0) beyond the limit, #PF, #UD where there is no memory. */
-  open(): void {
+  /** The page of CS:EIP, which `decode` and `confirm` then mean. Raises #GP(0) beyond the limit, #PF, #UD where there is no memory. */
+  open(): Window {
     const { cpu } = this;
-    const cs = cpu.segments[CS];
     const eip = cpu.eip;
+    const w = this.windows[(eip >>> 12) & (WINDOWS - 1)];
+    this.current = w;
+    const { generation } = cpu.tlb;
+    if (w.generation === generation && (eip - w.start) >>> 0 < w.valid && this.memory.codeVersion[w.frame] === w.version) {
+      return w;
+    }
+    w.generation = -1;
+    const cs = cpu.segments[CS];
     cpu.instructionStart = eip;
-    this.valid = 0;
     if (eip > cs.limit) fault(cpu, VECTOR.GP, 0);
     const linear = (cs.base + eip) >>> 0;
-    const physical = translate(cpu, linear, false, cpu.cpl === 3);
+    const physical = translateFetch(cpu, linear);
     // An empty bus reads as ones, and FF FF is no instruction.
     if (physical >= this.memory.size) fault(cpu, VECTOR.UD);
     const frame = physical >>> 12;
@@ -78,28 +95,30 @@ export class CodeCache {
       page.version = version;
       page.clear();
     }
-    this.page = page;
-    this.start = eip - (linear & 0xfff);
-    this.valid = Math.min(PAGE, cs.limit - this.start + 1);
-    this.table = page.table;
-    this.frame = frame;
-    this.version = version;
+    w.page = page;
+    w.table = page.table;
+    w.frame = frame;
+    w.version = version;
+    w.start = eip - (linear & 0xfff);
+    w.valid = Math.min(PAGE, cs.limit - w.start + 1);
+    w.careful = w.valid < PAGE;
     // Only now: translating may have moved it on.
-    this.generation = cpu.tlb.generation;
-    this.careful = this.valid < PAGE;
+    w.generation = cpu.tlb.generation;
+    return w;
   }
 
   /** The instruction at offset `at` of the current page, decoded anew. Raises #UD, #GP(0), and #PF of the next page. */
   decode(at: number): Instruction {
-    const page = this.page!;
+    const { valid } = this.current;
+    const page = this.current.page!;
     const base = page.frame * PAGE;
     const bytes = this.memory.bytes;
     this.cpu.instructionStart = this.cpu.eip;
-    const decoded = decode(bytes, base + at, page.mode, base + this.valid);
+    const decoded = decode(bytes, base + at, page.mode, base + valid);
     if (typeof decoded === 'string') {
       if (decoded !== 'short') this.reject(decoded, bytes, base + at);
       // The limit of the segment falls into the instruction.
-      if (this.valid < PAGE) fault(this.cpu, VECTOR.GP, 0);
+      if (valid < PAGE) fault(this.cpu, VECTOR.GP, 0);
       return this.crossPage(page, at);
     }
     bind(decoded, this.cpu.cost);
@@ -110,7 +129,7 @@ export class CodeCache {
 
   /** For pages that the limit of CS cuts: raises #GP(0) when the instruction, which another CS may have let run, goes beyond it. */
   confirm(at: number, i: Instruction): void {
-    if (at + i.length <= this.valid) return;
+    if (at + i.length <= this.current.valid) return;
     this.cpu.instructionStart = this.cpu.eip;
     fault(this.cpu, VECTOR.GP, 0);
   }
@@ -122,7 +141,7 @@ export class CodeCache {
     const inFirst = PAGE - at;
     const allowed = Math.min(LONGEST, cs.limit - cpu.eip + 1);
     if (allowed <= inFirst) fault(cpu, VECTOR.GP, 0);
-    const next = translate(cpu, (cs.base + cpu.eip + inFirst) >>> 0, false, cpu.cpl === 3);
+    const next = translateFetch(cpu, (cs.base + cpu.eip + inFirst) >>> 0);
     for (let k = 0; k < allowed; k++) {
       scratch[k] = memory.read8(k < inFirst ? page.frame * PAGE + at + k : next + k - inFirst);
     }

@@ -1,7 +1,7 @@
 // The fetch–execute cycle, and what comes between two instructions (SDM vol. 3 §6.9, table 6-2): debug traps, NMI,
 // interrupts, breakpoints. The inner loop does none of that; it leaves for `boundary` when a flag says that something may be due.
 
-import { CS } from '../isa/instruction.ts';
+import { CS, type Instruction } from '../isa/instruction.ts';
 import { CodeCache } from './code-cache.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
 import { instructionBreakpoints } from './debug.ts';
@@ -45,7 +45,8 @@ function executionOf(cpu: Cpu): Execution {
 export function run(cpu: Cpu, until: number): number {
   const execution = executionOf(cpu);
   syncA20(cpu);
-  execution.code.generation = -1;
+  // Whoever called may have changed anything since.
+  cpu.tlb.generation++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   for (;;) {
@@ -65,7 +66,8 @@ export function run(cpu: Cpu, until: number): number {
 export function step(cpu: Cpu): number {
   const execution = executionOf(cpu);
   syncA20(cpu);
-  execution.code.generation = -1;
+  // Whoever called may have changed anything since.
+  cpu.tlb.generation++;
   cpu.attention = Attention.event;
   if (cpu.stop === Stop.none) {
     try {
@@ -105,7 +107,7 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
   let version = 0;
   let generation = -1;
   let careful = false;
-  let table = code.table;
+  let table: (Instruction | null)[] = [];
   for (;;) {
     if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) {
       const stop = boundary(cpu, execution, end);
@@ -116,15 +118,14 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
     const eip = cpu.eip;
     let at = (eip - start) >>> 0;
     if (at >= valid || tlb.generation !== generation || versions[frame] !== version) {
-      valid = 0;
-      code.open();
-      start = code.start;
-      valid = code.valid;
-      frame = code.frame;
-      version = code.version;
-      generation = code.generation;
-      careful = code.careful;
-      table = code.table;
+      const window = code.open();
+      start = window.start;
+      valid = window.valid;
+      frame = window.frame;
+      version = window.version;
+      generation = window.generation;
+      careful = window.careful;
+      table = window.table;
       at = (eip - start) >>> 0;
     }
     let i = table[at];
@@ -192,11 +193,11 @@ function one(cpu: Cpu, code: CodeCache): void {
   }
   // RF lasts for one instruction. Should that fault, the pushed image has it again.
   cpu.flags &= ~RF;
-  code.open();
-  const at = (cpu.eip - code.start) >>> 0;
-  let i = code.table[at];
+  const window = code.open();
+  const at = (cpu.eip - window.start) >>> 0;
+  let i = window.table[at];
   if (i === null) i = code.decode(at);
-  else if (code.careful) code.confirm(at, i);
+  else if (window.careful) code.confirm(at, i);
   cpu.instructionStart = cpu.eip;
   cpu.eip = (cpu.eip + i.length) >>> 0;
   cpu.cycles += i.cost;

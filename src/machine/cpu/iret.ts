@@ -38,6 +38,13 @@ export function mergeFlags(old: number, image: number, cpl: number, wide: boolea
   return (old & ~mask) | (image & mask);
 }
 
+/** Stores EFLAGS with what follows from it: an interrupt or a trap may be due, and AC turns alignment checks on. */
+export function loadFlags(cpu: Cpu, value: number): void {
+  if ((value & ~cpu.flags) & AC) cpu.tlb.dropFastTags();
+  setFlags(cpu, value);
+  cpu.attention |= Attention.event;
+}
+
 /**
  * IRET as an instruction at the current privilege. Raises #GP, #SS, #NP, #TS, #PF.
  * @param wide 32-bit operand size
@@ -82,8 +89,7 @@ export function iret(cpu: Cpu, wide: boolean): void {
     setHidden(cpu.segments[SS], ss, stack);
     setStackPointer(cpu, pointer);
   }
-  setFlags(cpu, merged);
-  cpu.attention |= Attention.event;
+  loadFlags(cpu, merged);
   enterCode(cpu, selector, code, rpl, eip);
   if (rpl !== cpl) leaveRing(cpu, cpl, rpl);
 }
@@ -145,7 +151,7 @@ function realMode(cpu: Cpu, flags: number, wide: boolean): void {
   if (virtual) setVirtual8086(cpu, CS, selector);
   else setRealMode(cpu, CS, selector);
   cpu.eip = eip;
-  setFlags(
+  loadFlags(
     cpu,
     virtual ? (mergeFlags(flags, image, 3, wide) & ~IOPL) | IOPL : mergeFlags(flags, image, 0, wide),
   );
@@ -157,7 +163,7 @@ function toVirtual8086(cpu: Cpu, eip: number, selector: number, image: number): 
   const pointer = peekStack(cpu, 12, true);
   const selectors = [16, 20, 24, 28, 32].map((at) => peekStack(cpu, at, true) & 0xffff);
   if (eip > 0xffff) fault(cpu, VECTOR.GP, 0);
-  setFlags(cpu, image & (ALWAYS | ALWAYS_WIDE | IF | IOPL | VM | VIF | VIP));
+  loadFlags(cpu, image & (ALWAYS | ALWAYS_WIDE | IF | IOPL | VM | VIF | VIP));
   cpu.regs[ESP] = pointer;
   [SS, ES, DS, FS, GS].forEach((register, n) => {
     setVirtual8086(cpu, register, selectors[n]);

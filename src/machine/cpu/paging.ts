@@ -2,10 +2,12 @@
 // CR0.WP, global pages (SDM vol. 3 §4.3, §4.6–4.8, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
 import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
+import { AC } from './flags.ts';
 import { PageFault, pageFault } from './fault.ts';
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
 export const CR0_WP = 1 << 16;
+export const CR0_AM = 1 << 18;
 export const CR0_PG = 1 << 31;
 export const CR4_PSE = 1 << 4;
 export const CR4_PGE = 1 << 7;
@@ -37,10 +39,26 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
     denied(cpu, linear, write, user);
   } else if (write && !(tlb.rights[slot] & Right.dirty)) fill(cpu, linear, true, user);
   const frame = tlb.frame[slot] >>> 0;
-  // Pages without memory behind them, and those with a data breakpoint, stay on this path: a fast hit needs no such check.
-  const plain = frame < cpu.memory.size && !(cpu.dr[7] & 0xff && watchesPage(cpu, page));
+  // Pages without memory behind them, those with a data breakpoint and those of a program whose
+  // alignment is checked stay on this path: a fast hit needs no such check.
+  const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
+  const plain = frame < cpu.memory.size && !special;
   if (plain) tags[user ? slot + TLB_SIZE : slot] = page;
   return (frame | (linear & 0xfff)) >>> 0;
+}
+
+/** As `translate`, for instruction fetch at the current privilege. */
+export function translateFetch(cpu: Cpu, linear: number): number {
+  const { tlb } = cpu;
+  const page = linear >>> 12;
+  const user = cpu.cpl === 3;
+  let entry = tlb.code.get(page);
+  if (entry === undefined) {
+    walk(cpu, linear, false, user);
+    tlb.insertCode(page, walkedFrame, walkedRights);
+    entry = walkedFrame | walkedRights;
+  } else if (!allowed(cpu, entry, false, user)) denied(cpu, linear, false, user);
+  return ((entry & 0xfffff000) | (linear & 0xfff)) >>> 0;
 }
 
 /**
@@ -71,6 +89,11 @@ export function syncA20(cpu: Cpu): void {
   cpu.tlb.flush();
 }
 
+/** CR0.AM and EFLAGS.AC: a misaligned operand of ring 3 raises #AC (SDM vol. 3 §6.15 "Interrupt 17"). */
+export function checksAlignment(cpu: Cpu): boolean {
+  return (cpu.cr0 & CR0_AM) !== 0 && (cpu.flags & AC) !== 0;
+}
+
 function code(write: boolean, user: boolean): number {
   return (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
 }
@@ -80,12 +103,21 @@ function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean): boole
   return !write || (rights & Right.write) !== 0 || (!user && !(cpu.cr0 & CR0_WP));
 }
 
-/** Walks the tables, sets accessed and dirty bits and puts the translation into the TLB. Raises #PF, then nothing is changed. */
 function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
-  const { tlb, memory, a20Mask } = cpu;
-  const page = linear >>> 12;
+  walk(cpu, linear, write, user);
+  cpu.tlb.insert(linear >>> 12, walkedFrame, walkedRights);
+}
+
+/** What `walk` found: physical page address (int32) and `Right` bits. */
+let walkedFrame = 0;
+let walkedRights = 0;
+
+/** Walks the tables and sets accessed and dirty bits. Raises #PF, then nothing is changed. */
+function walk(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
+  const { memory, a20Mask } = cpu;
   if (!(cpu.cr0 & CR0_PG)) {
-    tlb.insert(page, (page << 12) & a20Mask, Right.user | Right.write | Right.dirty);
+    walkedFrame = linear & 0xfffff000 & a20Mask;
+    walkedRights = Right.user | Right.write | Right.dirty;
     return;
   }
   const reference = cpu.cost.charges.pageWalkReference.cycles;
@@ -93,26 +125,27 @@ function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
   const pde = memory.read32(pdeAddress);
   cpu.cycles += reference;
   if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
-  if (pde & Pte.large && cpu.cr4 & CR4_PSE) {
-    let rights = Right.large | (pde & Pte.user ? Right.user : 0) | (pde & Pte.write ? Right.write : 0);
-    if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
-    mark(cpu, pdeAddress, pde, Pte.accessed | (write ? Pte.dirty : 0));
-    if (write || pde & Pte.dirty) rights |= Right.dirty;
-    if (pde & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
-    tlb.insert(page, ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask, rights);
-    return;
+  let last = pde;
+  let lastAddress = pdeAddress;
+  let rights = 0;
+  const large = pde & Pte.large && cpu.cr4 & CR4_PSE;
+  if (large) {
+    rights = Right.large | (pde & Pte.user ? Right.user : 0) | (pde & Pte.write ? Right.write : 0);
+    walkedFrame = ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask;
+  } else {
+    lastAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
+    last = memory.read32(lastAddress);
+    cpu.cycles += reference;
+    if (!(last & Pte.present)) notPresent(cpu, linear, write, user);
+    rights = (pde & last & Pte.user ? Right.user : 0) | (pde & last & Pte.write ? Right.write : 0);
+    walkedFrame = last & 0xfffff000 & a20Mask;
   }
-  const pteAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
-  const pte = memory.read32(pteAddress);
-  cpu.cycles += reference;
-  if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
-  let rights = (pde & pte & Pte.user ? Right.user : 0) | (pde & pte & Pte.write ? Right.write : 0);
   if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
-  mark(cpu, pdeAddress, pde, Pte.accessed);
-  mark(cpu, pteAddress, pte, Pte.accessed | (write ? Pte.dirty : 0));
-  if (write || pte & Pte.dirty) rights |= Right.dirty;
-  if (pte & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
-  tlb.insert(page, pte & 0xfffff000 & a20Mask, rights);
+  if (!large) mark(cpu, pdeAddress, pde, Pte.accessed);
+  mark(cpu, lastAddress, last, Pte.accessed | (write ? Pte.dirty : 0));
+  if (write || last & Pte.dirty) rights |= Right.dirty;
+  if (last & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
+  walkedRights = rights;
 }
 
 function mark(cpu: Cpu, address: number, entry: number, bits: number): void {

@@ -128,7 +128,8 @@ export function switchTask(
     cpu.cr3 = cr3;
     flushForCr3(cpu);
   }
-  cpu.tlb.generation++;
+  // Another task, other flags: alignment checks may have come on.
+  cpu.tlb.dropFastTags();
   cpu.cycles += cpu.cost.charges.farTransfer.cycles;
   loadSegments(cpu, selectors, ldt, ext);
   if (trap) cpu.pendingDebug |= DR6_BT;

@@ -23,6 +23,8 @@ export class Tlb {
   /** Page number that may be read / written without further check: [slot] at CPL 0–2, [slot + TLB_SIZE] at CPL 3. */
   readonly read = new Int32Array(TLB_SIZE * 2).fill(-1);
   readonly write = new Int32Array(TLB_SIZE * 2).fill(-1);
+  /** Code pages: linear page number → physical page address | rights. */
+  readonly code = new Map<number, number>();
   /**
    * Bumped by whatever may change where the next instruction is fetched from: every invalidation here, and every load of CS.
    * `execute.ts` keeps the current code page only as long as this stands still.
@@ -43,9 +45,16 @@ export class Tlb {
     if (rights & Right.large) this.hasLarge = true;
   }
 
+  /** Remembers a translation for fetches. */
+  insertCode(page: number, frame: number, rights: number): void {
+    this.code.set(page, frame | rights);
+    if (rights & Right.large) this.hasLarge = true;
+  }
+
   /** Forgets everything, global pages too (CR0.PG, CR4.PGE/PSE changes, VM entry and exit). */
   flush(): void {
     this.page.fill(-1);
+    this.code.clear();
     this.dropFastTags();
     this.hasLarge = false;
   }
@@ -55,6 +64,7 @@ export class Tlb {
     for (let slot = 0; slot < TLB_SIZE; slot++) {
       if (this.page[slot] !== -1 && !(this.rights[slot] & Right.global)) this.drop(slot);
     }
+    for (const [page, entry] of this.code) if (!(entry & Right.global)) this.code.delete(page);
     this.generation++;
   }
 
@@ -63,7 +73,11 @@ export class Tlb {
     const page = linear >>> 12;
     const slot = tlbSlot(page);
     if (this.page[slot] === page) this.drop(slot);
+    this.code.delete(page);
     if (this.hasLarge) {
+      for (const [other, entry] of this.code) {
+        if (entry & Right.large && other >>> 10 === page >>> 10) this.code.delete(other);
+      }
       for (let s = 0; s < TLB_SIZE; s++) {
         if (this.rights[s] & Right.large && this.page[s] >>> 10 === page >>> 10) this.drop(s);
       }

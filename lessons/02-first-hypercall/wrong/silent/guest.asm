@@ -4,8 +4,6 @@
         xen_guest "bare", "1", start
 
 start:
-
-
         mov     ebx, SCHEDOP_shutdown
         mov     ecx, argument
         hypercall HYPERVISOR_sched_op

@@ -8,7 +8,7 @@ import { effectiveAddress } from '../address.ts';
 import { Attention, type Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { debugException } from '../interrupts.ts';
-import { CR0_PG, CR0_WP, CR4_PGE, CR4_PSE, flushForCr3 } from '../paging.ts';
+import { CR0_AM, CR0_PG, CR0_WP, CR4_PGE, CR4_PSE, flushForCr3 } from '../paging.ts';
 import { CR0_PE } from '../segmentation.ts';
 import { supported } from '../vmx/capabilities.ts';
 import type { Binder, Executors } from './executor.ts';
@@ -36,7 +36,7 @@ export function writeCr0(cpu: Cpu, value: number): void {
   const changed = cpu.cr0 ^ next;
   cpu.cr0 = next | 0;
   if (changed & (CR0_PG | CR0_PE)) cpu.tlb.flush();
-  else if (changed & CR0_WP) cpu.tlb.dropFastTags();
+  else if (changed & (CR0_WP | CR0_AM)) cpu.tlb.dropFastTags();
 }
 
 function writeCr4(cpu: Cpu, value: number): void {

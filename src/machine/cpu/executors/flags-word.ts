@@ -3,8 +3,8 @@
 import type { Instruction } from '../../isa/instruction.ts';
 import { Attention, type Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
-import { getFlags, IF, IOPL, RF, setFlags, VM } from '../flags.ts';
-import { mergeFlags } from '../iret.ts';
+import { getFlags, IF, IOPL, RF, VM } from '../flags.ts';
+import { loadFlags, mergeFlags } from '../iret.ts';
 import type { Executors } from './executor.ts';
 import { isDeprivileged } from './privilege.ts';
 import { moveStackPointer, peek16, peek32, push16, push32 } from './stack.ts';
@@ -33,8 +33,7 @@ function popf(cpu: Cpu, i: Instruction): void {
   const old = getFlags(cpu);
   const merged = mergeFlags(old, image, cpu.cpl, wide);
   moveStackPointer(cpu, wide ? 4 : 2);
-  setFlags(cpu, merged);
-  cpu.attention |= Attention.event;
+  loadFlags(cpu, merged);
   // Even when nothing differs here: only the hypervisor knows what the guest's virtual IF is.
   if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, merged, mergeFlags(old, image, 0, wide));
 }

@@ -1,0 +1,5 @@
+declare module 'virtual:guests' {
+  /** Guests as the build assembled them (vite.config.ts): image and packed line map, by name, each fetched when called. */
+  const guests: Record<string, () => Promise<{ image: string; lines: string | null }>>;
+  export default guests;
+}
