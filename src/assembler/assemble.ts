@@ -5,8 +5,8 @@ import type { Diagnostic } from './diagnostics.ts';
 import { DEFAULT_LIMITS, type Limits } from './limits.ts';
 import { LineMap, type LineSpan } from './line-map.ts';
 import { listing } from './listing.ts';
-import { type Resolver, SourceFiles } from './preprocessor/files.ts';
 import type { Emission } from './output.ts';
+import { type Resolver, SourceFiles } from './preprocessor/files.ts';
 import { image, layOut } from './sections.ts';
 
 export type { Diagnostic } from './diagnostics.ts';
@@ -52,14 +52,14 @@ export function assemble(
   const complete = assembler.run();
   const { origin } = assembler;
   const { sections, emissions } = assembler.output;
-  const withBytes = layOut(sections, origin, assembler.passing);
+  const withBytes = layOut(sections, origin, limits.outputBytes, assembler.passing);
   const failed = !complete || assembler.parsing.errors + assembler.passing.errors > 0;
   const bytes = failed ? new Uint8Array(0) : image(sections, withBytes, origin);
   const shown = failed ? [] : emissions;
   return {
     bytes,
     origin,
-    diagnostics: sorted([...assembler.parsing.list, ...assembler.passing.list], limits.diagnostics),
+    diagnostics: sorted([...assembler.parsing.list, ...assembler.passing.list]),
     lines: new LineMap(() => (failed ? [] : spans(emissions, origin))),
     symbols: symbols(assembler),
     listing: () => listing(assembler.visited, shown),
@@ -67,11 +67,11 @@ export function assemble(
 }
 
 /** By file in order of appearance, then by line and column. */
-function sorted(list: Diagnostic[], limit: number): Diagnostic[] {
+function sorted(list: Diagnostic[]): Diagnostic[] {
   const files = [...new Set(list.map((d) => d.file))];
-  return list
-    .sort((a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column)
-    .slice(0, limit + 1);
+  return list.sort(
+    (a, b) => files.indexOf(a.file) - files.indexOf(b.file) || a.line - b.line || a.column - b.column,
+  );
 }
 
 function spans(emissions: readonly Emission[], origin: number): LineSpan[] {

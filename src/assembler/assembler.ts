@@ -3,8 +3,15 @@
 import { Diagnostics, nearest, type Place, type Suggestion } from './diagnostics.ts';
 import { runDirective } from './directives.ts';
 import { Code } from './encode/code.ts';
-import { choose, encode, evaluateOperands, type Position, writePrefixes, writeValue } from './encode/encode.ts';
-import { candidates } from './encode/match.ts';
+import {
+  choose,
+  encode,
+  evaluateOperands,
+  type Position,
+  writePrefixes,
+  writeValue,
+} from './encode/encode.ts';
+import { candidates, factsOf } from './encode/match.ts';
 import { explain } from './explain.ts';
 import { type Expr, evaluate, type Scope } from './expression.ts';
 import { Abort, type Limits } from './limits.ts';
@@ -83,7 +90,10 @@ export class Assembler implements Labels, Position, AssemblyState {
         if (settled && !fresh) return true;
         settled = !fresh && this.symbols.changes === 0;
       }
-      this.parsing.error(this.start, `the labels still move after ${this.limits.passes} passes: this program has no fixed size`);
+      this.parsing.error(
+        this.start,
+        `the labels still move after ${this.limits.passes} passes: this program has no fixed size`,
+      );
       return false;
     } catch (error) {
       if (error instanceof Abort) return false;
@@ -210,7 +220,7 @@ export class Assembler implements Labels, Position, AssemblyState {
     }
     if (!body.candidates) {
       body.candidates = candidates(body, this.bits);
-      body.relative = body.candidates.some((c) => c.form.operands.some((k) => k === 'rel8' || k === 'relv'));
+      body.relative = body.candidates.some((c) => factsOf(c.form).relative);
     }
     this.complained = false;
     const operands = evaluateOperands(body, this);

@@ -71,11 +71,18 @@ export class Diagnostics {
   }
 
   /** False when the same was said before. */
-  private report(severity: 'error' | 'warning', place: Place, message: string, suggestion: Suggestion, before: number): boolean {
+  private report(
+    severity: 'error' | 'warning',
+    place: Place,
+    message: string,
+    suggestion: Suggestion,
+    before: number,
+  ): boolean {
     let { line, start, end } = place;
     let text = message;
     if (this.site && !sameLine(place, this.site.place)) {
-      if (line.file !== PRELUDE_NAME) text += ` (in macro \`${this.site.macro}\`, ${line.file} line ${line.number})`;
+      if (line.file !== PRELUDE_NAME)
+        text += ` (in macro \`${this.site.macro}\`, ${line.file} line ${line.number})`;
       ({ line, start, end } = this.site.place);
     }
     const key = `${severity}\0${line.file}\0${line.number}\0${start}\0${text}`;

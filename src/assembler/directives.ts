@@ -16,12 +16,18 @@ const ignored: Directive = () => {};
 
 const TABLE = new Map<string, Directive>([
   ['bits', (assembler, body) => setBits(assembler, body)],
-  ['use16', (assembler) => {
+  [
+    'use16',
+    (assembler) => {
       assembler.bits = 16;
-    }],
-  ['use32', (assembler) => {
+    },
+  ],
+  [
+    'use32',
+    (assembler) => {
       assembler.bits = 32;
-    }],
+    },
+  ],
   ['org', setOrigin],
   ['section', section],
   ['segment', section],

@@ -39,12 +39,13 @@ const BINARY: readonly (readonly string[])[] = [
 const PRECEDENCE = new Map(BINARY.flatMap((row, level) => row.map((op) => [op, level] as const)));
 const CANONICAL: Record<string, Operator> = { '==': '=', '<>': '!=', '<<<': '<<' };
 const DEEPEST = 200;
+/** Operations in one expression that depends on labels: a tree that deep can still be evaluated. */
+const MOST_TERMS = 1000;
 
 export class ExpressionParser {
   private depth = 0;
+  private terms = 0;
   private failed = false;
-  /** Names a symbol or position; set by the last parse. */
-  usedLocation = false;
 
   constructor(
     private readonly cursor: Cursor,
@@ -83,7 +84,7 @@ export class ExpressionParser {
   private binary(level: number): Expr | null {
     let left = this.unary();
     // Precedence climbing: one loop instead of a call per level.
-    while (left) {
+    while (left && !this.failed) {
       const token = this.cursor.token;
       if (!token || token.kind !== OPERATOR) break;
       const found = PRECEDENCE.get(token.text);
@@ -123,7 +124,6 @@ export class ExpressionParser {
         case '$':
         case '$$':
           cursor.at++;
-          this.usedLocation = true;
           return position(token, token.text === '$' ? 'here' : 'base');
       }
       return this.fail(
@@ -174,12 +174,14 @@ export class ExpressionParser {
         return this.fail(token, `the register \`${token.text}\` cannot take part in this expression`);
       return registerRef(token, word, new Value(0, [{ of: word, times: 1 }], false, false));
     }
-    this.usedLocation = true;
     return symbolRef(token, this.names.symbol(escaped ? token.text.slice(1) : token.text));
   }
 
   private make(op: Operator, a: Expr, b: Expr | null, c: Expr | null, from: Place = a.place): Expr {
-    return node(op, spanning(from, (c ?? b ?? a).place), a, b, c, this.address ? null : this.names.scope);
+    const place = spanning(from, (c ?? b ?? a).place);
+    const tree = node(op, place, a, b, c, this.address ? null : this.names.scope);
+    if (tree.op !== 'constant' && ++this.terms > MOST_TERMS) this.fail(place, 'this expression is too long');
+    return tree;
   }
 }
 

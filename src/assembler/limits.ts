@@ -5,7 +5,7 @@ export interface Limits {
   sourceCharacters: number;
   /** Characters in one line. */
   lineCharacters: number;
-  /** Lines and tokens produced by the preprocessor in one reading of the source. */
+  /** Work of the preprocessor in one reading of the source: lines (several steps each) and tokens. */
   expansionSteps: number;
   includeDepth: number;
   macroDepth: number;
@@ -24,7 +24,7 @@ export interface Limits {
 export const DEFAULT_LIMITS: Limits = {
   sourceCharacters: 8 << 20,
   lineCharacters: 1 << 18,
-  expansionSteps: 2_000_000,
+  expansionSteps: 4_000_000,
   includeDepth: 64,
   macroDepth: 1000,
   repeatCount: 1_000_000,

@@ -153,7 +153,12 @@ export class Output {
     const last = this.emissions[this.emissions.length - 1];
     const joins = last && last.at === at && last.section === section && last.offset + last.length === offset;
     if (joins && body?.type !== 'instruction')
-      this.emissions[this.emissions.length - 1] = { at, section, offset: last.offset, length: last.length + length };
+      this.emissions[this.emissions.length - 1] = {
+        at,
+        section,
+        offset: last.offset,
+        length: last.length + length,
+      };
     else this.emissions.push({ at, section, offset, length });
   }
 }

@@ -77,8 +77,13 @@ export class SectionFact implements Base {
 const up = (address: number, align: number): number => Math.ceil(address / align) * align;
 const alignOf = (section: Section): number => section.align || DEFAULT_ALIGN;
 
-/** Gives every section its addresses. Returns the sections with bytes, in the order of the image. */
-export function layOut(sections: readonly Section[], origin: number, diagnostics: Diagnostics): Section[] {
+/** Gives every section its addresses; an image beyond `limit` bytes is reported. Returns the sections with bytes, in the order of the image. */
+export function layOut(
+  sections: readonly Section[],
+  origin: number,
+  limit: number,
+  diagnostics: Diagnostics,
+): Section[] {
   const complain = (section: Section, message: string): void => {
     if (section.place) diagnostics.error(section.place, message);
   };
@@ -99,6 +104,10 @@ export function layOut(sections: readonly Section[], origin: number, diagnostics
       complain(section, `section \`${section.name}\` overlaps \`${previous.name}\``);
     end = section.loadAddress + section.size;
     previous = section;
+    if (section.size > 0 && end - origin > limit) {
+      complain(section, `the image grows beyond ${limit >> 20} MB with section \`${section.name}\``);
+      break;
+    }
   }
   for (const section of ordered(
     all.filter((s) => s.nobits),

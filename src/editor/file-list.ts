@@ -43,9 +43,10 @@ export class FileList {
 
   /** Called when it has become visible. */
   opened(): void {
+    this.search.value = '';
     this.draw();
     this.search.focus();
-    this.search.select();
+    this.rows.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' });
   }
 
   private draw(): void {

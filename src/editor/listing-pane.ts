@@ -59,6 +59,7 @@ export class ListingPane {
       model: this.model,
       readOnly: true,
       domReadOnly: true,
+      tabFocusMode: true,
       readOnlyMessage: { value: 'An image without source cannot be edited.' },
       lineNumbers: (line) => hex(this.listing.lines[line - 1]?.address ?? 0),
       lineNumbersMinChars: 9,

@@ -8,7 +8,7 @@ import { MINE } from './guest-work.ts';
 import { programRefusal } from './limits.ts';
 import { ListingPane } from './listing-pane.ts';
 import { loadWork } from './load-guest.ts';
-import { onOffer } from './offers.ts';
+import { onOffer, setOpenEditor, takeBooted, takeWantedVersion } from './offers.ts';
 import { problemsOf } from './problems.ts';
 import { browserStorage, type SaveState, type WorkSaver } from './saved-work.ts';
 import { SourceGuest } from './source-guest.ts';
@@ -112,7 +112,14 @@ export class Room {
       page.on('frame', (frame) => this.frame(frame)),
       page.onShowCode((place) => void this.showCode(place)),
       onOffer((domain) => this.reload(domain)),
+      () => setOpenEditor(null),
     );
+    setOpenEditor({
+      flush: async () => {
+        await Promise.all([...this.entries.values()].map(({ saver }) => saver?.flush()));
+      },
+      showWanted: (domain) => void this.choose(domain),
+    });
   }
 
   /** A scenario begins: its domains, from scratch. */
@@ -178,6 +185,7 @@ export class Room {
         if (this.shown === entry) this.source.edited();
         if (entry.guest) this.assemble(entry.guest);
       });
+    entry.guest?.work.setBooted(takeBooted(entry.info.id));
   }
 
   private show(entry: Entry): void {
@@ -188,6 +196,8 @@ export class Room {
     this.drawBoot();
     if (!guest) return this.listing.setGuest(info);
     this.source.setGuest(guest);
+    const wanted = takeWantedVersion(info.id);
+    if (wanted) this.source.choose(wanted);
     this.source.saving(entry.saveState);
     if (guest.assembled === null) this.assemble(guest);
     const frame = this.page.frame;
@@ -242,8 +252,8 @@ export class Room {
       if (this.shown === entry) this.listing.reboot();
       return;
     }
-    // Booted by somebody else, it was booted from the guest's own source.
-    guest.work.setBooted(pending);
+    // Booted by nobody who said from what, it was booted from the guest's own source.
+    guest.work.setBooted(pending ?? takeBooted(domain));
     guest.heat = [];
     guest.now = null;
     if (this.shown === entry) this.source.booted();

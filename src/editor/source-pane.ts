@@ -18,6 +18,8 @@ export interface SourcePaneEvents {
 
 /** Milliseconds of quiet before the file list follows the typing. */
 const LIST_QUIET = 400;
+/** Milliseconds in which a reset must be confirmed. */
+const RESET_PATIENCE = 4000;
 const SAVE_WORDS: Record<SaveState['state'], string> = { saved: 'saved', saving: 'saving …', clean: '', failed: 'not saved' };
 
 export class SourcePane {
@@ -31,12 +33,13 @@ export class SourcePane {
   private readonly resetButton: HTMLButtonElement;
   private readonly followButton: HTMLButtonElement;
   private readonly status = el('span', { class: 'rs-status' });
-  private readonly hint = el('span', { class: 'rs-hint' });
+  private readonly hint = el('span', { class: 'rs-hint', role: 'status' });
   private readonly saved = el('span', { class: 'rs-saved', role: 'status' });
   private failure: string | null = null;
   private undo: ReadonlyMap<string, string> | null = null;
   private listTimer: ReturnType<typeof setTimeout> | undefined;
   private follow = true;
+  private resetAsked = false;
   private tabLeaves = false;
   private focused = false;
 
@@ -185,9 +188,10 @@ export class SourcePane {
     this.view.dispose();
   }
 
-  private choose(version: string): void {
+  /** Shows another version of the guest. */
+  choose(version: string): void {
     const { guest } = this;
-    if (!guest || guest.version === version) return;
+    if (!guest || guest.version === version || !guest.model(version, guest.work.main)) return;
     guest.version = version;
     if (!guest.model(version, guest.file)) guest.file = guest.work.main;
     this.view.show(guest);
@@ -198,6 +202,8 @@ export class SourcePane {
   private reset(): void {
     const { guest } = this;
     if (!guest) return;
+    if (!this.undo && !this.resetAsked) return this.askReset();
+    this.resetAsked = false;
     if (this.undo) {
       guest.work.undoReset(this.undo);
       guest.refresh();
@@ -209,6 +215,16 @@ export class SourcePane {
     }
     this.draw();
     this.events.versionChanged(guest);
+  }
+
+  /** The next click within a few seconds does it. */
+  private askReset(): void {
+    this.resetAsked = true;
+    this.resetButton.textContent = 'Reset all your changes?';
+    setTimeout(() => {
+      this.resetAsked = false;
+      this.draw();
+    }, RESET_PATIENCE);
   }
 
   private fix({ file, line, column, endColumn, fix }: Problem): void {
@@ -249,7 +265,7 @@ export class SourcePane {
     this.versions.hidden = !changed && version === MINE && work.versions.length < 2;
     for (const segment of this.versions.querySelectorAll('button')) segment.setAttribute('aria-pressed', `${segment.dataset.version === version}`);
     this.resetButton.hidden = version !== MINE || (!changed && !this.undo);
-    this.resetButton.textContent = this.undo ? 'Undo reset' : 'Reset';
+    if (!this.resetAsked) this.resetButton.textContent = this.undo ? 'Undo reset' : 'Reset';
     this.drawStatus();
     this.drawProblems();
   }

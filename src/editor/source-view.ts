@@ -19,11 +19,12 @@ export interface SourceViewEvents {
   focus(inside: boolean): void;
 }
 
-const { MouseTargetType, EditorOption } = monaco.editor;
+const { MouseTargetType } = monaco.editor;
 
 export class SourceView {
   readonly editor: monaco.editor.IStandaloneCodeEditor;
   private guest: SourceGuest | null = null;
+  private tabLeaves = false;
   private readonly now: NowMark;
   private readonly heat: HeatLayer;
   private readonly breakpoints = new WeakMap<SourceGuest, Breakpoints>();
@@ -42,7 +43,6 @@ export class SourceView {
       quickSuggestions: { other: true, comments: false, strings: false },
       acceptSuggestionOnEnter: 'smart',
       suggest: { showWords: false, showStatusBar: false, preview: false },
-      tabFocusMode: false,
     });
     this.now = new NowMark(this.editor);
     this.heat = new HeatLayer(this.editor);
@@ -154,6 +154,13 @@ export class SourceView {
     add('boot', 'Assemble & boot', KeyMod.CtrlCmd | KeyCode.Enter, () => events.boot(), '1_run');
     add('breakpoint', 'Toggle breakpoint', KeyCode.F9, () => this.toggleBreakpoint(editor.getPosition()?.lineNumber ?? 1), '1_run');
     add('definition', 'Go to definition', KeyCode.F12, () => this.openDefinition(editor.getPosition()), 'navigation');
+    // On a Mac, Command M minimizes the window.
+    const control = /^Mac/.test(navigator.platform) ? KeyMod.WinCtrl : KeyMod.CtrlCmd;
+    add('tab', 'Tab leaves the editor, or writes', control | KeyCode.KeyM, () => {
+      this.tabLeaves = !this.tabLeaves;
+      editor.updateOptions({ tabFocusMode: this.tabLeaves });
+      events.tabLeaves(this.tabLeaves);
+    });
     editor.onMouseDown(({ target, event }) => {
       if (!event.leftButton || !target.position) return;
       const margin = target.type === MouseTargetType.GUTTER_GLYPH_MARGIN || target.type === MouseTargetType.GUTTER_LINE_NUMBERS;
@@ -167,9 +174,6 @@ export class SourceView {
     editor.onMouseLeave(() => this.ghost.clear());
     editor.onDidFocusEditorText(() => events.focus(true));
     editor.onDidBlurEditorText(() => events.focus(false));
-    editor.onDidChangeConfiguration((change) => {
-      if (change.hasChanged(EditorOption.tabFocusMode)) events.tabLeaves(editor.getOption(EditorOption.tabFocusMode));
-    });
     const colour = () => colourVisible(editor);
     editor.onDidChangeModel(colour);
     editor.onDidScrollChange(colour);

@@ -16,7 +16,6 @@ export const PER_DOMAIN_START = 0xfc800000;
 
 /** Entry points: one for each IDT vector, 16 bytes apart, then the one where VM exits arrive. */
 export const ENTRY_STRIDE = 16;
-export const ENTRY_BASE = MONITOR_START;
 export const VM_EXIT_ENTRY = MONITOR_START + 0x1000;
 const ENTRY_SIZE = 0x2000;
 
@@ -152,7 +151,7 @@ export class Monitor {
   }
 
   monitorGate(vector: number): [number, number] {
-    const target = ENTRY_BASE + vector * ENTRY_STRIDE;
+    const target = MONITOR_START + vector * ENTRY_STRIDE;
     const dpl = vector === HYPERCALL_VECTOR ? 1 : vector === 3 || vector === 4 ? 3 : 0;
     return [
       (SELECTOR.hypervisorCode << 16) | (target & 0xffff),
@@ -167,7 +166,7 @@ export class Monitor {
 
   /** What system software does once after power-on: descriptor tables, task register, paging, write protection, entry points. */
   boot(cpu: Cpu): void {
-    cpu.monitorBase = ENTRY_BASE;
+    cpu.monitorBase = MONITOR_START;
     cpu.monitorSize = ENTRY_SIZE;
     cpu.gdtr.base = PER_DOMAIN_START;
     cpu.gdtr.limit = 0xffff;

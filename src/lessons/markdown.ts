@@ -39,7 +39,7 @@ function block(token: Token): Block | null {
     case 'def':
       return null;
     case 'heading':
-      return { type: 'heading', level: (token as Tokens.Heading).depth, children: inline(token.tokens) };
+      return { type: 'heading', level: (token as Tokens.Heading).depth, children: inline((token as Tokens.Heading).tokens) };
     case 'list': {
       const list = token as Tokens.List;
       return { type: 'list', ordered: list.ordered, items: list.items.map((item) => blocks(item.tokens)) };
@@ -55,8 +55,10 @@ function block(token: Token): Block | null {
     }
     case 'hr':
       return { type: 'rule' };
-    default:
-      return { type: 'paragraph', children: token.tokens ? inline(token.tokens) : words(token.raw.trim()) };
+    default: {
+      const { tokens } = token as Tokens.Generic;
+      return { type: 'paragraph', children: tokens ? inline(tokens) : words(token.raw.trim()) };
+    }
   }
 }
 

@@ -265,6 +265,7 @@ export class Store implements PageApi {
   /** Selects an event: list, detail and stage show it. */
   select(seq: number): void {
     this.pane = 'events';
+    this.follow = false;
     const event = this.log.find(seq) ?? null;
     this.selection = { seq, event, explanation: null };
     if (event) for (const listener of this.replayListeners) listener(event);
@@ -280,6 +281,7 @@ export class Store implements PageApi {
   }
   clearSelection(): void {
     this.selection = null;
+    this.setFollow(true);
   }
 
   /** Fetches the events before `seq` that the list does not have. @param missing how many */

@@ -9,7 +9,7 @@ import { type Base, UNKNOWN, type Value } from '../value.ts';
 import { SEGMENT_PREFIX } from '../words.ts';
 import { type Address, effectiveAddress, isFault } from './address.ts';
 import type { Code } from './code.ts';
-import { followsOperandSize } from './match.ts';
+import { type FormFacts, factsOf } from './match.ts';
 
 /** Where and how an instruction is being assembled. */
 export interface Position extends Scope {
@@ -24,31 +24,32 @@ export interface Position extends Scope {
 export interface Operands {
   readonly values: readonly Value[];
   readonly selector: Value;
-  readonly addresses: readonly (Address | null)[];
+  /** Of the memory operand. */
+  readonly address: Address | null;
 }
 
 /** Evaluates the operands; null after a report. */
 export function evaluateOperands(body: InstructionBody, at: Position): Operands | null {
   const values: Value[] = [];
-  const addresses: (Address | null)[] = [];
+  let address: Address | null = null;
   let selector = UNKNOWN;
-  const forced = body.prefixes.find((p) => p.prefix.slot === 'address')?.prefix.value ?? 0;
   for (const operand of body.operands) {
-    const hint: Hint | null = operand.type === 'memory' ? { kind: 'open', register: null } : null;
-    const value = operand.expr ? evaluate(operand.expr, at, hint) : UNKNOWN;
+    if (operand.type !== 'memory') {
+      values.push(operand.expr ? evaluate(operand.expr, at) : UNKNOWN);
+      if (operand.type === 'far') selector = evaluate(operand.selector!, at);
+      continue;
+    }
+    const hint: Hint = { kind: 'open', register: null };
+    const value = evaluate(operand.expr!, at, hint);
+    const found = effectiveAddress(operand, value, hint, at.bits, asked(body, 'address'));
+    if (isFault(found)) {
+      at.report(operand.place, found.message, found.suggestion);
+      return null;
+    }
+    address = found;
     values.push(value);
-    let address: Address | null = null;
-    if (hint) {
-      const found = effectiveAddress(operand, value, hint, at.bits, forced);
-      if (isFault(found)) {
-        at.report(operand.place, found.message, found.suggestion);
-        return null;
-      }
-      address = found;
-    } else if (operand.type === 'far') selector = evaluate(operand.selector!, at);
-    addresses.push(address);
   }
-  return { values, selector, addresses };
+  return { values, selector, address };
 }
 
 /** The first candidate that the values allow; sizes guessed from the table only when nothing else fits. */
@@ -83,10 +84,10 @@ function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: P
         break;
       case 'moffs8':
       case 'moffsv':
-        if (!o.addresses[i]!.absolute) return false;
+        if (!o.address!.absolute) return false;
         break;
       case 'rel8':
-        if (operand.distance === '' && (form.operation === 'jmp' || form.condition !== undefined))
+        if (operand.distance === '' && factsOf(form).hasNear)
           if (!reaches(candidate, body, value, at)) return false;
         break;
     }
@@ -112,22 +113,22 @@ function reaches(candidate: Candidate, body: InstructionBody, target: Value, at:
 }
 
 function prefixLength(candidate: Candidate, body: InstructionBody, bits: 16 | 32): number {
-  const other = body.prefixes.filter(
-    (p) => p.prefix.slot !== 'operand' && p.prefix.slot !== 'address',
-  ).length;
+  let other = 0;
+  for (const { prefix } of body.prefixes) if (prefix.slot !== 'operand' && prefix.slot !== 'address') other++;
   const needs67 = addressPrefix(candidate.form, body, null, bits);
   return other + (operandPrefix(candidate, body, bits) ? 1 : 0) + (needs67 ? 1 : 0);
 }
 
 function asked(body: InstructionBody, slot: 'operand' | 'address'): number {
-  return body.prefixes.find((p) => p.prefix.slot === slot)?.prefix.value ?? 0;
+  for (const { prefix } of body.prefixes) if (prefix.slot === slot) return prefix.value;
+  return 0;
 }
 
 function operandPrefix(candidate: Candidate, body: InstructionBody, bits: 16 | 32): boolean {
   const prefix = asked(body, 'operand');
   if (prefix !== 0) return prefix !== bits;
   if (isShortOfPrefix(body, candidate.form)) return false;
-  return followsOperandSize(candidate.form) && candidate.operandSize !== bits;
+  return factsOf(candidate.form).followsOperandSize && candidate.operandSize !== bits;
 }
 
 /** NASM 2.16 leaves 66h out of `retw n` in 32-bit code. A program that means it writes `o16 ret n`. */
@@ -151,29 +152,28 @@ export function encode(
 ): void {
   const { form, operandSize } = candidate;
   const { bits } = at;
-  const memory = body.operands.findIndex((operand) => operand.type === 'memory');
-  const address = memory < 0 ? null : o.addresses[memory];
-  writePrefixes(body, memory < 0 ? null : body.operands[memory], at, code);
+  const { address } = o;
+  const memory = address ? body.operands.find((operand) => operand.type === 'memory')! : null;
+  writePrefixes(body, memory, at, code);
   if (operandPrefix(candidate, body, bits)) code.byte(0x66);
   if (addressPrefix(form, body, address, bits)) code.byte(0x67);
   if (form.prefix !== undefined) code.byte(form.prefix);
   if (form.map > 0) code.byte(0x0f);
   if (form.map > 1) code.byte(form.map === 2 ? 0x38 : 0x3a);
-  let opcode = form.opcode;
-  form.operands.forEach((kind, i) => {
-    if (kind.endsWith('+')) opcode += body.operands[i].register!.number;
-  });
-  code.byte(opcode);
+  const facts = factsOf(form);
+  code.byte(facts.inOpcode < 0 ? form.opcode : form.opcode + body.operands[facts.inOpcode].register!.number);
   if (form.modrmByte !== undefined) code.byte(form.modrmByte);
-  else if (form.modrm !== undefined) writeModrm(form, body, address, code);
-  form.operands.forEach((kind, i) => {
-    writeImmediate(kind, operandSize, body.operands[i], o, i, at, code);
-  });
+  else if (form.modrm !== undefined) writeModrm(form, facts, body, address, code);
+  for (let i = 0; i < form.operands.length; i++)
+    writeImmediate(form.operands[i], operandSize, body.operands[i], o, i, at, code);
 }
+
+const SLOTS = ['wait', 'rep', 'lock', 'segment'] as const;
 
 /** Prefixes written by the programmer, and the segment override of the memory operand, in NASM's order. */
 export function writePrefixes(body: InstructionBody, memory: Operand | null, at: Position, code: Code): void {
-  for (const slot of ['wait', 'rep', 'lock', 'segment'] as const) {
+  if (body.prefixes.length === 0 && !memory?.segment) return;
+  for (const slot of SLOTS) {
     for (const { prefix } of body.prefixes) if (prefix.slot === slot) code.byte(prefix.value);
     if (slot !== 'segment' || !memory?.segment) continue;
     const override = SEGMENT_PREFIX[memory.segment.number];
@@ -183,25 +183,22 @@ export function writePrefixes(body: InstructionBody, memory: Operand | null, at:
   }
 }
 
-const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr']);
-const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>(['rm8', 'rm16', 'rm32', 'rmv', 'rr32', 'rrv']);
-
-function writeModrm(form: Form, body: InstructionBody, address: Address | null, code: Code): void {
-  let reg = form.modrm === 'r' ? -1 : form.modrm!;
-  let rm = -1;
-  form.operands.forEach((kind, i) => {
-    const { register } = body.operands[i];
-    if (!register) return;
-    if (IN_REG.has(kind)) reg = register.number;
-    else if (IN_RM.has(kind)) rm = register.number;
-  });
+function writeModrm(
+  form: Form,
+  facts: FormFacts,
+  body: InstructionBody,
+  address: Address | null,
+  code: Code,
+): void {
+  const reg = form.modrm === 'r' ? body.operands[facts.inReg].register!.number : form.modrm!;
   if (address) {
     code.byte((address.mod << 6) | (reg << 3) | address.rm);
     if (address.sib >= 0) code.byte(address.sib);
     writeDisplacement(address, address.width, code);
   } else {
     // `imul eax,5` names its register once and uses it twice.
-    code.byte(0xc0 | (reg << 3) | (rm < 0 ? reg : rm));
+    const rm = facts.inRm < 0 ? reg : body.operands[facts.inRm].register!.number;
+    code.byte(0xc0 | (reg << 3) | rm);
   }
 }
 
@@ -242,7 +239,7 @@ function writeImmediate(
       return writeRelative(value, wide, operand.place, at, code);
     case 'moffs8':
     case 'moffsv': {
-      const address = o.addresses[i]!;
+      const address = o.address!;
       return writeDisplacement(address, address.size / 8, code);
     }
   }

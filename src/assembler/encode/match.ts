@@ -28,16 +28,62 @@ const FOLLOWS_SIZE: ReadonlySet<OperandKind> = new Set<OperandKind>([
 /** Operations whose immediates take no size keyword in NASM. */
 const BARE_NUMBERS: ReadonlySet<string> = new Set(['shld', 'shrd', 'enter']);
 
-/** True when 66h can matter to the form. */
-export function followsOperandSize(form: Form): boolean {
-  return form.size !== undefined || form.operands.some((kind) => FOLLOWS_SIZE.has(kind));
+/** What matching and encoding ask of a form again and again. */
+export interface FormFacts {
+  /** 66h can matter. */
+  readonly followsOperandSize: boolean;
+  /** The number of the operand whose register goes into the opcode, into ModRM.reg, into ModRM.rm; or -1. */
+  readonly inOpcode: number;
+  readonly inReg: number;
+  readonly inRm: number;
+  /** Has a relative branch target. */
+  readonly relative: boolean;
+  /** A short branch that has a near form beside it. */
+  readonly hasNear: boolean;
+}
+
+const FACTS = new Map<Form, FormFacts>();
+const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr']);
+const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>(['rm8', 'rm16', 'rm32', 'rmv', 'rr32', 'rrv']);
+
+export function factsOf(form: Form): FormFacts {
+  let facts = FACTS.get(form);
+  if (!facts) {
+    const { operands } = form;
+    facts = {
+      followsOperandSize: form.size !== undefined || operands.some((kind) => FOLLOWS_SIZE.has(kind)),
+      inOpcode: operands.findIndex((kind) => kind.endsWith('+')),
+      inReg: operands.findIndex((kind) => IN_REG.has(kind)),
+      inRm: operands.findIndex((kind) => IN_RM.has(kind)),
+      relative: operands.some((kind) => kind === 'rel8' || kind === 'relv'),
+      hasNear: form.operation === 'jmp' || form.condition !== undefined,
+    };
+    FACTS.set(form, facts);
+  }
+  return facts;
+}
+
+/** The forms of a mnemonic by their number of operands. */
+interface Plan {
+  readonly byCount: readonly (readonly Form[])[];
+  /** The mnemonic has full-size immediates, so that the size of an immediate is the size of the operation. */
+  readonly wide: boolean;
+}
+const PLANS = new Map<readonly Form[], Plan>();
+
+function planOf(forms: readonly Form[]): Plan {
+  let plan = PLANS.get(forms);
+  if (!plan) {
+    const byCount = [0, 1, 2, 3, 4].map((count) => forms.filter((form) => form.operands.length === count));
+    plan = { byCount, wide: forms.some((form) => form.operands.includes('immv')) };
+    PLANS.set(forms, plan);
+  }
+  return plan;
 }
 
 /** Collects what the operands say about size while a form is tried. */
 class Trial {
-  /** `wide`: the mnemonic has full-size immediates, so that the size of an immediate is the size of the operation. */
-  constructor(readonly wide: boolean) {}
-
+  wide = false;
   sizes = BITS16 | BITS32;
   /** Bits of a memory operand without written size; 0 when there is none; -1 when it follows the operand size. */
   unsized = 0;
@@ -66,9 +112,10 @@ class Trial {
 export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
   const found: Candidate[] = [];
   const { operands } = body;
-  const trial = new Trial(body.forms.some((form) => form.operands.includes('immv')));
-  next: for (const form of body.forms) {
-    if (form.operands.length !== operands.length) continue;
+  const plan = planOf(body.forms);
+  const trial = TRIAL;
+  trial.wide = plan.wide;
+  next: for (const form of plan.byCount[operands.length]) {
     trial.reset();
     for (let i = 0; i < operands.length; i++)
       if (!accepts(form.operands[i], operands[i], form, trial)) continue next;
@@ -76,6 +123,8 @@ export function candidates(body: InstructionBody, bits: 16 | 32): Candidate[] {
   }
   return found;
 }
+
+const TRIAL = new Trial();
 
 function add(form: Form, trial: Trial, bits: 16 | 32, found: Candidate[]): void {
   const guessed =
@@ -212,7 +261,7 @@ function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial
   switch (kind) {
     case 'rel8':
       // jcxz and loop know no other distance, and take no keyword for the one they have.
-      if (!hasNear(form)) return distance === '' && size === 0;
+      if (!factsOf(form).hasNear) return distance === '' && size === 0;
       if (distance === 'short') return size === 0;
       return distance === '' && !strict && size === 0;
     case 'relv':
@@ -240,8 +289,4 @@ function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial
     default:
       return false;
   }
-}
-
-function hasNear(form: Form): boolean {
-  return form.operation === 'jmp' || form.condition !== undefined;
 }

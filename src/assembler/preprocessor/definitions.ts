@@ -5,8 +5,8 @@ import { isName, lexLine } from '../lexer.ts';
 import { Abort } from '../limits.ts';
 import { quote, stringBytes } from '../literals.ts';
 import { NUMBER, OPERATOR, STRING, spell, synthetic, type Token, WORD, withSpace } from '../token.ts';
-import { type Parameter, SingleMacro } from './macros.ts';
 import type { Environment } from './environment.ts';
+import { type Parameter, SingleMacro } from './macros.ts';
 
 export type Handler = (pp: Environment, directive: Token, tokens: readonly Token[]) => void;
 
@@ -131,10 +131,7 @@ function define(
   pp.singleMacros.define(macro, ignoreCase);
 }
 
-function parameterList(
-  pp: Environment,
-  cursor: Cursor,
-): { parameters: Parameter[]; greedy: boolean } | null {
+function parameterList(pp: Environment, cursor: Cursor): { parameters: Parameter[]; greedy: boolean } | null {
   const parameters: Parameter[] = [];
   let greedy = false;
   cursor.take('(');

@@ -25,7 +25,13 @@ export class SourceFiles {
    * Looks for a file as written, in the include folders, beside the file that asks (`from`), and beside the main file.
    * Reports a source that is too large and aborts. Undefined when there is no such file.
    */
-  find(wanted: string, from: string, budget: Budget, place: Place, diagnostics: Diagnostics): SourceFile | undefined {
+  find(
+    wanted: string,
+    from: string,
+    budget: Budget,
+    place: Place,
+    diagnostics: Diagnostics,
+  ): SourceFile | undefined {
     for (const folder of ['', ...this.includePaths, folderOf(from), folderOf(this.main)]) {
       const name = joined(folder, wanted);
       const text = this.resolve(name);
@@ -34,7 +40,13 @@ export class SourceFiles {
     return undefined;
   }
 
-  private lines(name: string, text: string, budget: Budget, place: Place, diagnostics: Diagnostics): LogicalLine[] {
+  private lines(
+    name: string,
+    text: string,
+    budget: Budget,
+    place: Place,
+    diagnostics: Diagnostics,
+  ): LogicalLine[] {
     const { sourceCharacters, lineCharacters } = this.limits;
     budget.characters += text.length;
     if (budget.characters > sourceCharacters) {

@@ -22,10 +22,18 @@ export const MULTI_LINE = new Map<string, Handler>([
 ]);
 for (const name of ['%macro', '%imacro', '%rmacro', '%irmacro']) MULTI_LINE.set(name, define);
 for (const name of ['%endm', '%endmacro', '%endrep'])
-  MULTI_LINE.set(name, (pp, directive) => pp.diagnostics.error(directive, `\`${directive.text}\` closes nothing`));
+  MULTI_LINE.set(name, (pp, directive) =>
+    pp.diagnostics.error(directive, `\`${directive.text}\` closes nothing`),
+  );
 
 /** The lines up to the directive that closes this one, nested ones kept. */
-function collect(pp: Preprocessor, directive: Token, frame: Frame, opens: RegExp, closes: readonly string[]): LogicalLine[] {
+function collect(
+  pp: Preprocessor,
+  directive: Token,
+  frame: Frame,
+  opens: RegExp,
+  closes: readonly string[],
+): LogicalLine[] {
   const start = frame.next;
   let depth = 1;
   while (frame.next < frame.lines.length) {

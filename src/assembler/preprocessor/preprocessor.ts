@@ -24,6 +24,9 @@ export interface OutputLine {
 
 const CONDITIONALS = ['%if', '%ifdef', '%ifndef', '%ifidn', '%ifmacro', '%elif', '%else', '%endif'];
 
+/** What reading or emitting a line costs beside its tokens. */
+const LINE_STEPS = 6;
+
 let prelude: LogicalLine[] | null = null;
 
 export class Preprocessor extends Environment {
@@ -67,7 +70,7 @@ export class Preprocessor extends Environment {
       this.diagnostics.site = frame.site;
       this.line = line.at;
       this.visit(line, frame);
-      this.step(1, line.place);
+      this.step(LINE_STEPS, line.place);
       this.read(line, frame);
     }
   }
@@ -75,6 +78,7 @@ export class Preprocessor extends Environment {
   /** Hands a line to the assembler. */
   emit(tokens: readonly Token[], frame: Frame): void {
     const { site } = frame;
+    this.step(LINE_STEPS + tokens.length, tokens[0]);
     this.pending.push({ tokens, at: site ? site.place.line : tokens[0].line, site });
   }
 
@@ -123,7 +127,9 @@ export class Preprocessor extends Environment {
   /** True when a name, with its `%`, is a directive of the preprocessor. */
   isDirective(name: string): boolean {
     const lower = name.toLowerCase();
-    return HANDLERS.has(lower) || MULTI_LINE.has(lower) || lower === '%include' || conditional(lower) !== null;
+    return (
+      HANDLERS.has(lower) || MULTI_LINE.has(lower) || lower === '%include' || conditional(lower) !== null
+    );
   }
 
   private branch(part: Conditional, token: Token, question: () => boolean): void {

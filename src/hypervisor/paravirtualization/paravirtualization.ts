@@ -9,7 +9,7 @@ import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.
 import { Kind, Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { ENTRY_BASE, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
+import { MONITOR_START, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { buildDomain } from './builder.ts';
 import { Console } from './console.ts';
@@ -176,7 +176,7 @@ export class Paravirtualization implements Technique {
   leave(vcpu: Vcpu): Exit {
     const pv = this.of(vcpu.domain);
     const { cpu, monitor, pc } = this.hypervisor;
-    const vector = ((cpu.eip >>> 0) - ENTRY_BASE) / ENTRY_STRIDE;
+    const vector = ((cpu.eip >>> 0) - MONITOR_START) / ENTRY_STRIDE;
     const { frame } = pv;
     // Exceptions with an error code have one word more below EIP.
     let at = monitor.stack + ((cpu.regs[4] >>> 0) - (monitor.linear.stackTop - 0x2000));

@@ -75,7 +75,11 @@ export class CodeCache {
     const w = this.windows[(eip >>> 12) & (WINDOWS - 1)];
     this.current = w;
     const { generation } = cpu.tlb;
-    if (w.generation === generation && (eip - w.start) >>> 0 < w.valid && this.memory.codeVersion[w.frame] === w.version) {
+    if (
+      w.generation === generation &&
+      (eip - w.start) >>> 0 < w.valid &&
+      this.memory.codeVersion[w.frame] === w.version
+    ) {
       return w;
     }
     w.generation = -1;

@@ -1,9 +1,10 @@
 // The fetch–execute cycle: code that changes under the processor's feet, instructions at the edges of pages and segments,
 // shadows, stops, breakpoints, single steps.
 import { describe, expect, it } from 'vitest';
+import type { CostModel } from '../../cost/model.ts';
 import { Stop } from './cpu.ts';
 import { run, step } from './execute.ts';
-import { hasNasm, nasm, TestMachine } from './test-machine.ts';
+import { hasNasm, nasm, TestMachine, unitCost } from './test-machine.ts';
 
 const EAX = 0;
 const EBX = 3;
@@ -204,5 +205,55 @@ describe('stops', () => {
     }
     // The interrupt waits for the instruction behind STI.
     expect(trail).toEqual([0x7c01, 0x7c02, 0x7c03, 0x0600, 0x0602]);
+  });
+});
+
+describe.skipIf(!hasNasm())('virtual time', () => {
+  /** Touches 3000 pages again and again, from code in two pages, under paging; every reference of a walk costs 7 cycles. */
+  function paged(): TestMachine {
+    const cost = {
+      ...unitCost,
+      charges: { ...unitCost.charges, pageWalkReference: { cycles: 7, mark: 'D', source: 'test' } },
+    } as CostModel;
+    const m = new TestMachine(16 << 20, cost).flat(
+      nasm(`bits 32
+        org 0x1000
+        mov ecx, 20000
+      again:
+        add esi, 0x1234
+        and esi, 0x7fffff
+        mov eax, [esi + 0x100000]
+        call far_away
+        loop again
+        hlt
+        times 0x1800 nop
+      far_away:
+        add ebx, eax
+        ret`),
+    );
+    for (let n = 0; n < 4096; n++) m.memory.write32(0x20000 + n * 4, (n << 12) | 7);
+    for (let n = 0; n < 4; n++) m.memory.write32(0x10000 + n * 4, (0x20000 + n * 4096) | 7);
+    m.cpu.cr3 = 0x10000;
+    m.cpu.cr0 |= 0x80000000;
+    m.cpu.tlb.flush();
+    return m;
+  }
+
+  it('does not depend on how a run is cut into slices', () => {
+    const whole = paged();
+    expect(whole.run(10_000_000)).toBe(Stop.halted);
+    expect(whole.cpu.cycles).toBeGreaterThan(2 * whole.cpu.instructions);
+    for (const slice of [1, 3, 1000]) {
+      const sliced = paged();
+      while (!sliced.cpu.halted) run(sliced.cpu, sliced.cpu.cycles + slice);
+      expect([slice, sliced.cpu.cycles, sliced.cpu.instructions]).toEqual([
+        slice,
+        whole.cpu.cycles,
+        whole.cpu.instructions,
+      ]);
+    }
+    const stepped = paged();
+    while (!stepped.cpu.halted) step(stepped.cpu);
+    expect(stepped.cpu.cycles).toBe(whole.cpu.cycles);
   });
 });

@@ -4,7 +4,8 @@ import { Kind } from '../../trace/events.ts';
 import { Stop } from './cpu.ts';
 import { step } from './execute.ts';
 import { isFault } from './fault.ts';
-import { deliverEvent, EventType, returnFromInterrupt } from './interrupts.ts';
+import { deliverEvent, EventType } from './interrupts.ts';
+import { returnFromInterrupt } from './iret.ts';
 import { hasNasm, nasm, TestMachine } from './test-machine.ts';
 
 const EAX = 0;

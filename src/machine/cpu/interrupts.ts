@@ -21,8 +21,6 @@ import {
 import { frame } from './stacks.ts';
 import { availableTss, switchTask, TaskSource } from './tasks.ts';
 
-export { returnFromInterrupt } from './iret.ts';
-
 /** What kind of event is delivered, numbered as in VMCS interruption information (SDM vol. 3 §24.8.3). */
 export const EventType = {
   external: 0,

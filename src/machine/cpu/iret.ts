@@ -40,7 +40,7 @@ export function mergeFlags(old: number, image: number, cpl: number, wide: boolea
 
 /** Stores EFLAGS with what follows from it: an interrupt or a trap may be due, and AC turns alignment checks on. */
 export function loadFlags(cpu: Cpu, value: number): void {
-  if ((value & ~cpu.flags) & AC) cpu.tlb.dropFastTags();
+  if (value & ~cpu.flags & AC) cpu.tlb.dropFastTags();
   setFlags(cpu, value);
   cpu.attention |= Attention.event;
 }
@@ -155,7 +155,6 @@ function realMode(cpu: Cpu, flags: number, wide: boolean): void {
     cpu,
     virtual ? (mergeFlags(flags, image, 3, wide) & ~IOPL) | IOPL : mergeFlags(flags, image, 0, wide),
   );
-  cpu.attention |= Attention.event;
 }
 
 /** From ring 0 into virtual-8086 mode: nine doublewords, no descriptor checks. */
@@ -171,6 +170,5 @@ function toVirtual8086(cpu: Cpu, eip: number, selector: number, image: number): 
   setVirtual8086(cpu, CS, selector);
   cpu.cpl = 3;
   cpu.eip = eip;
-  cpu.attention |= Attention.event;
   cpu.recorder.record(Kind.ring, cpu.cycles, eip, 0, 3);
 }

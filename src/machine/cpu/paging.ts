@@ -2,8 +2,8 @@
 // CR0.WP, global pages (SDM vol. 3 §4.3, §4.6–4.8, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
 import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
-import { AC } from './flags.ts';
 import { PageFault, pageFault } from './fault.ts';
+import { AC } from './flags.ts';
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
 export const CR0_WP = 1 << 16;

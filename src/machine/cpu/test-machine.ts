@@ -57,9 +57,9 @@ export class TestMachine {
   readonly recorder = new Recorder(1 << 10);
   readonly cpu: Cpu;
 
-  constructor(bytes = 1 << 20) {
+  constructor(bytes = 1 << 20, cost: CostModel = unitCost) {
     this.memory = new PhysicalMemory(bytes);
-    this.cpu = new Cpu(this.memory, unitCost, this.recorder, this.bus, this.pin);
+    this.cpu = new Cpu(this.memory, cost, this.recorder, this.bus, this.pin);
     reset(this.cpu);
   }
 

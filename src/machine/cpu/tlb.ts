@@ -34,11 +34,14 @@ export class Tlb {
   a20Mask = 0xffffffff;
   /** True when an entry stems from a 4 MiB page: then INVLPG must look for its other fragments. */
   private hasLarge = false;
+  /** False when nothing was remembered since the last flush: worlds are switched more often than they are filled. */
+  private used = false;
 
   /** Remembers a translation. Fast tags of the replaced entry go with it. */
   insert(page: number, frame: number, rights: number): void {
     const slot = tlbSlot(page);
     this.drop(slot);
+    this.used = true;
     this.page[slot] = page;
     this.frame[slot] = frame;
     this.rights[slot] = rights;
@@ -53,10 +56,13 @@ export class Tlb {
 
   /** Forgets everything, global pages too (CR0.PG, CR4.PGE/PSE changes, VM entry and exit). */
   flush(): void {
-    this.page.fill(-1);
     this.code.clear();
-    this.dropFastTags();
+    this.generation++;
     this.hasLarge = false;
+    if (!this.used) return;
+    this.page.fill(-1);
+    this.dropFastTags();
+    this.used = false;
   }
 
   /** Forgets everything but global pages (MOV CR3, task switch). */

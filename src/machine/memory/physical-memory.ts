@@ -47,12 +47,14 @@ export class PhysicalMemory {
   write16(address: number, value: number): void {
     if (address + 2 > this.size) return;
     this.view.setUint16(address, value, true);
-    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 1) >>> PAGE_SHIFT]) this.written(address, 2);
+    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 1) >>> PAGE_SHIFT])
+      this.written(address, 2);
   }
   write32(address: number, value: number): void {
     if (address + 4 > this.size) return;
     this.view.setInt32(address, value, true);
-    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 3) >>> PAGE_SHIFT]) this.written(address, 4);
+    if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 3) >>> PAGE_SHIFT])
+      this.written(address, 4);
   }
   /** Copies bytes in (image loading, hypervisor copies). Throws RangeError when they do not fit. */
   load(address: number, data: Uint8Array): void {

@@ -59,7 +59,7 @@ class Trial extends TestMachine {
       step(this.cpu);
       if (this.cpu.eip >= 0xc000 && this.cpu.eip < 0xd000) {
         const vector = (this.cpu.eip - 0xc000) >> 4;
-        return [8, 10, 11, 12, 13, 14].includes(vector)
+        return [8, 10, 11, 12, 13, 14, 17].includes(vector)
           ? [vector, this.memory.read32(this.cpu.regs[ESP])]
           : [vector];
       }
@@ -345,6 +345,25 @@ describe.skipIf(!hasNasm())('the watcher of ring 1', () => {
     t.cpu.watcher = () => calls++;
     t.go(4);
     expect(calls).toBe(0);
+  });
+});
+
+describe.skipIf(!hasNasm())('alignment checks', () => {
+  const code =
+    'push dword 0x40002\npopfd\nmov eax, [0x3000]\nmov al, [0x3001]\nmov ax, [0x3002]\nmov eax, [0x3002]';
+  const trial = (ring: number, am: boolean) => {
+    const t = new Trial(code, ring);
+    if (am) t.cpu.cr0 |= 1 << 18;
+    return [t.go(6), t.memory.read32(t.cpu.regs[ESP] + 4)];
+  };
+
+  it('are made in ring 3, when CR0.AM and EFLAGS.AC are set', () => {
+    expect(trial(3, true)).toEqual([[17, 0], 0x1000 + nasm(`bits 32\n${code}`).length - 5]);
+  });
+
+  it('are made nowhere else', () => {
+    expect(trial(3, false)[0]).toEqual([]);
+    expect(trial(0, true)[0]).toEqual([]);
   });
 });
 

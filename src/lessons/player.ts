@@ -1,0 +1,389 @@
+// Plays one lesson on the page: shows a step, holds the machine until a prediction is made, lets the machine answer it,
+// judges the goal while the learner's guest runs. Knows the page by its API only, and nothing of how it is drawn.
+import { noteBooted, offerSources, wantVersion } from '../editor/offers.ts';
+import type { Observation } from '../session/observe.ts';
+import type { PageApi } from '../shell/slots.ts';
+import type { Frame } from '../worker/protocol.ts';
+import { ageOf, goalMemory, judgeGoal, judgePrediction, predictionMemory } from './checks.ts';
+import { type Imported, type Keeper, programKey } from './keeper.ts';
+import { type Files, LESSON_GUEST, type Lesson } from './loader.ts';
+import { stepOf } from './progress.ts';
+import { type RunSummary, summarize } from './runs.ts';
+
+/** Milliseconds between two looks at a running guest. */
+const LOOK_EVERY = 200;
+const HELD = 'Say first what you expect: the lesson runs the machine when you have chosen.';
+
+/** A run that the machine makes to answer a prediction; `record`: the learner's choice, null when it is shown again. */
+interface Experiment {
+  step: number;
+  choice: number | null;
+}
+/** The learner's guest since it was booted. */
+interface Attempt {
+  label: string;
+  /** Cycle of the session at which it was booted; null until it was looked at. */
+  bootedAt: number | null;
+  over: boolean;
+}
+/** What the goal's card says. */
+export interface GoalState {
+  state: 'open' | 'running' | 'passed' | 'missed';
+  feedback: string;
+}
+
+export class Player {
+  step: number;
+  /** `away`: the page shows another scenario. */
+  machine: 'loading' | 'here' | 'away' = 'loading';
+  /** Something could not be done: one clear line. */
+  problem: string | null = null;
+  experiment: Experiment | null = null;
+  goal: GoalState = { state: 'open', feedback: '' };
+  /** The run before the last, and the last. */
+  runs: RunSummary[] = [];
+  imported: Imported[] = [];
+  /** Something has changed. */
+  changed: () => void = () => {};
+
+  private attempt: Attempt | null = null;
+  private attempts = 0;
+  private looking = false;
+  private lookedAt = Number.NEGATIVE_INFINITY;
+  private bootPending = false;
+  private withdraw: (() => void) | null = null;
+  private loaded: ((ours: boolean) => void) | null = null;
+  private readonly stops: (() => void)[];
+
+  /** @param clock milliseconds, for the pace of looking */
+  constructor(
+    private readonly page: PageApi,
+    readonly lesson: Lesson,
+    private readonly keeper: Keeper,
+    private readonly clock: () => number = () => performance.now(),
+  ) {
+    this.step = stepOf(lesson, keeper.progress[lesson.id]);
+    this.stops = [
+      page.on('ready', ({ scenario }) => this.ready(scenario)),
+      page.on('refused', ({ domain, message }) => this.refused(domain, message)),
+      page.on('booted', ({ domain }) => this.booted(domain)),
+      page.on('frame', (frame) => this.frame(frame)),
+    ];
+  }
+
+  /** Brings the lesson's machine onto the page, and the learner to where they were. */
+  async open(): Promise<void> {
+    this.keep((before) => before);
+    this.imported = await this.keeper.imported(this.lesson).catch(() => []);
+    await this.load();
+    this.show();
+  }
+
+  /** Leaves the page as it is, but for what belongs to the lesson. */
+  close(): void {
+    for (const stop of this.stops) stop();
+    this.leave();
+    this.withdraw?.();
+    this.withdraw = null;
+  }
+
+  get progress() {
+    return this.keeper.progress[this.lesson.id];
+  }
+  /** True when a step's tasks are done. */
+  done(step: number): boolean {
+    const { text, goal, predict } = this.lesson.steps[step];
+    return (!goal || !!this.progress?.goals[text]) && (!predict || !!this.progress?.predictions[text]);
+  }
+  /** The prediction of the step that is shown waits for a choice. */
+  get asking(): boolean {
+    const { predict, text } = this.lesson.steps[this.step];
+    return !!predict && !this.progress?.predictions[text] && !this.experiment;
+  }
+
+  go(step: number): void {
+    if (step < 0 || step >= this.lesson.steps.length || step === this.step) return;
+    this.step = step;
+    this.goal = { state: 'open', feedback: '' };
+    this.keep((before) => ({ ...before, at: this.lesson.steps[step].text }));
+    this.show();
+  }
+
+  /** The learner has chosen: the machine starts from power-on and answers. */
+  predict(choice: number): Promise<void> {
+    return this.experimentWith(this.step, choice);
+  }
+  /** The machine answers once more. */
+  repeat(step = this.step): Promise<void> {
+    return this.experimentWith(step, null);
+  }
+
+  hint(): void {
+    const { text, goal } = this.lesson.steps[this.step];
+    const shown = Math.min((this.progress?.hints[text] ?? 0) + 1, goal?.hints.length ?? 0);
+    this.keep((before) => ({ ...before, hints: { ...before.hints, [text]: shown } }));
+    this.changed();
+  }
+
+  /** Boots the learner's program, or another version of it; the other guests go on. */
+  async boot(version: 'mine' | 'start' | 'solution' = 'mine'): Promise<void> {
+    try {
+      if (this.machine === 'away') await this.load();
+      const { lesson } = this;
+      this.send(version === 'mine' ? await this.keeper.program(lesson) : lesson[version]);
+    } catch (error) {
+      this.fail(`Your program could not be read: ${(error as Error).message}. Boot it from the editor.`);
+    }
+  }
+
+  /** Shows a version of the program in the editor. */
+  showProgram(version: string): void {
+    wantVersion(this.lesson.domain, version);
+    this.page.openPane('source');
+  }
+
+  /** Judges what runs, now. */
+  async check(): Promise<void> {
+    const { goal } = this.lesson.steps[this.step];
+    if (!goal) return;
+    const { observation } = await this.page.ask({ ask: 'observe', memory: goalMemory(goal) });
+    this.judge(observation, true);
+  }
+
+  /** An imported program becomes the learner's own; theirs takes its place. */
+  async exchange(slot: number): Promise<void> {
+    await this.keeper.exchange(this.lesson, slot);
+    await this.programsChanged();
+  }
+  async discard(slot: number): Promise<void> {
+    await this.keeper.discard(this.lesson, slot);
+    await this.programsChanged();
+  }
+  /** What is kept of the program has changed behind the editor: it takes it up anew. */
+  async programsChanged(): Promise<void> {
+    this.imported = await this.keeper.imported(this.lesson).catch(() => []);
+    if (this.machine === 'here') this.offer();
+    this.changed();
+  }
+
+  /** Brings the lesson's machine back onto the page, at power-on. */
+  async reload(): Promise<void> {
+    await this.load();
+    this.show();
+  }
+
+  private async load(): Promise<boolean> {
+    this.page.pause();
+    this.machine = 'loading';
+    this.problem = null;
+    this.attempt = null;
+    this.loaded?.(false);
+    const { scenario, start, main } = this.lesson;
+    const answered = new Promise<boolean>((resolve) => {
+      this.loaded = resolve;
+    });
+    noteBooted(this.lesson.domain, null);
+    this.page.load(scenario, [{ guest: LESSON_GUEST, files: listOf(start), main }]);
+    return answered;
+  }
+
+  private ready(scenario: string): void {
+    const ours = scenario === this.lesson.scenario.name;
+    this.machine = ours ? 'here' : 'away';
+    if (ours) this.offer();
+    else {
+      this.leave();
+      this.withdraw?.();
+      this.withdraw = null;
+    }
+    this.answerLoad(ours);
+    this.changed();
+  }
+
+  private refused(domain: number | null, message: string): void {
+    if (domain === null && this.loaded) {
+      this.machine = 'away';
+      this.problem = `The lesson's machine could not be started: ${message}`;
+      this.answerLoad(false);
+    } else if (domain === this.lesson.domain && this.bootPending) {
+      this.bootPending = false;
+      noteBooted(domain, null);
+      this.problem = `Not booted: ${message}`;
+      this.page.note({ text: 'Your program has an error: nothing was booted.', tone: 'bad' });
+    } else return;
+    this.changed();
+  }
+
+  private answerLoad(ours: boolean): void {
+    const { loaded } = this;
+    this.loaded = null;
+    loaded?.(ours);
+  }
+
+  private offer(): void {
+    const { lesson } = this;
+    const others = this.imported.map(({ label, files }) => ({ label, files: listOf(files) }));
+    this.withdraw = offerSources({
+      domain: lesson.domain,
+      key: programKey(lesson.id),
+      main: lesson.main,
+      versions: [
+        { label: 'start', files: listOf(lesson.start) },
+        { label: 'solution', files: listOf(lesson.solution) },
+        ...others,
+      ],
+    });
+  }
+
+  /** The step that is shown takes effect on the page. */
+  private show(): void {
+    const { lesson, page, machine } = this;
+    const { point, goal } = lesson.steps[this.step];
+    page.point(point ?? null);
+    page.note({ text: goal ? `Goal: ${goal.text}` : `${lesson.title}: ${lesson.steps[this.step].title}`, tone: 'plain' });
+    page.hold(this.asking && machine === 'here' ? HELD : null);
+    // What a later step talks about is there again after a reload of the page.
+    const before = this.lastAnswered();
+    if (machine === 'here' && before >= 0 && !this.experiment && this.runs.length === 0) void this.repeat(before);
+    this.changed();
+  }
+
+  /** The last step up to here whose prediction was made, or -1. */
+  private lastAnswered(): number {
+    for (let step = this.step; step >= 0; step--) {
+      const { predict, text } = this.lesson.steps[step];
+      if (predict) return this.progress?.predictions[text] ? step : -1;
+    }
+    return -1;
+  }
+
+  private leave(): void {
+    this.experiment = null;
+    this.attempt = null;
+    this.page.hold(null);
+    this.page.point(null);
+    this.page.note(null);
+  }
+
+  private async experimentWith(step: number, choice: number | null): Promise<void> {
+    if (this.experiment || !this.lesson.steps[step].predict) return;
+    const experiment = { step, choice };
+    this.experiment = experiment;
+    this.changed();
+    this.page.hold(null);
+    const ours = await this.load();
+    if (this.experiment !== experiment) return;
+    if (ours) this.page.run();
+    else this.experiment = null;
+    this.changed();
+  }
+
+  private booted(domain: number): void {
+    if (domain !== this.lesson.domain || this.machine !== 'here') return;
+    if (!this.bootPending) noteBooted(domain, null);
+    this.bootPending = false;
+    this.problem = null;
+    if (this.experiment) return;
+    this.attempt = { label: `run ${++this.attempts}`, bootedAt: null, over: false };
+    this.goal = { state: 'running', feedback: '' };
+    this.page.note({ text: 'Your guest runs …', tone: 'plain' });
+    this.page.run();
+    this.changed();
+  }
+
+  private send(files: Files): void {
+    const { domain, main } = this.lesson;
+    this.bootPending = true;
+    this.problem = null;
+    noteBooted(domain, files);
+    this.page.boot(domain, { files: listOf(files), main });
+  }
+
+  private frame(frame: Frame): void {
+    if (this.looking || this.machine !== 'here') return;
+    const { experiment, attempt } = this;
+    const memory = this.wanted();
+    if (!memory) return;
+    const now = this.clock();
+    const state = frame.domains.find(({ id }) => id === this.lesson.domain)?.state;
+    const ended = state === 'halted' || state === 'crashed';
+    if (!experiment && !ended && (!frame.running || now - this.lookedAt < LOOK_EVERY)) return;
+    this.lookedAt = now;
+    this.looking = true;
+    this.page.ask({ ask: 'observe', memory }).then(
+      ({ observation }) => {
+        this.looking = false;
+        // A new run may have begun while the answer was on its way.
+        if (experiment && this.experiment === experiment) this.answer(experiment, observation);
+        else if (attempt && this.attempt === attempt) this.judge(observation, false);
+      },
+      () => {
+        this.looking = false;
+      },
+    );
+  }
+
+  /** The memory that the next look needs; null when there is nothing to look for. */
+  private wanted() {
+    if (this.experiment) return predictionMemory(this.lesson.steps[this.experiment.step].predict!);
+    const { goal } = this.lesson.steps[this.step];
+    return goal && this.attempt && !this.attempt.over ? goalMemory(goal) : null;
+  }
+
+  private answer({ step, choice }: Experiment, seen: Observation): void {
+    const { text, predict } = this.lesson.steps[step];
+    const answers = judgePrediction(predict!, seen);
+    if (!answers) return;
+    this.page.pause();
+    this.experiment = null;
+    const [machine] = answers.length === 1 ? answers : [-1];
+    if (choice !== null) {
+      const prediction = { chosen: choice, machine };
+      this.keep((before) => ({ ...before, predictions: { [text]: prediction, ...before.predictions } }));
+    }
+    this.remember('as given', seen);
+    this.changed();
+  }
+
+  /** @param asked the learner wants to know now, even if the guest is not ready */
+  private judge(seen: Observation, asked: boolean): void {
+    const { text, goal } = this.lesson.steps[this.step];
+    const guest = seen.guests[this.lesson.domain];
+    if (!goal || !guest) return;
+    const { attempt } = this;
+    const age = ageOf(guest);
+    if (attempt) attempt.bootedAt ??= seen.cycles - age;
+    const cycles = seen.cycles - (attempt?.bootedAt ?? 0);
+    const verdict = judgeGoal(goal, { ...seen, cycles });
+    const late = guest.outcome !== 'running' || cycles >= goal.withinCycles;
+    if (verdict.passed) {
+      this.goal = { state: 'passed', feedback: '' };
+      this.keep((before) => ({ ...before, goals: { [text]: { cycles: Math.round(age) }, ...before.goals } }));
+      this.page.note({ text: 'Goal met. Back to the lesson.', tone: 'good' });
+    } else if (late || asked) {
+      this.goal = { state: late ? 'missed' : 'running', feedback: verdict.feedback };
+      this.page.note({ text: `Not yet. ${verdict.feedback}`, tone: 'bad' });
+    } else return;
+    if (attempt && !attempt.over && (verdict.passed || late)) {
+      attempt.over = true;
+      this.remember(attempt.label, seen);
+    }
+    this.changed();
+  }
+
+  private remember(label: string, seen: Observation): void {
+    const summary = summarize(label, seen, this.lesson.domain);
+    if (summary) this.runs = [...this.runs, summary].slice(-2);
+  }
+
+  private fail(problem: string): void {
+    this.problem = problem;
+    this.changed();
+  }
+
+  private keep(change: Parameters<Keeper['update']>[1]): void {
+    this.keeper.update(this.lesson, change);
+  }
+}
+
+const listOf = (files: Files) => [...files].map(([name, text]) => ({ name, text }));
