@@ -49,6 +49,7 @@ describe('a paravirtualized guest', () => {
     expect(play(0, Kind.exit, 0x82, 0, 0, 2, Vendor.xen)).toBe('hypercall kernel→hypervisor');
     expect(play(0, Kind.hypercall, 18, 0, 5, 0, 5)).toBe('hypercall at hypervisor');
     expect(play(0, Kind.pageTable, 0x1000, 0x2067, 1, 0)).toBe('paging hypervisor→mmu');
+    expect(play(0, Kind.ring, 0, 1)).toBe('hypercall at kernel');
     expect(play(0, Kind.entry, -1, 1)).toBe('hypercall hypervisor→kernel');
   });
 
@@ -96,10 +97,10 @@ describe('an unmodified guest under VT-x', () => {
     expect(play(1, Kind.exit, 1, 0, 0, 0, Vendor.vmx)).toBe('inject guest→hypervisor');
   });
 
-  it('reaches devices through the hypervisor', () => {
+  it('has virtual devices, inside the hypervisor; what comes out of them leaves it', () => {
     const { play } = stage();
-    expect(play(1, Kind.device, Device.serial, 1, 0x3f8, 65, 1)).toBe('device hypervisor→serial');
-    expect(play(1, Kind.device, Device.keyboard, 0, 0x60, 30, 1)).toBe('device keyboard→hypervisor');
+    expect(play(1, Kind.device, Device.serial, 1, 0x3f8, 65, 1)).toBe('device at hypervisor');
+    expect(play(1, Kind.device, Device.keyboard, 0, 0x60, 30, 1)).toBe('device at hypervisor');
     expect(play(1, Kind.output, 65, Channel.serial)).toBe('device hypervisor→serial');
   });
 });
@@ -116,6 +117,10 @@ describe('the bare machine', () => {
 });
 
 describe('the host', () => {
+  it('programs the hardware itself', () => {
+    expect(stage().play(-1, Kind.device, Device.pit, 1, 0x40, 0x2d, 1)).toBe('device hypervisor→timer');
+  });
+
   it('goes from one guest to the other, or to rest', () => {
     const { play } = stage();
     expect(play(-1, Kind.schedule, 0, 1, 1)).toBe('schedule 0:hypervisor→1:hypervisor');

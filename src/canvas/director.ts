@@ -13,6 +13,8 @@ export interface Cue {
   readonly meaning: Meaning;
   readonly from: Spot;
   readonly to: Spot;
+  /** The device it is about, when that is a virtual one, inside the hypervisor. */
+  readonly about?: Place;
 }
 
 const HYPERCALL_VECTOR = 0x82;
@@ -83,9 +85,12 @@ export class Director {
         return across(meaning, from, to);
       }
       case Kind.ring: {
+        const from = placeOfRing(column, e.a);
         const to = placeOfRing(column, e.b);
+        // Out of the hypervisor by the silicon: the entry that follows is the crossing.
+        if (from === 'hypervisor') return at(known.open ?? known.inside, to);
         known.place = to;
-        return across(known.inside, placeOfRing(column, e.a), to);
+        return across(known.inside, from, to);
       }
       case Kind.exit: {
         known.open = exitMeaning(e);
@@ -126,12 +131,14 @@ export class Director {
       }
       case Kind.device: {
         const station = stationOf(e.a);
+        // A virtual device is a part of the hypervisor: its access stays there.
+        if (column && monitor === 'hypervisor') return { ...at('device', 'hypervisor'), about: station };
         return e.b ? across('device', monitor, station) : across('device', station, monitor);
       }
       case Kind.irq:
         return across('inject', stationOfIrq(e.b), monitor);
       case Kind.output:
-        return across('device', monitor, e.b === Channel.console ? 'screen' : 'serial');
+        return across('device', monitor, e.b === Channel.debug ? 'hardware' : 'serial');
       case Kind.idle:
         return at('schedule', known.open === null ? 'kernel' : 'hypervisor');
       case Kind.domain:

@@ -1,10 +1,11 @@
 // Keeps what a learner has done. Progress is small, and is written at every change (localStorage: at once, so that a
 // crash loses nothing); programs live where the editor keeps them, under `lesson/<id>`. Imported work never replaces any.
+
+import * as v from 'valibot';
 import type { SavedWork, WorkStorage } from '../editor/saved-work.ts';
 import { parseWork } from '../editor/saved-work.ts';
-import * as v from 'valibot';
 import type { Files, Lesson } from './loader.ts';
-import { PortfolioError, type PortfolioEntry, readPortfolio, writePortfolio } from './portfolio.ts';
+import { type PortfolioEntry, PortfolioError, readPortfolio, writePortfolio } from './portfolio.ts';
 import { begin, type LessonProgress, mergeProgress, type Progress, ProgressSchema } from './progress.ts';
 
 /** What of localStorage is needed. */
@@ -127,7 +128,10 @@ export class Keeper {
     return report;
   }
 
-  private async placeFor(id: string, files: SavedWork['files']): Promise<{ key: string; as: 'taken' | 'same' | 'aside' }> {
+  private async placeFor(
+    id: string,
+    files: SavedWork['files'],
+  ): Promise<{ key: string; as: 'taken' | 'same' | 'aside' }> {
     const own = await this.work(programKey(id));
     if (!own) return { key: programKey(id), as: 'taken' };
     if (sameFiles(own.files, files)) return { key: programKey(id), as: 'same' };
@@ -138,7 +142,9 @@ export class Keeper {
       if (!kept) free ||= asideKey(id, slot);
     }
     if (free) return { key: free, as: 'aside' };
-    throw new PortfolioError(`Nothing was imported: the lesson “${id}” has ${SLOTS} imported programs already. Remove one first.`);
+    throw new PortfolioError(
+      `Nothing was imported: the lesson “${id}” has ${SLOTS} imported programs already. Remove one first.`,
+    );
   }
 
   private async work(key: string): Promise<SavedWork | null> {

@@ -30,7 +30,8 @@ export interface Lesson extends Omit<LessonFile, 'steps' | 'scenario'> {
 
 /** Reads a lesson from its files by relative path. Throws LessonError naming file and field. */
 export function loadLesson(files: Files): Lesson {
-  if (files.size > MAX_FILES) throw new LessonError(`a lesson may have ${MAX_FILES} files; this has ${files.size}`);
+  if (files.size > MAX_FILES)
+    throw new LessonError(`a lesson may have ${MAX_FILES} files; this has ${files.size}`);
   for (const [path, content] of files) {
     const limit = path.endsWith('.md') ? MAX_TEXT : MAX_FILE;
     if (content.length > limit) throw new LessonError(`${path}: larger than ${limit / 1024} KiB`);
@@ -39,7 +40,8 @@ export function loadLesson(files: Files): Lesson {
   const scenario = scenarioOf(lesson);
   const steps = lesson.steps.map((step, n) => {
     const markdown = files.get(step.text);
-    if (markdown === undefined) throw new LessonError(`lesson.json: steps.${n}.text: there is no ${step.text}`);
+    if (markdown === undefined)
+      throw new LessonError(`lesson.json: steps.${n}.text: there is no ${step.text}`);
     return { ...step, markdown };
   });
   const names = new Set(steps.map(({ text }) => text));
@@ -48,7 +50,10 @@ export function loadLesson(files: Files): Lesson {
   const answer = (folder: string) => new Map([...shared, ...below(files, folder)]);
   const start = answer('start/');
   const solution = answer('solution/');
-  for (const [name, folder] of [['start', start], ['solution', solution]] as const) {
+  for (const [name, folder] of [
+    ['start', start],
+    ['solution', solution],
+  ] as const) {
     if (!folder.has(lesson.main)) throw new LessonError(`there is no ${name}/${lesson.main}`);
   }
   const wrong = new Map<string, Files>();
@@ -82,13 +87,17 @@ function scenarioOf(lesson: LessonFile): Scenario {
   }
   const guest = scenario.domains[lesson.domain]?.guest;
   if (guest !== LESSON_GUEST) {
-    throw new LessonError(`lesson.json: domain: domain ${lesson.domain} of the scenario must run the guest "${LESSON_GUEST}"`);
+    throw new LessonError(
+      `lesson.json: domain: domain ${lesson.domain} of the scenario must run the guest "${LESSON_GUEST}"`,
+    );
   }
   return scenario;
 }
 
 function below(files: Files, prefix: string): Map<string, string> {
   return new Map(
-    [...files].filter(([path]) => path.startsWith(prefix)).map(([path, content]) => [path.slice(prefix.length), content]),
+    [...files]
+      .filter(([path]) => path.startsWith(prefix))
+      .map(([path, content]) => [path.slice(prefix.length), content]),
   );
 }

@@ -39,7 +39,11 @@ function block(token: Token): Block | null {
     case 'def':
       return null;
     case 'heading':
-      return { type: 'heading', level: (token as Tokens.Heading).depth, children: inline((token as Tokens.Heading).tokens) };
+      return {
+        type: 'heading',
+        level: (token as Tokens.Heading).depth,
+        children: inline((token as Tokens.Heading).tokens),
+      };
     case 'list': {
       const list = token as Tokens.List;
       return { type: 'list', ordered: list.ordered, items: list.items.map((item) => blocks(item.tokens)) };

@@ -7,7 +7,7 @@ import type { Frame } from '../worker/protocol.ts';
 import { ageOf, goalMemory, judgeGoal, judgePrediction, predictionMemory } from './checks.ts';
 import { type Imported, type Keeper, programKey } from './keeper.ts';
 import { type Files, LESSON_GUEST, type Lesson } from './loader.ts';
-import { stepOf } from './progress.ts';
+import { type LessonProgress, stepOf } from './progress.ts';
 import { type RunSummary, summarize } from './runs.ts';
 
 /** Milliseconds between two looks at a running guest. */
@@ -31,6 +31,11 @@ export interface GoalState {
   state: 'open' | 'running' | 'passed' | 'missed';
   feedback: string;
 }
+
+export type PlayerView = Pick<
+  Player,
+  'step' | 'machine' | 'problem' | 'experiment' | 'goal' | 'runs' | 'imported' | 'asking' | 'progress'
+>;
 
 export class Player {
   step: number;
@@ -75,6 +80,7 @@ export class Player {
   async open(): Promise<void> {
     this.keep((before) => before);
     this.imported = await this.keeper.imported(this.lesson).catch(() => []);
+    if (!this.page.host) await this.firstReady();
     await this.load();
     this.show();
   }
@@ -87,7 +93,13 @@ export class Player {
     this.withdraw = null;
   }
 
-  get progress() {
+  /** What is to be drawn, as it is now. */
+  view(): PlayerView {
+    const { step, machine, problem, experiment, goal, runs, imported, asking, progress } = this;
+    return { step, machine, problem, experiment, goal, runs, imported, asking, progress };
+  }
+
+  get progress(): LessonProgress | undefined {
     return this.keeper.progress[this.lesson.id];
   }
   /** True when a step's tasks are done. */
@@ -172,6 +184,16 @@ export class Player {
     this.show();
   }
 
+  /** A page that has just been opened loads its own scenario first. */
+  private firstReady(): Promise<void> {
+    return new Promise((resolve) => {
+      const stop = this.page.on('ready', () => {
+        stop();
+        resolve();
+      });
+    });
+  }
+
   private async load(): Promise<boolean> {
     this.page.pause();
     this.machine = 'loading';
@@ -240,11 +262,15 @@ export class Player {
     const { lesson, page, machine } = this;
     const { point, goal } = lesson.steps[this.step];
     page.point(point ?? null);
-    page.note({ text: goal ? `Goal: ${goal.text}` : `${lesson.title}: ${lesson.steps[this.step].title}`, tone: 'plain' });
+    page.note({
+      text: goal ? `Goal: ${goal.text}` : `${lesson.title}: ${lesson.steps[this.step].title}`,
+      tone: 'plain',
+    });
     page.hold(this.asking && machine === 'here' ? HELD : null);
     // What a later step talks about is there again after a reload of the page.
     const before = this.lastAnswered();
-    if (machine === 'here' && before >= 0 && !this.experiment && this.runs.length === 0) void this.repeat(before);
+    if (machine === 'here' && before >= 0 && !this.experiment && this.runs.length === 0)
+      void this.repeat(before);
     this.changed();
   }
 
@@ -283,7 +309,15 @@ export class Player {
     if (!this.bootPending) noteBooted(domain, null);
     this.bootPending = false;
     this.problem = null;
-    if (this.experiment) return;
+    if (this.experiment) {
+      this.experiment = null;
+      this.page.pause();
+      return this.fail(
+        'The run was interrupted, since a guest was booted in the middle of it. Choose again.',
+      );
+    }
+    // Before a prediction is made nothing runs, and nothing is judged.
+    if (this.asking) return;
     this.attempt = { label: `run ${++this.attempts}`, bootedAt: null, over: false };
     this.goal = { state: 'running', feedback: '' };
     this.page.note({ text: 'Your guest runs …', tone: 'plain' });
@@ -378,6 +412,7 @@ export class Player {
 
   private fail(problem: string): void {
     this.problem = problem;
+    if (this.asking) this.page.hold(HELD);
     this.changed();
   }
 

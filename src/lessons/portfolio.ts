@@ -47,7 +47,9 @@ export function writePortfolio(lessons: Readonly<Record<string, PortfolioEntry>>
 /** Reads a portfolio. Throws PortfolioError with one line. */
 export function readPortfolio(text: string): Portfolio {
   if (text.length > MAX_PORTFOLIO)
-    throw new PortfolioError(`The file is larger than ${MAX_PORTFOLIO >> 20} MiB: it is no portfolio of Ringside.`);
+    throw new PortfolioError(
+      `The file is larger than ${MAX_PORTFOLIO >> 20} MiB: it is no portfolio of Ringside.`,
+    );
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -57,5 +59,7 @@ export function readPortfolio(text: string): Portfolio {
   const parsed = v.safeParse(PortfolioSchema, value);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
-  throw new PortfolioError(`The file is no portfolio of Ringside: ${v.getDotPath(issue) ?? 'file'}: ${issue.message}`);
+  throw new PortfolioError(
+    `The file is no portfolio of Ringside: ${v.getDotPath(issue) ?? 'file'}: ${issue.message}`,
+  );
 }

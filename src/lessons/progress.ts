@@ -56,8 +56,7 @@ export function stateOf(lesson: Lesson, progress: LessonProgress | undefined): L
   if (!progress) return 'new';
   const tasks = lesson.steps.filter((step) => step.goal || step.predict);
   const done = tasks.every(
-    ({ text, goal, predict }) =>
-      (!goal || progress.goals[text]) && (!predict || progress.predictions[text]),
+    ({ text, goal, predict }) => (!goal || progress.goals[text]) && (!predict || progress.predictions[text]),
   );
   if (tasks.length > 0) return done ? 'passed' : 'started';
   return stepOf(lesson, progress) === lesson.steps.length - 1 ? 'passed' : 'started';

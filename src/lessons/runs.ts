@@ -27,7 +27,13 @@ export function summarize(label: string, seen: Observation, domain: number): Run
     label,
     cycles,
     instructions: guest.instructions,
-    time: { user: share(user), kernel: share(kernel), hypervisor: share(hypervisor), ready: share(ready), idle: share(idle) },
+    time: {
+      user: share(user),
+      kernel: share(kernel),
+      hypervisor: share(hypervisor),
+      ready: share(ready),
+      idle: share(idle),
+    },
     exits,
   };
 }

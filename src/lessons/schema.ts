@@ -21,7 +21,13 @@ export type Check =
   /** Sensitive instructions that ran silently wrong. */
   | ({ kind: 'holes'; domain: number; mnemonic?: string } & Bounds)
   /** Share of the time since the guest was booted. */
-  | { kind: 'time'; domain: number; place: (typeof PLACES)[number]; percentAtLeast?: number; percentAtMost?: number }
+  | {
+      kind: 'time';
+      domain: number;
+      place: (typeof PLACES)[number];
+      percentAtLeast?: number;
+      percentAtMost?: number;
+    }
   /** A little-endian 32-bit word at a linear address, or at a symbol of the learner's source. */
   | { kind: 'memory'; domain: number; at: string | number; equals: number }
   /** Cycles since the learner's guest was booted. */
@@ -31,20 +37,49 @@ export type Check =
 
 export const CheckSchema: v.GenericSchema<unknown, Check> = v.lazy(() =>
   v.variant('kind', [
-    v.strictObject({ kind: v.literal('console'), domain, matches: v.pipe(text(300), v.check(isSafeRegex, SAFE_REGEX)) }),
-    v.strictObject({ kind: v.literal('outcome'), domain, is: v.picklist(['running', 'halted', 'crashed', 'rebooting', 'stopped']) }),
+    v.strictObject({
+      kind: v.literal('console'),
+      domain,
+      matches: v.pipe(text(300), v.check(isSafeRegex, SAFE_REGEX)),
+    }),
+    v.strictObject({
+      kind: v.literal('outcome'),
+      domain,
+      is: v.picklist(['running', 'halted', 'crashed', 'rebooting', 'stopped']),
+    }),
     v.strictObject({ kind: v.literal('exits'), domain, reason: v.optional(text(40)), ...bounds }),
-    v.strictObject({ kind: v.literal('hypercalls'), domain, name: v.optional(text(40)), failed: v.optional(v.boolean()), ...bounds }),
+    v.strictObject({
+      kind: v.literal('hypercalls'),
+      domain,
+      name: v.optional(text(40)),
+      failed: v.optional(v.boolean()),
+      ...bounds,
+    }),
     v.strictObject({ kind: v.literal('holes'), domain, mnemonic: v.optional(text(20)), ...bounds }),
-    v.strictObject({ kind: v.literal('time'), domain, place: v.picklist(PLACES), percentAtLeast: v.optional(percent), percentAtMost: v.optional(percent) }),
-    v.strictObject({ kind: v.literal('memory'), domain, at: v.union([text(80), count]), equals: v.pipe(v.number(), v.integer()) }),
+    v.strictObject({
+      kind: v.literal('time'),
+      domain,
+      place: v.picklist(PLACES),
+      percentAtLeast: v.optional(percent),
+      percentAtMost: v.optional(percent),
+    }),
+    v.strictObject({
+      kind: v.literal('memory'),
+      domain,
+      at: v.union([text(80), count]),
+      equals: v.pipe(v.number(), v.integer()),
+    }),
     v.strictObject({ kind: v.literal('cycles'), ...bounds }),
-    v.strictObject({ kind: v.picklist(['all', 'any']), of: v.pipe(v.array(CheckSchema), v.minLength(1), v.maxLength(12)) }),
+    v.strictObject({
+      kind: v.picklist(['all', 'any']),
+      of: v.pipe(v.array(CheckSchema), v.minLength(1), v.maxLength(12)),
+    }),
     v.strictObject({ kind: v.literal('not'), of: CheckSchema }),
   ]),
 ) as v.GenericSchema<unknown, Check>;
 
-const SAFE_REGEX = 'must be a regular expression with at most two of * + {n,}, none of them after a group, no \\1, no (?…)';
+const SAFE_REGEX =
+  'must be a regular expression with at most two of * + {n,}, none of them after a group, no \\1, no (?…)';
 
 /** A pattern from a stranger must not be able to keep the page busy for ever: no nested repetition, no look-around. */
 function isSafeRegex(source: string): boolean {
@@ -61,15 +96,33 @@ function isSafeRegex(source: string): boolean {
 /** What a step can ring on the page (shell/slots.ts, PointTarget). */
 const PointSchema = v.variant('mark', [
   v.strictObject({ mark: v.literal('guest'), domain }),
-  v.strictObject({ mark: v.literal('stratum'), domain, stratum: v.picklist(['user', 'kernel', 'hypervisor', 'hardware']) }),
-  v.strictObject({ mark: v.literal('boundary'), domain, boundary: v.picklist(['userKernel', 'kernelHypervisor', 'kernelHardware', 'hypervisorHardware']) }),
-  v.strictObject({ mark: v.literal('station'), station: v.picklist(['processor', 'mmu', 'interrupts', 'timer', 'serial', 'screen', 'keyboard', 'disk']) }),
-  v.strictObject({ mark: v.literal('control'), control: v.picklist(['run', 'step', 'speed', 'events', 'costs', 'source']) }),
+  v.strictObject({
+    mark: v.literal('stratum'),
+    domain,
+    stratum: v.picklist(['user', 'kernel', 'hypervisor', 'hardware']),
+  }),
+  v.strictObject({
+    mark: v.literal('boundary'),
+    domain,
+    boundary: v.picklist(['userKernel', 'kernelHypervisor', 'kernelHardware', 'hypervisorHardware']),
+  }),
+  v.strictObject({
+    mark: v.literal('station'),
+    station: v.picklist(['processor', 'mmu', 'interrupts', 'timer', 'serial', 'screen', 'keyboard', 'disk']),
+  }),
+  v.strictObject({
+    mark: v.literal('control'),
+    control: v.picklist(['run', 'step', 'speed', 'events', 'costs', 'source']),
+  }),
 ]);
 
 const PredictSchema = v.strictObject({
   question: text(300),
-  choices: v.pipe(v.array(v.strictObject({ text: text(160), when: CheckSchema })), v.minLength(2), v.maxLength(5)),
+  choices: v.pipe(
+    v.array(v.strictObject({ text: text(160), when: CheckSchema })),
+    v.minLength(2),
+    v.maxLength(5),
+  ),
   /** The machine has run long enough to answer. Exactly one choice holds then: the tests of a lesson see to it. */
   until: CheckSchema,
   because: text(600),
@@ -82,7 +135,13 @@ const GoalSchema = v.strictObject({
   /** What typical wrong answers look like from outside, and what to say to each. The first match is shown. */
   wrong: v.optional(
     v.pipe(
-      v.array(v.strictObject({ id: v.pipe(text(40), v.regex(/^[a-z0-9-]+$/)), when: CheckSchema, feedback: text(500) })),
+      v.array(
+        v.strictObject({
+          id: v.pipe(text(40), v.regex(/^[a-z0-9-]+$/)),
+          when: CheckSchema,
+          feedback: text(500),
+        }),
+      ),
       v.maxLength(12),
     ),
     [],

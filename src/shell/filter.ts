@@ -27,7 +27,7 @@ export function passes(filter: Filter, event: TraceEvent, cue: Cue | null): bool
   if (!cue) return false;
   if (filter.meanings && !filter.meanings.includes(cue.meaning)) return false;
   if (filter.boundary && boundaryBetween(cue.from.place, cue.to.place) !== filter.boundary) return false;
-  return !filter.place || cue.from.place === filter.place || cue.to.place === filter.place;
+  return !filter.place || [cue.from.place, cue.to.place, cue.about].includes(filter.place);
 }
 
 /** A meaning switched on or off; all of them on is no filter, and so is none. */

@@ -30,7 +30,7 @@ start:  cld
         mov     ecx, [eax + START_PT_BASE]
         mov     [directory], ecx
         mov     ebx, FLAT_RING1_SS
-        mov     ecx, stack_top
+        mov     ecx, inner_stack_top
         hypercall HYPERVISOR_stack_switch
         mov     eax, [start_info]
         cmp     byte [eax + START_CMD_LINE + 1], "!"
@@ -79,7 +79,7 @@ own_frame:
         cmp     eax, ebp
         je      .known
         cmp     ebp, [frames]
-        jae     .known                          ; and ZF = 0 unless equal: there is no such frame
+        jae     .foreign
         mov     ecx, [MACH2PHYS_VIRT_START + ebp * 4]
         cmp     ecx, [edx + START_NR_PAGES]
         jae     .foreign
@@ -146,5 +146,11 @@ frames:         dd 0                            ; machine frames of the host
 depth:          dd -4                           ; what is on our stack below an attempt: one return address
 request:        times 8 dd 0
 operation:      times 3 dd 0
-        alignb_data
+victim:         dd 0                            ; frame of the page at VICTIM
+
+        section .bss
+                resb 4096
+inner_stack_top:                                ; for entries from ring 3
+                resb 4096
+stack_top:
         xen_guest_end

@@ -1,16 +1,18 @@
-// One long program about privilege (fixtures/system.asm): segment loads, gates, rings, TSS stacks, IRET, I/O bitmap, LAR and
+// One long program about privilege (fixtures/system/): segment loads, gates, rings, TSS stacks, IRET, I/O bitmap, LAR and
 // its kin over a whole GDT, single step, breakpoints, tasks, virtual-8086 mode, every page-right combination, self-modifying
 // code, double fault. What it prints was written by qemu-system-i386, and QEMU is asked again wherever it is installed.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Stop } from './cpu.ts';
 import { available, hasNasm, nasm, TestMachine } from './test-machine.ts';
 
-const source = new URL('./fixtures/system.asm', import.meta.url);
-const expected = readFileSync(new URL('./fixtures/system.expected.txt', import.meta.url), 'latin1');
+const folder = fileURLToPath(new URL('./fixtures/system', import.meta.url));
+const expected = readFileSync(join(folder, 'expected.txt'), 'latin1');
+const assembled = () => nasm(readFileSync(join(folder, 'main.asm'), 'latin1'), folder);
 const hasQemu = () => available('qemu-system-i386', ['--version']);
 
 /** Offset of the entry address in the multiboot header, which is the first thing in the image. */
@@ -18,7 +20,7 @@ const ENTRY = 28;
 
 describe('the system program', () => {
   it.skipIf(!hasNasm())('prints what QEMU printed', () => {
-    const image = nasm(readFileSync(source, 'latin1'));
+    const image = assembled();
     const machine = new TestMachine(16 << 20).flat(image, 0x100000);
     machine.cpu.eip = new DataView(image.buffer).getUint32(ENTRY, true);
     expect(machine.run(10_000_000)).toBe(Stop.halted);
@@ -26,12 +28,12 @@ describe('the system program', () => {
   });
 
   it.skipIf(!hasNasm() || !hasQemu())('still makes QEMU print it', () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ringside-'));
+    const temporary = mkdtempSync(join(tmpdir(), 'ringside-'));
     try {
-      writeFileSync(join(folder, 'system.bin'), nasm(readFileSync(source, 'latin1')));
-      expect(inQemu(join(folder, 'system.bin'))).toBe(expected);
+      writeFileSync(join(temporary, 'system.bin'), assembled());
+      expect(inQemu(join(temporary, 'system.bin'))).toBe(expected);
     } finally {
-      rmSync(folder, { recursive: true });
+      rmSync(temporary, { recursive: true });
     }
   });
 });

@@ -114,14 +114,13 @@ export function available(program: string, args: string[]): boolean {
   }
 }
 
-/** Assembles a flat binary with nasm. */
-export function nasm(source: string): Uint8Array {
+/** Assembles a flat binary with nasm. @param includes folder where %include looks */
+export function nasm(source: string, includes = '.'): Uint8Array {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-'));
   try {
     writeFileSync(join(folder, 'a.asm'), source);
-    execFileSync('nasm', ['-f', 'bin', '-w-all', '-o', join(folder, 'a.bin'), join(folder, 'a.asm')], {
-      stdio: 'pipe',
-    });
+    const files = ['-o', join(folder, 'a.bin'), join(folder, 'a.asm')];
+    execFileSync('nasm', ['-f', 'bin', '-w-all', `-I${includes}/`, ...files], { stdio: 'pipe' });
     return new Uint8Array(readFileSync(join(folder, 'a.bin')));
   } finally {
     rmSync(folder, { recursive: true });
