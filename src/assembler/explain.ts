@@ -26,6 +26,8 @@ export function explain(body: InstructionBody, bits: 16 | 32, diagnostics: Diagn
     return;
   }
   if (
+    distance(body, diagnostics) ||
+    systemRegister(body, diagnostics) ||
     sizesDiffer(body, diagnostics) ||
     memoryToMemory(body, diagnostics) ||
     immediateToSegment(body, diagnostics)

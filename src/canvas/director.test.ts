@@ -55,7 +55,7 @@ describe('a paravirtualized guest', () => {
 
   it('falls through when it traps', () => {
     const { play } = stage();
-    play(0, Kind.ring, 1, 3);
+    expect(play(0, Kind.ring, 1, 3)).toBe('-');
     expect(play(0, Kind.interrupt, 14, 6, 3, 0, 0)).toBe('exit at user');
     expect(play(0, Kind.exit, 14, 0x1000, 6, 0, Vendor.xen)).toBe('exit user→hypervisor');
     expect(play(0, Kind.inject, 14, 6, 0)).toBe('inject at hypervisor');
@@ -84,11 +84,17 @@ describe('an unmodified guest under VT-x', () => {
     expect(play(1, Kind.entry, -1, 0)).toBe('exit hypervisor→kernel');
   });
 
-  it('does not claim a ring after events were left out', () => {
+  it('does not claim a ring, or a reason, after events were left out', () => {
     const { play, lose } = stage();
     play(1, Kind.interrupt, 0x30, -1, 3, 0, 2);
     lose(100);
     expect(play(1, Kind.exit, 30, 0x200009, 0, 1, Vendor.vmx)).toBe('exit guest→hypervisor');
+    lose(100);
+    expect(play(1, Kind.ring, 0, 3)).toBe('-');
+    lose(100);
+    expect(play(0, Kind.entry, -1, 1)).toBe('-');
+    lose(100);
+    expect(play(1, Kind.entry, -1, 0)).toBe('exit hypervisor→kernel');
   });
 
   it('is interrupted by the hardware, not by its own doing', () => {

@@ -31,8 +31,8 @@ interface Known {
   place: Place;
   /** Why it is in the hypervisor; null while it is in the guest. */
   open: Meaning | null;
-  /** Why it is in its own kernel. */
-  inside: Meaning;
+  /** Why it is in its own kernel; null when that is not known. */
+  inside: Meaning | null;
 }
 
 export class Director {
@@ -46,22 +46,16 @@ export class Director {
     this.known.clear();
   }
 
-  /** The mark for an event, or null for one that has none. Give events in order; a gap in `seq` makes it forget. */
-  cue(event: TraceEvent): Cue | null {
-    if (event.seq !== this.next) this.known.clear();
-    this.next = event.seq + 1;
-    return this.interpret(event, true);
-  }
-
-  /** The mark for an event on its own, whatever came before: for a selected line of the list. */
-  cueAlone(event: TraceEvent): Cue | null {
-    return this.interpret(event, false);
-  }
-
-  private interpret(e: TraceEvent, stream: boolean): Cue | null {
+  /**
+   * The mark for an event, or null for one that has none. Give events in order; a gap in `seq` makes it forget, and what
+   * cannot be known then is not drawn.
+   */
+  cue(e: TraceEvent): Cue | null {
+    if (e.seq !== this.next) this.known.clear();
+    this.next = e.seq + 1;
     const column = this.columns.get(e.domain);
     if (!column && e.domain >= 0) return null;
-    const known = stream ? this.knownOf(e.domain) : FORGOTTEN();
+    const known = this.knownOf(e.domain);
     const domain = e.domain;
     const spot = (place: Place): Spot => ({ domain, place });
     const across = (meaning: Meaning, from: Place, to: Place): Cue => {
@@ -88,20 +82,20 @@ export class Director {
         const from = placeOfRing(column, e.a);
         const to = placeOfRing(column, e.b);
         // Out of the hypervisor by the silicon: the entry that follows is the crossing.
-        if (from === 'hypervisor') return at(known.open ?? known.inside, to);
-        known.place = to;
-        return across(known.inside, from, to);
+        const meaning = from === 'hypervisor' ? known.open : known.inside;
+        if (from !== 'hypervisor') known.place = to;
+        if (!meaning) return null;
+        return from === 'hypervisor' ? at(meaning, to) : across(meaning, from, to);
       }
       case Kind.exit: {
         known.open = exitMeaning(e);
         return across(known.open, known.place, 'hypervisor');
       }
       case Kind.entry: {
-        const injected = e.a >= 0 || known.open === 'inject';
-        const meaning = injected ? 'inject' : (known.open ?? 'exit');
+        const meaning = e.a >= 0 ? 'inject' : (known.open ?? onlyReason(column));
         known.place = placeOfRing(column, e.b);
         known.open = null;
-        return across(meaning, 'hypervisor', known.place);
+        return meaning && across(meaning, 'hypervisor', known.place);
       }
       case Kind.hypercall:
         return at('hypercall', 'hypervisor');
@@ -158,7 +152,10 @@ export class Director {
   }
 }
 
-const FORGOTTEN = (): Known => ({ place: 'guest', open: null, inside: 'syscall' });
+const FORGOTTEN = (): Known => ({ place: 'guest', open: null, inside: null });
+
+/** An unmodified guest never calls: whatever it comes back from was an exit. */
+const onlyReason = (column: ColumnInfo | undefined): Meaning | null => (column?.nonRoot ? 'exit' : null);
 
 /** The stratum that a ring is in: under a deprivileged kernel, ring 0 belongs to the hypervisor. */
 function placeOfRing(column: ColumnInfo | undefined, ring: number): Place {

@@ -144,9 +144,8 @@ export class Stage {
   }
 
   /** Sends the mark of one event over the stage again: the answer to a click in the list. */
-  replay(event: TraceEvent): void {
-    const cue = this.director.cueAlone(event);
-    if (cue) this.spawn({ event, cue }, 0.8, 2);
+  replay(mark: Mark): void {
+    this.spawn(mark, 0.8, 2);
   }
 
   /** Takes a frame in. */

@@ -1,6 +1,6 @@
 // The state of the page, in one place. Frames come up to sixty times a second; what Svelte renders from is published at
 // most once a frame, and ten times a second at full speed. Canvases and consoles listen to frames themselves.
-import { Director } from '../canvas/director.ts';
+import { type Cue, Director } from '../canvas/director.ts';
 import type { Scheme } from '../canvas/palette.ts';
 import type { TraceEvent } from '../trace/events.ts';
 import type { Client } from '../worker/client.ts';
@@ -111,7 +111,7 @@ export class Store implements PageApi {
   private readonly listeners = new Map<string, Set<AnyListener>>();
   private readonly schemeListeners = new Set<(scheme: Scheme) => void>();
   private readonly codeListeners = new Set<(place: CodePlace) => void>();
-  private readonly replayListeners = new Set<(event: TraceEvent) => void>();
+  private readonly replayListeners = new Set<(event: TraceEvent, cue: Cue) => void>();
   private lastPublished = Number.NEGATIVE_INFINITY;
   private nextNotice = 1;
   private speedSetAt = Number.NEGATIVE_INFINITY;
@@ -216,7 +216,7 @@ export class Store implements PageApi {
     return () => this.codeListeners.delete(callback);
   }
   /** Calls back when a selected event should be shown on the stage once more. */
-  onReplay(callback: (event: TraceEvent) => void): () => void {
+  onReplay(callback: (event: TraceEvent, cue: Cue) => void): () => void {
     this.replayListeners.add(callback);
     return () => this.replayListeners.delete(callback);
   }
@@ -268,7 +268,8 @@ export class Store implements PageApi {
     this.follow = false;
     const event = this.log.find(seq) ?? null;
     this.selection = { seq, event, explanation: null };
-    if (event) for (const listener of this.replayListeners) listener(event);
+    const cue = this.log.cueOf(seq);
+    if (event && cue) for (const listener of this.replayListeners) listener(event, cue);
     this.ask({ ask: 'explain', seq }).then(
       ({ explanation }) => {
         if (this.selection?.seq === seq)

@@ -115,11 +115,11 @@ update: xor     edx, edx
         ret
 
 ; A fault, from whatever ring: its frame is thrown away and the kernel goes on where the attempt said.
-fault:  mov     esp, stack_top
-        add     esp, [depth]
-        mov     eax, FLAT_RING1_DS
+fault:  mov     eax, FLAT_RING1_DS              ; the way to ring 3 has made them null
         mov     ds, eax
         mov     es, eax
+        mov     esp, stack_top
+        add     esp, [depth]
         cld
         jmp     [resume]
 
