@@ -1,5 +1,6 @@
 // The passes: every statement is worth what the last pass knew of labels, until no label moves (NASM manual §3.7, §3.8).
 // Early passes hope for the shortest encodings; the last one writes bytes and reports what is wrong.
+import { advise } from './advice.ts';
 import { Diagnostics, nearest, type Place, type Suggestion } from './diagnostics.ts';
 import { runDirective } from './directives.ts';
 import { Code } from './encode/code.ts';
@@ -24,7 +25,15 @@ import { PRELUDE_NAME } from './preprocessor/prelude.ts';
 import { Preprocessor } from './preprocessor/preprocessor.ts';
 import type { Section } from './sections.ts';
 import type { SourceLine } from './source.ts';
-import type { CheckBody, DataBody, InstructionBody, Operand, ReserveBody, Statement } from './statement.ts';
+import type {
+  CheckBody,
+  DataBody,
+  DataItem,
+  InstructionBody,
+  Operand,
+  ReserveBody,
+  Statement,
+} from './statement.ts';
 import { type NamedValue, SymbolTable } from './symbols.ts';
 import { equal, UNKNOWN, Value } from './value.ts';
 
@@ -40,6 +49,7 @@ export class Assembler implements Labels, Position, AssemblyState {
   readonly output: Output;
   /** Where a value must be known at once: `times`, `org`, `%if`. */
   readonly scope: Scope;
+  private readonly evaluator: Scope;
   visited: readonly SourceLine[] = [];
   origin = 0;
   bits: 16 | 32 = 16;
@@ -66,6 +76,12 @@ export class Assembler implements Labels, Position, AssemblyState {
     this.passing = new Diagnostics(limits.diagnostics);
     this.active = this.parsing;
     this.output = new Output(limits, this.passing);
+    this.evaluator = {
+      lookup: (symbol, place) => this.lookup(symbol, place),
+      here: () => this.here(),
+      sectionStart: () => this.sectionStart(),
+      report: (place, message, suggestion) => this.report(place, message, suggestion),
+    };
     this.scope = {
       lookup: (symbol, place) => this.lookupNow(symbol, place),
       here: () => this.here(),
@@ -223,6 +239,7 @@ export class Assembler implements Labels, Position, AssemblyState {
       body.relative = body.candidates.some((c) => factsOf(c.form).relative);
     }
     this.complained = false;
+    const before = this.passing.errors;
     const operands = evaluateOperands(body, this);
     if (!operands) return;
     // Only a relative branch is different at every place.
@@ -231,11 +248,13 @@ export class Assembler implements Labels, Position, AssemblyState {
       const chosen = choose(body.candidates, body, operands, this);
       if (!chosen) {
         this.complained = true;
-        if (this.output.final && !this.passing.full) explain(body, this.bits, this.passing);
+        // One reason is enough: an unknown symbol has been reported already.
+        if (this.output.final && this.passing.errors === before) explain(body, this.bits, this.passing);
         return;
       }
       this.code.clear();
       encode(chosen, body, operands, this, this.code);
+      advise(chosen, body, this);
       this.output.emit(statement, this.code, body.relative ? 1 : times);
     }
     if (body.relative || this.complained || !body.operands.every(isFixed)) return;
@@ -255,20 +274,35 @@ export class Assembler implements Labels, Position, AssemblyState {
 
   private data(statement: Statement, body: DataBody, times: number): void {
     if (!this.inSection(statement)) return;
-    // `$` is the start of the line for every item, even the repeated ones: the values are computed once.
-    const values = body.items.map((item) => ('expr' in item ? evaluate(item.expr, this) : null));
-    const alone = values.length === 1 && values[0] !== null;
-    const rounds = values.length === 0 ? 0 : alone ? Math.min(times, 1) : times;
-    for (let i = 0; i < rounds; i++) {
-      for (let k = 0; k < values.length; k++) {
-        const item = body.items[k];
-        if ('bytes' in item) this.output.emitBytes(statement, item.bytes);
-        else {
-          this.code.clear();
-          writeValue(values[k]!, body.unit, item.expr.place, this, this.code);
-          this.output.emit(statement, this.code, alone ? times : 1);
-        }
+    // `$` is the start of the line for every item, even the repeated ones: it is taken once.
+    const here = this.here();
+    const scope: Scope = { ...this.evaluator, here: () => here };
+    if (body.items.length === 1) this.item(statement, body.items[0], times, scope);
+    else
+      for (let i = 0; i < times && body.items.length > 0; i++)
+        for (const item of body.items) this.item(statement, item, 1, scope);
+  }
+
+  /** Emits one item of data, `times` over. */
+  private item(statement: Statement, item: DataItem, times: number, scope: Scope): void {
+    if (item.type === 'value') {
+      this.code.clear();
+      writeValue(evaluate(item.expr, scope), item.size, item.expr.place, this, this.code);
+      this.output.emit(statement, this.code, times);
+    } else if (item.type === 'bytes') {
+      for (let i = 0; i < times; i++) this.output.emitBytes(statement, item.bytes);
+    } else {
+      const count = evaluate(item.count, { ...this.scope, here: scope.here });
+      if (count.unknown) return;
+      if (!count.isScalar || count.n < 0) {
+        this.diagnostics.error(item.count.place, '`dup` needs a plain number that is not negative');
+        return;
       }
+      const repeated = Number(count.n) * times;
+      if (item.items.length === 1) this.item(statement, item.items[0], repeated, scope);
+      else
+        for (let i = 0; i < repeated && item.items.length > 0; i++)
+          for (const inner of item.items) this.item(statement, inner, 1, scope);
     }
   }
 

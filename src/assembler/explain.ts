@@ -1,7 +1,7 @@
 // Why no encoding fits: the reason in words, and what to write instead. Only called after matching has failed.
 import type { Form, OperandKind } from '../machine/isa/form.ts';
 import type { Diagnostics } from './diagnostics.ts';
-import { candidates } from './encode/match.ts';
+import { candidates, factsOf } from './encode/match.ts';
 import type { InstructionBody, Operand } from './statement.ts';
 
 /** Reports why `body` cannot be encoded. */
@@ -30,7 +30,7 @@ export function explain(body: InstructionBody, bits: 16 | 32, diagnostics: Diagn
     systemRegister(body, diagnostics) ||
     sizesDiffer(body, diagnostics) ||
     memoryToMemory(body, diagnostics) ||
-    immediateToSegment(body, diagnostics)
+    loadOfSegment(body, diagnostics)
   )
     return;
   const wrong = operands.findIndex(
@@ -92,20 +92,41 @@ function memoryToMemory(body: InstructionBody, diagnostics: Diagnostics): boolea
   return true;
 }
 
-function immediateToSegment(body: InstructionBody, diagnostics: Diagnostics): boolean {
+function loadOfSegment(body: InstructionBody, diagnostics: Diagnostics): boolean {
   const [first, second] = body.operands;
   if (body.name !== 'mov' || first?.register?.class !== 'segment') return false;
-  if (first.register.name === 'cs') {
-    diagnostics.error(first.place, '`cs` cannot be loaded by `mov`', 'jump far: `jmp selector:label`');
-    return true;
-  }
   if (second.type !== 'immediate' && second.register?.class !== 'segment') return false;
   const what = second.type === 'immediate' ? 'a number' : 'another segment register';
   diagnostics.error(
-    body.place,
+    second.place,
     `a segment register cannot be loaded from ${what}`,
     `go through a register: \`mov ax, …\` then \`mov ${first.register.name}, ax\``,
   );
+  return true;
+}
+
+/** Branches that were asked to be of a length that they have not. */
+function distance(body: InstructionBody, diagnostics: Diagnostics): boolean {
+  const [target] = body.operands;
+  if (target?.type !== 'immediate' || !body.forms.some((form) => factsOf(form).relative)) return false;
+  const short = !body.forms.some((form) => form.operands.includes('relv'));
+  if (target.distance === 'far') {
+    const advice = /^(jmp|call)$/.test(body.name) ? `\`${body.name} selector:offset\`` : undefined;
+    diagnostics.error(target.place, 'a far branch names a segment and an offset', advice);
+  } else if (short && target.distance !== '')
+    diagnostics.error(target.place, `\`${body.name}\` is always short`, `leave out \`${target.distance}\``);
+  else if (target.size !== 0)
+    diagnostics.error(target.place, `\`${body.name}\` takes no size`, 'write `near` or `short`, or nothing');
+  else return false;
+  return true;
+}
+
+function systemRegister(body: InstructionBody, diagnostics: Diagnostics): boolean {
+  const system = body.operands.find((o) => o.register && /^(control|debug)$/.test(o.register.class));
+  const other = body.operands.find((o) => o !== system);
+  if (!system || !other || body.name !== 'mov') return false;
+  const message = `\`${system.register!.name}\` moves only to and from a 32-bit general register`;
+  diagnostics.error(other.place, message);
   return true;
 }
 
@@ -153,6 +174,8 @@ const KIND_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^(r|rm|rr)32/, 'a 32-bit register'],
   [/^(rv|rmv|rrv)/, 'a 16- or 32-bit register'],
   [/^sreg/, 'a segment register'],
+  [/^cr/, 'a control register'],
+  [/^dr/, 'a debug register'],
   [/^(rm|m)(?!offs)/, 'memory'],
   [/^(imm|one)/, 'a number'],
   [/^rel/, 'a label'],

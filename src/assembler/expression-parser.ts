@@ -4,7 +4,7 @@ import type { Cursor } from './cursor.ts';
 import { type Place, spanning } from './diagnostics.ts';
 import {
   constant,
-  type Expr,
+  Expr,
   node,
   type Operator,
   position,
@@ -116,10 +116,12 @@ export class ExpressionParser {
           return this.make(op, inner, null, null, token);
         }
         case '(': {
+          const from = cursor.at;
           cursor.at++;
           const inner = this.ternary();
-          if (inner && !cursor.take(')')) return this.fail(cursor.place, 'expected `)`', closer(token));
-          return inner;
+          if (!inner) return null;
+          if (!cursor.take(')')) return this.fail(cursor.place, 'expected `)`', closer(token));
+          return within(inner, cursor.since(from));
         }
         case '$':
         case '$$':
@@ -183,6 +185,11 @@ export class ExpressionParser {
     if (tree.op !== 'constant' && ++this.terms > MOST_TERMS) this.fail(place, 'this expression is too long');
     return tree;
   }
+}
+
+/** The same tree, with its parentheses as its place. */
+function within(e: Expr, place: Place): Expr {
+  return new Expr(e.op, place, e.a, e.b, e.c, e.constant, e.symbol, e.register, e.fixed);
 }
 
 const closer = (open: Token): string => `this \`(\` at column ${open.start + 1} is still open`;

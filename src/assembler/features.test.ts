@@ -114,6 +114,20 @@ const NUMBERS: Snippets = {
   'uninitialized data': `
     db ?
     dw ?, 1`,
+  dup: `
+    db 5 dup (1)
+    db 2 dup (1, 2), 3
+    dw 2 dup (1, 2 dup (3))
+    db 2 dup ('ab', 5)
+    db 3 dup 7, 8
+    db 2 dup (?)
+    dd 2 dup 1.5
+    a: db 2 dup ($ - a)
+    db 2 * 2 dup 1, 0 dup 5
+    db 2 dup (byte 1, word 2)
+    times 2 db 2 dup (1, 2)`,
+  'dup of a negative number': `
+    db -1 dup 5`,
   'a minus before a string in data': `
     db -'a'`,
 };
@@ -260,6 +274,9 @@ const OPERANDS: Snippets = {
     mov ax, [cs:0x10]
     es mov ax, [bx]
     mov ax, es:[bx]
+    mov ax, es:bx
+    mov ax, es:bx+4
+    mov es:5, al
     fs lodsb
     mov [gs:di], al
     mov al, [fs:5]`,

@@ -71,7 +71,7 @@ export function stringBytes(quoted: string): number[] {
   const escapes = quoted[0] === '`';
   for (let i = 0; i < text.length; ) {
     if (escapes && text[i] === '\\') {
-      i = unescape(text, i + 1, bytes);
+      i = readEscape(text, i + 1, bytes);
     } else {
       const point = text.codePointAt(i)!;
       utf8(point, bytes);
@@ -82,7 +82,7 @@ export function stringBytes(quoted: string): number[] {
 }
 
 /** Reads one escape sequence after the backslash; returns the index after it. */
-function unescape(text: string, i: number, bytes: number[]): number {
+function readEscape(text: string, i: number, bytes: number[]): number {
   const letter = text[i] ?? '';
   if (letter in SIMPLE_ESCAPES) {
     bytes.push(SIMPLE_ESCAPES[letter]);

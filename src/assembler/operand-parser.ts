@@ -79,9 +79,11 @@ function register(
 ): Operand | null {
   const token = cursor.token!;
   cursor.at++;
-  if (cursor.sees(':') && word.class === 'segment' && cursor.tokens[cursor.at + 1]?.is('[')) {
-    cursor.at++;
-    return memory(cursor, names, diagnostics, keywords, word, from);
+  if (word.class === 'segment' && cursor.take(':')) {
+    // `es:[bx]` and `es:bx` are other spellings of `[es:bx]`.
+    if (cursor.sees('[')) return memory(cursor, names, diagnostics, keywords, word, from);
+    const expr = new ExpressionParser(cursor, names, true).parse();
+    return expr && address(cursor, keywords, from, expr, word, 0, false);
   }
   const next = cursor.token;
   if (next && !next.is(',')) {
@@ -141,6 +143,10 @@ function memory(
         );
         return null;
       }
+      if (segment) {
+        diagnostics.error(cursor.place, 'two segment overrides in one address');
+        return null;
+      }
       segment = word;
       cursor.at++;
     } else if (text !== 'abs' && text !== 'rel') break;
@@ -160,9 +166,22 @@ function memory(
     );
     return null;
   }
+  return address(cursor, keywords, from, expr, segment, displacementSize, nosplit);
+}
+
+function address(
+  cursor: Cursor,
+  keywords: Keywords,
+  from: number,
+  expr: Expr,
+  segment: Register | null,
+  displacementSize: number,
+  nosplit: boolean,
+): Operand {
+  const place = cursor.since(from);
   return {
     type: 'memory',
-    place: cursor.since(from),
+    place,
     ...keywords,
     register: null,
     expr,

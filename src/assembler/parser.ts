@@ -1,14 +1,14 @@
 // Lines → statements: `[label:] [times n] [prefixes] instruction operands` (NASM manual §3.1–3.2, §7).
 import { Cursor } from './cursor.ts';
+import { parseItems } from './data-parser.ts';
 import { type Diagnostics, nearest } from './diagnostics.ts';
 import { DIRECTIVES, takesExpression } from './directives.ts';
 import type { Expr } from './expression.ts';
 import { ExpressionParser, type Names } from './expression-parser.ts';
-import { floatBytes, isFloat, stringBytes } from './literals.ts';
 import { parseOperand } from './operand-parser.ts';
 import type { OutputLine } from './preprocessor/preprocessor.ts';
-import type { Body, DataItem, Operand, PlacedPrefix, Statement } from './statement.ts';
-import { BAD, NUMBER, STRING, type Token, WORD } from './token.ts';
+import type { Body, Operand, PlacedPrefix, Statement } from './statement.ts';
+import { BAD, type Token, WORD } from './token.ts';
 import { type Mnemonic, type Pseudo, SEGMENT_PREFIX, STATEMENT_NAMES, wordOf } from './words.ts';
 
 const MAX_OPERANDS = 4;
@@ -246,64 +246,11 @@ class StatementParser {
 
   private data(word: Pseudo, token: Token): Body | null {
     const { cursor } = this;
-    const items: DataItem[] = [];
     if (cursor.done) this.diagnostics.warning(token, `\`${token.text}\` without data emits nothing`);
-    while (!cursor.done) {
-      if (cursor.sees(')')) {
-        // NASM takes it for the end of a list, and ignores the rest of the line.
-        this.diagnostics.warning(cursor.place, 'this `)` closes nothing: the line ends here');
-        break;
-      }
-      if (items.length > 0 && !cursor.take(',')) {
-        const dup = cursor.word() === 'dup';
-        const advice = dup ? 'write `times count db value`' : undefined;
-        this.diagnostics.error(
-          cursor.place,
-          dup ? 'NASM repeats data with `times`' : 'expected `,` between items',
-          advice,
-        );
-        return null;
-      }
-      if (cursor.done) break;
-      const item = this.item(word.unit);
-      if (!item) return null;
-      items.push(item);
-    }
-    return { type: 'data', unit: word.unit, items };
-  }
-
-  private item(unit: number): DataItem | null {
-    const { cursor } = this;
-    const token = cursor.token!;
-    const next = cursor.tokens[cursor.at + 1];
-    if (token.kind === STRING && (!next || next.is(','))) {
-      cursor.at++;
-      const bytes = stringBytes(token.text);
-      while (bytes.length % unit !== 0) bytes.push(0);
-      return { bytes };
-    }
-    const sign = token.is('-') || token.is('+') ? 1 : 0;
-    const number = cursor.tokens[cursor.at + sign];
-    if (number?.kind === NUMBER && isFloat(number.text)) {
-      cursor.at += sign + 1;
-      if (unit === 4 || unit === 8) return { bytes: floatBytes(number.text, token.is('-'), unit) };
-      this.diagnostics.error(number, 'a floating-point constant needs `dd` or `dq`');
-      return null;
-    }
-    if (sign && number?.kind === STRING) {
-      this.diagnostics.error(
-        token,
-        `NASM does not take \`${token.text}\` right before a string in data`,
-        `\`0${token.text}${number.text}\``,
-      );
-      return null;
-    }
-    if (token.is('?') && (!next || next.is(','))) {
-      cursor.at++;
-      return { bytes: new Array<number>(unit).fill(0) };
-    }
-    const expr = this.expression();
-    return expr && { expr };
+    const items = parseItems(cursor, word.unit, this.names, this.diagnostics);
+    if (!items) return null;
+    if (!cursor.done) this.diagnostics.warning(cursor.place, 'this `)` closes nothing: the line ends here');
+    return { type: 'data', items };
   }
 
   private bracketed(): Body | null {

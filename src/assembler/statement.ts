@@ -58,11 +58,13 @@ export interface InstructionBody {
   /** The bytes, once known to be the same in every pass: nothing in the operands can move. */
   settled: Uint8Array | null;
 }
-/** One item of db dw dd dq: bytes ready to emit, or an expression. */
-export type DataItem = { readonly bytes: readonly number[] } | { readonly expr: Expr };
+/** One item of db dw dd dq: bytes ready to emit, an expression of so many bytes, or `count dup (items)`. */
+export type DataItem =
+  | { readonly type: 'bytes'; readonly bytes: readonly number[] }
+  | { readonly type: 'value'; readonly expr: Expr; readonly size: number }
+  | { readonly type: 'dup'; readonly count: Expr; readonly items: readonly DataItem[] };
 export interface DataBody {
   readonly type: 'data';
-  readonly unit: number;
   readonly items: readonly DataItem[];
 }
 export interface ReserveBody {

@@ -134,7 +134,7 @@ export class Director {
       case Kind.output:
         return across('device', monitor, e.b === Channel.debug ? 'hardware' : 'serial');
       case Kind.idle:
-        return at('schedule', known.open === null ? 'kernel' : 'hypervisor');
+        return at('schedule', monitor);
       case Kind.domain:
         if (e.a === Life.crashed || e.a === Life.tripleFault) return at('exit', 'kernel');
         return domain < 0 ? null : at('schedule', 'kernel');

@@ -230,7 +230,8 @@ function spotPoint(
   const column = layout.columns.find((c) => c.info.id === spot.domain);
   if (!column) {
     if (spot.domain >= 0 || place !== 'hypervisor' || layout.columns.length === 0) return null;
-    return [lane, layout.columns[0].y.hypervisor];
+    // The lower part of the slab: what its columns say stays readable.
+    return [lane, layout.columns[0].y.hypervisor + layout.height * 0.05];
   }
   const x = laneX(column, meaning, fall);
   return [x, place === 'guest' ? column.edge : column.y[place as keyof ColumnLayout['y']]];

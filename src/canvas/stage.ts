@@ -1,7 +1,7 @@
 // The stage: puts director, traffic, pacer and particles together with the views on one WebGL canvas. Frames come in by
 // `show`, time by `tick`. At most 4 ms of script a frame; when nothing moves, nothing is drawn.
 
-import { RECORD_WORDS, type TraceEvent } from '../trace/events.ts';
+import { RECORD_WORDS } from '../trace/events.ts';
 import { unpack } from '../trace/recorder.ts';
 import { type Atlas, drawAtlas } from './atlas.ts';
 import { ColumnView, type NowPlace } from './column-view.ts';
@@ -39,6 +39,8 @@ export interface ColumnStory {
 
 /** A lane's rate is laid anew this often (seconds): widths need no more. */
 const LANES_EVERY = 0.15;
+/** A page that was hidden does not catch up (seconds). */
+const LONGEST_TICK = 0.25;
 /** Words stay this long (seconds) after their mark when the machine runs on and nothing follows. */
 const WORDS_STAY = 6;
 
@@ -175,7 +177,7 @@ export class Stage {
   /** Lets time pass and draws. @param seconds since the last tick */
   tick(seconds: number): void {
     const start = performance.now();
-    const time = Math.min(seconds, 0.1);
+    const time = Math.min(seconds, LONGEST_TICK);
     const { travel, rest } = this.pacer.motion();
     for (const mark of this.pacer.step(time)) {
       this.particles.release(mark.event.seq);

@@ -9,6 +9,8 @@ const scope = self as unknown as {
 };
 
 scope.onmessage = ({ data: { id, files, main } }) => {
-  const { diagnostics, symbols, bytes, origin } = assemble(new Map(files), main, { includePaths: includePaths(main) });
+  const { diagnostics, symbols, bytes, origin } = assemble(new Map(files), main, {
+    includePaths: includePaths(main),
+  });
   scope.postMessage({ id, diagnostics, symbols, size: bytes.length, origin });
 };

@@ -19,7 +19,9 @@ class Hand implements AssemblyPort {
     this.ended = true;
   }
   answer() {
-    this.onmessage?.({ data: { id: this.asked.at(-1)!.id, diagnostics: [], symbols: new Map(), size: 1, origin: 0 } });
+    this.onmessage?.({
+      data: { id: this.asked.at(-1)!.id, diagnostics: [], symbols: new Map(), size: 1, origin: 0 },
+    });
   }
 }
 const program = (text: string) => (): Program => ({ files: new Map([['a.asm', text]]), main: 'a.asm' });

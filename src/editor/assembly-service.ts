@@ -52,7 +52,10 @@ export class AssemblyService {
     const program = this.next();
     this.next = null;
     this.running = { id: ++this.lastId, program };
-    this.patience = setTimeout(() => this.giveUp(`the program takes more than ${PATIENCE / 1000} seconds to assemble`), PATIENCE);
+    this.patience = setTimeout(
+      () => this.giveUp(`the program takes more than ${PATIENCE / 1000} seconds to assemble`),
+      PATIENCE,
+    );
     try {
       this.open().postMessage({ id: this.lastId, files: [...program.files], main: program.main });
     } catch (error) {

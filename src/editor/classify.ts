@@ -40,7 +40,9 @@ export function specialForms(mnemonic: string): readonly SpecialForm[] {
     const pattern = shapes.map((shape) => shape ?? GENERAL).join('\\s*,\\s*');
     if (!found.has(pattern)) found.set(pattern, { operands: pattern, privilege, operation });
   }
-  return [...found.values()].sort((a, b) => STRICTNESS.indexOf(b.privilege) - STRICTNESS.indexOf(a.privilege));
+  return [...found.values()].sort(
+    (a, b) => STRICTNESS.indexOf(b.privilege) - STRICTNESS.indexOf(a.privilege),
+  );
 }
 
 /** The class of a mnemonic written in its plainest way; undefined when the table does not know it. */
@@ -72,7 +74,10 @@ export function meaningOf(mnemonic: string, operands: string): MnemonicMeaning |
 /** The classes in words, for hover help and completion: what the processor does outside ring 0. */
 export const PRIVILEGE_WORDS: Readonly<Record<PrivilegeClass, { short: string; long: string }>> = {
   innocuous: { short: 'innocuous', long: 'Innocuous: it does the same at every ring.' },
-  privileged: { short: 'privileged: traps at ring > 0', long: 'Privileged: works at ring 0, traps at ring > 0.' },
+  privileged: {
+    short: 'privileged: traps at ring > 0',
+    long: 'Privileged: works at ring 0, traps at ring > 0.',
+  },
   io: { short: 'I/O: traps at ring > IOPL', long: 'I/O-sensitive: traps at ring > IOPL.' },
   sensitive: {
     short: 'sensitive: silently different outside ring 0',

@@ -20,11 +20,17 @@ describe('where something is being written', () => {
 });
 
 describe('what is offered', () => {
-  const definitions = definitionsIn('a.asm', 'PAGE equ 4096 ; bytes\none:\n.in: nop\ntwo:\n.out: nop\n%macro knock 2\n%endmacro');
-  const labels = (place: Parameters<typeof completionsAt>[0], parent = '') => completionsAt(place, definitions, parent).map(({ label }) => label);
+  const definitions = definitionsIn(
+    'a.asm',
+    'PAGE equ 4096 ; bytes\none:\n.in: nop\ntwo:\n.out: nop\n%macro knock 2\n%endmacro',
+  );
+  const labels = (place: Parameters<typeof completionsAt>[0], parent = '') =>
+    completionsAt(place, definitions, parent).map(({ label }) => label);
 
   it('instructions and macros where a statement begins, registers and names behind it', () => {
-    expect(labels('statement')).toEqual(expect.arrayContaining(['mov', 'vmlaunch', 'section', 'times', 'rep', 'knock']));
+    expect(labels('statement')).toEqual(
+      expect.arrayContaining(['mov', 'vmlaunch', 'section', 'times', 'rep', 'knock']),
+    );
     expect(labels('statement')).not.toContain('eax');
     expect(labels('operand')).toEqual(expect.arrayContaining(['eax', 'cr3', 'dword', 'PAGE', 'one', 'two']));
     expect(labels('operand')).not.toContain('mov');

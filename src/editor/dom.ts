@@ -4,7 +4,11 @@ type Attributes = Record<string, string | number | boolean | null | undefined | 
 type Child = Node | string | null;
 
 /** Makes an element. `on…` attributes are listeners; true is an empty attribute; false, null and undefined are none. */
-export function el<K extends keyof HTMLElementTagNameMap>(tag: K, attributes: Attributes = {}, ...children: Child[]): HTMLElementTagNameMap[K] {
+export function el<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  attributes: Attributes = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === 'function') element.addEventListener(name.slice(2), value as (event: Event) => void);

@@ -15,7 +15,14 @@ export interface FileListState {
 }
 
 const MAX_ROWS = 300;
-const KIND_MARK: Record<Definition['kind'], string> = { label: '›', local: '·', constant: '=', macro: '%', define: '%', structure: '#' };
+const KIND_MARK: Record<Definition['kind'], string> = {
+  label: '›',
+  local: '·',
+  constant: '=',
+  macro: '%',
+  define: '%',
+  structure: '#',
+};
 
 export class FileList {
   readonly element: HTMLElement;
@@ -28,7 +35,13 @@ export class FileList {
     private readonly open: (file: string, line?: number) => void,
     close: () => void,
   ) {
-    this.search = el('input', { type: 'search', placeholder: 'Find a file or name', 'aria-label': 'Find a file or name', spellcheck: 'false', oninput: () => this.draw() });
+    this.search = el('input', {
+      type: 'search',
+      placeholder: 'Find a file or name',
+      'aria-label': 'Find a file or name',
+      spellcheck: 'false',
+      oninput: () => this.draw(),
+    });
     this.element = el('nav', { class: 'rs-files', 'aria-label': 'Files and names' }, this.search, this.rows);
     this.element.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') close();
@@ -60,17 +73,28 @@ export class FileList {
 
   private nodes(state: FileListState, node: FileNode, depth: number): HTMLElement[] {
     const names = node.name === state.current ? this.names(state, node.name, depth + 1) : [];
-    return [this.file(state, node.name, depth), ...names, ...node.children.flatMap((child) => this.nodes(state, child, depth + 1))];
+    return [
+      this.file(state, node.name, depth),
+      ...names,
+      ...node.children.flatMap((child) => this.nodes(state, child, depth + 1)),
+    ];
   }
 
   private names(state: FileListState, file: string, depth: number): HTMLElement[] {
-    return state.definitions.filter((d) => d.file === file && (d.kind === 'label' || d.kind === 'macro')).map((d) => this.name(d, depth));
+    return state.definitions
+      .filter((d) => d.file === file && (d.kind === 'label' || d.kind === 'macro'))
+      .map((d) => this.name(d, depth));
   }
 
   private found(state: FileListState, wanted: string): HTMLElement[] {
     const files = fileNames(state.tree).filter((name) => name.toLowerCase().includes(wanted));
-    const names = state.definitions.filter((d) => d.kind !== 'local' && d.name.toLowerCase().includes(wanted));
-    names.sort((a, b) => Number(b.name.toLowerCase().startsWith(wanted)) - Number(a.name.toLowerCase().startsWith(wanted)));
+    const names = state.definitions.filter(
+      (d) => d.kind !== 'local' && d.name.toLowerCase().includes(wanted),
+    );
+    names.sort(
+      (a, b) =>
+        Number(b.name.toLowerCase().startsWith(wanted)) - Number(a.name.toLowerCase().startsWith(wanted)),
+    );
     return [...files.map((name) => this.file(state, name, 0)), ...names.map((d) => this.name(d, 0, true))];
   }
 
@@ -83,10 +107,31 @@ export class FileList {
       {},
       el(
         'button',
-        { type: 'button', class: 'rs-file', style: `--depth: ${depth}`, title: name, 'aria-current': name === state.current ? 'true' : null, onclick: () => this.open(name) },
+        {
+          type: 'button',
+          class: 'rs-file',
+          style: `--depth: ${depth}`,
+          title: name,
+          'aria-current': name === state.current ? 'true' : null,
+          onclick: () => this.open(name),
+        },
         el('span', { class: 'rs-grow' }, base),
-        changed ? el('span', { class: 'rs-changed', title: 'differs from the original' }, '●', el('span', { class: 'rs-hidden' }, ' changed')) : null,
-        count && count.errors > 0 ? el('span', { class: 'rs-count', 'data-state': 'bad' }, `${count.errors}`, el('span', { class: 'rs-hidden' }, ' errors')) : null,
+        changed
+          ? el(
+              'span',
+              { class: 'rs-changed', title: 'differs from the original' },
+              '●',
+              el('span', { class: 'rs-hidden' }, ' changed'),
+            )
+          : null,
+        count && count.errors > 0
+          ? el(
+              'span',
+              { class: 'rs-count', 'data-state': 'bad' },
+              `${count.errors}`,
+              el('span', { class: 'rs-hidden' }, ' errors'),
+            )
+          : null,
       ),
     );
   }
@@ -97,7 +142,13 @@ export class FileList {
       {},
       el(
         'button',
-        { type: 'button', class: 'rs-name', style: `--depth: ${depth}`, title: d.comment || `${d.file}, line ${d.line}`, onclick: () => this.open(d.file, d.line) },
+        {
+          type: 'button',
+          class: 'rs-name',
+          style: `--depth: ${depth}`,
+          title: d.comment || `${d.file}, line ${d.line}`,
+          onclick: () => this.open(d.file, d.line),
+        },
         el('span', { class: 'rs-mark', 'aria-hidden': 'true' }, KIND_MARK[d.kind]),
         el('span', { class: 'rs-grow' }, d.name),
         withFile ? el('span', { class: 'rs-dim' }, d.file.slice(d.file.lastIndexOf('/') + 1)) : null,

@@ -13,9 +13,17 @@ describe('the sources of a guest', () => {
   let saved: SavedWork[];
   let work: GuestWork;
   const make = (files = original) =>
-    new GuestWork('main.asm', [{ label: 'original', files }, { label: 'solution', files: new Map([['main.asm', 'hlt']]) }], library, {
-      change: (record) => saved.push(record),
-    });
+    new GuestWork(
+      'main.asm',
+      [
+        { label: 'original', files },
+        { label: 'solution', files: new Map([['main.asm', 'hlt']]) },
+      ],
+      library,
+      {
+        change: (record) => saved.push(record),
+      },
+    );
   beforeEach(() => {
     saved = [];
     work = make();

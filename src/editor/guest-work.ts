@@ -75,7 +75,9 @@ export class GuestWork {
 
   /** Files whose original is another one than when the learner began to change them. */
   get outdated(): readonly string[] {
-    return this.changed.filter((name) => this.fingerprints.get(name) !== fingerprint(this.original(name) ?? ''));
+    return this.changed.filter(
+      (name) => this.fingerprints.get(name) !== fingerprint(this.original(name) ?? ''),
+    );
   }
 
   /** Back to the original. Returns what `undoReset` needs. */
@@ -114,13 +116,17 @@ export class GuestWork {
   get running(): string | null {
     const same = (version: string) => {
       const { files } = this.program(version);
-      return files.size === this.booted.size && [...files].every(([name, text]) => this.booted.get(name) === text);
+      return (
+        files.size === this.booted.size && [...files].every(([name, text]) => this.booted.get(name) === text)
+      );
     };
     return [...this.versions.map(({ label }) => label), MINE].find(same) ?? null;
   }
 
   private save(): void {
-    const originals = Object.fromEntries(this.changed.map((name) => [name, this.fingerprints.get(name) ?? '']));
+    const originals = Object.fromEntries(
+      this.changed.map((name) => [name, this.fingerprints.get(name) ?? '']),
+    );
     this.saver.change({ version: 1, files: Object.fromEntries(this.changes), originals });
   }
 }

@@ -1,7 +1,8 @@
 // Exits per line, drawn over the right edge of the editor: a bar and a small count for each visible hot line, and a tint
 // behind its text. Redrawn when the numbers change (the worker sends them four times a second) and when the view scrolls.
-import { foldHeat, type HotLine, shortCount, visibleHeat } from './heat.ts';
+
 import { el } from './dom.ts';
+import { foldHeat, type HotLine, shortCount, visibleHeat } from './heat.ts';
 import { monaco } from './monaco.ts';
 import type { SourceGuest } from './source-guest.ts';
 
@@ -26,14 +27,22 @@ export class HeatLayer {
 
   constructor(private readonly editor: Editor) {
     this.tints = editor.createDecorationsCollection();
-    editor.addOverlayWidget({ getId: () => 'ringside.heat', getDomNode: () => this.node, getPosition: () => null });
+    editor.addOverlayWidget({
+      getId: () => 'ringside.heat',
+      getDomNode: () => this.node,
+      getPosition: () => null,
+    });
     const later = () => {
       this.frame ||= requestAnimationFrame(() => {
         this.frame = 0;
         this.draw();
       });
     };
-    this.stops = [editor.onDidScrollChange(later), editor.onDidLayoutChange(later), editor.onDidChangeModelContent(later)];
+    this.stops = [
+      editor.onDidScrollChange(later),
+      editor.onDidLayoutChange(later),
+      editor.onDidChangeModelContent(later),
+    ];
   }
 
   /** Shows a guest's heat on the file that the editor shows; null for none. */
@@ -52,7 +61,9 @@ export class HeatLayer {
   private draw(): void {
     const { editor, node } = this;
     const ranges = editor.getVisibleRanges();
-    const visible = ranges.length ? visibleHeat(this.lines, ranges[0].startLineNumber, ranges.at(-1)!.endLineNumber) : [];
+    const visible = ranges.length
+      ? visibleHeat(this.lines, ranges[0].startLineNumber, ranges.at(-1)!.endLineNumber)
+      : [];
     const layout = editor.getLayoutInfo();
     const height = editor.getOption(monaco.editor.EditorOption.lineHeight);
     node.style.right = `${layout.verticalScrollbarWidth}px`;
@@ -67,7 +78,12 @@ export class HeatLayer {
       row.element.hidden = false;
     });
     for (let n = visible.length; n < this.rows.length; n++) this.rows[n].element.hidden = true;
-    this.tints.set(visible.map(({ line, level }) => ({ range: new monaco.Range(line, 1, line, 1), options: { isWholeLine: true, className: `rs-tint-${level}` } })));
+    this.tints.set(
+      visible.map(({ line, level }) => ({
+        range: new monaco.Range(line, 1, line, 1),
+        options: { isWholeLine: true, className: `rs-tint-${level}` },
+      })),
+    );
   }
 
   private row(n: number): Row {

@@ -11,7 +11,10 @@ const heat = [
 
 describe('heat of lines', () => {
   it('takes one file, in order; the hottest line of the guest is 1', () => {
-    expect(foldHeat(heat, 'a.asm', same).map(({ line, level }) => [line, level])).toEqual([[3, 1], [7, 4]]);
+    expect(foldHeat(heat, 'a.asm', same).map(({ line, level }) => [line, level])).toEqual([
+      [3, 1],
+      [7, 4],
+    ]);
     expect(foldHeat(heat, 'a.asm', same).at(-1)?.share).toBe(1);
     const [hundred] = foldHeat(heat, 'b.inc', same);
     expect(hundred.share).toBeCloseTo(0.5, 2);
@@ -21,7 +24,10 @@ describe('heat of lines', () => {
   it('follows lines that have moved since the guest was booted, and forgets lines that are gone', () => {
     const mapping = new LineMapping('a\nb\nc', 'new\na\nc');
     const entries = [1, 2, 3].map((line) => ({ file: 'f', line, count: line }));
-    expect(foldHeat(entries, 'f', mapping).map(({ line, count }) => [line, count])).toEqual([[2, 1], [3, 3]]);
+    expect(foldHeat(entries, 'f', mapping).map(({ line, count }) => [line, count])).toEqual([
+      [2, 1],
+      [3, 3],
+    ]);
   });
 
   it('nothing is hot before the first exit', () => {

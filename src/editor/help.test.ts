@@ -53,7 +53,8 @@ describe('help for the rest', () => {
   });
 
   it('labels, constants and macros, with their comments and values', () => {
-    const program = 'SIZE equ 4*1024 ; of a page\n; where it begins\nstart: nop\n.loop: nop\n%macro both 2\n%endmacro';
+    const program =
+      'SIZE equ 4*1024 ; of a page\n; where it begins\nstart: nop\n.loop: nop\n%macro both 2\n%endmacro';
     const values = { SIZE: 4096, start: 0xc0100000, 'start.loop': 0xc0100001 };
     expect(help('mov eax, |SIZE|', program, values)).toContain('hex  0x1000');
     expect(help('jmp |start|', program, values)).toMatch(/0xC0100000[^]*where it begins[^]*line 3/);

@@ -47,12 +47,19 @@ export function mnemonicHelp(mnemonic: string, operands: string): string[] | nul
   const stricter = [...new Map(others.map((m) => [m.summary, m])).values()];
   const forms = description.forms.slice(0, MAX_FORMS);
   const rest = description.forms.length - forms.length;
-  const bitmap = meaning.privilege === 'io' && /^(in|out)/.test(meaning.operation) ? ' The I/O bitmap of the TSS can allow single ports.' : '';
+  const bitmap =
+    meaning.privilege === 'io' && /^(in|out)/.test(meaning.operation)
+      ? ' The I/O bitmap of the TSS can allow single ports.'
+      : '';
   return [
     `**${mnemonic}** · ${escapeText(meaning.summary)}`,
     `**${PRIVILEGE_WORDS[meaning.privilege].long.replace(':', ':**')}${bitmap}`,
     `Manual: ${escapeText(meaning.manual)}`,
-    ...(others.length > 0 ? [`With other operands:\n\n${stricter.map((m) => `- ${escapeText(m.summary)} *${PRIVILEGE_WORDS[m.privilege].short}*`).join('\n')}`] : []),
+    ...(others.length > 0
+      ? [
+          `With other operands:\n\n${stricter.map((m) => `- ${escapeText(m.summary)} *${PRIVILEGE_WORDS[m.privilege].short}*`).join('\n')}`,
+        ]
+      : []),
     `\`\`\`text\n${forms.join('\n')}${rest > 0 ? `\n… and ${rest} more forms` : ''}\n\`\`\``,
   ];
 }
@@ -75,7 +82,10 @@ export function valueLines(value: number): string[] {
   const bits = pattern.toString(2);
   const grouped = bits.padStart(Math.ceil(bits.length / 4) * 4, '0').replace(/\B(?=(\d{4})+$)/g, '_');
   const rows = [`hex  0x${pattern.toString(16).toUpperCase()}`, `dec  ${value}`];
-  if (pattern >= 0x8000_0000n) rows.push(`     ${value < 0 ? pattern : BigInt.asIntN(32, pattern)} (${value < 0 ? 'unsigned' : 'signed'}, 32 bits)`);
+  if (pattern >= 0x8000_0000n)
+    rows.push(
+      `     ${value < 0 ? pattern : BigInt.asIntN(32, pattern)} (${value < 0 ? 'unsigned' : 'signed'}, 32 bits)`,
+    );
   rows.push(`bin  ${grouped}`);
   const characters = charactersOf(pattern);
   if (characters) rows.push(`text '${characters}'`);
@@ -112,7 +122,8 @@ function nameHelp(word: string, { definition, value }: HoverQuestion): string[] 
   else if (found.kind === 'define') lines.push(`\`\`\`text\n${found.detail}\n\`\`\``);
   else if (found.kind === 'constant' && address !== undefined) lines.push(...valueLines(address));
   else if (address !== undefined) lines.push(`Address \`${hex(address)}\` in the last good assembly`);
-  else if (found.kind !== 'structure') lines.push('*No address: the program has not been assembled without errors yet.*');
+  else if (found.kind !== 'structure')
+    lines.push('*No address: the program has not been assembled without errors yet.*');
   if (found.comment) lines.push(escapeText(found.comment));
   lines.push(`${escapeText(found.file)}, line ${found.line}`);
   return lines;

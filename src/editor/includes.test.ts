@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { fileNames, fileTree, findInclude, includesIn, normalizePath } from './includes.ts';
 
 const program = new Map([
-  ['penguin/main.asm', '%include "kernel.inc"\n  %INCLUDE \'../include/xen.inc\'\n; %include "not.inc"\n%include "parts/one.asm"'],
+  [
+    'penguin/main.asm',
+    '%include "kernel.inc"\n  %INCLUDE \'../include/xen.inc\'\n; %include "not.inc"\n%include "parts/one.asm"',
+  ],
   ['penguin/kernel.inc', 'PAGE equ 4096'],
   ['include/xen.inc', '%include "kernel.inc" ; already there'],
   ['penguin/parts/one.asm', '%include "two.asm"\n%include "main.asm"\n%include "nowhere.asm"'],
@@ -20,7 +23,11 @@ describe('the files of a program', () => {
       'penguin/parts/one.asm',
       'penguin/parts/two.asm',
     ]);
-    expect(tree?.children.map((child) => child.name)).toEqual(['penguin/kernel.inc', 'include/xen.inc', 'penguin/parts/one.asm']);
+    expect(tree?.children.map((child) => child.name)).toEqual([
+      'penguin/kernel.inc',
+      'include/xen.inc',
+      'penguin/parts/one.asm',
+    ]);
   });
 
   it('survives files that include themselves, and a main file that is not there', () => {
@@ -29,11 +36,17 @@ describe('the files of a program', () => {
   });
 
   it('reads every way of quoting, and no comment', () => {
-    expect(includesIn(program.get('penguin/main.asm') ?? '')).toEqual(['kernel.inc', '../include/xen.inc', 'parts/one.asm']);
+    expect(includesIn(program.get('penguin/main.asm') ?? '')).toEqual([
+      'kernel.inc',
+      '../include/xen.inc',
+      'parts/one.asm',
+    ]);
   });
 
   it('resolves dots', () => {
     expect(normalizePath('penguin/../include/./xen.inc')).toBe('include/xen.inc');
-    expect(findInclude((name) => program.has(name), 'linux.inc', 'penguin/main.asm', 'penguin/main.asm')).toBeUndefined();
+    expect(
+      findInclude((name) => program.has(name), 'linux.inc', 'penguin/main.asm', 'penguin/main.asm'),
+    ).toBeUndefined();
   });
 });

@@ -38,7 +38,12 @@ export function includesIn(text: string): string[] {
 }
 
 /** The file that an `%include` means, or undefined. */
-export function findInclude(has: (name: string) => boolean, wanted: string, from: string, main: string): string | undefined {
+export function findInclude(
+  has: (name: string) => boolean,
+  wanted: string,
+  from: string,
+  main: string,
+): string | undefined {
   for (const folder of ['', ...includePaths(main), folderOf(from)]) {
     const name = normalizePath(folder + wanted);
     if (has(name)) return name;

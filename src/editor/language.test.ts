@@ -2,11 +2,11 @@
 // the assembler's lexer, which was written without knowing the grammar.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
 // @ts-expect-error Monaco ships no types for its inner modules
 import { compile } from 'monaco-editor/editor/standalone/common/monarch/monarchCompile.js';
 // @ts-expect-error as above
 import { MonarchTokenizer } from 'monaco-editor/editor/standalone/common/monarch/monarchLexer.js';
+import { describe, expect, it } from 'vitest';
 import { lexLine } from '../assembler/lexer.ts';
 import { SourceLine } from '../assembler/source.ts';
 import { NUMBER, STRING } from '../assembler/token.ts';
@@ -97,12 +97,22 @@ describe('lines', () => {
       ['hypercall', 'macro'],
       ['HYPERVISOR_iret', 'name'],
     ]);
-    expect(tokens('start:  hypercall 3').map(([, type]) => type)).toEqual(['label', 'operator', 'macro', 'number']);
+    expect(tokens('start:  hypercall 3').map(([, type]) => type)).toEqual([
+      'label',
+      'operator',
+      'macro',
+      'number',
+    ]);
     expect(tokens('        section .text')).toEqual([
       ['section', 'directive'],
       ['.text', 'name'],
     ]);
-    expect(tokens('[bits 16]').map(([, type]) => type)).toEqual(['operator', 'directive', 'number', 'operator']);
+    expect(tokens('[bits 16]').map(([, type]) => type)).toEqual([
+      'operator',
+      'directive',
+      'number',
+      'operator',
+    ]);
   });
 
   it('reads preprocessor lines, parameters and local names', () => {
@@ -122,21 +132,30 @@ describe('lines', () => {
     ]);
   });
 
-  it.each(['0x1F', '$0ff', '1fh', '0b1010_1010', '17q', '1_000', '0d10', '1.5e+3', '0FFh', '101b'])('%s is a number', (n) => {
-    expect(typeOf(`  dd ${n}`, n)).toBe('number');
-  });
+  it.each(['0x1F', '$0ff', '1fh', '0b1010_1010', '17q', '1_000', '0d10', '1.5e+3', '0FFh', '101b'])(
+    '%s is a number',
+    (n) => {
+      expect(typeOf(`  dd ${n}`, n)).toBe('number');
+    },
+  );
 
   it('ends strings at their quote, and at the end of the line when it is missing', () => {
     expect(tokens(`db "it's", 'a;b'`).filter(([, type]) => type === 'string')).toHaveLength(2);
     expect(tokens('db `a\\n\\x41`').map(([part]) => part)).toContain('\\n\\x41');
-    expect(tokens('db "open\n nop').map(([, type]) => type)).toEqual(['data', 'string.invalid', 'mnemonic.innocuous']);
+    expect(tokens('db "open\n nop').map(([, type]) => type)).toEqual([
+      'data',
+      'string.invalid',
+      'mnemonic.innocuous',
+    ]);
     expect(tokens('db `open\n nop').at(-1)).toEqual(['nop', 'mnemonic.innocuous']);
   });
 });
 
 describe('agrees with the lexer of the assembler', () => {
   const guests = join(import.meta.dirname, '../guests');
-  const files = readdirSync(guests, { recursive: true, encoding: 'utf8' }).filter((name) => /\.(asm|inc)$/.test(name));
+  const files = readdirSync(guests, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    /\.(asm|inc)$/.test(name),
+  );
 
   it.each(files.map((file) => [file]))('%s', (file) => {
     let state = source.getInitialState();

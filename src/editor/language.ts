@@ -38,7 +38,8 @@ type Rule = languages.IMonarchLanguageRule;
 const NAME = '[a-z_.?@\\u0080-\\uffff][\\w$#~.?@\\u0080-\\uffff]*';
 /** What may follow a label without a colon: `buffer resb 4`, `PAGE equ 4096`. */
 const AFTER_LABEL = '(?:equ|times|incbin|d[bwdq]|res[bwdq]|istruc)\\b';
-const DEFINING = '%(?:i?x?define|i?assign|undef|defstr|deftok|strlen|strcat|substr|i?r?macro|unmacro|(?:el)?ifn?(?:def|macro))';
+const DEFINING =
+  '%(?:i?x?define|i?assign|undef|defstr|deftok|strlen|strcat|substr|i?r?macro|unmacro|(?:el)?ifn?(?:def|macro))';
 
 /** Mnemonics whose plain form has this class. */
 const classed = (privilege: PrivilegeClass) => MNEMONICS.filter((name) => plainPrivilege(name) === privilege);
@@ -114,8 +115,14 @@ export function sourceGrammar(): languages.IMonarchLanguage {
         [/^(\s*)(%[a-z]\w*)/, ['', TOKENS.preprocessor]],
         [/^(\s*)(\[)(\s*)([a-z]\w*)/, ['', TOKENS.operator, '', { cases: wordCases(TOKENS.directive) }]],
         // A line that was continued ends in a backslash; the next one begins here all the same.
-        [new RegExp(`^(\\s*)(\\$?${NAME})(\\s*)(:)`), ['', TOKENS.label, '', { token: TOKENS.operator, next: '@statement' }]],
-        [/^(\s*)(%%[\w.?@$#~]+|%\$+[\w.?@$#~]+)(\s*)(:)/, ['', TOKENS.label, '', { token: TOKENS.operator, next: '@statement' }]],
+        [
+          new RegExp(`^(\\s*)(\\$?${NAME})(\\s*)(:)`),
+          ['', TOKENS.label, '', { token: TOKENS.operator, next: '@statement' }],
+        ],
+        [
+          /^(\s*)(%%[\w.?@$#~]+|%\$+[\w.?@$#~]+)(\s*)(:)/,
+          ['', TOKENS.label, '', { token: TOKENS.operator, next: '@statement' }],
+        ],
         [new RegExp(`^(\\s*)(\\$?${NAME})(?=\\s+${AFTER_LABEL})`), ['', { cases: wordCases(TOKENS.label) }]],
         ...SPECIAL.map(({ pattern, token }): Rule => [new RegExp(`^(\\s*)(${pattern})`), ['', token]]),
         [new RegExp(`^(\\s*)(\\$?${NAME})`), ['', { cases: wordCases(TOKENS.macro) }]],

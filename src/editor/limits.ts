@@ -21,5 +21,7 @@ export function programRefusal(files: ReadonlyMap<string, string>): string | nul
     if (reason) return reason;
     sum += text.length;
   }
-  return sum <= MAX_PROGRAM_CHARACTERS ? null : `the program has ${megabytes(sum)}: at most ${megabytes(MAX_PROGRAM_CHARACTERS)} are assembled`;
+  return sum <= MAX_PROGRAM_CHARACTERS
+    ? null
+    : `the program has ${megabytes(sum)}: at most ${megabytes(MAX_PROGRAM_CHARACTERS)} are assembled`;
 }

@@ -32,7 +32,13 @@ export function mapLines(from: readonly string[], to: readonly string[]): Int32A
 }
 
 /** Lines that occur once in each part, in an order that is the same in both: the longest such chain. */
-function anchors(from: readonly string[], to: readonly string[], start: number, fromEnd: number, toEnd: number): [number, number][] {
+function anchors(
+  from: readonly string[],
+  to: readonly string[],
+  start: number,
+  fromEnd: number,
+  toEnd: number,
+): [number, number][] {
   const once = onlyOnce(to, start, toEnd);
   const pairs: [number, number][] = [];
   for (const [line, a] of onlyOnce(from, start, fromEnd)) {
@@ -99,7 +105,8 @@ export class LineMapping {
     if (!this.forward) return line;
     if (!this.backward) {
       this.backward = new Map();
-      for (let i = 0; i < this.forward.length; i++) if (this.forward[i] !== GONE) this.backward.set(this.forward[i] + 1, i + 1);
+      for (let i = 0; i < this.forward.length; i++)
+        if (this.forward[i] !== GONE) this.backward.set(this.forward[i] + 1, i + 1);
     }
     return this.backward.get(line) ?? null;
   }

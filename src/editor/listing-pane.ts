@@ -1,8 +1,9 @@
 // A guest without source: its memory, disassembled, read-only. Follows EIP when the machine stands still; scrolling to an
 // end brings more.
-import type { DomainFrame, DomainInfo } from '../worker/protocol.ts';
+
 import type { PageApi } from '../shell/slots.ts';
 import { address as hex } from '../shell/words.ts';
+import type { DomainFrame, DomainInfo } from '../worker/protocol.ts';
 import { button, el } from './dom.ts';
 import { LANGUAGE } from './language.ts';
 import { Listing, LONGEST, LOOK_BACK, parseAddress } from './listing.ts';
@@ -35,9 +36,23 @@ export class ListingPane {
 
   constructor(private readonly page: PageApi) {
     const code = el('div', { class: 'rs-code' });
-    this.followButton = button('Follow', () => this.setFollow(!this.follow), { class: 'rs-quiet', 'aria-pressed': 'true', title: 'Show the instruction where the virtual processor is, whenever the machine stands still' });
-    this.entryButton = button('Entry', () => this.info?.entry !== undefined && void this.show(this.info.entry, true), { class: 'rs-quiet', title: 'Where the image begins' });
-    const field = el('input', { 'aria-label': 'Go to address', placeholder: 'address', size: 10, spellcheck: 'false', class: 'rs-address' });
+    this.followButton = button('Follow', () => this.setFollow(!this.follow), {
+      class: 'rs-quiet',
+      'aria-pressed': 'true',
+      title: 'Show the instruction where the virtual processor is, whenever the machine stands still',
+    });
+    this.entryButton = button(
+      'Entry',
+      () => this.info?.entry !== undefined && void this.show(this.info.entry, true),
+      { class: 'rs-quiet', title: 'Where the image begins' },
+    );
+    const field = el('input', {
+      'aria-label': 'Go to address',
+      placeholder: 'address',
+      size: 10,
+      spellcheck: 'false',
+      class: 'rs-address',
+    });
     const go = (event: SubmitEvent) => {
       event.preventDefault();
       const target = parseAddress(field.value);
@@ -48,7 +63,14 @@ export class ListingPane {
       'div',
       { class: 'rs-source' },
       this.words,
-      el('div', { class: 'rs-bar' }, el('form', { onsubmit: go }, field), this.entryButton, el('span', { class: 'rs-grow' }), this.followButton),
+      el(
+        'div',
+        { class: 'rs-bar' },
+        el('form', { onsubmit: go }, field),
+        this.entryButton,
+        el('span', { class: 'rs-grow' }),
+        this.followButton,
+      ),
       el('div', { class: 'rs-body' }, code),
       el('div', { class: 'rs-foot' }, this.failure),
     );
@@ -98,7 +120,8 @@ export class ListingPane {
   moved(now: DomainFrame['now'], lead: boolean): void {
     if (now.place === 'off' && now.eip === 0) return this.say('There is no guest in this domain now.');
     this.now = now;
-    if (this.listing.lines.length === 0 && !this.asking) void this.show(lead ? now.eip : (this.info?.entry ?? now.eip), false);
+    if (this.listing.lines.length === 0 && !this.asking)
+      void this.show(lead ? now.eip : (this.info?.entry ?? now.eip), false);
     if (!lead) {
       this.eip = null;
       return this.mark.set(null);
@@ -192,11 +215,17 @@ export class ListingPane {
   /** Writes the listing into the editor. @param top address that stays where it is on the screen */
   private write(top: number | null = null): void {
     const line = top === null ? null : this.listing.lineOf(top);
-    const offset = this.editor.getScrollTop() - this.editor.getTopForLineNumber(this.editor.getVisibleRanges()[0]?.startLineNumber ?? 1);
+    const offset =
+      this.editor.getScrollTop() -
+      this.editor.getTopForLineNumber(this.editor.getVisibleRanges()[0]?.startLineNumber ?? 1);
     this.model.setValue(this.listing.text());
     plainBrackets(this.model);
     colourVisible(this.editor);
-    if (line !== null) this.editor.setScrollTop(this.editor.getTopForLineNumber(line) + offset, monaco.editor.ScrollType.Immediate);
+    if (line !== null)
+      this.editor.setScrollTop(
+        this.editor.getTopForLineNumber(line) + offset,
+        monaco.editor.ScrollType.Immediate,
+      );
     this.draw();
   }
 

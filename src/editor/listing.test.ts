@@ -1,7 +1,7 @@
 // Disassembly here is the machine's own; the bytes are a small routine with a long instruction to fall out of step with.
 import { describe, expect, it } from 'vitest';
 import { disassembleRange } from '../machine/isa/disassemble.ts';
-import { Listing, lineText, linesBefore, parseAddress } from './listing.ts';
+import { Listing, linesBefore, lineText, parseAddress } from './listing.ts';
 
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 // push ebp; mov ebp,esp; mov eax,[0x90909090+ecx*4]; nop; inc eax; leave; ret
@@ -50,13 +50,20 @@ describe('a listing', () => {
   });
 
   it('writes the instruction first, then its bytes', () => {
-    expect(lineText({ address: 0, bytes: '89 e5', text: 'mov ebp, esp' })).toBe('mov     ebp, esp                   ; 89 e5');
+    expect(lineText({ address: 0, bytes: '89 e5', text: 'mov ebp, esp' })).toBe(
+      'mov     ebp, esp                   ; 89 e5',
+    );
     expect(lineText({ address: 0, bytes: 'c3', text: 'ret' })).toMatch(/^ret {32}; c3$/);
   });
 });
 
 describe('addresses', () => {
-  it.each([['0xC0100000', 0xc0100000], ['c0100000', 0xc0100000], ['0010_0000h', 0x100000], ['$ff', 255]])('%s', (text, value) => {
+  it.each([
+    ['0xC0100000', 0xc0100000],
+    ['c0100000', 0xc0100000],
+    ['0010_0000h', 0x100000],
+    ['$ff', 255],
+  ])('%s', (text, value) => {
     expect(parseAddress(text)).toBe(value);
   });
   it.each(['', 'main', '123456789', '0x'])('%j is none', (text) => {

@@ -26,7 +26,9 @@ export async function loadWork(
   const offer = offeredSources(info.id);
   const { files, main } = await page.ask({ ask: 'sources', guest: info.guest });
   if (!offer && (info.sealed || !main)) return null;
-  const versions = offer ? offer.versions.map(({ label, files }) => ({ label, files: mapOf(files) })) : [{ label: 'original', files: mapOf(files) }];
+  const versions = offer
+    ? offer.versions.map(({ label, files }) => ({ label, files: mapOf(files) }))
+    : [{ label: 'original', files: mapOf(files) }];
   const library = offer ? await libraryFiles(page) : mapOf(files);
   const saver = new WorkSaver(storage, offer?.key ?? `${scenario}/${info.name}/${info.guest}`, saving);
   const work = new GuestWork(offer?.main ?? main, versions, library, saver);

@@ -57,7 +57,9 @@ export class Breakpoints {
   constructor(private readonly guest: SourceGuest) {}
 
   linesOf(model: Model): number[] {
-    const lines = (this.ids.get(model) ?? []).flatMap((id) => model.getDecorationRange(id)?.startLineNumber ?? []);
+    const lines = (this.ids.get(model) ?? []).flatMap(
+      (id) => model.getDecorationRange(id)?.startLineNumber ?? [],
+    );
     return [...new Set(lines)].sort((a, b) => a - b);
   }
 
@@ -107,7 +109,12 @@ export class Breakpoints {
         options: {
           stickiness: STAYS,
           glyphMarginClassName: known === null ? 'rs-breakpoint rs-breakpoint-waiting' : 'rs-breakpoint',
-          glyphMarginHoverMessage: { value: known === null ? 'Breakpoint: holds when this source is booted.' : 'Breakpoint: the machine stops before this line.' },
+          glyphMarginHoverMessage: {
+            value:
+              known === null
+                ? 'Breakpoint: holds when this source is booted.'
+                : 'Breakpoint: the machine stops before this line.',
+          },
           overviewRuler: { color: { id: 'editorError.foreground' }, position: Center },
         },
       };

@@ -33,7 +33,8 @@ export function prepareMonaco(): void {
   monaco.languages.register({ id: LANGUAGE, extensions: ['.asm', '.inc'] });
   monaco.languages.setLanguageConfiguration(LANGUAGE, CONFIGURATION);
   monaco.languages.setMonarchTokensProvider(LANGUAGE, sourceGrammar());
-  for (const scheme of ['dark', 'light'] as const) monaco.editor.defineTheme(THEME_NAMES[scheme], themeOf(scheme));
+  for (const scheme of ['dark', 'light'] as const)
+    monaco.editor.defineTheme(THEME_NAMES[scheme], themeOf(scheme));
   // Widths are measured when an editor is made; a face that arrives later has others.
   void document.fonts.ready.then(() => monaco.editor.remeasureFonts());
 }
@@ -97,5 +98,7 @@ export function colourVisible(editor: monaco.editor.IStandaloneCodeEditor): void
 
 /** One colour has one meaning here: brackets get none of their own. */
 export function plainBrackets(model: monaco.editor.ITextModel): void {
-  model.updateOptions({ bracketColorizationOptions: { enabled: false, independentColorPoolPerBracketType: false } });
+  model.updateOptions({
+    bracketColorizationOptions: { enabled: false, independentColorPoolPerBracketType: false },
+  });
 }

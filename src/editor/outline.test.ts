@@ -38,7 +38,9 @@ describe('definitions', () => {
   });
 
   it('carry the comment above them, or behind them', () => {
-    const comments = Object.fromEntries(definitionsIn('a.asm', source).map((d) => [d.name + d.line, d.comment]));
+    const comments = Object.fromEntries(
+      definitionsIn('a.asm', source).map((d) => [d.name + d.line, d.comment]),
+    );
     expect(comments.PAGE_SIZE1).toBe('bytes in a page');
     expect(comments.entry6).toBe('The way in EAX = magic, EBX = information');
     expect(comments['.hang7']).toBe('so it ends');
@@ -52,7 +54,10 @@ describe('definitions', () => {
 });
 
 describe('a program', () => {
-  const files = [['a.asm', source], ['b.inc', 'far_away: nop\nBIG equ 1']] as const;
+  const files = [
+    ['a.asm', source],
+    ['b.inc', 'far_away: nop\nBIG equ 1'],
+  ] as const;
   const outline = new ProgramOutline();
 
   it('finds names in every file, and local labels under the global one above', () => {
@@ -66,6 +71,9 @@ describe('a program', () => {
 
 describe('comments', () => {
   it('begin at the first semicolon outside quotes', () => {
-    expect(splitComment(`db ';', "a;b", \`\\\`;\` ;; why`)).toEqual({ code: `db ';', "a;b", \`\\\`;\` `, comment: 'why' });
+    expect(splitComment(`db ';', "a;b", \`\\\`;\` ;; why`)).toEqual({
+      code: `db ';', "a;b", \`\\\`;\` `,
+      comment: 'why',
+    });
   });
 });

@@ -48,7 +48,10 @@ export function definitionsIn(file: string, text: string): Definition[] {
       file,
       line: index + 1,
       column: raw.indexOf(name) + 1,
-      comment: kind === 'constant' || kind === 'define' ? behind || above(lines, index) : above(lines, index) || behind,
+      comment:
+        kind === 'constant' || kind === 'define'
+          ? behind || above(lines, index)
+          : above(lines, index) || behind,
       detail: detail.trim(),
     });
   });
@@ -89,11 +92,17 @@ export function splitComment(line: string): { code: string; comment: string } {
 /** The comment lines right above a line, joined. */
 function above(lines: readonly string[], index: number): string {
   const parts: string[] = [];
-  for (let i = index - 1; i >= 0 && parts.length < MAX_COMMENT_LINES && /^\s*;/.test(lines[i]); i--) parts.unshift(words(lines[i]));
+  for (let i = index - 1; i >= 0 && parts.length < MAX_COMMENT_LINES && /^\s*;/.test(lines[i]); i--)
+    parts.unshift(words(lines[i]));
   return parts.filter((part) => part !== '').join(' ');
 }
 
-const words = (comment: string) => comment.replace(/^\s*;+/, '').replace(RULER, ' ').replace(/\s+/g, ' ').trim();
+const words = (comment: string) =>
+  comment
+    .replace(/^\s*;+/, '')
+    .replace(RULER, ' ')
+    .replace(/\s+/g, ' ')
+    .trim();
 
 /** The definitions of a whole program, by name; local labels under `parent.local`. Keeps what it read of unchanged files. */
 export class ProgramOutline {
@@ -117,7 +126,12 @@ export class ProgramOutline {
    * Where a name is defined. A local label is looked for below the global label that stands above `line` of `file`.
    * @param files the program, `file` among them
    */
-  find(name: string, file: string, line: number, files: Iterable<readonly [string, string]>): Definition | undefined {
+  find(
+    name: string,
+    file: string,
+    line: number,
+    files: Iterable<readonly [string, string]>,
+  ): Definition | undefined {
     const all = this.all(files);
     const wanted = name.toLowerCase();
     if (name.startsWith('.')) {
@@ -127,7 +141,9 @@ export class ProgramOutline {
     const qualified = /^([^.]+)(\..+)$/.exec(name);
     return (
       all.find((d) => d.name === name && d.kind !== 'local') ??
-      (qualified ? all.find((d) => d.kind === 'local' && d.parent === qualified[1] && d.name === qualified[2]) : undefined) ??
+      (qualified
+        ? all.find((d) => d.kind === 'local' && d.parent === qualified[1] && d.name === qualified[2])
+        : undefined) ??
       all.find((d) => d.name.toLowerCase() === wanted && (d.kind === 'macro' || d.kind === 'define'))
     );
   }

@@ -21,8 +21,17 @@ export class ProblemList {
   private good = '';
 
   constructor(private readonly events: ProblemEvents) {
-    this.toggle = button('', () => this.expand(this.list.hidden === true), { class: 'rs-badge', 'aria-expanded': 'false' });
-    this.element = el('section', { class: 'rs-problems', 'aria-label': 'Problems' }, this.list, el('div', { class: 'rs-problem-bar' }, this.toggle, this.line), this.spoken);
+    this.toggle = button('', () => this.expand(this.list.hidden === true), {
+      class: 'rs-badge',
+      'aria-expanded': 'false',
+    });
+    this.element = el(
+      'section',
+      { class: 'rs-problems', 'aria-label': 'Problems' },
+      this.list,
+      el('div', { class: 'rs-problem-bar' }, this.toggle, this.line),
+      this.spoken,
+    );
   }
 
   /**
@@ -42,7 +51,8 @@ export class ProblemList {
     }
     this.toggle.disabled = problems.length === 0;
     const first = problems.find(({ severity }) => severity === 'error') ?? problems[0];
-    if (failure) this.line.replaceChildren(el('span', { class: 'rs-failure', role: 'alert', title: failure }, failure));
+    if (failure)
+      this.line.replaceChildren(el('span', { class: 'rs-failure', role: 'alert', title: failure }, failure));
     else if (first) this.line.replaceChildren(...this.entry(first, false));
     else this.line.replaceChildren(el('span', { class: 'rs-dim' }, good));
     this.list.replaceChildren(...problems.map((problem) => el('li', {}, ...this.entry(problem, true))));
@@ -59,7 +69,13 @@ export class ProblemList {
     const { fix, suggestion } = problem;
     const open = el(
       'button',
-      { type: 'button', class: 'rs-problem', 'data-severity': problem.severity, title: `${place}: ${problem.message}`, onclick: () => this.events.open(problem) },
+      {
+        type: 'button',
+        class: 'rs-problem',
+        'data-severity': problem.severity,
+        title: `${place}: ${problem.message}`,
+        onclick: () => this.events.open(problem),
+      },
       el('span', { class: 'rs-hidden' }, `${problem.severity}: `),
       el('span', { class: 'rs-place' }, place),
       ` ${problem.message}`,

@@ -7,7 +7,11 @@ function marked(source: string) {
   const lines = source.split('\n');
   const problems = problemsOf(assemble(new Map([['a.asm', source]]), 'a.asm').diagnostics);
   const markers = markersOf(problems, 'a.asm', (line) => lines[line - 1]?.length);
-  return { problems, markers, texts: markers.map((m) => lines[m.startLineNumber - 1].slice(m.startColumn - 1, m.endColumn - 1)) };
+  return {
+    problems,
+    markers,
+    texts: markers.map((m) => lines[m.startLineNumber - 1].slice(m.startColumn - 1, m.endColumn - 1)),
+  };
 }
 
 describe('markers', () => {

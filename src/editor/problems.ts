@@ -42,7 +42,11 @@ export function problemsOf(diagnostics: readonly Diagnostic[]): Problem[] {
  * @param lengthOf characters in a line (1-based), or undefined when there is no such line: a report on a text that was
  * edited since is drawn where there is something to mark
  */
-export function markersOf(problems: readonly Problem[], file: string, lengthOf: (line: number) => number | undefined): Marker[] {
+export function markersOf(
+  problems: readonly Problem[],
+  file: string,
+  lengthOf: (line: number) => number | undefined,
+): Marker[] {
   return problems.flatMap((problem) => {
     const length = lengthOf(problem.line);
     if (problem.file !== file || length === undefined) return [];

@@ -1,6 +1,6 @@
 // Hover help, completion and quick fixes, handed to Monaco. What is known about a program comes from the view that shows
 // it, by model.
-import { completionsAt, type CompletionKind, longHelp, placeIn } from './completion.ts';
+import { type CompletionKind, completionsAt, longHelp, placeIn } from './completion.ts';
 import { hoverHelp } from './help.ts';
 import { LANGUAGE } from './language.ts';
 import { monaco } from './monaco.ts';
@@ -84,7 +84,12 @@ function provideCompletionItems(model: Model, position: monaco.Position): monaco
   const before = model.getLineContent(position.lineNumber).slice(0, position.column - 1);
   const place = placeIn(before);
   const written = /[%$]*[\w.?@$#~]*$/.exec(before)?.[0] ?? '';
-  const range = new monaco.Range(position.lineNumber, position.column - written.length, position.lineNumber, position.column);
+  const range = new monaco.Range(
+    position.lineNumber,
+    position.column - written.length,
+    position.lineNumber,
+    position.column,
+  );
   const items = completionsAt(place, known?.definitions() ?? [], known?.parentAt(position.lineNumber) ?? '');
   return {
     suggestions: items.map((completion) => ({
@@ -112,7 +117,12 @@ function provideCodeActions(
 ): monaco.languages.CodeActionList {
   const problems = knowledge.get(model)?.problems() ?? [];
   const actions = context.markers.flatMap((marker): monaco.languages.CodeAction[] => {
-    const problem = problems.find((p) => p.line === marker.startLineNumber && p.column === marker.startColumn && marker.message.startsWith(p.message));
+    const problem = problems.find(
+      (p) =>
+        p.line === marker.startLineNumber &&
+        p.column === marker.startColumn &&
+        marker.message.startsWith(p.message),
+    );
     if (!problem?.fix) return [];
     return [
       {
@@ -120,7 +130,15 @@ function provideCodeActions(
         kind: 'quickfix',
         isPreferred: true,
         diagnostics: [marker],
-        edit: { edits: [{ resource: model.uri, versionId: model.getVersionId(), textEdit: { range: monaco.Range.lift(marker), text: problem.fix.text } }] },
+        edit: {
+          edits: [
+            {
+              resource: model.uri,
+              versionId: model.getVersionId(),
+              textEdit: { range: monaco.Range.lift(marker), text: problem.fix.text },
+            },
+          ],
+        },
       },
     ];
   });

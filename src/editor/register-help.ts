@@ -43,13 +43,23 @@ const CONTROL_ROLES: Record<string, string> = {
 
 const HELP = new Map<string, RegisterHelp>();
 
-function add(names: readonly string[], bits: number, help: (name: string, number: number) => string, manual: string): void {
+function add(
+  names: readonly string[],
+  bits: number,
+  help: (name: string, number: number) => string,
+  manual: string,
+): void {
   names.forEach((name, number) => {
     HELP.set(name, { title: `${name.toUpperCase()} · ${bits} bits`, help: help(name, number), manual });
   });
 }
 add(REGISTERS_32, 32, (_, n) => sentence(GENERAL_ROLES[n]), 'SDM 1 §3.4.1');
-add(REGISTERS_16, 16, (_, n) => `Low half of ${REGISTERS_32[n].toUpperCase()}: ${GENERAL_ROLES[n]}.`, 'SDM 1 §3.4.1');
+add(
+  REGISTERS_16,
+  16,
+  (_, n) => `Low half of ${REGISTERS_32[n].toUpperCase()}: ${GENERAL_ROLES[n]}.`,
+  'SDM 1 §3.4.1',
+);
 add(
   REGISTERS_8,
   8,

@@ -29,7 +29,11 @@ type Message<T extends FromWorker['type']> = Extract<FromWorker, { type: T }>;
 
 export class Room {
   readonly element: HTMLElement;
-  private readonly guests = el('div', { class: 'rs-segments rs-guests', role: 'group', 'aria-label': 'Guest' });
+  private readonly guests = el('div', {
+    class: 'rs-segments rs-guests',
+    role: 'group',
+    'aria-label': 'Guest',
+  });
   private readonly bootButton: HTMLButtonElement;
   private readonly message = el('p', { class: 'rs-message', role: 'status' });
   private readonly source: SourcePane;
@@ -46,7 +50,10 @@ export class Room {
 
   constructor(private readonly page: PageApi) {
     this.scenario = page.scenario;
-    this.bootButton = button('Assemble & boot', () => this.boot(), { class: 'rs-boot', title: 'Assemble this source and boot the guest again; the others go on (Ctrl+Enter)' });
+    this.bootButton = button('Assemble & boot', () => this.boot(), {
+      class: 'rs-boot',
+      title: 'Assemble this source and boot the guest again; the others go on (Ctrl+Enter)',
+    });
     this.source = new SourcePane({
       boot: () => this.boot(),
       breakpoints: (guest, lines) => this.breakpoints(guest, lines),
@@ -56,9 +63,20 @@ export class Room {
       },
     });
     this.listing = new ListingPane(page);
-    this.element = el('div', { class: 'rs-room' }, el('div', { class: 'rs-bar rs-top' }, this.guests, el('span', { class: 'rs-grow' }), this.bootButton), this.message, this.source.element, this.listing.element);
+    this.element = el(
+      'div',
+      { class: 'rs-room' },
+      el('div', { class: 'rs-bar rs-top' }, this.guests, el('span', { class: 'rs-grow' }), this.bootButton),
+      this.message,
+      this.source.element,
+      this.listing.element,
+    );
     this.assembly = new AssemblyService(
-      () => new Worker(new URL('./assemble.worker.ts', import.meta.url), { type: 'module', name: 'assembler' }) as never,
+      () =>
+        new Worker(new URL('./assemble.worker.ts', import.meta.url), {
+          type: 'module',
+          name: 'assembler',
+        }) as never,
       (result) => {
         const done = this.assembling;
         if (!done || done.version !== done.guest.version) return;
@@ -126,7 +144,9 @@ export class Room {
   private load(domains: readonly DomainInfo[]): void {
     for (const entry of this.entries.values()) this.forget(entry);
     this.entries = new Map(domains.map((info) => [info.id, this.entry(info)]));
-    this.guests.replaceChildren(...domains.map(({ id, name }) => button(name, () => void this.choose(id), { 'data-domain': id })));
+    this.guests.replaceChildren(
+      ...domains.map(({ id, name }) => button(name, () => void this.choose(id), { 'data-domain': id })),
+    );
     this.guests.hidden = domains.length < 2;
     this.current = -1;
     // Source to write in comes first.
@@ -135,7 +155,14 @@ export class Room {
   }
 
   private entry(info: DomainInfo): Entry {
-    return { info, guest: undefined, saver: null, saveState: { state: 'clean' }, pending: null, breakpoints: false };
+    return {
+      info,
+      guest: undefined,
+      saver: null,
+      saveState: { state: 'clean' },
+      pending: null,
+      breakpoints: false,
+    };
   }
 
   private forget(entry: Entry): void {
@@ -159,7 +186,8 @@ export class Room {
     const entry = this.entries.get(domain);
     if (!entry) return;
     this.current = domain;
-    for (const segment of this.guests.querySelectorAll('button')) segment.setAttribute('aria-pressed', `${Number(segment.dataset.domain) === domain}`);
+    for (const segment of this.guests.querySelectorAll('button'))
+      segment.setAttribute('aria-pressed', `${Number(segment.dataset.domain) === domain}`);
     if (entry.guest === undefined) {
       this.say('Loading the source …');
       try {
@@ -216,7 +244,8 @@ export class Room {
   private drawBoot(): void {
     const guest = this.shown?.guest;
     this.bootButton.hidden = !guest;
-    if (guest) this.bootButton.textContent = guest.version === MINE ? 'Assemble & boot' : `Boot the ${guest.version}`;
+    if (guest)
+      this.bootButton.textContent = guest.version === MINE ? 'Assemble & boot' : `Boot the ${guest.version}`;
   }
 
   private assemble(guest: SourceGuest): void {

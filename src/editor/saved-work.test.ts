@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { fingerprint, parseWork, type SavedWork, type SaveState, WorkSaver, type WorkStorage } from './saved-work.ts';
+import {
+  fingerprint,
+  parseWork,
+  type SavedWork,
+  type SaveState,
+  WorkSaver,
+  type WorkStorage,
+} from './saved-work.ts';
 
 class MapStorage implements WorkStorage {
   readonly records = new Map<string, SavedWork>();
@@ -17,7 +24,11 @@ class MapStorage implements WorkStorage {
     this.records.delete(key);
   }
 }
-const work = (text: string): SavedWork => ({ version: 1, files: { 'a.asm': text }, originals: { 'a.asm': '3:0' } });
+const work = (text: string): SavedWork => ({
+  version: 1,
+  files: { 'a.asm': text },
+  originals: { 'a.asm': '3:0' },
+});
 
 describe('saved work', () => {
   let storage: MapStorage;
@@ -68,7 +79,14 @@ describe('saved work', () => {
   });
 
   it('what does not have its shape is no work of ours', async () => {
-    for (const value of [null, 7, {}, { version: 2, files: {} }, { version: 1, files: { a: 1 }, originals: {} }, { version: 1, files: {} }])
+    for (const value of [
+      null,
+      7,
+      {},
+      { version: 2, files: {} },
+      { version: 1, files: { a: 1 }, originals: {} },
+      { version: 1, files: {} },
+    ])
       expect(parseWork(value)).toBeNull();
     expect(parseWork({ ...work('nop'), more: 1 })).toEqual(work('nop'));
     storage.get = () => Promise.reject(new Error('refused'));

@@ -39,7 +39,9 @@ export function parseWork(value: unknown): SavedWork | null {
     typeof map === 'object' && map !== null && Object.values(map).every((text) => typeof text === 'string');
   if (!texts(record.files) || !texts(record.originals)) return null;
   const size = Object.values(record.files).reduce((sum, text) => sum + text.length, 0);
-  return size <= MAX_KEPT_CHARACTERS ? { version: 1, files: record.files, originals: record.originals } : null;
+  return size <= MAX_KEPT_CHARACTERS
+    ? { version: 1, files: record.files, originals: record.originals }
+    : null;
 }
 
 /** Writes changes of one guest's work, the newest only, after a moment of quiet; `flush` writes at once. */

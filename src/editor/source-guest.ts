@@ -5,13 +5,13 @@ import type { AssembleResult } from './assembly-messages.ts';
 import type { GuestWork } from './guest-work.ts';
 import { MINE } from './guest-work.ts';
 import type { HeatEntry } from './heat.ts';
+import { shortCount } from './heat.ts';
 import { LANGUAGE } from './language.ts';
 import { LineMapping } from './line-diff.ts';
 import { monaco, plainBrackets } from './monaco.ts';
 import { ProgramOutline } from './outline.ts';
 import { markersOf, type Problem, problemsOf } from './problems.ts';
 import { tellAbout } from './providers.ts';
-import { shortCount } from './heat.ts';
 
 type Model = monaco.editor.ITextModel;
 
@@ -124,7 +124,8 @@ export class SourceGuest {
 
   private mark(model: Model, version: string, file: string): void {
     const shown = version === this.version ? this.problems : [];
-    const length = (line: number) => (line >= 1 && line <= model.getLineCount() ? model.getLineLength(line) : undefined);
+    const length = (line: number) =>
+      line >= 1 && line <= model.getLineCount() ? model.getLineLength(line) : undefined;
     monaco.editor.setModelMarkers(model, 'assembler', markersOf(shown, file, length));
   }
 
@@ -139,7 +140,9 @@ export class SourceGuest {
       about: (line) => {
         const booted = this.mapping(model, file)?.from(line);
         const entry = this.heat.find((e) => e.file === file && e.line === booted);
-        return entry ? `${shortCount(entry.count)} ${entry.count === 1 ? 'exit' : 'exits'} from this line since boot` : null;
+        return entry
+          ? `${shortCount(entry.count)} ${entry.count === 1 ? 'exit' : 'exits'} from this line since boot`
+          : null;
       },
     });
   }

@@ -20,7 +20,12 @@ export interface SourcePaneEvents {
 const LIST_QUIET = 400;
 /** Milliseconds in which a reset must be confirmed. */
 const RESET_PATIENCE = 4000;
-const SAVE_WORDS: Record<SaveState['state'], string> = { saved: 'saved', saving: 'saving …', clean: '', failed: 'not saved' };
+const SAVE_WORDS: Record<SaveState['state'], string> = {
+  saved: 'saved',
+  saving: 'saving …',
+  clean: '',
+  failed: 'not saved',
+};
 
 export class SourcePane {
   readonly element: HTMLElement;
@@ -45,15 +50,39 @@ export class SourcePane {
 
   constructor(private readonly events: SourcePaneEvents) {
     const code = el('div', { class: 'rs-code' });
-    this.fileButton = button('', () => this.showFiles(!this.filesOpen), { class: 'rs-file-button', 'aria-expanded': 'false' });
-    this.resetButton = button('Reset', () => this.reset(), { class: 'rs-quiet', title: 'Back to the original. Can be undone.' });
-    this.followButton = button('Follow', () => this.setFollow(!this.follow), { class: 'rs-quiet', 'aria-pressed': 'true', title: 'Show the line where the virtual processor is, whenever the machine stands still' });
-    this.files = new FileList((file, line) => this.open(file, line, true), () => this.showFiles(false));
-    this.problems = new ProblemList({ open: (problem) => this.open(problem.file, problem.line, true, problem.column), fix: (problem) => this.fix(problem) });
+    this.fileButton = button('', () => this.showFiles(!this.filesOpen), {
+      class: 'rs-file-button',
+      'aria-expanded': 'false',
+    });
+    this.resetButton = button('Reset', () => this.reset(), {
+      class: 'rs-quiet',
+      title: 'Back to the original. Can be undone.',
+    });
+    this.followButton = button('Follow', () => this.setFollow(!this.follow), {
+      class: 'rs-quiet',
+      'aria-pressed': 'true',
+      title: 'Show the line where the virtual processor is, whenever the machine stands still',
+    });
+    this.files = new FileList(
+      (file, line) => this.open(file, line, true),
+      () => this.showFiles(false),
+    );
+    this.problems = new ProblemList({
+      open: (problem) => this.open(problem.file, problem.line, true, problem.column),
+      fix: (problem) => this.fix(problem),
+    });
     this.element = el(
       'div',
       { class: 'rs-source' },
-      el('div', { class: 'rs-bar' }, this.fileButton, this.versions, this.resetButton, el('span', { class: 'rs-grow' }), this.followButton),
+      el(
+        'div',
+        { class: 'rs-bar' },
+        this.fileButton,
+        this.versions,
+        this.resetButton,
+        el('span', { class: 'rs-grow' }),
+        this.followButton,
+      ),
       el('div', { class: 'rs-body' }, this.files.element, code),
       this.problems.element,
       el('div', { class: 'rs-foot' }, this.status, this.hint, this.saved),
@@ -81,7 +110,9 @@ export class SourcePane {
     this.guest = guest;
     this.failure = null;
     this.versions.replaceChildren(
-      ...[MINE, ...guest.work.versions.map(({ label }) => label)].map((label) => button(label, () => this.choose(label), { 'data-version': label })),
+      ...[MINE, ...guest.work.versions.map(({ label }) => label)].map((label) =>
+        button(label, () => this.choose(label), { 'data-version': label }),
+      ),
     );
     this.draw();
     this.view.show(guest);
@@ -98,7 +129,8 @@ export class SourcePane {
       this.view.editor.setPosition({ lineNumber: line, column: column ?? 1 });
       this.view.editor.focus();
     }
-    if (byHand) this.showFiles(false);
+    // Where there is room, the list stands beside the text and may stay.
+    if (byHand && getComputedStyle(this.files.element).position === 'absolute') this.showFiles(false);
     this.draw();
   }
 
@@ -164,7 +196,14 @@ export class SourcePane {
     guest.now = lead && now.line ? { ...now.line, place: now.place } : null;
     const changed = guest.now?.file !== before?.file || guest.now?.line !== before?.line;
     if (!changed && guest.now?.place === before?.place) return;
-    if (changed && guest.now && this.follow && guest.now.file !== guest.file && guest.model(guest.version, guest.now.file)) this.open(guest.now.file);
+    if (
+      changed &&
+      guest.now &&
+      this.follow &&
+      guest.now.file !== guest.file &&
+      guest.model(guest.version, guest.now.file)
+    )
+      this.open(guest.now.file);
     const line = this.view.updateNow();
     if (changed && line !== null && this.follow) this.view.reveal(line);
   }
@@ -260,10 +299,14 @@ export class SourcePane {
     const { work, version } = guest;
     const changed = work.changed.length > 0;
     const short = guest.file.slice(guest.file.lastIndexOf('/') + 1);
-    this.fileButton.replaceChildren(el('span', { class: 'rs-file-name' }, short), el('span', { 'aria-hidden': 'true' }, '▾'));
+    this.fileButton.replaceChildren(
+      el('span', { class: 'rs-file-name' }, short),
+      el('span', { 'aria-hidden': 'true' }, '▾'),
+    );
     this.fileButton.title = `${guest.file}: files and names of the program`;
     this.versions.hidden = !changed && version === MINE && work.versions.length < 2;
-    for (const segment of this.versions.querySelectorAll('button')) segment.setAttribute('aria-pressed', `${segment.dataset.version === version}`);
+    for (const segment of this.versions.querySelectorAll('button'))
+      segment.setAttribute('aria-pressed', `${segment.dataset.version === version}`);
     this.resetButton.hidden = version !== MINE || (!changed && !this.undo);
     if (!this.resetAsked) this.resetButton.textContent = this.undo ? 'Undo reset' : 'Reset';
     this.drawStatus();
@@ -275,9 +318,17 @@ export class SourcePane {
     if (!guest) return;
     const { work } = guest;
     const { running } = work;
-    const words = running === MINE || (running === guest.version && running !== null) ? '' : running === null ? 'edited since it was booted' : `the ${running} runs`;
+    const words =
+      running === MINE || (running === guest.version && running !== null)
+        ? ''
+        : running === null
+          ? 'edited since it was booted'
+          : `the ${running} runs`;
     const shown = guest.version === MINE && work.changed.length === 0 ? '' : words;
-    const outdated = work.outdated.length > 0 ? `the original of ${work.outdated.join(', ')} has changed since you edited it` : '';
+    const outdated =
+      work.outdated.length > 0
+        ? `the original of ${work.outdated.join(', ')} has changed since you edited it`
+        : '';
     this.status.textContent = [shown, outdated].filter(Boolean).join(' · ');
   }
 
@@ -295,6 +346,10 @@ export class SourcePane {
   }
 
   private drawHint(): void {
-    this.hint.textContent = this.tabLeaves ? 'Tab leaves the editor · Ctrl+M: Tab writes' : this.focused ? 'Ctrl+M: Tab leaves the editor' : '';
+    this.hint.textContent = this.tabLeaves
+      ? 'Tab leaves the editor · Ctrl+M: Tab writes'
+      : this.focused
+        ? 'Ctrl+M: Tab leaves the editor'
+        : '';
   }
 }

@@ -1,12 +1,13 @@
 // The Monaco editor for sources: shows one file of one guest, with its marks, and turns what the learner does into calls.
-import type { Definition } from './outline.ts';
+
+import { MINE } from './guest-work.ts';
 import { HeatLayer } from './heat-layer.ts';
 import { refusal } from './limits.ts';
 import { Breakpoints, NowMark } from './marks.ts';
 import { colourVisible, monaco, sharedOptions } from './monaco.ts';
-import { MINE } from './guest-work.ts';
-import type { SourceGuest } from './source-guest.ts';
+import type { Definition } from './outline.ts';
 import { wordAt } from './providers.ts';
+import type { SourceGuest } from './source-guest.ts';
 
 export interface SourceViewEvents {
   boot(): void;
@@ -64,7 +65,9 @@ export class SourceView {
       const place = this.places.get(model);
       if (place) this.editor.restoreViewState(place);
     }
-    for (const other of guest.open()) if (other.file === guest.file && other.model !== model) this.pointsOf(guest).carry(other.model, model, guest.file);
+    for (const other of guest.open())
+      if (other.file === guest.file && other.model !== model)
+        this.pointsOf(guest).carry(other.model, model, guest.file);
     const own = guest.version === MINE;
     this.editor.updateOptions({
       readOnly: !own,
@@ -150,10 +153,28 @@ export class SourceView {
     const { editor, events } = this;
     const { KeyMod, KeyCode } = monaco;
     const add = (id: string, label: string, key: number, run: () => void, menu?: string) =>
-      editor.addAction({ id: `ringside.${id}`, label, keybindings: [key], run, ...(menu ? { contextMenuGroupId: menu } : {}) });
+      editor.addAction({
+        id: `ringside.${id}`,
+        label,
+        keybindings: [key],
+        run,
+        ...(menu ? { contextMenuGroupId: menu } : {}),
+      });
     add('boot', 'Assemble & boot', KeyMod.CtrlCmd | KeyCode.Enter, () => events.boot(), '1_run');
-    add('breakpoint', 'Toggle breakpoint', KeyCode.F9, () => this.toggleBreakpoint(editor.getPosition()?.lineNumber ?? 1), '1_run');
-    add('definition', 'Go to definition', KeyCode.F12, () => this.openDefinition(editor.getPosition()), 'navigation');
+    add(
+      'breakpoint',
+      'Toggle breakpoint',
+      KeyCode.F9,
+      () => this.toggleBreakpoint(editor.getPosition()?.lineNumber ?? 1),
+      '1_run',
+    );
+    add(
+      'definition',
+      'Go to definition',
+      KeyCode.F12,
+      () => this.openDefinition(editor.getPosition()),
+      'navigation',
+    );
     // On a Mac, Command M minimizes the window.
     const control = /^Mac/.test(navigator.platform) ? KeyMod.WinCtrl : KeyMod.CtrlCmd;
     add('tab', 'Tab leaves the editor, or writes', control | KeyCode.KeyM, () => {
@@ -163,13 +184,26 @@ export class SourceView {
     });
     editor.onMouseDown(({ target, event }) => {
       if (!event.leftButton || !target.position) return;
-      const margin = target.type === MouseTargetType.GUTTER_GLYPH_MARGIN || target.type === MouseTargetType.GUTTER_LINE_NUMBERS;
+      const margin =
+        target.type === MouseTargetType.GUTTER_GLYPH_MARGIN ||
+        target.type === MouseTargetType.GUTTER_LINE_NUMBERS;
       if (margin) this.toggleBreakpoint(target.position.lineNumber);
-      else if ((event.ctrlKey || event.metaKey) && target.type === MouseTargetType.CONTENT_TEXT) this.openDefinition(target.position);
+      else if ((event.ctrlKey || event.metaKey) && target.type === MouseTargetType.CONTENT_TEXT)
+        this.openDefinition(target.position);
     });
     editor.onMouseMove(({ target }) => {
-      const line = target.type === MouseTargetType.GUTTER_GLYPH_MARGIN ? target.position?.lineNumber : undefined;
-      this.ghost.set(line ? [{ range: new monaco.Range(line, 1, line, 1), options: { glyphMarginClassName: 'rs-breakpoint rs-breakpoint-ghost' } }] : []);
+      const line =
+        target.type === MouseTargetType.GUTTER_GLYPH_MARGIN ? target.position?.lineNumber : undefined;
+      this.ghost.set(
+        line
+          ? [
+              {
+                range: new monaco.Range(line, 1, line, 1),
+                options: { glyphMarginClassName: 'rs-breakpoint rs-breakpoint-ghost' },
+              },
+            ]
+          : [],
+      );
     });
     editor.onMouseLeave(() => this.ghost.clear());
     editor.onDidFocusEditorText(() => events.focus(true));
@@ -186,7 +220,10 @@ export class SourceView {
   private guardPaste(event: ClipboardEvent): void {
     const { guest } = this;
     const pasted = event.clipboardData?.getData('text/plain').length ?? 0;
-    const reason = refusal(guest?.file ?? 'the text', pasted + (this.editor.getModel()?.getValueLength() ?? 0));
+    const reason = refusal(
+      guest?.file ?? 'the text',
+      pasted + (this.editor.getModel()?.getValueLength() ?? 0),
+    );
     if (!reason) return;
     event.preventDefault();
     event.stopPropagation();
@@ -198,7 +235,12 @@ export class SourceView {
     const model = this.editor.getModel();
     const word = position && model ? wordAt(model, position) : null;
     if (!guest || !position || !word) return;
-    const found = guest.outline.find(word.word, guest.file, position.lineNumber, guest.work.program(guest.version).files);
+    const found = guest.outline.find(
+      word.word,
+      guest.file,
+      position.lineNumber,
+      guest.work.program(guest.version).files,
+    );
     if (found) this.events.open(found);
   }
 }

@@ -8,13 +8,16 @@ describe.each(['dark', 'light'] as Scheme[])('%s theme', (scheme) => {
   const ground = PALETTES[scheme].panel;
 
   it('every kind of token can be read on the ground (WCAG AA)', () => {
-    for (const { token, foreground } of rules) expect(contrast(`#${foreground}`, ground), token).toBeGreaterThanOrEqual(4.5);
+    for (const { token, foreground } of rules)
+      expect(contrast(`#${foreground}`, ground), token).toBeGreaterThanOrEqual(4.5);
   });
 
   it('every kind of token has a rule', () => {
     const named = new Set(rules.map(({ token }) => token));
-    for (const token of Object.values(TOKENS)) if (typeof token === 'string' && !token.includes('.')) expect(named).toContain(token);
-    for (const privilege of ['innocuous', 'privileged', 'io', 'sensitive'] as const) expect(named).toContain(TOKENS.mnemonic(privilege));
+    for (const token of Object.values(TOKENS))
+      if (typeof token === 'string' && !token.includes('.')) expect(named).toContain(token);
+    for (const privilege of ['innocuous', 'privileged', 'io', 'sensitive'] as const)
+      expect(named).toContain(TOKENS.mnemonic(privilege));
     expect(JSON.stringify(sourceGrammar())).not.toContain('undefined');
   });
 

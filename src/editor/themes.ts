@@ -5,10 +5,14 @@ import type { editor } from 'monaco-editor/editor';
 import { mix, PALETTES, type Scheme, toNumber } from '../canvas/palette.ts';
 import { TOKENS } from './language.ts';
 
-export const THEME_NAMES: Readonly<Record<Scheme, string>> = { dark: 'ringside-dark', light: 'ringside-light' };
+export const THEME_NAMES: Readonly<Record<Scheme, string>> = {
+  dark: 'ringside-dark',
+  light: 'ringside-light',
+};
 const AA = 4.5;
 
-const linear = (channel: number) => (channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4);
+const linear = (channel: number) =>
+  channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
 
 /** WCAG 2.2 contrast ratio of two colours `#rrggbb`. */
 export function contrast(a: string, b: string): number {

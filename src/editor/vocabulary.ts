@@ -125,5 +125,8 @@ export const VOCABULARY: ReadonlyMap<string, WordHelp> = new Map(
 
 /** The words of one kind, sorted. */
 export function wordsOf(kind: WordHelp['kind']): string[] {
-  return [...VOCABULARY].filter(([, word]) => word.kind === kind).map(([name]) => name).sort();
+  return [...VOCABULARY]
+    .filter(([, word]) => word.kind === kind)
+    .map(([name]) => name)
+    .sort();
 }

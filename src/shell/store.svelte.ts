@@ -78,6 +78,8 @@ type AnyListener = (message: never) => void;
 export class Store implements PageApi {
   host = $state.raw<HostInfo | null>(null);
   scenario = $state('');
+  /** What it is called in words. */
+  scenarioTitle = $state('');
   scenarios = $state.raw<ScenarioChoice[]>([]);
   scheme = $state<Scheme>('dark');
   failure = $state<string | null>(null);
@@ -306,6 +308,7 @@ export class Store implements PageApi {
     this.lastPublished = Number.NEGATIVE_INFINITY;
     this.host = host;
     this.scenario = scenario;
+    this.scenarioTitle = titleOf(this.lastScenario, scenario);
     this.outputs.clear();
     this.log.clear();
     this.selection = null;
@@ -417,6 +420,12 @@ export class Store implements PageApi {
   private forward(message: FromWorker): void {
     for (const listener of this.listeners.get(message.type) ?? []) listener(message as never);
   }
+}
+
+/** A scenario that is not in the list has its title with it. */
+function titleOf(loaded: unknown, name: string): string {
+  const { title } = (loaded ?? {}) as { title?: unknown };
+  return typeof title === 'string' ? title : name;
 }
 
 function sameSpeed(a: Speed, b: Speed): boolean {

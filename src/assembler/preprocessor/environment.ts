@@ -105,7 +105,8 @@ export class Environment implements Surroundings {
   step(count: number, place: Place): void {
     this.steps += count;
     if (this.steps <= this.limits.expansionSteps) return;
-    const message = 'this program does not end, or is far too large once its macros are expanded: stopped here';
+    const message =
+      'this program does not end, or is far too large once its macros are expanded: stopped here';
     this.diagnostics.error(place, message);
     throw new Abort();
   }

@@ -52,7 +52,8 @@ function collect(
 
 function define(pp: Preprocessor, directive: Token, tokens: readonly Token[], frame: Frame): void {
   const [name, ...rest] = pp.named(tokens);
-  const cursor = new Cursor(pp.expander.expand(rest), directive);
+  const after = name && { line: name.line, start: name.end, end: name.end + 1 };
+  const cursor = new Cursor(pp.expander.expand(rest), after ?? directive);
   const body = collect(pp, directive, frame, /^%i?r?macro$/i, ['%endmacro', '%endm']);
   if (!name || name.kind !== WORD) {
     pp.diagnostics.error(name ?? directive, `\`${directive.text}\` needs a name`);
@@ -177,7 +178,8 @@ function refuse(pp: Preprocessor, name: Token, candidates: readonly MultiMacro[]
 
 function wanted(macro: MultiMacro): string {
   const least = macro.minimum;
-  if (macro.greedy || macro.maximum === Number.POSITIVE_INFINITY) return `at least ${least} arguments`;
+  if (macro.greedy || macro.maximum === Number.POSITIVE_INFINITY)
+    return `at least ${least} argument${least === 1 ? '' : 's'}`;
   if (macro.maximum !== least) return `${least} to ${macro.maximum} arguments`;
   return `${least} argument${least === 1 ? '' : 's'}`;
 }

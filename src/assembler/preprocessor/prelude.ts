@@ -8,14 +8,14 @@ export const PRELUDE = `
 %define __SECT__ [section .text]
 %imacro section 1+
   %xdefine __SECT__ [section %1]
-  __SECT__
+  [section %1]
 %endmacro
 %imacro segment 1+
   section %1
 %endmacro
 %imacro absolute 1+
   %xdefine __SECT__ [absolute %1]
-  __SECT__
+  [absolute %1]
 %endmacro
 
 %imacro struc 1-2 0
