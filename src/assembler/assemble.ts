@@ -10,8 +10,8 @@ import { type Resolver, SourceFiles } from './preprocessor/files.ts';
 import { image, layOut } from './sections.ts';
 
 export type { Diagnostic } from './diagnostics.ts';
-export { DEFAULT_LIMITS, type Limits } from './limits.ts';
-export { LineMap, type LineSpan, type SourcePosition } from './line-map.ts';
+export type { Limits } from './limits.ts';
+export { LineMap } from './line-map.ts';
 export type { Resolver } from './preprocessor/files.ts';
 
 export interface AssembleOptions {

@@ -1,17 +1,11 @@
 // The passes: every statement is worth what the last pass knew of labels, until no label moves (NASM manual §3.7, §3.8).
 // Early passes hope for the shortest encodings; the last one writes bytes and reports what is wrong.
 import { advise } from './advice.ts';
+import { emitData, reserveSpace } from './data.ts';
 import { Diagnostics, nearest, type Place, type Suggestion } from './diagnostics.ts';
 import { runDirective } from './directives.ts';
 import { Code } from './encode/code.ts';
-import {
-  choose,
-  encode,
-  evaluateOperands,
-  type Position,
-  writePrefixes,
-  writeValue,
-} from './encode/encode.ts';
+import { choose, encode, evaluateOperands, type Position, writePrefixes } from './encode/encode.ts';
 import { candidates, factsOf } from './encode/match.ts';
 import { explain } from './explain.ts';
 import { type Expr, evaluate, type Scope } from './expression.ts';
@@ -21,19 +15,10 @@ import { Output } from './output.ts';
 import { type Labels, parseStatement } from './parser.ts';
 import type { AssemblyState } from './preprocessor/environment.ts';
 import type { SourceFiles } from './preprocessor/files.ts';
-import { PRELUDE_NAME } from './preprocessor/prelude.ts';
 import { Preprocessor } from './preprocessor/preprocessor.ts';
 import type { Section } from './sections.ts';
 import type { SourceLine } from './source.ts';
-import type {
-  CheckBody,
-  DataBody,
-  DataItem,
-  InstructionBody,
-  Operand,
-  ReserveBody,
-  Statement,
-} from './statement.ts';
+import type { CheckBody, InstructionBody, Operand, Statement } from './statement.ts';
 import { type NamedValue, SymbolTable } from './symbols.ts';
 import { equal, UNKNOWN, Value } from './value.ts';
 
@@ -49,7 +34,8 @@ export class Assembler implements Labels, Position, AssemblyState {
   readonly output: Output;
   /** Where a value must be known at once: `times`, `org`, `%if`. */
   readonly scope: Scope;
-  private readonly evaluator: Scope;
+  /** What expressions ask in the course of a pass: unknown symbols may turn up later. */
+  readonly evaluator: Scope;
   visited: readonly SourceLine[] = [];
   origin = 0;
   bits: 16 | 32 = 16;
@@ -63,7 +49,6 @@ export class Assembler implements Labels, Position, AssemblyState {
   private work = 0;
   private active: Diagnostics;
   private readonly code = new Code();
-  private zeroingWarned = false;
   /** Something was reported, or would have been in the last pass. */
   private complained = false;
 
@@ -148,7 +133,6 @@ export class Assembler implements Labels, Position, AssemblyState {
     this.parent = '';
     this.originSet = false;
     this.origin = 0;
-    this.zeroingWarned = false;
     this.output.startPass(final);
   }
 
@@ -198,10 +182,10 @@ export class Assembler implements Labels, Position, AssemblyState {
         runDirective(this, body);
         break;
       case 'reserve':
-        this.reserve(statement, body, times);
+        reserveSpace(this, statement, body, times);
         break;
       case 'data':
-        this.data(statement, body, times);
+        if (this.inSection(statement)) emitData(this, statement, body, times);
         break;
       case 'instruction':
         this.instruction(statement, body, times);
@@ -270,56 +254,6 @@ export class Assembler implements Labels, Position, AssemblyState {
       if (prefix.slot === 'address' && prefix.value !== this.bits) this.code.byte(0x67);
     }
     this.output.emit(statement, this.code, times);
-  }
-
-  private data(statement: Statement, body: DataBody, times: number): void {
-    if (!this.inSection(statement)) return;
-    // `$` is the start of the line for every item, even the repeated ones: it is taken once.
-    const here = this.here();
-    const scope: Scope = { ...this.evaluator, here: () => here };
-    if (body.items.length === 1) this.item(statement, body.items[0], times, scope);
-    else
-      for (let i = 0; i < times && body.items.length > 0; i++)
-        for (const item of body.items) this.item(statement, item, 1, scope);
-  }
-
-  /** Emits one item of data, `times` over. */
-  private item(statement: Statement, item: DataItem, times: number, scope: Scope): void {
-    if (item.type === 'value') {
-      this.code.clear();
-      writeValue(evaluate(item.expr, scope), item.size, item.expr.place, this, this.code);
-      this.output.emit(statement, this.code, times);
-    } else if (item.type === 'bytes') {
-      for (let i = 0; i < times; i++) this.output.emitBytes(statement, item.bytes);
-    } else {
-      const count = evaluate(item.count, { ...this.scope, here: scope.here });
-      if (count.unknown) return;
-      if (!count.isScalar || count.n < 0) {
-        this.diagnostics.error(item.count.place, '`dup` needs a plain number that is not negative');
-        return;
-      }
-      const repeated = Number(count.n) * times;
-      if (item.items.length === 1) this.item(statement, item.items[0], repeated, scope);
-      else
-        for (let i = 0; i < repeated && item.items.length > 0; i++)
-          for (const inner of item.items) this.item(statement, inner, 1, scope);
-    }
-  }
-
-  private reserve(statement: Statement, body: ReserveBody, times: number): void {
-    const { section } = this;
-    const count = evaluate(body.count, this.scope);
-    if (count.unknown) return;
-    if (!count.isScalar || count.n < 0) {
-      const what = count.isScalar ? `${count.n} units` : 'an address';
-      this.diagnostics.error(body.count.place, `cannot reserve ${what}`);
-      return;
-    }
-    if (section && !section.nobits && !this.zeroingWarned && body.place.line.file !== PRELUDE_NAME) {
-      this.warn(body.place, `\`${section.name}\` holds bytes: the reserved space is filled with zeros`);
-      this.zeroingWarned = true;
-    }
-    this.output.reserve(statement, Number(count.n) * body.unit * times);
   }
 
   /** False, after a report, where bytes cannot be written. */

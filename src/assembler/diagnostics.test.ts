@@ -400,7 +400,13 @@ describe('places', () => {
 
   test('modes that this processor has not', () => {
     expect(check('  bits 64\n')).toMatchObject([
-      { line: 4, column: 8, endColumn: 10, message: 'this processor has no 64-bit mode', suggestion: '`bits 16` or `bits 32`' },
+      {
+        line: 4,
+        column: 8,
+        endColumn: 10,
+        message: 'this processor has no 64-bit mode',
+        suggestion: '`bits 16` or `bits 32`',
+      },
     ]);
   });
 

@@ -156,10 +156,17 @@ function attribute(assembler: Assembler, target: Section, tokens: readonly Token
     return at + 1;
   }
   if (!VALUES.includes(name) || !tokens[at + 1]?.is('=')) {
-    const near = token.kind === WORD ? nearest(name, [...FLAGS, ...VALUES]) : undefined;
-    const advice = near ? `did you mean \`${near}\`?` : undefined;
-    assembler.diagnostics.error(token, `\`${token.text}\` is not an attribute of a section`, advice);
-    return tokens.length;
+    assembler.diagnostics.warning(
+      token,
+      `\`${token.text}\` is not an attribute of a section: ignored`,
+      () => {
+        const near = token.kind === WORD ? nearest(name, [...FLAGS, ...VALUES]) : undefined;
+        return near && `did you mean \`${near}\`?`;
+      },
+    );
+    let end = at + 1;
+    while (end < tokens.length && !tokens[end].spaced) end++;
+    return end;
   }
   if (name === 'follows' || name === 'vfollows') {
     let end = at + 3;

@@ -22,6 +22,8 @@ export class Section implements Base {
   virtualFollows: string | null = null;
   nobits: boolean;
   place: Place | null = null;
+  /** The warning about reserved space among bytes has been given in this pass. */
+  zeroingReported = false;
   /** Settled by layout. */
   loadAddress = 0;
   virtualAddress = 0;
@@ -42,6 +44,7 @@ export class Section implements Base {
   /** Forgets contents and attributes that the pass will give again; alignment only grows. */
   startPass(): void {
     this.size = 0;
+    this.zeroingReported = false;
     this.fixups.length = 0;
     this.start = this.virtualStart = null;
     this.follows = this.virtualFollows = null;

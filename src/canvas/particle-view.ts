@@ -2,7 +2,7 @@
 import { type Atlas, MARK } from './atlas.ts';
 import { MEANINGS } from './meanings.ts';
 import { type Palette, toNumber } from './palette.ts';
-import { MAX_PARTICLES, type Particles } from './particles.ts';
+import type { Particles } from './particles.ts';
 import { Particle, ParticleContainer } from './pixi.ts';
 
 const TRAIL_WIDTH = 9;
@@ -105,7 +105,5 @@ export class ParticleView {
   }
 }
 
-/** Particles and tails drawn at most: the budget of a software-rendered canvas. */
-export const MAX_QUADS = MAX_PARTICLES * 2 + 1;
 /** How near a click must be to hit a mark, in CSS pixels. */
 export const HIT_RADIUS = MARK;

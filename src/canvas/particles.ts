@@ -2,6 +2,7 @@
 // rests at the end while it may be read, fades and gives its slot back. Pure: time comes from outside, in seconds.
 import { type Path, pointOn } from './layout.ts';
 
+/** With a tail each, twice as many quads: what a software-rendered canvas draws at 60 frames a second. */
 export const MAX_PARTICLES = 1200;
 const FADE = 0.35;
 /** A particle that rests at least so long (seconds) is there to be read: it stays while the machine is paused. */

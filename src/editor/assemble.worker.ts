@@ -1,5 +1,5 @@
 // Assembles what the learner types, away from the page's thread and from the machine's.
-import { assemble } from '../assembler/assemble.ts';
+import { assemble, type LineMap } from '../assembler/assemble.ts';
 import type { AssembleRequest, AssembleResult } from './assembly-messages.ts';
 import { includePaths } from './includes.ts';
 
@@ -9,8 +9,18 @@ const scope = self as unknown as {
 };
 
 scope.onmessage = ({ data: { id, files, main } }) => {
-  const { diagnostics, symbols, bytes, origin } = assemble(new Map(files), main, {
+  const { diagnostics, symbols, bytes, origin, lines } = assemble(new Map(files), main, {
     includePaths: includePaths(main),
   });
-  scope.postMessage({ id, diagnostics, symbols, size: bytes.length, origin });
+  scope.postMessage({ id, diagnostics, symbols, size: bytes.length, origin, codeLines: codeLines(lines) });
 };
+
+function codeLines({ spans }: LineMap): Map<string, number[]> {
+  const found = new Map<string, Set<number>>();
+  for (const { file, line } of spans) {
+    let lines = found.get(file);
+    if (!lines) found.set(file, (lines = new Set()));
+    lines.add(line);
+  }
+  return new Map([...found].map(([file, lines]) => [file, [...lines].sort((a, b) => a - b)]));
+}

@@ -15,4 +15,6 @@ export interface AssembleResult {
   /** Bytes of the image; 0 when there are errors. */
   readonly size: number;
   readonly origin: number;
+  /** Lines that made bytes, in order, by file; none when there are errors. */
+  readonly codeLines: ReadonlyMap<string, readonly number[]>;
 }

@@ -20,7 +20,14 @@ class Hand implements AssemblyPort {
   }
   answer() {
     this.onmessage?.({
-      data: { id: this.asked.at(-1)!.id, diagnostics: [], symbols: new Map(), size: 1, origin: 0 },
+      data: {
+        id: this.asked.at(-1)!.id,
+        diagnostics: [],
+        symbols: new Map(),
+        size: 1,
+        origin: 0,
+        codeLines: new Map(),
+      },
     });
   }
 }

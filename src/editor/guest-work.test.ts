@@ -76,6 +76,9 @@ describe('the sources of a guest', () => {
     work.edit('part.asm', 'one: cli');
     expect(work.running).toBeNull();
     expect(work.bootedText('part.asm')).toBe('one: hlt');
+    // Booted by another room, which sends its own files only.
+    work.setBooted(original);
+    expect(work.running).toBe('original');
     work.setBooted(null);
     expect(work.running).toBe('original');
   });

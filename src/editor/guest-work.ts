@@ -98,13 +98,18 @@ export class GuestWork {
 
   /** A version as it is assembled and booted: the main file and what it includes. */
   program(version: string): Program {
-    const names = fileNames(this.tree(version));
-    return { main: this.main, files: new Map(names.map((name) => [name, this.text(version, name) ?? ''])) };
+    return { main: this.main, files: this.programOf((name) => this.text(version, name)) };
   }
 
-  /** These files run now. Null: the original. */
+  private programOf(textOf: (name: string) => string | undefined): ReadonlyMap<string, string> {
+    return new Map(fileNames(fileTree(textOf, this.main)).map((name) => [name, textOf(name) ?? '']));
+  }
+
+  /** These files run now, with what they include of the library. Null: the original. */
   setBooted(files: ReadonlyMap<string, string> | null): void {
-    this.booted = files ?? this.program(this.originalLabel).files;
+    this.booted = files
+      ? this.programOf((name) => files.get(name) ?? this.library.get(name))
+      : this.program(this.originalLabel).files;
   }
 
   /** The text of a file in the program that runs; undefined when it has no part in it. */

@@ -18,6 +18,12 @@ const PLACE_WORDS: Record<NowLine['place'], string> = {
   off: 'The guest stopped here.',
 };
 
+const BREAKPOINT_WORDS = {
+  set: 'Breakpoint: the machine stops before this line.',
+  waiting: 'Breakpoint: holds when this source is booted.',
+  empty: 'Breakpoint on a line without code: nothing stops here.',
+};
+
 /** The current-line arrow of an editor. */
 export class NowMark {
   private readonly decorations: monaco.editor.IEditorDecorationsCollection;
@@ -43,7 +49,6 @@ export class NowMark {
           glyphMarginClassName: `rs-now rs-now-${inside}`,
           glyphMarginHoverMessage: { value: PLACE_WORDS[place] },
           overviewRuler: { color: { id: 'focusBorder' }, position: Right },
-          zIndex: 10,
         },
       },
     ]);
@@ -103,18 +108,17 @@ export class Breakpoints {
   private set(model: Model, file: string, lines: readonly number[]): void {
     const mapping = this.guest.mapping(model, file);
     const decorations = [...new Set(lines)].map((line): monaco.editor.IModelDeltaDecoration => {
-      const known = mapping?.from(line) ?? null;
+      const state = !this.guest.mayHaveCode(file, line)
+        ? 'empty'
+        : (mapping?.from(line) ?? null) === null
+          ? 'waiting'
+          : 'set';
       return {
         range: new monaco.Range(line, 1, line, 1),
         options: {
           stickiness: STAYS,
-          glyphMarginClassName: known === null ? 'rs-breakpoint rs-breakpoint-waiting' : 'rs-breakpoint',
-          glyphMarginHoverMessage: {
-            value:
-              known === null
-                ? 'Breakpoint: holds when this source is booted.'
-                : 'Breakpoint: the machine stops before this line.',
-          },
+          glyphMarginClassName: state === 'set' ? 'rs-breakpoint' : 'rs-breakpoint rs-breakpoint-waiting',
+          glyphMarginHoverMessage: { value: BREAKPOINT_WORDS[state] },
           overviewRuler: { color: { id: 'editorError.foreground' }, position: Center },
         },
       };

@@ -10,6 +10,11 @@ export interface ProblemEvents {
 
 const base = (file: string) => file.slice(file.lastIndexOf('/') + 1);
 
+/** Text whose parts in backquotes are code. */
+function words(text: string): (HTMLElement | string)[] {
+  return text.split('`').map((part, n) => (n % 2 === 1 ? el('code', {}, part) : part));
+}
+
 export class ProblemList {
   readonly element: HTMLElement;
   private readonly line = el('div', { class: 'rs-problem-line' });
@@ -78,8 +83,9 @@ export class ProblemList {
       },
       el('span', { class: 'rs-hidden' }, `${problem.severity}: `),
       el('span', { class: 'rs-place' }, place),
-      ` ${problem.message}`,
-      suggestion && !fix ? el('span', { class: 'rs-dim' }, `: ${suggestion}`) : null,
+      ' ',
+      ...words(problem.message),
+      suggestion && !fix ? el('span', { class: 'rs-dim' }, ': ', ...words(suggestion)) : null,
     );
     return fix ? [open, button(fix.title, () => this.events.fix(problem), { class: 'rs-fix' })] : [open];
   }

@@ -81,7 +81,7 @@ export class Room {
         const done = this.assembling;
         if (!done || done.version !== done.guest.version) return;
         done.guest.take(result);
-        if (this.shown?.guest === done.guest) this.source.drawProblems();
+        if (this.shown?.guest === done.guest) this.source.assembled();
       },
       (reason) => this.source.fail(reason),
     );

@@ -22,6 +22,9 @@ export interface NowLine {
   readonly place: DomainFrame['now']['place'];
 }
 
+/** Lines to look below for code. */
+const CODE_NEAR = 20;
+
 let generations = 0;
 
 export class SourceGuest {
@@ -31,6 +34,8 @@ export class SourceGuest {
   /** Values of names in the last assembly without errors, and the size of its image. */
   symbols: ReadonlyMap<string, number> = new Map();
   size = 0;
+  /** Lines with code in the text as it is now, by file; null while that is not known. */
+  private codeLines: AssembleResult['codeLines'] | null = null;
   /** Null until the first assembly. */
   assembled: 'good' | 'bad' | null = null;
   heat: readonly HeatEntry[] = [];
@@ -63,6 +68,7 @@ export class SourceGuest {
     if (version === MINE) {
       model.onDidChangeContent(() => {
         this.work.edit(file, model.getValue(monaco.editor.EndOfLinePreference.LF));
+        this.codeLines = null;
         this.onEdit(file);
       });
     }
@@ -96,8 +102,21 @@ export class SourceGuest {
     if (this.assembled === 'good') {
       this.symbols = result.symbols;
       this.size = result.size;
+      this.codeLines = result.codeLines;
     }
     this.setProblems(problemsOf(result.diagnostics));
+  }
+
+  /** The line itself, or the next one that has code, near below it; null when there is none. */
+  codeLine(file: string, line: number): number | null {
+    if (!this.codeLines) return line;
+    const next = this.codeLines.get(file)?.find((candidate) => candidate >= line);
+    return next !== undefined && next - line <= CODE_NEAR ? next : null;
+  }
+
+  /** False when a line is known to have no code. */
+  mayHaveCode(file: string, line: number): boolean {
+    return this.codeLines?.get(file)?.includes(line) ?? true;
   }
 
   setProblems(problems: readonly Problem[]): void {

@@ -1,4 +1,6 @@
 // Everything around the source of a guest: version, files, the editor, problems, and one line of status.
+
+import { address as hex } from '../shell/words.ts';
 import type { DomainFrame } from '../worker/protocol.ts';
 import { button, el } from './dom.ts';
 import { FileList } from './file-list.ts';
@@ -45,6 +47,7 @@ export class SourcePane {
   private listTimer: ReturnType<typeof setTimeout> | undefined;
   private follow = true;
   private resetAsked = false;
+  private lost = '';
   private tabLeaves = false;
   private focused = false;
 
@@ -147,11 +150,12 @@ export class SourcePane {
     this.undo = null;
     this.failure = null;
     this.drawProblems(true);
+    this.view.updateHeat();
     clearTimeout(this.listTimer);
     this.listTimer = setTimeout(() => this.draw(), LIST_QUIET);
   }
 
-  /** An assembly is done, or a boot was refused: problems and sizes have changed. */
+  /** Problems, or the size of the image, have changed. */
   drawProblems(underway = false): void {
     const { guest } = this;
     if (!guest) return;
@@ -160,6 +164,12 @@ export class SourcePane {
     // While it is being assembled the old problems stay: nothing flickers.
     this.problems.show(guest.problems, guest.problems.length > 0 ? '' : good, this.failure);
     if (!underway) this.drawFiles();
+  }
+
+  /** An assembly is done. */
+  assembled(): void {
+    this.view.update();
+    this.drawProblems();
   }
 
   /** One clear line that is no diagnostic; null takes it away. */
@@ -193,6 +203,11 @@ export class SourcePane {
     const { guest } = this;
     if (!guest) return;
     const before = guest.now;
+    const lost = lead && !now.line && now.place !== 'off' ? `at ${hex(now.eip)}: no line of this source` : '';
+    if (lost !== this.lost) {
+      this.lost = lost;
+      this.drawStatus();
+    }
     guest.now = lead && now.line ? { ...now.line, place: now.place } : null;
     const changed = guest.now?.file !== before?.file || guest.now?.line !== before?.line;
     if (!changed && guest.now?.place === before?.place) return;
@@ -329,7 +344,7 @@ export class SourcePane {
       work.outdated.length > 0
         ? `the original of ${work.outdated.join(', ')} has changed since you edited it`
         : '';
-    this.status.textContent = [shown, outdated].filter(Boolean).join(' · ');
+    this.status.textContent = [this.lost, shown, outdated].filter(Boolean).join(' · ');
   }
 
   private drawFiles(): void {

@@ -145,7 +145,11 @@ export class SourceView {
     const model = this.editor.getModel();
     if (!guest || !model) return;
     const points = this.pointsOf(guest);
-    points.toggle(model, guest.file, line);
+    // One that is there can be taken away wherever it is; a new one goes where there is code.
+    const place = points.linesOf(model).includes(line) ? line : guest.codeLine(guest.file, line);
+    if (place === null)
+      return this.events.refuse(`No breakpoint: there is no code at line ${line}, nor near below it.`);
+    points.toggle(model, guest.file, place);
     this.events.breakpoints(guest, points.booted());
   }
 

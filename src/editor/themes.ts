@@ -65,7 +65,7 @@ export function themeOf(scheme: Scheme): editor.IStandaloneThemeData {
       rule(TOKENS.preprocessor, p.meaning.paging),
       rule(TOKENS.parameter, p.meaning.paging, 'italic'),
       rule(TOKENS.here, p.meaning.paging),
-      rule(TOKENS.macro, p.meaning.hypercall, 'bold'),
+      rule(TOKENS.macro, p.meaning.paging, 'bold'),
       rule(TOKENS.label, p.text, 'bold'),
       rule(TOKENS.name, p.text),
       rule(TOKENS.number, p.meaning.inject),

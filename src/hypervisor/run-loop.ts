@@ -29,9 +29,11 @@ export class RunLoop {
       if (stopRequested()) return 'requested';
       if (hypervisor.now >= until) return 'budget';
       switch (this.phase.at) {
-        case 'schedule':
-          if (!this.schedule(until)) return hypervisor.now >= until ? 'budget' : 'idle';
+        case 'schedule': {
+          const end = this.schedule(until);
+          if (end) return end;
           break;
+        }
         case 'guest': {
           const end = this.guest(this.counted(() => hypervisor.pc.run(until)));
           if (end) return end;
@@ -50,7 +52,7 @@ export class RunLoop {
       if (this.phase.at === 'guest')
         return this.guest(this.counted(() => this.hypervisor.pc.step())) ?? 'budget';
       if (this.phase.at === 'handle') this.handle(this.phase.exit);
-      else if (!this.schedule(Infinity)) return 'idle';
+      else if (this.schedule(Infinity)) return 'idle';
     }
     return 'idle';
   }
@@ -114,8 +116,8 @@ export class RunLoop {
     this.phase = { at: 'schedule' };
   }
 
-  /** Time-driven work, then the choice of who runs, then world entry. False when the budget ended first or nobody ever runs. */
-  private schedule(until: number): boolean {
+  /** Time-driven work, then the choice of who runs, then world entry. A reason to stop, or undefined to go on. */
+  private schedule(until: number): LoopEnd | undefined {
     const { hypervisor } = this;
     this.advanceDomains();
     const before = hypervisor.current;
@@ -124,9 +126,9 @@ export class RunLoop {
     if (!next) return this.idle(until);
     if (next !== before) this.switchTo(next);
     else if (hypervisor.now >= hypervisor.sliceEnd) this.newSlice();
-    hypervisor.armTimer(Math.min(hypervisor.sliceEnd, this.nextDeadline()));
+    hypervisor.armTimerForGuest(Math.min(hypervisor.sliceEnd, this.nextDeadline()));
     this.enter(next);
-    return true;
+    return undefined;
   }
 
   private enter(vcpu: Vcpu): void {
@@ -220,13 +222,14 @@ export class RunLoop {
     }
   }
 
-  /** The physical processor halts until its timer fires. False when the budget ends first, or when nothing is armed. */
-  private idle(until: number): boolean {
+  /** The physical processor halts until its timer fires. When nothing is armed, the rest of the budget passes all the same. */
+  private idle(until: number): LoopEnd | undefined {
     const { hypervisor } = this;
+    const { pc } = hypervisor;
     if (hypervisor.current) {
       const before = hypervisor.current;
       before.domain.technique.switchedAway(before);
-      hypervisor.pc.recorder.recordFor(
+      pc.recorder.recordFor(
         -1,
         Kind.schedule,
         hypervisor.now,
@@ -239,14 +242,15 @@ export class RunLoop {
     }
     const deadline = this.nextDeadline();
     if (deadline === Infinity) {
-      if (until !== Infinity) hypervisor.pc.passTime(until);
-      return false;
+      while (until !== Infinity && hypervisor.now < until) pc.passTime(until);
+      return 'idle';
     }
     hypervisor.armTimer(deadline);
-    while (!hypervisor.pc.board.pic.pending()) {
-      if (hypervisor.now >= until || !hypervisor.pc.passTime(until)) return false;
+    while (!pc.board.pic.pending()) {
+      if (hypervisor.now >= until) return 'budget';
+      if (!pc.passTime(until)) return 'idle';
     }
-    hypervisor.hardwareInterrupt(hypervisor.pc.board.pic.acknowledge());
-    return hypervisor.now < until;
+    hypervisor.hardwareInterrupt(pc.board.pic.acknowledge());
+    return undefined;
   }
 }

@@ -12,6 +12,7 @@ import { type RunSummary, summarize } from './runs.ts';
 
 /** Milliseconds between two looks at a running guest. */
 const LOOK_EVERY = 200;
+const AS_GIVEN = 'as given';
 const HELD = 'Say first what you expect: the lesson runs the machine when you have chosen.';
 
 /** A run that the machine makes to answer a prediction; `record`: the learner's choice, null when it is shown again. */
@@ -45,7 +46,7 @@ export class Player {
   problem: string | null = null;
   experiment: Experiment | null = null;
   goal: GoalState = { state: 'open', feedback: '' };
-  /** The run before the last, and the last. */
+  /** The run to compare with (of the program as it was given, if it was seen), and the last. */
   runs: RunSummary[] = [];
   imported: Imported[] = [];
   /** Something has changed. */
@@ -375,7 +376,7 @@ export class Player {
       const prediction = { chosen: choice, machine };
       this.keep((before) => ({ ...before, predictions: { [text]: prediction, ...before.predictions } }));
     }
-    this.remember('as given', seen);
+    this.remember(AS_GIVEN, seen);
     this.changed();
   }
 
@@ -407,7 +408,10 @@ export class Player {
 
   private remember(label: string, seen: Observation): void {
     const summary = summarize(label, seen, this.lesson.domain);
-    if (summary) this.runs = [...this.runs, summary].slice(-2);
+    if (!summary) return;
+    // The program as it was given stays to be compared with.
+    const before = this.runs.find((run) => run.label === AS_GIVEN) ?? this.runs.at(-1);
+    this.runs = before && label !== AS_GIVEN ? [before, summary] : [summary];
   }
 
   private fail(problem: string): void {

@@ -1,7 +1,7 @@
 // The speed slider: one way from slow motion through normal to fast. A position (0–100) is a `Speed` of the protocol,
 // and every speed has its meaning in words. Pure.
 import type { Speed } from '../worker/protocol.ts';
-import { grouped, short } from './words.ts';
+import { grouped } from './words.ts';
 
 /** Where slow motion ends and where fast begins. */
 export const SLOW_END = 30;
@@ -54,9 +54,4 @@ export function speedWords(speed: Speed, clockHz: number): string {
   const factor = clockHz / speed.cyclesPerSecond;
   if (factor < 1.05) return 'as fast as the server';
   return `${factor < 10 ? +factor.toPrecision(2) : grouped(+factor.toPrecision(2))} × slower than the server`;
-}
-
-/** How fast the guests really run: `8.2 million instructions a second`. */
-export function measuredWords(instructionsPerSecond: number): string {
-  return `${short(instructionsPerSecond)} instructions/s`;
 }

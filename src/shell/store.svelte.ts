@@ -23,26 +23,14 @@ import type {
 } from '../worker/protocol.ts';
 import { EventLog, type LogRow } from './event-log.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
-import { RecentPlaces, sharesOf } from './recent.ts';
+import { type DomainView, GuestOutputs, unseen } from './guest-outputs.ts';
 import type { CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
-import { TextTail } from './text-tail.ts';
 
 export interface ScenarioChoice {
   name: string;
   title: string;
   summary: string;
   value: unknown;
-}
-/** What the panels show of a guest. */
-export interface DomainView {
-  info: DomainInfo;
-  state: DomainState;
-  ending: string;
-  now: Frame['domains'][number]['now'];
-  instructions: number;
-  places: Places;
-  recent: Places;
-  exits: ExitRow[];
 }
 export interface Notice {
   id: number;
@@ -56,23 +44,12 @@ export interface Selection {
   /** Null while it is on its way; `gone` when the event is no longer kept. */
   explanation: Explanation | 'gone' | null;
 }
-interface DomainOutput {
-  recent: RecentPlaces;
-  exits: ExitRow[];
-  console: TextTail;
-  serial: TextTail;
-  screen: Screen | null;
-}
-
 const PUBLISH_EVERY = 100;
 const SPEED_SETTLES = 300;
 /** Events that are fetched when the machine stops, so that the end of the list is complete. */
 const TAIL_EVENTS = 400;
 /** Events asked for at once to close a gap in the list. */
 const WINDOW_EVENTS = 500;
-const NOWHERE: Frame['domains'][number]['now'] = { cpl: 0, place: 'off', eip: 0, line: null };
-const NO_TIME: Places = { user: 0, kernel: 0, hypervisor: 0, ready: 0, idle: 0 };
-
 type AnyListener = (message: never) => void;
 
 export class Store implements PageApi {
@@ -109,7 +86,7 @@ export class Store implements PageApi {
   private readonly director = new Director();
   readonly log = new EventLog(this.director);
   private client: Client | null = null;
-  private readonly outputs = new Map<number, DomainOutput>();
+  private readonly outputs = new GuestOutputs();
   private readonly listeners = new Map<string, Set<AnyListener>>();
   private readonly schemeListeners = new Set<(scheme: Scheme) => void>();
   private readonly codeListeners = new Set<(place: CodePlace) => void>();
@@ -243,12 +220,12 @@ export class Store implements PageApi {
 
   /** Everything a guest has said on its console or serial port, as far as it is kept. */
   textOf(domain: number, channel: 'console' | 'serial'): string {
-    return this.outputs.get(domain)?.[channel].toString() ?? '';
+    return this.outputs.text(domain, channel);
   }
 
   /** The last screen of a guest that came: a panel that is opened later starts with it. */
   screenOf(domain: number): Screen | null {
-    return this.outputs.get(domain)?.screen ?? null;
+    return this.outputs.screen(domain);
   }
 
   dismiss(notice: number): void {
@@ -314,16 +291,7 @@ export class Store implements PageApi {
     this.selection = null;
     this.enlarged = null;
     this.director.setColumns(host.domains);
-    this.domains = host.domains.map((info) => ({
-      info,
-      state: 'empty',
-      ending: '',
-      now: NOWHERE,
-      instructions: 0,
-      places: NO_TIME,
-      recent: NO_TIME,
-      exits: [],
-    }));
+    this.domains = host.domains.map(unseen);
     this.makeRows();
     this.forward({ type, host, scenario });
   }
@@ -333,7 +301,7 @@ export class Store implements PageApi {
     if (!host) return;
     this.host = host;
     this.director.setColumns(host.domains);
-    this.outputs.delete(message.domain);
+    this.outputs.forget(message.domain);
     this.domains = this.domains.map((d) =>
       d.info.id === message.domain ? { ...d, info: message.info, exits: [] } : d,
     );
@@ -345,15 +313,7 @@ export class Store implements PageApi {
     const stopped = (this.running || this.lastPublished < 0) && !frame.running;
     this.frame = frame;
     this.log.append(frame.events, frame.eventSeqs);
-    const hz = this.host?.clockHz ?? 1;
-    for (const domain of frame.domains) {
-      const output = this.output(domain.id);
-      output.recent.add(domain.places, hz);
-      output.console.append(domain.console);
-      output.serial.append(domain.serial);
-      if (domain.exits) output.exits = domain.exits;
-      if (domain.screen) output.screen = domain.screen;
-    }
+    this.outputs.take(frame, this.host?.clockHz ?? 1);
     this.forward(frame);
     const now = this.clock();
     const calm = !frame.running || frame.speed.mode === 'slow' || frame.running !== this.running;
@@ -374,42 +334,13 @@ export class Store implements PageApi {
     this.instructionsPerSecond = frame.instructionsPerSecond;
     const fresh = this.eventCount !== frame.eventCount;
     this.eventCount = frame.eventCount;
-    this.domains = this.domains.map((view) => {
-      const domain = frame.domains.find((d) => d.id === view.info.id);
-      if (!domain) return view;
-      const output = this.output(domain.id);
-      return {
-        info: view.info,
-        state: domain.state,
-        ending: domain.ending,
-        now: domain.now,
-        instructions: domain.instructions,
-        places: sharesOf(domain.places),
-        recent: output.recent.shares(),
-        exits: output.exits,
-      };
-    });
+    this.domains = this.outputs.views(this.domains, frame);
     if (fresh && this.follow) this.makeRows();
   }
 
   private makeRows(): void {
     const { filter } = this;
     this.rows = this.log.rows((event, cue) => passes(filter, event, cue), this.frame?.oldestEvent);
-  }
-
-  private output(domain: number): DomainOutput {
-    let output = this.outputs.get(domain);
-    if (!output) {
-      output = {
-        recent: new RecentPlaces(),
-        exits: [],
-        console: new TextTail(),
-        serial: new TextTail(),
-        screen: null,
-      };
-      this.outputs.set(domain, output);
-    }
-    return output;
   }
 
   private notify(domain: number | null, message: string, diagnostics: readonly Diagnostic[]): void {

@@ -22,8 +22,15 @@ start:  cld
         test    ecx, 4
         jz      .bare
         mov     eax, [ebx + 16]
-        mov     eax, [eax]
-        mov     [command], eax
+.word:  mov     ecx, [eax]                      ; the first word is the image's name
+        inc     eax
+        cmp     cl, " "
+        je      .argument
+        test    cl, cl
+        jnz     .word
+.argument:
+        shr     ecx, 8
+        mov     [command], ecx
 .bare:  mov     eax, [ebx + 8]
         shr     eax, 2
         add     eax, 256
@@ -36,6 +43,8 @@ start:  cld
         mov     fs, eax
         mov     gs, eax
         mov     ss, eax
+        mov     eax, 24
+        ltr     ax
         mov     ecx, 256                        ; whatever interrupts goes on at [resume]
         mov     edi, idt
         mov     edx, fault
@@ -97,9 +106,10 @@ fault:  mov     eax, 16
 
         align   8, db 0
 gdt:    dq      0, 0x00CF9A000000FFFF, 0x00CF92000000FFFF
-        dq      0x0000E90000000067              ; a TSS at 0
+        dw      0x67, tss - LOAD, 0x8910, 0       ; our TSS, and one for a task switch
+        dq      0x0000E90000000067
 gdt_pointer:
-        dw      31
+        dw      39
         dd      gdt
 idt_pointer:
         dw      0x7FF
@@ -115,6 +125,9 @@ nothing:
 command:        dd 0
 frames:         dd 0                            ; page frames that we have
 depth:          dd -4                           ; what is on our stack below an attempt: one return address
+        align   4, db 0
+tss:    dd      0, inner_stack_top, 16
+        times   23 dd 0
 image_end:
         section .bss align=4096
         alignb  4096
@@ -123,6 +136,8 @@ table:          resb 8192
 window_table:   resb 4096
 scratch:        resb 8192
 idt:            resb 2048
+                resb 2048
+inner_stack_top:
                 resb 4096
 stack_top:
 memory_end:
