@@ -42,6 +42,8 @@ export class Diagnostics {
   /** Of all errors, shown or not. */
   errors = 0;
   site: Site | null = null;
+  /** Errors count as warnings: NASM takes the question of a bad `%elif` for answered with no. */
+  lenient = false;
   private warnings = 0;
   private readonly seen = new Set<string>();
 
@@ -54,7 +56,8 @@ export class Diagnostics {
   }
 
   error(place: Place, message: string, suggestion?: Suggestion): void {
-    if (this.full) return;
+    if (this.lenient) this.warning(place, message, suggestion);
+    if (this.lenient || this.full) return;
     if (this.report('error', place, message, suggestion, this.errors)) this.errors++;
   }
 

@@ -61,6 +61,8 @@ export const hex = (bytes: Uint8Array | null): string =>
 /** Both assemblers give the same bytes, or both reject. */
 export function sameAsNasm(source: string, files: Readonly<Record<string, string>> = {}): void {
   const reference = nasm(source, files);
+  // An assertion of its own that nasm fails says nothing about the source.
+  if (reference.messages.includes('panic:')) return;
   const result = ours(source, files);
   const why = `${source}\n--- nasm: ${reference.messages}\n--- ours: ${result.diagnostics.map((d) => `${d.file}:${d.line}:${d.column} ${d.message}`).join('\n')}`;
   expect(hex(result.bytes), why).toBe(hex(reference.bytes));

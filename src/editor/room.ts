@@ -147,7 +147,6 @@ export class Room {
     this.guests.replaceChildren(
       ...domains.map(({ id, name }) => button(name, () => void this.choose(id), { 'data-domain': id })),
     );
-    this.guests.hidden = domains.length < 2;
     this.current = -1;
     // Source to write in comes first.
     const first = domains.find(({ sealed }) => !sealed) ?? domains[0];

@@ -102,6 +102,9 @@ export class Hypervisor {
     this.pc.recorder.recordFor(id, Kind.domain, this.now, 0, Life.destroyed);
   }
 
+  /** Domains that have ended so far: whoever runs the loop sees by it that one wants to be booted again. */
+  endings = 0;
+
   /** Ends a domain: it shut down, wants to reboot, or crashed for `reason`. */
   endDomain(
     domain: Domain,
@@ -111,6 +114,7 @@ export class Hypervisor {
   ): void {
     if (!domain.alive) return;
     domain.end(state, reason);
+    this.endings++;
     const life = tripleFault
       ? Life.tripleFault
       : state === 'halted'

@@ -179,6 +179,16 @@ export class Host {
     return this.loop?.run(until, stopRequested) ?? this.native?.run(until, stopRequested) ?? 'idle';
   }
 
+  /** How many guests have ended under this hypervisor: changes when one does. */
+  get endings(): number {
+    return this.hypervisor?.endings ?? 0;
+  }
+
+  /** Nobody runs: time passes, and devices act, until `until` (cycles). */
+  passTime(until: number): void {
+    while (this.now < until && this.pc.passTime(until));
+  }
+
   stepInstruction(): LoopEnd {
     return this.loop?.stepInstruction() ?? this.native?.stepInstruction() ?? 'idle';
   }

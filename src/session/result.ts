@@ -49,7 +49,7 @@ export function results(session: Session): GuestResult[] {
       guest: domain.config.guest,
       technique: domain.technique,
       outcome: view?.state ?? 'stopped',
-      reason: view?.ending ?? '',
+      reason: view?.ending ?? domain.failure,
       serial: domain.text,
       debug: domain.debugText,
       screen: screenText(session, domain.id),

@@ -28,6 +28,10 @@ export class SessionDomain {
   /** Characters and scan codes that a full device did not take yet. */
   pendingInput: number[] = [];
   stopped = false;
+  /** Cycle at which it comes back from the reboot that it asked for; Infinity = it has not asked. */
+  rebootAt = Infinity;
+  /** Why it could not be booted again; empty while it could. */
+  failure = '';
 
   constructor(
     readonly id: number,
@@ -50,6 +54,8 @@ export interface Input {
 }
 
 const MAX_TEXT = 1 << 20;
+/** What a reboot takes, in seconds: a machine that starts over needs its time, and a guest that does nothing else leaves it to the others. */
+const REBOOT_SECONDS = 0.1;
 
 export class Session {
   readonly host: Host;
@@ -118,12 +124,14 @@ export class Session {
       this.bootHost(domain, built, technique);
     } catch (error) {
       // The old guest had to make room; it comes back as it would after a reboot.
-      if (before.built && !domain.stopped) this.bootHost(domain, before.built, before.technique);
+      if (before.built && !domain.stopped) this.bootAgain(domain, before.built, before.technique);
       return refuse((error as Error).message);
     }
     domain.built = built;
     domain.technique = technique;
     domain.stopped = false;
+    domain.rebootAt = Infinity;
+    domain.failure = '';
     domain.text = '';
     domain.printed = 0;
     domain.debugText = '';
@@ -160,35 +168,74 @@ export class Session {
   stop(id: number): void {
     this.host.destroy(id);
     this.domains[id].stopped = true;
+    this.domains[id].rebootAt = Infinity;
   }
 
   /** Runs until `until` (cycles), or until `stopRequested` says so after an event. Guests that asked for a reboot get it. */
-  run(until: number, stopRequested?: () => boolean): LoopEnd {
+  run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
     for (;;) {
       this.offerInput();
-      const end = this.host.run(until, stopRequested);
+      const { endings } = this.host;
+      const next = this.nextReboot();
+      // A guest that ends is looked at there and then, wherever the budget of this call ends.
+      let end = this.host.run(Math.min(until, next), () => this.host.endings !== endings || stopRequested());
       this.collectOutput();
-      if (!this.rebootWhoAsked()) return end;
-      if (end !== 'budget' && end !== 'idle') return end;
+      this.noteReboots();
+      const reboot = this.nextReboot();
+      if (end === 'idle' && reboot !== Infinity) {
+        this.host.passTime(Math.min(until, reboot));
+        end = 'budget';
+      }
+      this.rebootWhoWaited();
+      if (end === 'breakpoint' || stopRequested()) return end;
+      if (end === 'idle') return end;
+      if (this.now >= until) return 'budget';
     }
   }
 
-  private rebootWhoAsked(): boolean {
-    let any = false;
+  private nextReboot(): number {
+    return this.domains.reduce((first, domain) => Math.min(first, domain.rebootAt), Infinity);
+  }
+
+  private noteReboots(): void {
+    const delay = Math.round(REBOOT_SECONDS * this.host.pc.cost.clockHz);
     for (const domain of this.domains) {
-      if (this.view(domain.id)?.state !== 'rebooting' || !domain.built) continue;
-      this.bootHost(domain, domain.built, domain.technique);
-      this.typeAtBoot(domain);
-      any = true;
+      if (domain.rebootAt !== Infinity || !domain.built) continue;
+      if (this.view(domain.id)?.state === 'rebooting') domain.rebootAt = this.now + delay;
     }
-    return any;
+  }
+
+  private rebootWhoWaited(): void {
+    for (const domain of this.domains) {
+      if (domain.rebootAt > this.now || !domain.built) continue;
+      this.bootAgain(domain, domain.built, domain.technique);
+    }
+  }
+
+  /** Boots what has been booted before. Should that be impossible now (no memory left), the domain stays empty and says why. */
+  private bootAgain(
+    domain: SessionDomain,
+    built: NonNullable<SessionDomain['built']>,
+    technique: TechniqueName,
+  ): void {
+    domain.rebootAt = Infinity;
+    try {
+      this.bootHost(domain, built, technique);
+      this.typeAtBoot(domain);
+    } catch (error) {
+      domain.stopped = true;
+      domain.failure = `could not be booted again: ${(error as Error).message}`;
+    }
   }
 
   /** One instruction of whatever guest is due. */
   stepInstruction(): LoopEnd {
+    this.offerInput();
     const end = this.host.stepInstruction();
     this.collectOutput();
-    this.rebootWhoAsked();
+    this.noteReboots();
+    if (end === 'idle' && this.nextReboot() !== Infinity) this.host.passTime(this.nextReboot());
+    this.rebootWhoWaited();
     return end;
   }
 
@@ -225,8 +272,10 @@ export class Session {
 
   /** Characters for its serial port, or its Xen console. */
   input(id: number, codes: number[]): void {
+    const domain = this.domains[id];
+    if (!domain) return;
     this.inputs.push({ cycle: this.now, domain: id, kind: 'text', codes });
-    this.domains[id].pendingInput.push(...codes);
+    domain.pendingInput = domain.pendingInput.concat(codes);
     this.offerInput();
   }
 
@@ -236,7 +285,7 @@ export class Session {
       const view = this.view(domain.id);
       if (!view) domain.pendingInput = [];
       else if (view.board) domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
-      else view.consoleInput.push(...domain.pendingInput.splice(0));
+      else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
     }
   }
 
@@ -247,16 +296,21 @@ export class Session {
       let added = view.consoleOutput;
       view.consoleOutput = '';
       if (view.board) {
-        added += String.fromCharCode(...view.board.takeSerial());
-        domain.debugText = (domain.debugText + String.fromCharCode(...view.board.takeDebug())).slice(
-          -MAX_TEXT,
-        );
+        added += textOf(view.board.takeSerial());
+        domain.debugText = (domain.debugText + textOf(view.board.takeDebug())).slice(-MAX_TEXT);
       }
       if (!added) continue;
       domain.text = (domain.text + added).slice(-MAX_TEXT);
       domain.printed += added.length;
     }
   }
+}
+
+/** Bytes as characters. In pieces: arguments of a call lie on the stack. */
+function textOf(bytes: number[]): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.slice(at, at + 4096));
+  return text;
 }
 
 function refuse(message: string): { ok: false; message: string; diagnostics: [] } {

@@ -1,6 +1,14 @@
 // What frames brought of each guest beyond the current moment: its text, its last screen, its exits, where its time went
 // lately. Views that are opened late begin with it. Pure.
-import type { DomainFrame, DomainInfo, DomainState, ExitRow, Frame, Places, Screen } from '../worker/protocol.ts';
+import type {
+  DomainFrame,
+  DomainInfo,
+  DomainState,
+  ExitRow,
+  Frame,
+  Places,
+  Screen,
+} from '../worker/protocol.ts';
 import { RecentPlaces, sharesOf } from './recent.ts';
 import { TextTail } from './text-tail.ts';
 

@@ -6,15 +6,11 @@ import type { TraceEvent } from '../trace/events.ts';
 import type { Client } from '../worker/client.ts';
 import type {
   Diagnostic,
-  DomainInfo,
-  DomainState,
-  ExitRow,
   Explanation,
   Frame,
   FromWorker,
   GuestFiles,
   HostInfo,
-  Places,
   Screen,
   SourceFile,
   Speed,

@@ -40,11 +40,13 @@ export function conditional(directive: string): { part: Conditional; kind: Kind;
   return null;
 }
 
-/** Answers the question; `tokens` follow the directive. A question that cannot be answered is reported, and false. */
-export function holds(pp: Preprocessor, directive: Token, kind: Kind, tokens: readonly Token[]): boolean {
+/** Answers the question; `tokens` follow the directive. null, after a report, when it has no answer. */
+export function holds(pp: Preprocessor, directive: Token, kind: Kind, tokens: readonly Token[]): boolean | null {
   switch (kind) {
-    case '':
-      return pp.evaluate(tokens, directive, `\`${directive.text}\``)?.n !== 0;
+    case '': {
+      const value = pp.evaluate(tokens, directive, `\`${directive.text}\``);
+      return value && value.n !== 0;
+    }
     case 'def':
       if (tokens.length === 0)
         pp.diagnostics.error(directive, `\`${directive.text}\` needs the name of a macro`);
@@ -93,7 +95,7 @@ function identical(
     return false;
   }
   // NASM counts white space before the comma as part of the first text: nothing equals it.
-  if (comma > 0 && tokens[comma].spaced) return false;
+  if (comma === 0 || tokens[comma].spaced) return false;
   const left = tokens.slice(0, comma);
   const right = tokens.slice(comma + 1);
   if (left.length !== right.length) return false;

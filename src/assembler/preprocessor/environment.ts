@@ -79,6 +79,15 @@ export class Environment implements Surroundings {
     return [...paste(head, false), ...tokens.slice(end)];
   }
 
+  /** `%[…]` expanded, nothing else: it does not wait, not even in the body of a `%define`. */
+  indirected(tokens: readonly Token[]): readonly Token[] {
+    if (!tokens.some((token) => token.kind === INDIRECT)) return tokens;
+    return paste(
+      tokens.flatMap((token) => (token.kind === INDIRECT ? this.expander.expand([token]) : [token])),
+      false,
+    );
+  }
+
   /** A plain number that must be known now; null after a report. */
   evaluate(tokens: readonly Token[], origin: Token, what: string): Value | null {
     const expanded = this.expander.expand(tokens);
@@ -89,7 +98,7 @@ export class Environment implements Surroundings {
     const cursor = new Cursor(expanded, origin);
     const tree = new ExpressionParser(cursor, this.assembly).parse();
     if (!tree) return null;
-    if (!cursor.done) this.diagnostics.error(cursor.place, 'unexpected text after the expression');
+    if (!cursor.done) this.diagnostics.warning(cursor.place, 'the text after the expression is ignored');
     const value = evaluate(tree, this.assembly.scope);
     if (!tree.fixed) this.assembly.asked(tree, value);
     if (value.unknown) return null;

@@ -9,7 +9,7 @@ import { type Conditional, conditional, holds } from './conditions.ts';
 import { HANDLERS } from './definitions.ts';
 import { type AssemblyState, Environment } from './environment.ts';
 import type { Budget, SourceFiles } from './files.ts';
-import { type Frame, FrameStack } from './frames.ts';
+import { type Condition, type Frame, FrameStack } from './frames.ts';
 import { callMacro, MULTI_LINE } from './multi-line.ts';
 import { PRELUDE, PRELUDE_NAME } from './prelude.ts';
 import { substitute } from './substitute.ts';
@@ -108,7 +108,7 @@ export class Preprocessor extends Environment {
   private directive(token: Token, tokens: readonly Token[], frame: Frame): void {
     const question = conditional(token.text);
     if (question) {
-      this.branch(question.part, token, () => holds(this, token, question.kind, tokens) !== question.negated);
+      this.branch(question.part, token, () => answer(holds(this, token, question.kind, tokens), question.negated));
       return;
     }
     const name = token.text.toLowerCase();
@@ -132,10 +132,10 @@ export class Preprocessor extends Environment {
     );
   }
 
-  private branch(part: Conditional, token: Token, question: () => boolean): void {
+  private branch(part: Conditional, token: Token, question: () => Condition['state']): void {
     const { stack } = this;
     if (part === 'if') {
-      stack.conditions.push({ state: question() ? 'emit' : 'wait', seenElse: false, opened: token });
+      stack.conditions.push({ state: question(), seenElse: false, opened: token });
       return;
     }
     const { condition } = stack;
@@ -149,7 +149,11 @@ export class Preprocessor extends Environment {
     } else {
       condition.seenElse = part === 'else';
       if (condition.state === 'emit') condition.state = 'done';
-      else if (condition.state === 'wait' && (part === 'else' || question())) condition.state = 'emit';
+      else if (condition.state === 'wait') {
+        this.diagnostics.lenient = true;
+        condition.state = part === 'else' ? 'emit' : question();
+        this.diagnostics.lenient = false;
+      }
     }
   }
 
@@ -164,7 +168,7 @@ export class Preprocessor extends Environment {
     }
     this.branch(question.part, token, () => {
       const seen = frame.call ? substitute(tokens, frame.call, this.diagnostics) : tokens;
-      return holds(this, token, question.kind, seen.slice(1)) !== question.negated;
+      return answer(holds(this, token, question.kind, seen.slice(1)), question.negated);
     });
   }
 
@@ -185,4 +189,10 @@ export class Preprocessor extends Environment {
     if (found) this.stack.push('file', found.name, found.lines);
     else this.diagnostics.error(name, `there is no file \`${wanted}\` to include`);
   }
+}
+
+/** What an answer makes of a condition; without an answer no branch is taken, `%else` included. */
+function answer(holds: boolean | null, negated: boolean): Condition['state'] {
+  if (holds === null) return 'done';
+  return holds !== negated ? 'emit' : 'wait';
 }

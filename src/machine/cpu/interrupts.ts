@@ -56,6 +56,7 @@ export function deliverEvent(
     throughIdt(cpu, vector, type, errorCode, returnEip);
   } catch (caught) {
     if (!isFault(caught)) throw caught;
+    if (exits(cpu, caught)) return;
     const first = type === EventType.exception ? vector : -1;
     raise(cpu, escalate(cpu, first, caught), caught);
   }
@@ -124,9 +125,15 @@ function raise(cpu: Cpu, vector: number, thrown: Fault): void {
       return;
     } catch (caught) {
       if (!isFault(caught)) throw caught;
+      if (exits(cpu, caught)) return;
       vector = escalate(cpu, vector, caught);
     }
   }
+}
+
+/** Delivery met a fault: the hypervisor may want that one by itself, before the two are combined (SDM vol. 3 §25.2). */
+function exits(cpu: Cpu, second: Fault): boolean {
+  return cpu.intercepts?.exception(second.vector, second.errorCode, second.address) ?? false;
 }
 
 function shutdown(cpu: Cpu): void {

@@ -1,7 +1,7 @@
 // What leaves a guest in VMX non-root operation (SDM vol. 3 ch. 25), as the current VMCS's controls say. The controls are
 // copied here at VM entry: while the guest runs nobody can change them, and each look must be cheap.
 import type { Cpu } from '../cpu.ts';
-import { type Fault, fault, VECTOR } from '../fault.ts';
+import { fault, VECTOR } from '../fault.ts';
 import { IF } from '../flags.ts';
 import type { InterceptedInstruction, Intercepts } from '../intercepts.ts';
 import { EXIT_CONTROL, PIN, PROC, supported } from './capabilities.ts';
@@ -36,18 +36,6 @@ const INSTRUCTIONS: Partial<Record<InterceptedInstruction, readonly [reason: num
 
 const TS = 8;
 
-/**
- * The one object that `fault` throws. While a double fault or shutdown is being decided it still describes the exception
- * that came second, and that one may be wanted by the hypervisor before the two are combined (§25.2).
- */
-const SECOND: Fault = (() => {
-  try {
-    return fault({ eip: 0, instructionStart: 0 } as Cpu, VECTOR.DF);
-  } catch (thrown) {
-    return thrown as Fault;
-  }
-})();
-
 export class VmxIntercepts implements Intercepts {
   private pin = 0;
   private proc = 0;
@@ -68,7 +56,6 @@ export class VmxIntercepts implements Intercepts {
   vectoringErrorCode = 0;
   /** Bytes of the INT instruction behind that event. */
   vectoringLength = 0;
-  private vectoringCr2 = 0;
 
   constructor(private readonly vmx: VmxState) {}
 
@@ -223,11 +210,8 @@ export class VmxIntercepts implements Intercepts {
   }
 
   exception(vector: number, errorCode: number, cr2: number): boolean {
-    // A double fault that is not preceded by an exit for its second part is an event of its own (§27.2.3).
-    if (vector === VECTOR.DF && this.vectoringInfo !== 0) {
-      if (this.secondFaultExits()) return true;
-      this.vectoringInfo = 0;
-    }
+    // A double fault is an event of its own, not one that another's delivery met (§27.2.3).
+    if (vector === VECTOR.DF) this.vectoringInfo = 0;
     if (!this.wants(vector, errorCode)) return false;
     this.exitForException(vector, errorCode, cr2);
     return true;
@@ -256,15 +240,6 @@ export class VmxIntercepts implements Intercepts {
       info,
       errorCode,
     );
-  }
-
-  /** The exception that met another one on its way leaves to the hypervisor, with the first as IDT-vectoring information. */
-  private secondFaultExits(): boolean {
-    const { vector, errorCode, address } = SECOND;
-    if (!this.wants(vector, errorCode)) return false;
-    this.vmx.cpu.cr2 = this.vectoringCr2;
-    this.exitForException(vector, errorCode, address);
-    return true;
   }
 
   externalInterrupt(): boolean {
@@ -300,7 +275,6 @@ export class VmxIntercepts implements Intercepts {
   }
 
   tripleFault(): boolean {
-    if (this.vectoringInfo !== 0 && this.secondFaultExits()) return true;
     this.vectoringInfo = 0;
     vmExit(this.cpu, EXIT.tripleFault);
     return true;
@@ -317,7 +291,6 @@ export class VmxIntercepts implements Intercepts {
     }
     this.vectoringInfo = interruptionInfo(vector, type, errorCode);
     this.vectoringErrorCode = errorCode;
-    this.vectoringCr2 = this.cpu.cr2;
     this.vectoringLength = (this.cpu.eip - this.cpu.instructionStart) >>> 0;
   }
 }
