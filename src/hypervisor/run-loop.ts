@@ -3,9 +3,10 @@
 import { Stop } from '../machine/cpu/cpu.ts';
 import { Kind, Switch } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
+import { OutOfMemory } from './frames.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { SLICE_SECONDS } from './scheduler.ts';
-import type { Exit } from './technique.ts';
+import type { Exit, Resume } from './technique.ts';
 
 /** Why the loop came back. `budget`: time is up. `requested`: an event was written and the session wants to look. `idle`: nobody will ever run again. */
 export type LoopEnd = 'budget' | 'requested' | 'breakpoint' | 'idle';
@@ -107,13 +108,29 @@ export class RunLoop {
   private handle(exit: Exit): void {
     const { hypervisor } = this;
     const vcpu = hypervisor.current!;
-    const resume = vcpu.domain.technique.handle(vcpu, exit);
+    let resume: Resume;
+    try {
+      resume = vcpu.domain.technique.handle(vcpu, exit);
+    } catch (error) {
+      resume = this.outOfMemory(vcpu, error);
+    }
     vcpu.exitCost += hypervisor.now - vcpu.exitTime;
     vcpu.exitTime = hypervisor.now;
     if (resume === 'block' && !vcpu.domain.technique.pendingEvent(vcpu)) vcpu.state = 'blocked';
     if (resume === 'yield') hypervisor.scheduler.expire(vcpu);
     if (resume === 'ended' || !vcpu.domain.alive) hypervisor.scheduler.remove(vcpu);
     this.phase = { at: 'schedule' };
+  }
+
+  /** A guest for which the hypervisor finds no frame any more ends; the others go on. Other errors are mistakes, and shall show. */
+  private outOfMemory(vcpu: Vcpu, error: unknown): Resume {
+    if (!(error instanceof OutOfMemory)) throw error;
+    this.hypervisor.endDomain(
+      vcpu.domain,
+      'crashed',
+      `the host has no memory left for what the hypervisor keeps about this guest`,
+    );
+    return 'ended';
   }
 
   /** Time-driven work, then the choice of who runs, then world entry. A reason to stop, or undefined to go on. */
@@ -137,7 +154,12 @@ export class RunLoop {
     recorder.domain = vcpu.domain.id;
     recorder.vcpu = vcpu.id;
     const resumed = hypervisor.now;
-    const injected = vcpu.domain.technique.enter(vcpu);
+    let injected = -1;
+    try {
+      injected = vcpu.domain.technique.enter(vcpu);
+    } catch (error) {
+      this.outOfMemory(vcpu, error);
+    }
     // Time between the end of the handler and here belongs to other domains, or to sleep: only this entry's work counts.
     const cost = vcpu.exitCost + (hypervisor.now - resumed);
     if (!vcpu.domain.alive) {

@@ -60,8 +60,8 @@ export class ShadowPaging {
   private readonly unsynchronized: number[] = [];
   /** Frames written since the log was last taken; null while nobody wants to know. */
   private dirty: Uint8Array | null = null;
-  /** A frame of ones, for guest-physical addresses without memory; allocated when first needed. */
-  private holeFrame = -1;
+  /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
+  private readonly holeFrame: number;
 
   /** Throws OutOfMemory when the host has not even a few frames. @param limit shadow pages at most, at least 8 */
   constructor(
@@ -75,6 +75,13 @@ export class ShadowPaging {
     this.walker = new GuestWalk(guest);
     this.outOfSync = new Uint8Array(guest.pages);
     this.current = this.pages.create(ShadowKind.flatRoot, 0, null);
+    try {
+      this.holeFrame = host.frames.allocate(guest.owner);
+    } catch (error) {
+      this.pages.release();
+      throw error;
+    }
+    this.memory.bytes.fill(0xff, this.holeFrame * 4096, this.holeFrame * 4096 + 4096);
   }
 
   /** Machine address of the root in use: what CR3 must hold. */
@@ -225,8 +232,7 @@ export class ShadowPaging {
   /** Gives all frames back. The object is of no use afterwards. */
   release(): void {
     this.pages.release();
-    if (this.holeFrame >= 0) this.host.frames.release(this.holeFrame);
-    this.holeFrame = -1;
+    this.host.frames.release(this.holeFrame);
   }
 
   // ---- roots and tables
@@ -307,10 +313,6 @@ export class ShadowPaging {
   }
 
   private hole(): number {
-    if (this.holeFrame < 0) {
-      this.holeFrame = this.host.frames.allocate(this.guest.owner);
-      this.memory.bytes.fill(0xff, this.holeFrame * 4096, this.holeFrame * 4096 + 4096);
-    }
     return this.holeFrame * 4096;
   }
 

@@ -26,7 +26,7 @@ export interface GuestResult {
 /** Characters of a text screen, rows without trailing blanks. */
 export function screenText(session: Session, id: number): string {
   const screen = session.view(id)?.board?.screen();
-  if (!screen || screen.mode !== 'text') return '';
+  if (screen?.mode !== 'text') return '';
   const rows: string[] = [];
   for (let row = 0; row < screen.rows; row++) {
     let line = '';

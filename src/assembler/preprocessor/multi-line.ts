@@ -109,7 +109,8 @@ function rotate(pp: Preprocessor, directive: Token, tokens: readonly Token[], fr
   const value = pp.evaluate(tokens, directive, '`%rotate`');
   const { call } = frame;
   if (!call) pp.diagnostics.error(directive, '`%rotate` outside a macro');
-  else if (value && call.arguments.length > 0) {
+  else if (call.arguments.length === 0) pp.diagnostics.error(directive, '`%rotate` has no arguments to move');
+  else if (value) {
     const count = call.arguments.length;
     call.rotation = (((call.rotation + Number(value.n)) % count) + count) % count;
   }

@@ -117,7 +117,6 @@ function range(token: Token, call: Call, diagnostics: Diagnostics): Token[] {
   const count = call.arguments.length;
   const ends = token.text.split(':').map((end) => (Number(end) < 0 ? Number(end) + count + 1 : Number(end)));
   const [from, to] = ends;
-  if (count === 0) return [];
   if (from < 1 || to < 1 || from > count || to > count) {
     diagnostics.error(token, `\`%{${token.text}}\` reaches outside the ${count} arguments`);
     return [];

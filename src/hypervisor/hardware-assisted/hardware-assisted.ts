@@ -50,6 +50,8 @@ export class HardwareAssisted implements Technique {
   private readonly entries = new Map<VtxGuest, EntryState>();
   /** Whose VMCS is current and whose debug registers are in the processor. */
   private loaded: VtxGuest | null = null;
+  /** Machine address of the VMXON region, 0 before the first guest. */
+  private vmxonRegion = 0;
 
   constructor(
     private readonly hypervisor: Hypervisor,
@@ -79,6 +81,7 @@ export class HardwareAssisted implements Technique {
     memory.populate(video, afterVideo - video, true);
     memory.populate(afterVideo, memory.pages - afterVideo);
 
+    this.vmxonRegion ||= this.hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
     const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain));
     this.guests.set(domain, guest);
     domain.board = guest.board;
@@ -92,9 +95,9 @@ export class HardwareAssisted implements Technique {
 
   /** What a hypervisor does once on each processor: CR4.VMXE, a VMXON region, VMXON. */
   private enableVmx(): void {
-    const { cpu, frames, pc } = this.hypervisor;
+    const { cpu, pc } = this.hypervisor;
     if (cpu.vmx?.operation) return;
-    const region = frames.allocate(OWNER_HYPERVISOR) * 4096;
+    const region = this.vmxonRegion;
     pc.memory.write32(region, REVISION_IDENTIFIER);
     cpu.cr4 |= CR4_VMXE;
     if (vmxon(cpu, region) !== 0) throw new Error('VMXON failed');

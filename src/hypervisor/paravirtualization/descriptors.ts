@@ -13,7 +13,8 @@ const MAX_GDT_FRAMES = 14;
 export const DIRECT_VECTOR = 0x80;
 
 const FLAT = { base: 0, wide: true };
-const baseOf = (low: number, high: number): number => ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
+const baseOf = (low: number, high: number): number =>
+  ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
 
 export class Descriptors {
   constructor(
@@ -59,7 +60,8 @@ export class Descriptors {
    */
   directGate(pv: PvDomain): [number, number] | null {
     const handler = pv.traps[DIRECT_VECTOR];
-    if (!handler || handler.masksEvents || handler.dpl !== 3 || !this.isGateTarget(handler.selector)) return null;
+    if (!handler || handler.masksEvents || handler.dpl !== 3 || !this.isGateTarget(handler.selector))
+      return null;
     return [
       (handler.selector << 16) | (handler.address & 0xffff),
       (handler.address & 0xffff0000) | ((0x8f | (3 << 5)) << 8),

@@ -37,7 +37,16 @@ export class PageTables {
     this.hypervisor.charge('validatePageTableEntry');
     const old = memory.read32(machine);
     const result = this.charged(() => this.store(vcpu.domain.id, frame, level, machine, value, preserveAd));
-    this.hypervisor.record(vcpu, Kind.pageTable, machine, result ? value : memory.read32(machine), level, result, old, this.hypervisor.now - start);
+    this.hypervisor.record(
+      vcpu,
+      Kind.pageTable,
+      machine,
+      result ? value : memory.read32(machine),
+      level,
+      result,
+      old,
+      this.hypervisor.now - start,
+    );
     return result;
   }
 
@@ -106,7 +115,8 @@ export class PageTables {
       const command = low & 3;
       const machine = (low & ~3) >>> 0;
       if (high) return ERROR.inval;
-      if (command === MMU.normal || command === MMU.preserveAd) return this.update(vcpu, machine, value, command === MMU.preserveAd);
+      if (command === MMU.normal || command === MMU.preserveAd)
+        return this.update(vcpu, machine, value, command === MMU.preserveAd);
       return command === MMU.machphys ? this.machphys(vcpu, machine >>> 12, value) : ERROR.nosys;
     });
   }
@@ -138,7 +148,15 @@ export class PageTables {
 
   /** mmuext_op(op, count, success_count, domid). Null: see `workOff`. */
   mmuext(vcpu: Vcpu, pv: PvDomain, a: Int32Array): number | null {
-    return this.workOff(pv, a, 12, (at) => this.extended(vcpu, pv, this.access.read32(pv, at), this.access.read32(pv, at + 4), this.access.read32(pv, at + 8)));
+    return this.workOff(pv, a, 12, (at) =>
+      this.extended(
+        vcpu,
+        pv,
+        this.access.read32(pv, at),
+        this.access.read32(pv, at + 4),
+        this.access.read32(pv, at + 8),
+      ),
+    );
   }
 
   private extended(vcpu: Vcpu, pv: PvDomain, command: number, first: number, second: number): number {
@@ -148,7 +166,16 @@ export class PageTables {
     switch (command) {
       case MMUEXT.pinL1:
       case MMUEXT.pinL2:
-        return this.charged(() => this.types.pin(domain, first >>> 0, command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory, pv.perDomainTable)) ? 0 : ERROR.inval;
+        return this.charged(() =>
+          this.types.pin(
+            domain,
+            first >>> 0,
+            command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory,
+            pv.perDomainTable,
+          ),
+        )
+          ? 0
+          : ERROR.inval;
       case MMUEXT.unpin:
         return this.types.unpin(domain, first >>> 0) ? 0 : ERROR.inval;
       case MMUEXT.newBasePointer:
@@ -179,7 +206,8 @@ export class PageTables {
     const { hypervisor } = this;
     const domain = vcpu.domain.id;
     hypervisor.charge('switchBasePointer');
-    if (!this.charged(() => this.types.take(domain, frame, TYPE.directory, pv.perDomainTable))) return ERROR.inval;
+    if (!this.charged(() => this.types.take(domain, frame, TYPE.directory, pv.perDomainTable)))
+      return ERROR.inval;
     const old = pv.baseFrame;
     pv.baseFrame = frame;
     hypervisor.cpu.cr3 = (frame * 4096) | 0;

@@ -9,7 +9,7 @@ import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.
 import { Kind, Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { MONITOR_START, ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
+import { ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { buildDomain } from './builder.ts';
 import { Console } from './console.ts';
@@ -228,7 +228,8 @@ export class Paravirtualization implements Technique {
     if (error & ERROR_IDT && !(error & 1)) {
       const vector = (error >>> 3) & 0xff;
       const handler = pv.traps[vector];
-      const length = handler && (pv.frame.cs & 3) <= handler.dpl ? this.privileged.softwareInterruptLength(pv, vector) : 0;
+      const length =
+        handler && (pv.frame.cs & 3) <= handler.dpl ? this.privileged.softwareInterruptLength(pv, vector) : 0;
       if (length) {
         pv.frame.eip = (pv.frame.eip + length) | 0;
         this.exceptions.reflect(vcpu, pv, vector, -1);

@@ -32,7 +32,8 @@ export class PrivilegedOps {
     if (!code) return null;
     let length = 0;
     try {
-      for (; length < 15; length++) this.bytes[length] = this.access.read8(pv, code.base + frame.eip + length);
+      for (; length < 15; length++)
+        this.bytes[length] = this.access.read8(pv, code.base + frame.eip + length);
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
     }
@@ -43,7 +44,9 @@ export class PrivilegedOps {
   /** Length of the INT `vector` that the guest stands at; 0 when it is another instruction. */
   softwareInterruptLength(pv: PvDomain, vector: number): number {
     const instruction = this.fetch(pv);
-    return instruction?.form.operation === 'int' && (instruction.immediate & 0xff) === vector ? instruction.length : 0;
+    return instruction?.form.operation === 'int' && (instruction.immediate & 0xff) === vector
+      ? instruction.length
+      : 0;
   }
 
   /** Emulates the instruction at the guest's EIP. False when it is not one of them: the guest gets its #GP. */
