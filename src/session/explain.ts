@@ -71,13 +71,14 @@ export function explain(session: Session, seq: number): Explained | null {
   };
 }
 
-/** For INT n the saved EIP is behind the instruction: show the instruction itself. */
+/** A hypercall is told with its call; for any other INT n the saved EIP is behind the instruction: show the instruction itself. */
 function instructionOf(session: Session, e: TraceEvent): InstructionAt | null {
+  const at = instructionAt(session, e.domain, e.eip);
   const software =
     (e.kind === Kind.exit && e.e === Vendor.xen && e.a === 0x82) || (e.kind === Kind.interrupt && e.e & 2);
-  if (!software) return instructionAt(session, e.domain, e.eip);
+  if (!software || at?.text.startsWith('call')) return at;
   const before = instructionAt(session, e.domain, (e.eip - 2) >>> 0);
-  return before?.text.startsWith('int') ? before : instructionAt(session, e.domain, e.eip);
+  return before?.text.startsWith('int') ? before : at;
 }
 
 /** The events from the exit that this one belongs to up to the entry that ends it; null outside any exit. */

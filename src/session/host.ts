@@ -8,6 +8,7 @@ import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtual
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
 import type { Image } from '../images/image.ts';
+import type { Cpu } from '../machine/cpu/cpu.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
 import { peek } from '../machine/cpu/paging.ts';
 import { Pc } from '../machine/pc.ts';
@@ -85,32 +86,20 @@ export class Host {
     return Uint8Array.from(bytes);
   }
 
-  /** A guest's registers by name. */
+  /** A guest's registers by name: the processor's own while the guest has it, else as they were when it left. */
   registers(id: number): Record<string, number> {
     const domain = this.hypervisor?.domains.get(id);
-    if (domain) return domain.technique.registers(domain.vcpus[0]);
-    const { cpu } = this.pc;
-    const { regs, segments } = cpu;
-    return {
-      EAX: regs[0],
-      EBX: regs[3],
-      ECX: regs[1],
-      EDX: regs[2],
-      ESI: regs[6],
-      EDI: regs[7],
-      EBP: regs[5],
-      ESP: regs[4],
-      EIP: cpu.eip,
-      EFLAGS: getFlags(cpu),
-      CS: segments[1].selector,
-      SS: segments[2].selector,
-      DS: segments[3].selector,
-      ES: segments[0].selector,
-      CR0: cpu.cr0,
-      CR2: cpu.cr2,
-      CR3: cpu.cr3,
-      CR4: cpu.cr4,
-    };
+    if (!domain) return cpuRegisters(this.pc.cpu);
+    const saved = domain.technique.registers(domain.vcpus[0]);
+    const running = this.loop?.inGuest && this.hypervisor?.current?.domain.id === id;
+    return running ? { ...saved, ...cpuRegisters(this.pc.cpu) } : saved;
+  }
+
+  /** True when the processor stands in this guest: the next instruction is one of its own. */
+  isRunning(id: number): boolean {
+    return this.native
+      ? this.native.guest.id === id
+      : this.inGuest && this.hypervisor?.current?.domain.id === id;
   }
 
   techniqueInfo(name: TechniqueName): TechniqueInfo {
@@ -192,4 +181,28 @@ export class Host {
   stepInstruction(): LoopEnd {
     return this.loop?.stepInstruction() ?? this.native?.stepInstruction() ?? 'idle';
   }
+}
+
+function cpuRegisters(cpu: Cpu): Record<string, number> {
+  const { regs, segments } = cpu;
+  return {
+    EAX: regs[0],
+    EBX: regs[3],
+    ECX: regs[1],
+    EDX: regs[2],
+    ESI: regs[6],
+    EDI: regs[7],
+    EBP: regs[5],
+    ESP: regs[4],
+    EIP: cpu.eip,
+    EFLAGS: getFlags(cpu),
+    CS: segments[1].selector,
+    SS: segments[2].selector,
+    DS: segments[3].selector,
+    ES: segments[0].selector,
+    CR0: cpu.cr0,
+    CR2: cpu.cr2,
+    CR3: cpu.cr3,
+    CR4: cpu.cr4,
+  };
 }

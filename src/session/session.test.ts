@@ -166,3 +166,41 @@ describe('golden traces', () => {
     expect(text).toBe(readFileSync(path, 'utf8'));
   });
 });
+
+describe('what a learner asks for', () => {
+  it('a breakpoint stops in its own guest, with the registers of that moment', () => {
+    const session = new Session(sideBySide, library);
+    session.bootAll();
+    const address = session.domains[0].assembly!.symbols.get('sys_nanosleep')!;
+    session.setBreakpoints(0, [address]);
+    expect(session.run(session.now + 200_000_000)).toBe('breakpoint');
+    expect(session.host.isRunning(0)).toBe(true);
+    expect(session.host.registers(0).EIP >>> 0).toBe(address);
+    const before = session.now;
+    expect(session.run(session.now + 200_000_000)).toBe('breakpoint');
+    expect(session.now).toBeGreaterThan(before);
+  });
+
+  it('a restart boots what was booted last, not the original', () => {
+    const session = new Session(one('hello-xen', 'paravirtualization'), library);
+    const files = new Map([
+      ['hello.asm', (library.includes.get('hello-xen.asm') as string).replace('Hello from ring 1!', 'Mine')],
+    ]);
+    expect(session.boot(0, { source: { kind: 'source', files, main: 'hello.asm', sealed: false } })).toEqual({
+      ok: true,
+    });
+    expect(session.boot(0)).toEqual({ ok: true });
+    expect(runUntil(session, 0, /Mine/)).toBe(true);
+  });
+
+  it('a hypercall is told where it was made, not in the hypercall page', () => {
+    const session = new Session(one('hello-xen', 'paravirtualization'), library);
+    session.bootAll();
+    session.run(5_000_000);
+    const { recorder } = session.host;
+    const sites = [...recorder.exitSites(0).keys()].map(
+      (eip) => session.domains[0].assembly!.lines.at(eip)!.file,
+    );
+    expect(sites).toEqual(['hello-xen.asm', 'hello-xen.asm']);
+  });
+});

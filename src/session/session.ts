@@ -28,6 +28,10 @@ export class SessionDomain {
   /** Characters and scan codes that a full device did not take yet. */
   pendingInput: number[] = [];
   stopped = false;
+  /** What was booted last when somebody brought it: a restart boots that again, not the original. */
+  source: GuestSource | null = null;
+  /** Linear addresses at which the session stops when this guest arrives there. */
+  breakpoints: ReadonlySet<number> = new Set();
   /** Cycle at which it comes back from the reboot that it asked for; Infinity = it has not asked. */
   rebootAt = Infinity;
   /** Why it could not be booted again; empty while it could. */
@@ -92,7 +96,7 @@ export class Session {
   /** Boots a domain (again) while the others go on. When it cannot be built, nothing changes. */
   boot(id: number, request: { technique?: TechniqueName; source?: GuestSource } = {}): BootResult {
     const domain = this.domains[id];
-    const source = request.source ?? this.library.find(domain.config.guest);
+    const source = request.source ?? domain.source ?? this.library.find(domain.config.guest);
     if (!source) return refuse(`there is no guest "${domain.config.guest}"`);
     const technique = request.technique ?? domain.technique;
     if (technique === 'native' && this.domains.length > 1)
@@ -111,7 +115,9 @@ export class Session {
         diagnostics: built.diagnostics,
       };
     }
-    return this.start(domain, built, technique);
+    const result = this.start(domain, built, technique);
+    if (result.ok && request.source) domain.source = request.source;
+    return result;
   }
 
   private start(
@@ -187,10 +193,26 @@ export class Session {
         end = 'budget';
       }
       this.rebootWhoWaited();
+      // Addresses are linear: another guest may come by the same number.
+      if (end === 'breakpoint' && !this.stoppedWhereAsked()) continue;
       if (end === 'breakpoint' || stopRequested()) return end;
       if (end === 'idle') return end;
       if (this.now >= until) return 'budget';
     }
+  }
+
+  /** Sets the breakpoints of one guest, as linear addresses. */
+  setBreakpoints(id: number, addresses: Iterable<number>): void {
+    this.domains[id].breakpoints = new Set(addresses);
+    const all = this.host.pc.cpu.breakpoints;
+    all.clear();
+    for (const domain of this.domains) for (const address of domain.breakpoints) all.add(address);
+  }
+
+  private stoppedWhereAsked(): boolean {
+    const { cpu } = this.host.pc;
+    const linear = (cpu.segments[1].base + cpu.eip) >>> 0;
+    return this.domains.some((domain) => domain.breakpoints.has(linear) && this.host.isRunning(domain.id));
   }
 
   private nextReboot(): number {

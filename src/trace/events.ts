@@ -9,7 +9,7 @@ export const Kind = {
   ring: 2,
   /** Guest → hypervisor: reason (a code of the technique's exit namespace, see exits.ts), qualification, detail (linear address or error code), instruction length, vendor (Vendor.*). */
   exit: 3,
-  /** Hypervisor → guest: injected vector or -1. `cost` = cycles from the exit to here. */
+  /** Hypervisor → guest: injected vector or -1, CPL that it enters. `cost` = cycles from the exit to here. */
   entry: 4,
   /** Paravirtual hypercall handled: number, arg1 (EBX), arg2 (ECX), arg3 (EDX), result (EAX). */
   hypercall: 5,

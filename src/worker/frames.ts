@@ -16,6 +16,8 @@ import {
 /** Exit tables and heat go out this often, in milliseconds. */
 const TABLE_INTERVAL = 250;
 const MAX_HEAT_LINES = 500;
+/** Neighbouring events in a sample; divides MAX_FRAME_EVENTS. */
+const RUN_LENGTH = 32;
 
 interface Sent {
   text: number;
@@ -68,18 +70,23 @@ export class FrameBuilder {
     return frame;
   }
 
-  /** Events since the last frame; when there are too many, evenly spaced ones. */
+  /**
+   * Events since the last frame; when there are too many, evenly spaced runs of neighbours: an entry or a return is shown
+   * with what caused it.
+   */
   private sample(): { events: Int32Array; eventSeqs: Float64Array } {
     const { recorder } = this.session.host;
     const from = Math.max(this.nextEvent, recorder.oldest);
     const count = recorder.next - from;
     const taken = Math.min(count, MAX_FRAME_EVENTS);
+    const runs = count > MAX_FRAME_EVENTS ? MAX_FRAME_EVENTS / RUN_LENGTH : 1;
+    const length = taken / runs;
     const events = new Int32Array(taken * RECORD_WORDS);
     const eventSeqs = new Float64Array(taken);
-    for (let n = 0; n < taken; n++) {
-      const seq = from + Math.floor((n * count) / taken);
-      eventSeqs[n] = seq;
-      recorder.copy(seq, seq + 1, events, n);
+    for (let run = 0; run < runs; run++) {
+      const first = from + Math.floor((run * count) / runs);
+      recorder.copy(first, first + length, events, run * length);
+      for (let n = 0; n < length; n++) eventSeqs[run * length + n] = first + n;
     }
     this.nextEvent = recorder.next;
     return { events, eventSeqs };
@@ -137,8 +144,12 @@ export class FrameBuilder {
     const now = {
       user: recorder.count(Kind.interrupt, id) + recorder.count(Kind.ring, id),
       exits: recorder.count(Kind.exit, id) + recorder.count(Kind.entry, id),
-      devices: recorder.count(Kind.device, id),
-      host: recorder.count(Kind.emulate, id) + recorder.count(Kind.output, id),
+      // A virtual device is the hypervisor's own; only the bare machine's kernel reaches the hardware.
+      devices: this.session.domains[id].technique === 'native' ? recorder.count(Kind.device, id) : 0,
+      host:
+        recorder.count(Kind.shadow, id) +
+        recorder.count(Kind.pageTable, id) +
+        recorder.count(Kind.output, id),
     };
     const flow = {
       userKernel: Math.max(0, now.user - sent.user),

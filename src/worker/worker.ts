@@ -33,6 +33,7 @@ function domainInfo(id: number): DomainInfo {
     sealed: domain.built?.sealed ?? entry?.sealed ?? true,
     kernelRing: technique.kernelRing,
     nonRoot: technique.nonRoot,
+    entry: domain.built?.image.entry,
     display: paravirtual ? 'console' : entry?.display === 'console' ? 'text' : (entry?.display ?? 'text'),
   };
 }
@@ -99,13 +100,13 @@ async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void>
 
 /** Breakpoints by source line become linear addresses, when the line has code. */
 function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void {
-  const { breakpoints } = session.host.pc.cpu;
-  breakpoints.clear();
-  const assembly = session.domains[message.domain]?.assembly;
-  for (const { file, line } of message.lines) {
-    const address = assembly?.lines.addressOf(file, line);
-    if (address !== undefined && address !== null) breakpoints.add(address >>> 0);
-  }
+  const domain = session.domains[message.domain];
+  if (!domain) return;
+  const addresses = message.lines.map(({ file, line }) => domain.assembly?.lines.addressOf(file, line));
+  session.setBreakpoints(
+    domain.id,
+    addresses.filter((address) => address !== undefined && address !== null).map((address) => address >>> 0),
+  );
 }
 
 async function receive(message: ToWorker): Promise<void> {

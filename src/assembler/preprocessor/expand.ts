@@ -1,11 +1,12 @@
-// Expansion of single-line macros in one line, with pasting (NASM manual §4.1, §4.1.4 `%[…]`, §4.1.5 `%+`).
-// An explicit stack of token lists takes the place of recursion; a macro is not expanded inside itself.
+// Expansion of single-line macros in one line, with pasting (NASM manual §4.1, §4.1.5 `%+`).
+// The order is NASM's: a line from left to right, the body of a macro from right to left, so that each name in it sees
+// what follows already expanded. A macro is not expanded inside itself. Where a body's last name takes its arguments
+// from behind the macro, the rest of the line stays as it is.
 import type { Diagnostics, Place } from '../diagnostics.ts';
 import { lexLine } from '../lexer.ts';
 import { quote } from '../literals.ts';
 import {
   CONTEXT_LOCAL,
-  INDIRECT,
   NUMBER,
   OPERATOR,
   PASTE,
@@ -30,16 +31,23 @@ export interface Surroundings {
   evaluated(tokens: readonly Token[], place: Place): Token[];
 }
 
-interface Frame {
-  readonly tokens: readonly Token[];
-  at: number;
-  readonly macro: SingleMacro | null;
+/** A line as a chain, since expansions take from what follows them. */
+interface Link {
+  readonly token: Token;
+  next: Link | null;
 }
 
-const DEEPEST = 100;
+/** The expansion in front of what it left: `after` is where the line goes on, null when that was taken too. */
+interface Expansion {
+  readonly head: Link | null;
+  readonly after: Link | null;
+}
+
+const MOST_ROUNDS = 100;
+/** Macros inside macros inside macros; more would overrun the stack. */
+const DEEPEST = 500;
 
 export class Expander {
-  private frames: Frame[] = [];
   private depth = 0;
 
   constructor(
@@ -50,134 +58,130 @@ export class Expander {
   /** The line with all its single-line macros expanded and pasted. Returns the same array when nothing applies. */
   expand(tokens: readonly Token[]): readonly Token[] {
     if (!this.concerns(tokens)) return tokens;
-    if (++this.depth > DEEPEST) {
-      this.surroundings.diagnostics.error(tokens[0], '`%[…]` is nested too deeply');
-      this.depth--;
-      return [];
-    }
     let result = this.run(tokens);
     // A pasted name may name a macro again: `foo %+ 3` → `foo3` → its value.
-    for (let round = 0; round < DEEPEST; round++) {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
       const pasted = paste(result, true);
       if (pasted === result) break;
       // Names that double in length at each turn are stopped here.
       for (const token of pasted) this.surroundings.step(token.text.length >> 4, token);
       result = this.run(pasted);
     }
-    this.depth--;
     return result;
   }
 
   private concerns(tokens: readonly Token[]): boolean {
-    for (const token of tokens) {
-      switch (token.kind) {
-        case WORD:
-          if (this.macros.find(token.text)) return true;
-          break;
-        case CONTEXT_LOCAL:
-        case INDIRECT:
-        case PASTE:
-        case SELF_NAME:
-          return true;
-      }
-    }
+    for (const { kind, text } of tokens)
+      if (kind === WORD ? this.macros.find(text) : kind === CONTEXT_LOCAL || kind === PASTE) return true;
     return false;
   }
 
   private run(tokens: readonly Token[]): Token[] {
-    const outer = this.frames;
-    this.frames = [{ tokens, at: 0, macro: null }];
+    let link: Link | null = null;
+    for (let i = tokens.length - 1; i >= 0; i--) link = { token: tokens[i], next: link };
     const out: Token[] = [];
-    for (let token = this.next(); token; token = this.next()) this.one(token, out);
-    this.frames = outer;
+    while (link) {
+      const expansion: Expansion | null = this.invoke(link, null);
+      const end: Link | null = expansion ? expansion.after : link.next;
+      for (let at = expansion ? expansion.head : link; at && at !== end; at = at.next) {
+        this.surroundings.step(1, at.token);
+        if (at.token.kind !== CONTEXT_LOCAL) out.push(at.token);
+        else {
+          const name = this.surroundings.contextLocal(at.token);
+          if (name !== null) out.push(synthetic(WORD, name, at.token));
+        }
+      }
+      link = end;
+    }
     return out;
   }
 
-  private one(token: Token, out: Token[]): void {
-    const { surroundings } = this;
-    switch (token.kind) {
-      case CONTEXT_LOCAL: {
-        const name = surroundings.contextLocal(token);
-        if (name !== null) this.one(synthetic(WORD, name, token), out);
-        return;
-      }
-      case INDIRECT: {
-        const inner = lexLine(token.text, token.line);
-        this.push(atUse(this.expand(atUse(inner, token)), token), token, null);
-        return;
-      }
-      case SELF_NAME: {
-        const macro = this.frames.findLast((frame) => frame.macro)?.macro;
-        out.push(macro ? synthetic(WORD, macro.name, token) : token);
-        return;
-      }
-      case WORD: {
-        const candidates = this.macros.find(token.text);
-        if (candidates && this.invoke(token, candidates)) return;
-      }
+  /** Expands the macro that a link names, arguments taken from the links behind it; null when it names none. */
+  private invoke(link: Link, stop: Link | null): Expansion | null {
+    const { token } = link;
+    let name = token.text;
+    if (token.kind === CONTEXT_LOCAL) {
+      const local = this.surroundings.contextLocal(token);
+      if (local === null) return { head: link.next, after: link.next };
+      name = local;
+    } else if (token.kind !== WORD) return null;
+    const candidates = this.macros.find(name);
+    if (!candidates) return null;
+    const [first] = candidates;
+    let macro: SingleMacro | undefined = first;
+    let args: Token[][] = [];
+    let after = link.next;
+    if (first.parameters !== null) {
+      if (!after?.token.is('(')) return null;
+      const split = this.argumentsOf(token, after.next);
+      if (!split) return null;
+      after = split.after;
+      const found = this.matching(token, candidates, split.values, split.commas);
+      if (!found) return null;
+      ({ macro, args } = found);
     }
-    surroundings.step(1, token);
-    out.push(token);
+    if (macro.busy) return null;
+    if (++this.depth > DEEPEST) {
+      this.surroundings.diagnostics.error(token, `the macro \`${token.text}\` is nested too deeply`);
+      this.depth--;
+      return null;
+    }
+    macro.busy = true;
+    const expansion = this.body(macro, args, token, after, stop);
+    macro.busy = false;
+    this.depth--;
+    return expansion;
   }
 
-  /** Puts the expansion of a macro in front of what follows; false when the word is not an invocation. */
-  private invoke(token: Token, candidates: readonly SingleMacro[]): boolean {
-    const first = candidates[0];
-    if (first.parameters === null) {
-      if (first.busy) return false;
-      this.push(atUse(first.dynamic ? first.dynamic(token) : first.body, token), token, first);
-      return true;
-    }
-    if (!this.peek()?.is('(') || candidates.every((macro) => macro.busy)) return false;
-    this.next();
-    const found = this.argumentsOf(token, candidates);
-    if (found) this.push(this.substituted(found.macro, found.arguments, token), token, found.macro);
-    return true;
-  }
-
-  private push(tokens: readonly Token[], use: Token, macro: SingleMacro | null): void {
+  /** The body of a macro in front of `after`, from its end to its beginning. */
+  private body(macro: SingleMacro, args: readonly Token[][], use: Token, after: Link | null, stop: Link | null): Expansion {
+    const tokens = macro.dynamic ? macro.dynamic(use) : macro.body;
     this.surroundings.step(tokens.length + 1, use);
-    if (macro) macro.busy = true;
-    this.frames.push({ tokens, at: 0, macro });
-  }
-
-  private next(): Token | undefined {
-    const token = this.peek();
-    if (token) this.frames[this.frames.length - 1].at++;
-    return token;
-  }
-
-  private peek(): Token | undefined {
-    for (;;) {
-      const frame = this.frames[this.frames.length - 1];
-      if (!frame) return undefined;
-      if (frame.at < frame.tokens.length) return frame.tokens[frame.at];
-      if (frame.macro) frame.macro.busy = false;
-      if (this.frames.length === 1) return undefined;
-      this.frames.pop();
+    let line = after;
+    /** Where the line goes on, as long as nothing in the body takes its arguments from there. */
+    let rest = after;
+    const put = (token: Token): void => {
+      const link: Link = { token, next: line };
+      const inner = this.invoke(link, rest);
+      line = inner ? inner.head : link;
+      if (inner && rest && taken(link, inner, rest)) rest = null;
+    };
+    const values = macro.parameters?.map((parameter, i) => {
+      const value = args[i] ?? [];
+      if (parameter.quoted) return [synthetic(STRING, quote(spell(value)), use)];
+      return parameter.evaluated ? this.surroundings.evaluated(value, use) : value;
+    });
+    for (let i = tokens.length - 1; i >= 0; i--) {
+      const slot = macro.slots ? macro.slots[i] : -1;
+      const spaced = i === 0 ? use.spaced : tokens[i].spaced;
+      if (slot >= 0) {
+        const value = values![slot];
+        this.surroundings.step(value.length, use);
+        for (let k = value.length - 1; k >= 0; k--) put(k === 0 ? withSpace(value[k], spaced) : value[k]);
+      } else if (tokens[i].kind === SELF_NAME) put(at(use, WORD, tokens[i].text === '%?' ? use.text : macro.name, spaced));
+      else put(at(use, tokens[i].kind, tokens[i].text, spaced));
     }
+    void stop;
+    return { head: line, after: rest };
   }
 
+  /** The arguments behind an opening parenthesis; null when it is never closed. */
   private argumentsOf(
     use: Token,
-    candidates: readonly SingleMacro[],
-  ): { macro: SingleMacro; arguments: Token[][] } | null {
-    const args: Token[][] = [[]];
+    from: Link | null,
+  ): { values: Token[][]; commas: Token[]; after: Link | null } | null {
+    const values: Token[][] = [[]];
     const commas: Token[] = [];
     let parentheses = 0;
     let braces = 0;
-    for (;;) {
-      const token = this.next();
-      if (!token) {
-        this.surroundings.diagnostics.error(use, `the arguments of \`${use.text}\` have no closing \`)\``);
-        return null;
-      }
+    for (let link = from; link; link = link.next) {
+      const { token } = link;
       if (token.kind === OPERATOR) {
         if (braces === 0) {
           if (token.text === '(') parentheses++;
-          else if (token.text === ')' && parentheses-- === 0) break;
+          else if (token.text === ')' && parentheses-- === 0) return { values, commas, after: link.next };
           else if (token.text === ',' && parentheses === 0) {
-            args.push([]);
+            values.push([]);
             commas.push(token);
             continue;
           }
@@ -185,45 +189,50 @@ export class Expander {
         if (token.text === '{' && braces++ === 0) continue;
         if (token.text === '}' && braces > 0 && --braces === 0) continue;
       }
-      args[args.length - 1].push(token);
+      values[values.length - 1].push(token);
     }
-    const count = args.length === 1 && args[0].length === 0 ? 0 : args.length;
-    const free = candidates.filter((macro) => !macro.busy);
-    const exact =
-      free.find((macro) => macro.accepts(args.length)) ??
-      (count === 0 ? free.find((m) => m.accepts(0)) : undefined);
-    if (exact) return { macro: exact, arguments: args };
-    const greedy = free.find((macro) => macro.greedy && macro.parameters!.length < args.length);
-    if (greedy) {
-      const last = greedy.parameters!.length - 1;
-      for (let i = last + 1; i < args.length; i++) args[last].push(commas[i - 1], ...args[i]);
-      return { macro: greedy, arguments: args.slice(0, last + 1) };
-    }
-    const wanted = candidates.map((macro) => macro.parameters!.length).join(' or ');
-    this.surroundings.diagnostics.error(
-      use,
-      `the macro \`${use.text}\` takes ${wanted} argument${wanted === '1' ? '' : 's'}, not ${count}`,
-    );
+    this.surroundings.diagnostics.error(use, `the arguments of \`${use.text}\` have no closing \`)\``);
     return null;
   }
 
-  private substituted(macro: SingleMacro, args: readonly Token[][], use: Token): Token[] {
-    const values = macro.parameters!.map((parameter, i) => {
-      const arg = args[i] ?? [];
-      if (parameter.quoted) return [synthetic(STRING, quote(spell(arg)), use)];
-      return parameter.evaluated ? this.surroundings.evaluated(arg, use) : arg;
-    });
-    const out: Token[] = [];
-    atUse(macro.body, use).forEach((token, i) => {
-      const slot = macro.slots![i];
-      if (slot < 0) out.push(token);
-      else
-        values[slot].forEach((t, k) => {
-          out.push(k === 0 ? withSpace(t, token.spaced) : t);
-        });
-    });
-    return out;
+  /** The macro that takes so many arguments; null after a warning, for the word may still be a label. */
+  private matching(
+    use: Token,
+    candidates: readonly SingleMacro[],
+    values: Token[][],
+    commas: readonly Token[],
+  ): { macro: SingleMacro; args: Token[][] } | null {
+    const none = values.length === 1 && values[0].length === 0;
+    const exact =
+      candidates.find((macro) => macro.accepts(values.length)) ??
+      (none ? candidates.find((macro) => macro.accepts(0)) : undefined);
+    if (exact) return { macro: exact, args: values };
+    const greedy = candidates.find((macro) => macro.greedy && macro.parameters!.length < values.length);
+    if (greedy) {
+      const last = greedy.parameters!.length - 1;
+      for (let i = last + 1; i < values.length; i++) values[last].push(commas[i - 1], ...values[i]);
+      return { macro: greedy, args: values.slice(0, last + 1) };
+    }
+    const wanted = candidates.map((macro) => macro.parameters!.length).join(' or ');
+    const many = `argument${wanted === '1' ? '' : 's'}`;
+    const message = `the macro \`${use.text}\` takes ${wanted} ${many}, not ${none ? 0 : values.length}`;
+    this.surroundings.diagnostics.warning(use, message);
+    return null;
   }
+}
+
+/** True when an expansion took what stood at `rest`, or more. */
+function taken(link: Link, inner: Expansion, rest: Link): boolean {
+  for (let at = link.next; at; at = at.next) {
+    if (at === inner.after) return false;
+    if (at === rest) return true;
+  }
+  return true;
+}
+
+/** A token of a body, standing where the macro is used: what is wrong with it is shown there. */
+function at(use: Token, kind: number, text: string, spaced: boolean): Token {
+  return new Token(kind, text, spaced, use.line, use.start, use.end);
 }
 
 /** The tokens of an expansion, standing where the macro is used: what is wrong with them is shown there. */

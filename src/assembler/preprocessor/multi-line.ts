@@ -130,7 +130,7 @@ export function callMacro(pp: Preprocessor, tokens: readonly Token[], frame: Fra
   const count = split.values.length;
   const macro = candidates.find((m) => takes(m, count) && (m.depth === 0 || m.recursive));
   if (!macro) return refuse(pp, name, candidates, count);
-  if (count > 1 && split.values[count - 1].length === 0 && !split.braced) {
+  if (count > 1 && split.values[count - 1].length === 0 && !split.braced[count - 1]) {
     pp.diagnostics.warning(name, `the last argument of \`${name.text}\` is empty: it does not count`);
     split.values.pop();
   }

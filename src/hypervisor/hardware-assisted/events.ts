@@ -8,8 +8,7 @@ import { INFO_ERROR_CODE, INFO_VALID, interruptionInfo, TYPE } from '../../machi
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../trace/events.ts';
-import { vectorName } from '../../trace/exits.ts';
-import type { Fault, VtxGuest } from './vtx-guest.ts';
+import type { VtxGuest } from './vtx-guest.ts';
 
 const TYPE_OF = (info: number): number => (info >>> 8) & 7;
 
@@ -94,17 +93,4 @@ function requestWindow(cpu: Cpu, guest: VtxGuest, wanted: boolean): void {
   if (wanted === guest.windowOpen) return;
   guest.windowOpen = wanted;
   vmwrite(cpu, F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls | (wanted ? PROC.interruptWindow : 0));
-}
-
-const hex8 = (value: number): string => `${(value >>> 0).toString(16).toUpperCase().padStart(8, '0')}h`;
-
-/** The faults that led to a shutdown, in words. */
-export function tellChain(chain: readonly Fault[]): string {
-  const told = chain.map((fault) => {
-    const error = fault.errorCode > 0 ? `(${fault.errorCode.toString(16).toUpperCase()}h)` : '';
-    const address = fault.vector === VECTOR.PF ? ` for ${hex8(fault.cr2)}` : '';
-    return `${vectorName(fault.vector)}${error}${address}`;
-  });
-  const at = chain.length ? ` at ${hex8(chain[0].eip)}` : '';
-  return `triple fault${at}: ${[...told, 'shutdown'].join(' → ')}`;
 }

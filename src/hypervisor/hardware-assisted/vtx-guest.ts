@@ -4,17 +4,10 @@
 import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
-
-/** One exception that was handed to the guest: a link in the chain that may end in a triple fault. */
-export interface Fault {
-  vector: number;
-  errorCode: number;
-  eip: number;
-  cr2: number;
-}
 
 export class VtxGuest {
   readonly vcpu: Vcpu;
@@ -43,7 +36,7 @@ export class VtxGuest {
   /** DR0–DR3 and DR6, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(8);
   /** Exceptions that led to each other, oldest first. */
-  readonly chain: Fault[] = [];
+  readonly chain: FaultLink[] = [];
   /** What TSC_OFFSET holds, in cycles. */
   tscOffset = 0;
 

@@ -1,12 +1,13 @@
 // The bare machine: no hypervisor, one guest, and it owns everything. The yardstick for all techniques.
 import { loadFlat } from '../../images/boot.ts';
 import type { Image } from '../../images/image.ts';
-import { Stop } from '../../machine/cpu/cpu.ts';
+import { type Cpu, Stop } from '../../machine/cpu/cpu.ts';
 import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Pc } from '../../machine/pc.ts';
 import { Channel, Kind, Life } from '../../trace/events.ts';
 import type { DomainState } from '../domain.ts';
+import { type FaultLink, tellChain } from '../fault-chain.ts';
 import type { GuestView } from '../guest-view.ts';
 import type { LoopEnd } from '../run-loop.ts';
 import type { BootOptions, TechniqueInfo } from '../technique.ts';
@@ -84,11 +85,7 @@ export class NativeHost {
       case Stop.halted:
         return this.halted(until);
       case Stop.shutdown:
-        this.end(
-          'crashed',
-          `triple fault at ${(pc.cpu.instructionStart >>> 0).toString(16).padStart(8, '0')}h: the processor shut down`,
-          Life.tripleFault,
-        );
+        this.end('crashed', `${tellChain(faultsOf(pc.cpu))} of the processor`, Life.tripleFault);
         return 'idle';
       case Stop.requested:
         return 'requested';
@@ -130,4 +127,13 @@ export class NativeHost {
     guest.ending = reason;
     pc.recorder.recordFor(guest.id, Kind.domain, pc.cpu.cycles, pc.cpu.eip, life);
   }
+}
+
+/** What the processor went through before it shut down. */
+function faultsOf(cpu: Cpu): FaultLink[] {
+  const links: FaultLink[] = [];
+  const { faultChain: chain } = cpu;
+  for (let n = 0; n < chain.length; n += 3)
+    links.push({ vector: chain[n], errorCode: chain[n + 1], eip: cpu.instructionStart, cr2: chain[n + 2] });
+  return links;
 }

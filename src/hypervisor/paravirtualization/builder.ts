@@ -123,7 +123,10 @@ export function buildDomain(
   put(START_INFO.modLen, module ? module.data.length : 0);
   text(START_INFO.cmdLine, options.commandLine, START_INFO.cmdLineSize);
 
-  if (xen.hypercallPage !== null) memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
+  if (xen.hypercallPage !== null) {
+    pv.hypercallPage = xen.hypercallPage | 0;
+    memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
+  }
   if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable))
     throw new ImageError(`${image.name}: the initial page tables are not valid`);
   types.take(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable);

@@ -13,11 +13,18 @@ const CLEARED = 0x100 | 0x4000 | 0x10000 | 0x20000;
 /** Exceptions that push an error code (SDM vol. 3 table 6-1). */
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
+const hex8 = (value: number): string => `${(value >>> 0).toString(16).padStart(8, '0')}h`;
+
 export class Exceptions {
   constructor(
     private readonly hypervisor: Hypervisor,
     private readonly access: GuestAccess,
   ) {}
+
+  /** Where the kernel's frame begins: from ring 3 on the stack that it registered for that. */
+  private stackOf(pv: PvDomain): number {
+    return (pv.frame.cs & 3) === 3 ? pv.kernelStack.pointer : pv.frame.esp;
+  }
 
   /** Pushes a frame for a handler at selector:address and points the guest there. False when the guest's stack cannot take it. */
   private bounce(
@@ -29,7 +36,7 @@ export class Exceptions {
   ): boolean {
     const { frame } = pv;
     const fromUser = (frame.cs & 3) === 3;
-    let esp = fromUser ? pv.kernelStack.pointer : frame.esp;
+    let esp = this.stackOf(pv);
     const push = (value: number) => {
       esp = (esp - 4) | 0;
       this.access.write32(pv, esp, value);
@@ -66,14 +73,14 @@ export class Exceptions {
     const code = WITH_ERROR_CODE.has(vector) ? errorCode : -1;
     this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
     if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
-    const where = `at ${(pv.frame.eip >>> 0).toString(16).padStart(8, '0')}h`;
+    const where = `at ${hex8(pv.frame.eip)}`;
     const what = handler
-      ? `its ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`
+      ? `its ring-1 stack cannot take the frame (ESP ${hex8(this.stackOf(pv))})`
       : 'it registered no handler for it';
     this.hypervisor.endDomain(
       vcpu.domain,
       'crashed',
-      `exception ${vector} ${where}${vector === 14 ? `, address ${(cr2 >>> 0).toString(16).padStart(8, '0')}h` : ''}: ${what}`,
+      `exception ${vector} ${where}${vector === 14 ? `, address ${hex8(cr2)}` : ''}: ${what}`,
     );
   }
 
@@ -90,7 +97,7 @@ export class Exceptions {
     this.hypervisor.endDomain(
       vcpu.domain,
       'crashed',
-      `event upcall: the ring-1 stack cannot take the frame (ESP ${(pv.frame.esp >>> 0).toString(16)}h)`,
+      `event upcall: the ring-1 stack cannot take the frame (ESP ${hex8(this.stackOf(pv))})`,
     );
     return false;
   }

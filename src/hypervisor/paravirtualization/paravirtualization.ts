@@ -11,6 +11,7 @@ import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { HYPERCALL } from './abi.ts';
 import { buildDomain } from './builder.ts';
 import { Console } from './console.ts';
 import { Descriptors, DIRECT_VECTOR } from './descriptors.ts';
@@ -26,6 +27,8 @@ import { PvTime } from './time.ts';
 
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
 const ERROR_IDT = 2;
+/** Bytes of CALL rel32, by which guests reach the hypercall page. */
+const CALL_LENGTH = 5;
 const EFLAGS_IF = 0x200;
 
 export class Paravirtualization implements Technique {
@@ -193,7 +196,7 @@ export class Paravirtualization implements Technique {
     frame.fs = cpu.segments[FS].selector;
     frame.gs = cpu.segments[GS].selector;
     vcpu.regs.set(cpu.regs);
-    vcpu.eip = frame.eip >>> 0;
+    vcpu.eip = vector === HYPERCALL_VECTOR ? this.caller(pv) : frame.eip >>> 0;
     vcpu.cpl = frame.cs & 3;
     vcpu.cr2 = cpu.cr2;
     return {
@@ -204,6 +207,18 @@ export class Paravirtualization implements Technique {
       instructionLength: 0,
       eip: vcpu.eip,
     };
+  }
+
+  /**
+   * Where a hypercall was made: every one goes through the hypercall page, which says nothing; the return address on the
+   * stack does. (The slot of iret is jumped to, so it has none.)
+   */
+  private caller(pv: PvDomain): number {
+    const { eip, esp } = pv.frame;
+    const slot = (eip - pv.hypercallPage) >>> 5;
+    if (!pv.hypercallPage || slot > 127 || slot === HYPERCALL.iret) return eip >>> 0;
+    const at = this.access.peek(pv, esp);
+    return at < 0 ? eip >>> 0 : (this.hypervisor.pc.memory.read32(at) - CALL_LENGTH) >>> 0;
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {

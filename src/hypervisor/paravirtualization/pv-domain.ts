@@ -51,6 +51,8 @@ export class PvDomain {
   /** Machine address of shared_info and of the console ring. */
   sharedInfo = 0;
   consoleRing = 0;
+  /** Linear address of the guest's hypercall page; 0 when it has none. */
+  hypercallPage = 0;
   readonly ports: Port[] = [{ kind: 'free' }];
   readonly frame = new Frame();
   /** Next periodic tick, and the one-shot timer (cycles; Infinity = off). */

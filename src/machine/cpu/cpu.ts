@@ -1,7 +1,8 @@
 // Architectural state of one IA-32 processor (SDM vol. 1 §3.4, vol. 3 §2), and nothing else: what it *does* is in the
 // other files of this room, as functions that take the Cpu first. Fields are public because those functions are its body.
-import type { Recorder } from '../../trace/recorder.ts';
+
 import type { CostModel } from '../../cost/model.ts';
+import type { Recorder } from '../../trace/recorder.ts';
 import type { InterruptController, PortBus } from '../devices/device.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
@@ -108,6 +109,8 @@ export class Cpu {
   attention = 0;
   /** DR6 bits of debug traps that the instruction being executed has earned (SDM vol. 3 §17.3.1); delivered behind it. */
   pendingDebug = 0;
+  /** The exceptions that led to each other in the latest delivery, for telling a shutdown: vector, error code (-1 = none), CR2 of each. */
+  readonly faultChain: number[] = [];
   /** Session breakpoints: linear addresses. Empty = no check. */
   readonly breakpoints = new Set<number>();
 

@@ -5,11 +5,49 @@
 
 /** Instructions that exit by their mere execution, when the controls say so. */
 export type InterceptedInstruction =
-  | 'cpuid' | 'hlt' | 'invd' | 'wbinvd' | 'invlpg' | 'rdtsc' | 'rdpmc' | 'pause' | 'mwait' | 'monitor' | 'rsm' | 'getsec' | 'xsetbv'
-  | 'vmcall' | 'vmclear' | 'vmlaunch' | 'vmptrld' | 'vmptrst' | 'vmread' | 'vmresume' | 'vmwrite' | 'vmxoff' | 'vmxon'
-  | 'vmrun' | 'vmmcall' | 'vmload' | 'vmsave' | 'stgi' | 'clgi' | 'skinit' | 'invlpga'
-  | 'pushf' | 'popf' | 'iret' | 'swint'
-  | 'lgdt' | 'lidt' | 'lldt' | 'ltr' | 'sgdt' | 'sidt' | 'sldt' | 'str';
+  | 'cpuid'
+  | 'hlt'
+  | 'invd'
+  | 'wbinvd'
+  | 'invlpg'
+  | 'rdtsc'
+  | 'rdpmc'
+  | 'pause'
+  | 'mwait'
+  | 'monitor'
+  | 'rsm'
+  | 'getsec'
+  | 'xsetbv'
+  | 'vmcall'
+  | 'vmclear'
+  | 'vmlaunch'
+  | 'vmptrld'
+  | 'vmptrst'
+  | 'vmread'
+  | 'vmresume'
+  | 'vmwrite'
+  | 'vmxoff'
+  | 'vmxon'
+  | 'vmrun'
+  | 'vmmcall'
+  | 'vmload'
+  | 'vmsave'
+  | 'stgi'
+  | 'clgi'
+  | 'skinit'
+  | 'invlpga'
+  | 'pushf'
+  | 'popf'
+  | 'iret'
+  | 'swint'
+  | 'lgdt'
+  | 'lidt'
+  | 'lldt'
+  | 'ltr'
+  | 'sgdt'
+  | 'sidt'
+  | 'sldt'
+  | 'str';
 
 export interface Intercepts {
   /** @param operand linear address for invlpg, effective address for memory operands, vector for swint, else 0 */
@@ -25,7 +63,14 @@ export interface Intercepts {
   /** CR0/CR4 value that a permitted MOV really stores: host-owned bits keep their real value. */
   maskCr(cr: 0 | 4, value: number): number;
   drAccess(dr: number, write: boolean, gpr: number): boolean;
-  io(port: number, size: 1 | 2 | 4, input: boolean, string: boolean, rep: boolean, immediate: boolean): boolean;
+  io(
+    port: number,
+    size: 1 | 2 | 4,
+    input: boolean,
+    string: boolean,
+    rep: boolean,
+    immediate: boolean,
+  ): boolean;
   msr(index: number, write: boolean): boolean;
   /** An exception is about to be delivered through the IDT. @param errorCode -1 when it has none. */
   exception(vector: number, errorCode: number, cr2: number): boolean;

@@ -58,12 +58,19 @@ export function deliverEvent(
     if (!isFault(caught)) throw caught;
     if (exits(cpu, caught)) return;
     const first = type === EventType.exception ? vector : -1;
-    raise(cpu, escalate(cpu, first, caught), caught);
+    cpu.faultChain.length = 0;
+    link(cpu, vector, errorCode, cpu.cr2);
+    link(cpu, caught.vector, caught.errorCode, caught.address);
+    const next = escalate(cpu, first, caught);
+    if (next === VECTOR.DF) link(cpu, next, 0, 0);
+    raise(cpu, next, caught);
   }
 }
 
 /** Delivers a fault of the instruction at `cpu.instructionStart`. Exits to the hypervisor if it wants this exception. */
 export function deliverFault(cpu: Cpu, thrown: Fault): void {
+  cpu.faultChain.length = 0;
+  link(cpu, thrown.vector, thrown.errorCode, thrown.address);
   raise(cpu, thrown.vector, thrown);
 }
 
@@ -90,6 +97,11 @@ export function debugException(cpu: Cpu, bits: number): void {
  */
 export function softwareInterrupt(cpu: Cpu, vector: number, type: number): void {
   throughIdt(cpu, vector, type, -1, cpu.eip);
+}
+
+/** A link of the chain that a shutdown ends. */
+function link(cpu: Cpu, vector: number, errorCode: number, address: number): void {
+  cpu.faultChain.push(vector, errorCode, address);
 }
 
 /** Contributory exceptions (SDM vol. 3 table 6-4). */
@@ -126,7 +138,9 @@ function raise(cpu: Cpu, vector: number, thrown: Fault): void {
     } catch (caught) {
       if (!isFault(caught)) throw caught;
       if (exits(cpu, caught)) return;
+      link(cpu, caught.vector, caught.errorCode, caught.address);
       vector = escalate(cpu, vector, caught);
+      if (vector === VECTOR.DF) link(cpu, vector, 0, 0);
     }
   }
 }

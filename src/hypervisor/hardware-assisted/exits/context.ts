@@ -4,9 +4,10 @@ import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
 import { vmread } from '../../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../../trace/events.ts';
 import type { Vcpu } from '../../domain.ts';
+import { tellChain } from '../../fault-chain.ts';
 import type { Hypervisor } from '../../hypervisor.ts';
 import type { Exit, Resume } from '../../technique.ts';
-import { raiseException, tellChain } from '../events.ts';
+import { raiseException } from '../events.ts';
 import { skipInstruction } from '../vmcs.ts';
 import type { VtxGuest } from '../vtx-guest.ts';
 
