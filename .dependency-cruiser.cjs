@@ -1,6 +1,7 @@
 // Import directions (src/README.md): trace, cost ← machine ← hypervisor ← session ← worker ← shell.
 const rooms = (...names) => `^src/(${names.join('|')})/`;
-const TESTS = '\\.test\\.ts$';
+// Tests and what only tests use.
+const TESTS = '(\\.test|/test-machine|/testing[^/]*|/testing/[^/]+)\\.ts$';
 const rule = (name, comment, from, to) => ({ name, comment, severity: 'error', from: { path: from, pathNot: TESTS }, to: { path: to } });
 
 module.exports = {

@@ -79,7 +79,16 @@ class Program {
     const { random } = this;
     const name = this.singles.length > 0 && random.chance(60) ? random.pick(this.singles).name : 'nothing';
     const macro = this.macros.length > 0 && random.chance(70) ? random.pick(this.macros).name : 'nomacro';
-    const token = random.pick(['5', 'foo', "'s'", '', '-3', name, place.parameters > 0 ? '%1' : 'bar', 'a b']);
+    const token = random.pick([
+      '5',
+      'foo',
+      "'s'",
+      '',
+      '-3',
+      name,
+      place.parameters > 0 ? '%1' : 'bar',
+      'a b',
+    ]);
     const n = random.pick(['', 'n']);
     return random.pick([
       `%${n === '' ? 'if' : 'ifn'} ${this.value(place)}`,
@@ -106,19 +115,33 @@ class Program {
     switch (random.below(deep ? 5 : 14)) {
       case 0:
       case 1:
-        lines.push(`db ${Array.from({ length: 1 + random.below(3) }, () => `(${this.value(place)}) & 0xff`).join(', ')}`);
+        lines.push(
+          `db ${Array.from({ length: 1 + random.below(3) }, () => `(${this.value(place)}) & 0xff`).join(', ')}`,
+        );
         break;
       case 2:
         this.define(place);
         break;
       case 3: {
-        const name = this.assigned.length > 0 && random.chance(60) ? random.pick(this.assigned) : this.fresh('v');
+        const name =
+          this.assigned.length > 0 && random.chance(60) ? random.pick(this.assigned) : this.fresh('v');
         lines.push(`%assign ${name} (${this.value(place)}) & 0xfff`);
         if (!this.assigned.includes(name)) this.assigned.push(name);
         break;
       }
       case 4:
-        if (place.parameters > 0) lines.push(random.pick(['%rotate 1', '%rotate -1', 'db %0', 'dw %{1:-1}', 'db %1', '%%l: dw %%l - $$', 'db -%1']));
+        if (place.parameters > 0)
+          lines.push(
+            random.pick([
+              '%rotate 1',
+              '%rotate -1',
+              'db %0',
+              'dw %{1:-1}',
+              'db %1',
+              '%%l: dw %%l - $$',
+              'db -%1',
+            ]),
+          );
         else this.call(place);
         break;
       case 5:
@@ -169,7 +192,8 @@ class Program {
         break;
       }
       default:
-        if (this.singles.length > 3 && random.chance(30)) lines.push(`%undef ${this.singles.splice(random.below(this.singles.length), 1)[0].name}`);
+        if (this.singles.length > 3 && random.chance(30))
+          lines.push(`%undef ${this.singles.splice(random.below(this.singles.length), 1)[0].name}`);
     }
   }
 
@@ -178,7 +202,10 @@ class Program {
     const name = this.fresh('d');
     const arity = random.below(3);
     const parameters = ['p', 'q'].slice(0, arity);
-    const body = arity === 0 ? this.value(place) : parameters.map((p) => `${p} ${random.pick(['+', '*'])} ${this.value(place)}`).join(' + ');
+    const body =
+      arity === 0
+        ? this.value(place)
+        : parameters.map((p) => `${p} ${random.pick(['+', '*'])} ${this.value(place)}`).join(' + ');
     const kind = random.pick(['define', 'xdefine', 'idefine']);
     lines.push(`%${kind} ${name}${arity > 0 ? `(${parameters.join(', ')})` : ''} ${body}`);
     this.singles.push({ name: kind === 'idefine' ? name.toUpperCase() : name, arity });
@@ -188,9 +215,12 @@ class Program {
     const { random, lines } = this;
     if (this.macros.length === 0) return;
     const macro = random.pick(this.macros);
-    const most = macro.most === Number.POSITIVE_INFINITY ? macro.least + 3 : macro.most + (macro.greedy ? 2 : 0);
+    const most =
+      macro.most === Number.POSITIVE_INFINITY ? macro.least + 3 : macro.most + (macro.greedy ? 2 : 0);
     const count = macro.least + random.below(most - macro.least + 1);
-    const args = Array.from({ length: count }, () => (random.chance(15) ? `{${this.value(place)}}` : this.value(place)));
+    const args = Array.from({ length: count }, () =>
+      random.chance(15) ? `{${this.value(place)}}` : this.value(place),
+    );
     const label = random.chance(15) ? `${this.fresh('l')}: ` : '';
     lines.push(`${label}${macro.name} ${args.join(random.pick([',', ', ']))}`);
   }
@@ -200,10 +230,16 @@ class Program {
     const least = random.below(3);
     const most = random.pick([least, least, least + 1, least + 2, Number.POSITIVE_INFINITY]);
     const greedy = most !== Number.POSITIVE_INFINITY && most > 0 && random.chance(20);
-    const name = this.macros.length > 0 && random.chance(10) ? random.pick(this.macros).name : this.fresh('m');
+    const name =
+      this.macros.length > 0 && random.chance(10) ? random.pick(this.macros).name : this.fresh('m');
     const range = most === least ? `${least}` : `${least}-${most === Number.POSITIVE_INFINITY ? '*' : most}`;
-    const defaults = most > least && random.chance(60) ? ` ${Array.from({ length: 1 + random.below(Math.min(2, most - least)) }, () => random.below(50)).join(', ')}` : '';
-    lines.push(`%${random.pick(['macro', 'macro', 'imacro'])} ${name} ${range}${greedy ? '+' : ''}${defaults}`);
+    const defaults =
+      most > least && random.chance(60)
+        ? ` ${Array.from({ length: 1 + random.below(Math.min(2, most - least)) }, () => random.below(50)).join(', ')}`
+        : '';
+    lines.push(
+      `%${random.pick(['macro', 'macro', 'imacro'])} ${name} ${range}${greedy ? '+' : ''}${defaults}`,
+    );
     this.block({ parameters: Math.max(least, 1), inRep: false, depth: 1 }, 1 + random.below(4));
     lines.push('%endmacro');
     this.macros.push({ name, least, most, greedy });

@@ -97,7 +97,9 @@ export function lessonCommand(words: string[]): number {
   const lesson = findLesson(positionals[1]);
   if (values.solution && !statSync(values.solution, { throwIfNoEntry: false })?.isDirectory())
     throw new UsageError(`--solution: there is no folder ${values.solution}`);
-  const files = values.solution ? new Map([...lesson.shared, ...readFolder(values.solution)]) : lesson.solution;
+  const files = values.solution
+    ? new Map([...lesson.shared, ...readFolder(values.solution)])
+    : lesson.solution;
   if (!files.has(lesson.main))
     throw new UsageError(`--solution: there is no ${lesson.main} in ${values.solution}`);
   const result = runLesson(lesson, files);

@@ -15,19 +15,23 @@ describe('cost models', () => {
   });
 
   it('has the transition costs of Adams & Agesen 2006, table 1', () => {
-    const cycles = (name: string) => ['vmEntry', 'vmExit', 'vmread', 'vmwrite'].map((c) => costModel(name).charges[c as 'vmExit'].cycles);
+    const cycles = (name: string) =>
+      ['vmEntry', 'vmExit', 'vmread', 'vmwrite'].map((c) => costModel(name).charges[c as 'vmExit'].cycles);
     expect(cycles('prescott')).toEqual([2409, 1931, 178, 171]);
     expect(cycles('merom')).toEqual([937, 1186, 52, 44]);
   });
 
   it('makes the round trip cheaper from one generation to the next', () => {
-    const trips = PROCESSORS.map((name) => costModel(name).charges.vmExit.cycles + costModel(name).charges.vmEntry.cycles);
+    const trips = PROCESSORS.map(
+      (name) => costModel(name).charges.vmExit.cycles + costModel(name).charges.vmEntry.cycles,
+    );
     expect(trips).toEqual([...trips].sort((a, b) => b - a));
   });
 
   it('names operations of the instruction table only', () => {
     const operations = new Set(FORMS.map((form) => form.operation));
-    for (const operation of Object.keys(costModel('prescott').instructions)) expect(operations.has(operation), operation).toBe(true);
+    for (const operation of Object.keys(costModel('prescott').instructions))
+      expect(operations.has(operation), operation).toBe(true);
   });
 
   it('refuses an unknown processor by name', () => {

@@ -280,8 +280,9 @@ export class Room {
       if (this.shown === entry) this.listing.reboot();
       return;
     }
-    // Booted by nobody who said from what, it was booted from the guest's own source.
-    guest.work.setBooted(pending ?? takeBooted(domain));
+    // Booted by nobody who says from what, it is what it was before.
+    const files = takeBooted(domain);
+    if (pending ?? files) guest.work.setBooted(pending ?? files);
     guest.heat = [];
     guest.now = null;
     if (this.shown === entry) this.source.booted();

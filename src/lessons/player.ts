@@ -57,6 +57,8 @@ export class Player {
   private looking = false;
   private lookedAt = Number.NEGATIVE_INFINITY;
   private bootPending = false;
+  /** What this room sent last to be booted, and what of it was booted last. */
+  private booting: { sent: Files | null; done: Files | null } = { sent: null, done: null };
   private withdraw: (() => void) | null = null;
   private loaded: ((ours: boolean) => void) | null = null;
   private readonly stops: (() => void)[];
@@ -205,6 +207,7 @@ export class Player {
     const answered = new Promise<boolean>((resolve) => {
       this.loaded = resolve;
     });
+    this.booting = { sent: null, done: null };
     noteBooted(this.lesson.domain, null);
     this.page.load(scenario, [{ guest: LESSON_GUEST, files: listOf(start), main }]);
     return answered;
@@ -230,7 +233,7 @@ export class Player {
       this.answerLoad(false);
     } else if (domain === this.lesson.domain && this.bootPending) {
       this.bootPending = false;
-      noteBooted(domain, null);
+      noteBooted(domain, this.booting.done);
       this.problem = `Not booted: ${message}`;
       this.page.note({ text: 'Your program has an error: nothing was booted.', tone: 'bad' });
     } else return;
@@ -307,7 +310,7 @@ export class Player {
 
   private booted(domain: number): void {
     if (domain !== this.lesson.domain || this.machine !== 'here') return;
-    if (!this.bootPending) noteBooted(domain, null);
+    if (this.bootPending) this.booting.done = this.booting.sent;
     this.bootPending = false;
     this.problem = null;
     if (this.experiment) {
@@ -329,6 +332,7 @@ export class Player {
   private send(files: Files): void {
     const { domain, main } = this.lesson;
     this.bootPending = true;
+    this.booting.sent = files;
     this.problem = null;
     noteBooted(domain, files);
     this.page.boot(domain, { files: listOf(files), main });

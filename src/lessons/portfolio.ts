@@ -21,7 +21,6 @@ const ProgramSchema = v.strictObject({
   files: v.pipe(v.record(fileName, v.pipe(v.string(), v.maxLength(MAX_FILE))), fewFiles),
   originals: v.pipe(v.record(fileName, v.pipe(v.string(), v.maxLength(40))), fewFiles),
 });
-export type SavedProgram = v.InferOutput<typeof ProgramSchema>;
 
 const EntrySchema = v.strictObject({
   progress: v.optional(LessonProgressSchema),

@@ -9,7 +9,18 @@ describe('the recorder', () => {
     const time = 2 ** 40 + 12345;
     log.recordFor(3, Kind.pageTable, time, 0xc0101234, -1, 2, 3, 4, 5, 0xffffffff);
     expect(log.get(0)).toEqual({
-      seq: 0, time, kind: Kind.pageTable, domain: 3, vcpu: 0, eip: 0xc0101234, a: -1, b: 2, c: 3, d: 4, e: 5, cost: 0xffffffff,
+      seq: 0,
+      time,
+      kind: Kind.pageTable,
+      domain: 3,
+      vcpu: 0,
+      eip: 0xc0101234,
+      a: -1,
+      b: 2,
+      c: 3,
+      d: 4,
+      e: 5,
+      cost: 0xffffffff,
     });
     log.recordFor(-1, Kind.irq, 1, 0);
     expect(log.get(1)!.domain).toBe(-1);
@@ -36,7 +47,9 @@ describe('the recorder', () => {
     exit(100);
     exit(50);
     log.recordFor(2, Kind.exit, 0, 0, 0x82, 0, 0, 0, Vendor.xen);
-    expect(log.exitCounts(1)).toEqual([{ domain: 1, vendor: Vendor.vmx, reason: 28, count: 2, cycles: 150, min: 50, max: 100 }]);
+    expect(log.exitCounts(1)).toEqual([
+      { domain: 1, vendor: Vendor.vmx, reason: 28, count: 2, cycles: 150, min: 50, max: 100 },
+    ]);
     expect(log.exitCounts()).toHaveLength(2);
     expect([...log.exitSites(1)]).toEqual([[0x1000, 2]]);
     log.resetCounts(1);
@@ -70,6 +83,12 @@ describe('the recorder', () => {
     log.recordFor(0, Kind.interrupt, 190, 0, 0x80, -1, 3, 0, 2);
     log.recordFor(0, Kind.exit, 200, 0, 12, 0, 0, 0, Vendor.vmx);
     log.recordFor(0, Kind.idle, 230, 0);
-    expect(log.placeOf(0, 300).read(300)).toEqual({ ready: 100, kernel: 60, user: 40, hypervisor: 30, idle: 70 });
+    expect(log.placeOf(0, 300).read(300)).toEqual({
+      ready: 100,
+      kernel: 60,
+      user: 40,
+      hypervisor: 30,
+      idle: 70,
+    });
   });
 });

@@ -19,7 +19,8 @@ test('the first load stays within 400 KiB gzip, and the editor is not in it', as
     // Fonts and pictures are compressed already.
     return { path, size: /\.(woff2|png)$/.test(path) ? bytes.length : gzipSync(bytes, { level: 9 }).length };
   });
-  for (const { path, size } of sizes.sort((a, b) => b.size - a.size)) console.log(`${(size / 1024).toFixed(1).padStart(8)} KiB  ${path}`);
+  for (const { path, size } of sizes.sort((a, b) => b.size - a.size))
+    console.log(`${(size / 1024).toFixed(1).padStart(8)} KiB  ${path}`);
   const total = sizes.reduce((sum, { size }) => sum + size, 0);
   console.log(`${(total / 1024).toFixed(1).padStart(8)} KiB  first load`);
   expect(total).toBeLessThanOrEqual(LIMIT);

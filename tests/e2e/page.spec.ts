@@ -19,7 +19,12 @@ test.beforeEach(async ({ page }) => {
 
 test.afterEach(() => {
   // SwiftShader's own remark about reading pixels back is not ours.
-  expect(said.filter((line) => !/GPU stall due to ReadPixels|GL Driver Message|Automatic fallback to software WebGL/.test(line))).toEqual([]);
+  expect(
+    said.filter(
+      (line) =>
+        !/GPU stall due to ReadPixels|GL Driver Message|Automatic fallback to software WebGL/.test(line),
+    ),
+  ).toEqual([]);
 });
 
 const penguin = (page: Page) => page.getByTestId('console-0');
@@ -46,7 +51,8 @@ test('two guests boot side by side, without a click', async ({ page }) => {
       context.drawImage(canvas as HTMLCanvasElement, 0, 0);
       const { data } = context.getImageData(0, 0, width, height);
       const seen = new Set<number>();
-      for (let at = 0; at < data.length; at += 4) seen.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+      for (let at = 0; at < data.length; at += 4)
+        seen.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
       return seen.size;
     });
   expect(colours).toBeGreaterThan(16);
@@ -63,7 +69,9 @@ test('what is typed into a console arrives', async ({ page }) => {
 test('a guest is stopped and booted while the other goes on', async ({ page }) => {
   await bothUp(page);
   await page.getByRole('button', { name: 'Stop Penguin' }).click();
-  await expect(page.getByRole('region', { name: 'Guest Penguin' }).getByRole('status')).toHaveText('not booted');
+  await expect(page.getByRole('region', { name: 'Guest Penguin' }).getByRole('status')).toHaveText(
+    'not booted',
+  );
   await expect(panes(page).getByRole('status')).toHaveText(/running/i);
   await page.getByRole('button', { name: 'Boot Penguin' }).click();
   await expect(penguin(page)).toContainText('penguin#', { timeout: 20_000 });
@@ -77,7 +85,10 @@ test('paused, a step adds an event, and an event explains itself', async ({ page
   const before = await count();
   await page.getByRole('button', { name: 'Step to the next event' }).click();
   await expect.poll(count).not.toBe(before);
-  await page.getByRole('option', { name: /VM exit/ }).last().click();
+  await page
+    .getByRole('option', { name: /VM exit/ })
+    .last()
+    .click();
   const detail = page.getByRole('article', { name: 'The selected event' });
   await expect(detail).toContainText(/SDM 3C/);
   await expect(detail).toContainText(/vmExit/);
@@ -93,13 +104,22 @@ test('the worker gives the trace that Node gives', async ({ page }) => {
       new Promise<unknown>((resolve) => {
         const scope = self as unknown as { postMessage: unknown; onmessage: (event: unknown) => void };
         const send = scope.postMessage;
-        scope.postMessage = (message: { type: string; id: number; answer: { fingerprint: unknown } }, ...rest: unknown[]) => {
+        scope.postMessage = (
+          message: { type: string; id: number; answer: { fingerprint: unknown } },
+          ...rest: unknown[]
+        ) => {
           if (message.type === 'answer' && message.id === -1) {
             scope.postMessage = send;
             resolve(message.answer.fingerprint);
           } else (send as (...all: unknown[]) => void).call(scope, message, ...rest);
         };
-        scope.onmessage({ data: { type: 'question', id: -1, question: { ask: 'fingerprint', scenario: 'side-by-side', cycles: 20_000_000 } } });
+        scope.onmessage({
+          data: {
+            type: 'question',
+            id: -1,
+            question: { ask: 'fingerprint', scenario: 'side-by-side', cycles: 20_000_000 },
+          },
+        });
       }),
   );
   expect(there).toEqual(here);

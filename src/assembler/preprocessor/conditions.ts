@@ -41,7 +41,12 @@ export function conditional(directive: string): { part: Conditional; kind: Kind;
 }
 
 /** Answers the question; `tokens` follow the directive. null, after a report, when it has no answer. */
-export function holds(pp: Preprocessor, directive: Token, kind: Kind, tokens: readonly Token[]): boolean | null {
+export function holds(
+  pp: Preprocessor,
+  directive: Token,
+  kind: Kind,
+  tokens: readonly Token[],
+): boolean | null {
   switch (kind) {
     case '': {
       const value = pp.evaluate(tokens, directive, `\`${directive.text}\``);

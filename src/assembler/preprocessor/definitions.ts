@@ -126,7 +126,7 @@ function define(
     greedy = list.greedy;
     rest = rest.slice(cursor.at);
   }
-  const body = now ? pp.expander.expand(rest) : pp.indirected(rest);
+  const body = now ? pp.expander.expand(rest) : rest;
   const macro = new SingleMacro(name.token.text, parameters, greedy, body);
   pp.singleMacros.define(macro, ignoreCase);
 }

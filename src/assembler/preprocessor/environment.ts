@@ -3,12 +3,13 @@ import { Cursor } from '../cursor.ts';
 import type { Diagnostics, Place } from '../diagnostics.ts';
 import { type Expr, evaluate } from '../expression.ts';
 import { ExpressionParser, type Names } from '../expression-parser.ts';
+import { lexLine } from '../lexer.ts';
 import { Abort, type Limits } from '../limits.ts';
 import type { SourceLine } from '../source.ts';
 import { CONTEXT_LOCAL, INDIRECT, NUMBER, STRING, synthetic, type Token, WORD } from '../token.ts';
 import { type Value, ZERO } from '../value.ts';
 import { numberTokens } from './definitions.ts';
-import { Expander, paste, type Surroundings } from './expand.ts';
+import { atUse, Expander, paste, type Surroundings } from './expand.ts';
 import { type Context, MultiMacros, SingleMacro, SingleMacros } from './macros.ts';
 
 /** What the preprocessor asks of the assembler. */
@@ -23,6 +24,7 @@ export class Environment implements Surroundings {
   readonly multiMacros = new MultiMacros();
   readonly expander = new Expander(this.singleMacros, this);
   private readonly contexts: Context[] = [];
+  private nesting = 0;
   private unique = 0;
   private steps = 0;
   /** The line being read. */
@@ -70,22 +72,28 @@ export class Environment implements Surroundings {
   named(tokens: readonly Token[]): readonly Token[] {
     let end = 1;
     while (end < tokens.length && !tokens[end].spaced && NAME_PARTS.has(tokens[end].kind)) end++;
-    const head = tokens.slice(0, end).flatMap((token): readonly Token[] => {
-      if (token.kind === INDIRECT) return this.expander.expand([token]);
-      if (token.kind !== CONTEXT_LOCAL) return [token];
-      const name = this.contextLocal(token);
-      return name === null ? [] : [synthetic(WORD, name, token)];
+    const head = tokens.slice(0, end).map((token) => {
+      const name = token.kind === CONTEXT_LOCAL ? this.contextLocal(token) : null;
+      return name === null ? token : synthetic(WORD, name, token);
     });
     return [...paste(head, false), ...tokens.slice(end)];
   }
 
-  /** `%[…]` expanded, nothing else: it does not wait, not even in the body of a `%define`. */
+  /** `%[…]` expanded, and nothing else: it does not wait, not even in the body of a `%define` (NASM manual §4.1.4). */
   indirected(tokens: readonly Token[]): readonly Token[] {
     if (!tokens.some((token) => token.kind === INDIRECT)) return tokens;
-    return paste(
-      tokens.flatMap((token) => (token.kind === INDIRECT ? this.expander.expand([token]) : [token])),
-      false,
-    );
+    if (++this.nesting > DEEPEST) {
+      this.diagnostics.error(tokens[0], '`%[…]` is nested too deeply');
+      this.nesting--;
+      return [];
+    }
+    const inner = tokens.flatMap((token) => {
+      if (token.kind !== INDIRECT) return [token];
+      const text = this.indirected(lexLine(token.text, token.line));
+      return atUse(this.expander.expand(atUse(text, token)), token);
+    });
+    this.nesting--;
+    return paste(inner, false);
   }
 
   /** A plain number that must be known now; null after a report. */
@@ -139,4 +147,6 @@ export class Environment implements Surroundings {
   }
 }
 
-const NAME_PARTS: ReadonlySet<number> = new Set([WORD, NUMBER, INDIRECT, CONTEXT_LOCAL]);
+const NAME_PARTS: ReadonlySet<number> = new Set([WORD, NUMBER, CONTEXT_LOCAL]);
+/** `%[%[%[…]]]`. */
+const DEEPEST = 100;

@@ -45,7 +45,7 @@ interface Expansion {
 
 const MOST_ROUNDS = 100;
 /** Macros inside macros inside macros; more would overrun the stack. */
-const DEEPEST = 500;
+const DEEPEST = 1000;
 
 export class Expander {
   private depth = 0;
@@ -81,7 +81,7 @@ export class Expander {
     for (let i = tokens.length - 1; i >= 0; i--) link = { token: tokens[i], next: link };
     const out: Token[] = [];
     while (link) {
-      const expansion: Expansion | null = this.invoke(link, null);
+      const expansion: Expansion | null = this.invoke(link);
       const end: Link | null = expansion ? expansion.after : link.next;
       for (let at = expansion ? expansion.head : link; at && at !== end; at = at.next) {
         this.surroundings.step(1, at.token);
@@ -97,7 +97,7 @@ export class Expander {
   }
 
   /** Expands the macro that a link names, arguments taken from the links behind it; null when it names none. */
-  private invoke(link: Link, stop: Link | null): Expansion | null {
+  private invoke(link: Link): Expansion | null {
     const { token } = link;
     let name = token.text;
     if (token.kind === CONTEXT_LOCAL) {
@@ -127,24 +127,21 @@ export class Expander {
       return null;
     }
     macro.busy = true;
-    const expansion = this.body(macro, args, token, after, stop);
+    const expansion = this.body(macro, args, token, after);
     macro.busy = false;
     this.depth--;
     return expansion;
   }
 
   /** The body of a macro in front of `after`, from its end to its beginning. */
-  private body(macro: SingleMacro, args: readonly Token[][], use: Token, after: Link | null, stop: Link | null): Expansion {
+  private body(macro: SingleMacro, args: readonly Token[][], use: Token, after: Link | null): Expansion {
     const tokens = macro.dynamic ? macro.dynamic(use) : macro.body;
     this.surroundings.step(tokens.length + 1, use);
     let line = after;
-    /** Where the line goes on, as long as nothing in the body takes its arguments from there. */
-    let rest = after;
     const put = (token: Token): void => {
       const link: Link = { token, next: line };
-      const inner = this.invoke(link, rest);
+      const inner = this.invoke(link);
       line = inner ? inner.head : link;
-      if (inner && rest && taken(link, inner, rest)) rest = null;
     };
     const values = macro.parameters?.map((parameter, i) => {
       const value = args[i] ?? [];
@@ -158,11 +155,19 @@ export class Expander {
         const value = values![slot];
         this.surroundings.step(value.length, use);
         for (let k = value.length - 1; k >= 0; k--) put(k === 0 ? withSpace(value[k], spaced) : value[k]);
-      } else if (tokens[i].kind === SELF_NAME) put(at(use, WORD, tokens[i].text === '%?' ? use.text : macro.name, spaced));
+      } else if (tokens[i].kind === SELF_NAME)
+        put(at(use, WORD, tokens[i].text === '%?' ? use.text : macro.name, spaced));
       else put(at(use, tokens[i].kind, tokens[i].text, spaced));
     }
-    void stop;
-    return { head: line, after: rest };
+    // A name in the body may have taken its arguments from behind the macro: then nothing more is expanded.
+    let count = 0;
+    let link = line;
+    while (link && link !== after) {
+      link = link.next;
+      count++;
+    }
+    this.surroundings.step(count, use);
+    return { head: line, after: link };
   }
 
   /** The arguments behind an opening parenthesis; null when it is never closed. */
@@ -190,6 +195,7 @@ export class Expander {
         if (token.text === '}' && braces > 0 && --braces === 0) continue;
       }
       values[values.length - 1].push(token);
+      this.surroundings.step(1, use);
     }
     this.surroundings.diagnostics.error(use, `the arguments of \`${use.text}\` have no closing \`)\``);
     return null;
@@ -221,22 +227,13 @@ export class Expander {
   }
 }
 
-/** True when an expansion took what stood at `rest`, or more. */
-function taken(link: Link, inner: Expansion, rest: Link): boolean {
-  for (let at = link.next; at; at = at.next) {
-    if (at === inner.after) return false;
-    if (at === rest) return true;
-  }
-  return true;
-}
-
 /** A token of a body, standing where the macro is used: what is wrong with it is shown there. */
 function at(use: Token, kind: number, text: string, spaced: boolean): Token {
   return new Token(kind, text, spaced, use.line, use.start, use.end);
 }
 
 /** The tokens of an expansion, standing where the macro is used: what is wrong with them is shown there. */
-function atUse(tokens: readonly Token[], use: Token): Token[] {
+export function atUse(tokens: readonly Token[], use: Token): Token[] {
   return tokens.map(
     (t, i) => new Token(t.kind, t.text, i === 0 ? use.spaced : t.spaced, use.line, use.start, use.end),
   );

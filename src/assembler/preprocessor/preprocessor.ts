@@ -95,6 +95,7 @@ export class Preprocessor extends Environment {
     }
     let { tokens } = line;
     if (frame.call) tokens = substitute(tokens, frame.call, this.diagnostics);
+    tokens = this.indirected(tokens);
     if (tokens.length === 0) return;
     const [first] = tokens;
     if (first.kind === DIRECTIVE) {
@@ -108,7 +109,9 @@ export class Preprocessor extends Environment {
   private directive(token: Token, tokens: readonly Token[], frame: Frame): void {
     const question = conditional(token.text);
     if (question) {
-      this.branch(question.part, token, () => answer(holds(this, token, question.kind, tokens), question.negated));
+      this.branch(question.part, token, () =>
+        answer(holds(this, token, question.kind, tokens), question.negated),
+      );
       return;
     }
     const name = token.text.toLowerCase();
@@ -168,7 +171,8 @@ export class Preprocessor extends Environment {
     }
     this.branch(question.part, token, () => {
       const seen = frame.call ? substitute(tokens, frame.call, this.diagnostics) : tokens;
-      return answer(holds(this, token, question.kind, seen.slice(1)), question.negated);
+      const asked = this.indirected(seen.slice(1));
+      return answer(holds(this, token, question.kind, asked), question.negated);
     });
   }
 

@@ -7,6 +7,7 @@ import { parseScenario } from '../../session/scenario.ts';
 import { Session } from '../../session/session.ts';
 import type { Domain } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import type { RunLoop } from '../run-loop.ts';
 import type { TechniqueName } from '../technique.ts';
 
 const library = nodeLibrary();
@@ -100,8 +101,9 @@ export class Arena {
     return this.hypervisor.domains.get(HOSTILE)!;
   }
 
-  /** Stops or lets go the victims. */
+  /** Stops or lets go the victims: nobody is in the middle of a run any more. */
   victims(state: 'running' | 'paused'): void {
+    (this.session.host as unknown as { loop: RunLoop }).loop.leaveGuest();
     for (const id of [PENGUIN, PANES]) this.hypervisor.domains.get(id)!.state = state;
   }
 
