@@ -20,7 +20,7 @@ import type { Section } from './sections.ts';
 import type { SourceLine } from './source.ts';
 import type { CheckBody, InstructionBody, Operand, Statement } from './statement.ts';
 import { type NamedValue, SymbolTable } from './symbols.ts';
-import { equal, UNKNOWN, Value } from './value.ts';
+import { equal, UNKNOWN, Value, ZERO } from './value.ts';
 
 /** An answer the preprocessor got is no longer true: the source must be read again. */
 class Stale extends Error {}
@@ -176,7 +176,9 @@ export class Assembler implements Labels, Position, AssemblyState {
       throw new Abort();
     }
     if (body?.type === 'equ') {
-      if (label) this.define(label.symbol, evaluate(body.value, this), label.place);
+      const value = evaluate(body.value, this);
+      // What is not known yet counts as 0 until the next pass.
+      if (label) this.define(label.symbol, value.unknown ? ZERO : value, label.place);
       return;
     }
     if (label) this.define(label.symbol, this.here(), label.place);
@@ -313,8 +315,7 @@ export class Assembler implements Labels, Position, AssemblyState {
   }
 
   private define(symbol: NamedValue, value: Value, place: Place): void {
-    const kept = value.hasRegisters ? UNKNOWN : value;
-    if (this.symbols.define(symbol, kept, place)) return;
+    if (this.symbols.define(symbol, value, place)) return;
     const first = symbol.definedAt;
     const where = first ? ` in ${first.line.file} line ${first.line.number}` : '';
     this.report(place, `the label \`${symbol.name}\` is already defined${where}`);

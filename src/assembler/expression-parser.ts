@@ -174,7 +174,7 @@ export class ExpressionParser {
         );
       if (!this.address)
         return this.fail(token, `the register \`${token.text}\` cannot take part in this expression`);
-      return registerRef(token, word, new Value(0, [{ of: word, times: 1 }], false, false));
+      return registerRef(token, word, new Value(0, [{ of: word, times: 1 }], 0, false));
     }
     return symbolRef(token, this.names.symbol(escaped ? token.text.slice(1) : token.text));
   }

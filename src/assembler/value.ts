@@ -22,14 +22,19 @@ export class Value {
   constructor(
     readonly n: Int,
     readonly terms: readonly Term[] = NO_TERMS,
-    /** Depends on a symbol that this pass does not know: `n` means nothing, of `terms` only the registers. */
-    readonly unknown = false,
+    /** Multiple of "a symbol that this pass does not know"; one unknown minus another is taken for nothing, as in NASM. */
+    readonly unknowns = 0,
     /** A plain number takes part, if only a zero: NASM's choice of base register depends on it. */
     readonly plain = true,
   ) {}
 
+  /** Depends on a symbol that this pass does not know. */
+  get unknown(): boolean {
+    return this.unknowns !== 0;
+  }
+
   get isScalar(): boolean {
-    return this.terms.length === 0 && !this.unknown;
+    return this.terms.length === 0 && this.unknowns === 0;
   }
 
   /** The base of a value of the form `base + n`, else null. */
@@ -44,7 +49,7 @@ export class Value {
 }
 
 export const ZERO = new Value(0);
-export const UNKNOWN = new Value(0, NO_TERMS, true);
+export const UNKNOWN = new Value(0, NO_TERMS, 1, false);
 
 const SMALL = Array.from({ length: 257 }, (_, n) => new Value(n));
 
@@ -54,22 +59,23 @@ export function scalar(n: Int): Value {
 
 /** Sum; equal bases and registers add up, and cancel at zero. */
 export function sum(a: Value, b: Value): Value {
-  const unknown = a.unknown || b.unknown;
-  const n = unknown ? 0 : add(a.n, b.n);
+  const unknowns = a.unknowns + b.unknowns;
+  const n = add(a.n, b.n);
   const plain = a.plain && b.plain ? n !== 0 : a.plain || b.plain;
-  if (b.terms.length === 0) {
-    if (a.terms.length > 0) return new Value(n, a.terms, unknown, plain);
-    return unknown ? UNKNOWN : plain ? scalar(n) : new Value(n, NO_TERMS, false, plain);
+  const terms = joined(a.terms, b.terms);
+  if (terms.length === 0 && unknowns === 0 && (plain || n !== 0)) return scalar(n);
+  return new Value(n, terms, unknowns, plain);
+}
+
+function joined(a: readonly Term[], b: readonly Term[]): readonly Term[] {
+  if (b.length === 0) return a;
+  if (a.length === 0) return b;
+  if (a.length === 1 && b.length === 1 && a[0].of === b[0].of) {
+    const times = add(a[0].times, b[0].times);
+    return times === 0 ? NO_TERMS : [{ of: a[0].of, times }];
   }
-  if (a.terms.length === 0) return new Value(n, b.terms, unknown, plain);
-  if (a.terms.length === 1 && b.terms.length === 1 && a.terms[0].of === b.terms[0].of) {
-    const times = add(a.terms[0].times, b.terms[0].times);
-    const terms = times === 0 ? NO_TERMS : [{ of: a.terms[0].of, times }];
-    if (times === 0 && plain && !unknown) return scalar(n);
-    return new Value(n, terms, unknown, plain);
-  }
-  const terms: Term[] = [...a.terms];
-  for (const term of b.terms) {
+  const terms: Term[] = [...a];
+  for (const term of b) {
     const at = terms.findIndex((other) => other.of === term.of);
     if (at < 0) {
       terms.push(term);
@@ -79,12 +85,13 @@ export function sum(a: Value, b: Value): Value {
     if (times === 0) terms.splice(at, 1);
     else terms[at] = { of: term.of, times };
   }
-  return new Value(n, terms.sort(inOrder), unknown, plain);
+  return terms.sort(inOrder);
 }
 
 /** True when an addition joins something of both sides into one term that stays: two numbers, or one register twice. */
 export function merges(a: Value, b: Value): boolean {
   if (a.plain && b.plain && add(a.n, b.n) !== 0) return true;
+  if (a.unknown && b.unknown && a.unknowns + b.unknowns !== 0) return true;
   return a.terms.some((term) =>
     b.terms.some((other) => other.of === term.of && add(other.times, term.times) !== 0),
   );
@@ -97,14 +104,16 @@ function inOrder(a: Term, b: Term): number {
 }
 
 export function scaled(a: Value, factor: Int): Value {
-  if (a.unknown || factor === 1) return a;
-  if (a.terms.length === 0 || factor === 0) return scalar(multiply(a.n, factor));
+  if (factor === 1) return a;
+  const n = multiply(a.n, factor);
+  if (a.unknown) return new Value(n, a.terms, factor === -1 ? -a.unknowns : a.unknowns, a.plain);
+  if (a.terms.length === 0 || factor === 0) return scalar(n);
   const terms = a.terms.map((term) => ({ of: term.of, times: multiply(term.times, factor) }));
-  return new Value(multiply(a.n, factor), terms, false, a.plain);
+  return new Value(n, terms, 0, a.plain);
 }
 
 export function equal(a: Value, b: Value): boolean {
   if (a === b) return true;
-  if (a.n !== b.n || a.unknown !== b.unknown || a.terms.length !== b.terms.length) return false;
+  if (a.n !== b.n || a.unknowns !== b.unknowns || a.terms.length !== b.terms.length) return false;
   return a.terms.every((term, i) => term.of === b.terms[i].of && term.times === b.terms[i].times);
 }

@@ -1,7 +1,7 @@
 // The lessons that come with the page, read from the bundle when the room is opened first.
 import { type Lesson, loadLesson } from './loader.ts';
 
-const texts = import.meta.glob(['/lessons/**/*.{json,md,asm,inc}', '!/lessons/*/wrong/**'], {
+const texts = import.meta.glob(['/lessons/*/**/*.{json,md,asm,inc}', '!/lessons/*/wrong/**'], {
   query: '?raw',
   import: 'default',
   eager: true,

@@ -84,7 +84,8 @@ function allowed(candidate: Candidate, body: InstructionBody, o: Operands, at: P
         break;
       case 'moffs8':
       case 'moffsv':
-        if (!o.address!.absolute) return false;
+        // `[byte 5]` asks for a ModRM displacement, which moffs has not.
+        if (!o.address!.absolute || operand.displacementSize === 8) return false;
         break;
       case 'rel8':
         if (operand.distance === '' && factsOf(form).hasNear)
@@ -252,7 +253,7 @@ export function writeValue(value: Value, size: number, place: Place, at: Positio
       place,
       `${value.n} does not fit in ${size === 1 ? 'a byte' : `${size} bytes`}: the upper bits are lost`,
     );
-  if (value.isScalar || value.unknown) code.field(value.n, size);
+  if (value.terms.length === 0) code.field(value.n, size);
   else if (value.base) code.fixup(value.n, size, value.base, false);
   else {
     at.report(place, 'this value combines addresses in a way that the image cannot express');

@@ -1,0 +1,47 @@
+// Source and lessons on the built page: edit and boot again, a mistake under its column, a lesson from start to solution.
+import { expect, type Page, test } from '@playwright/test';
+
+test.setTimeout(120_000);
+
+async function openSource(page: Page): Promise<void> {
+  await page.goto('./');
+  await expect(page.getByTestId('console-0')).toContainText('penguin#', { timeout: 30_000 });
+  await page.getByRole('tab', { name: 'Source' }).click();
+  await expect(page.locator('.view-line').filter({ hasText: 'kernel.inc' })).toBeVisible({ timeout: 60_000 });
+}
+
+async function insertAfter(page: Page, line: string, text: string): Promise<void> {
+  await page.locator('.view-line').filter({ hasText: line }).click();
+  await page.keyboard.press('End');
+  await page.keyboard.press('Enter');
+  await page.keyboard.type(text);
+}
+
+test('Penguin is edited, assembled and booted again, and Panes goes on', async ({ page }) => {
+  await openSource(page);
+  await insertAfter(page, 'kernel.inc', '%define PENGUIN_VERSION "4.2"');
+  await expect(page.getByRole('button', { name: 'no problems' })).toBeVisible({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Assemble & boot' }).click();
+  await expect(page.getByTestId('console-0')).toContainText('Penguin 4.2 Xen', { timeout: 30_000 });
+  await expect(page.getByRole('region', { name: 'Guest Panes' }).getByRole('status')).toHaveText(/running/i);
+});
+
+test('a mistake is marked where it is, and the guest that runs stays', async ({ page }) => {
+  await openSource(page);
+  await insertAfter(page, 'kernel.inc', 'bogus eax');
+  await expect(page.locator('.squiggly-error').first()).toBeVisible({ timeout: 30_000 });
+  const problems = page.getByLabel('Problems', { exact: true });
+  await expect(problems).toContainText(/bogus/);
+  await page.getByRole('button', { name: 'Assemble & boot' }).click();
+  await page.waitForTimeout(2000);
+  await expect(page.getByRole('region', { name: 'Guest Penguin' }).getByRole('status')).toHaveText(
+    /running/i,
+  );
+  await expect(page.getByTestId('console-0')).toContainText('heartbeat');
+});
+
+test('a sealed guest shows its machine code, read-only', async ({ page }) => {
+  await openSource(page);
+  await page.getByRole('button', { name: 'Panes', exact: true }).click();
+  await expect(page.locator('#pane-source')).toContainText(/without source/i, { timeout: 30_000 });
+});
