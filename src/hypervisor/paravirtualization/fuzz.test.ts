@@ -122,6 +122,8 @@ function meaning(domain: Domain, { kind, n }: Word): number {
       return 0xfc000000 + (n & 0x3ffffff);
     case 11:
       return 0x7ff0;
+    case 14:
+      return 0;
     case 12:
       return [0xe008, 0xe010, 0xe019, 0xe021, 0xe02b, 0xe033, 0xe038, 9][n & 7];
     default:
@@ -131,7 +133,7 @@ function meaning(domain: Domain, { kind, n }: Word): number {
 
 /** Kinds of word that a field of a hypercall may be. */
 const ENTRY_ADDRESS = [5, 8, 8, 9];
-const ENTRY = [6, 6, 6, 6, 0, 9];
+const ENTRY = [6, 6, 6, 6, 14, 14, 0, 9];
 const FRAME = [7, 7, 7, 1];
 
 /** The words of a list: page-table updates, extended operations, or calls, by hypercall number. */
@@ -172,34 +174,37 @@ function formed(domain: Domain, number: number, words: Word[]): number[] {
   }
 }
 
-/** Makes one call as if the guest had executed INT 82h. */
-function make(domain: Domain, c: Call): void {
-  const { memory } = pc;
+/** The guest executes INT 82h at ring 1. */
+function perform(domain: Domain, number: number, values: number[], stack: Word): string {
   const vcpu = domain.vcpus[0];
-  const pv = pvOf(domain);
+  const { frame } = pvOf(domain);
+  const [ebx, ecx, edx, esi, edi] = values;
+  vcpu.regs.set([number, ecx, edx, ebx, 0, 0, esi, edi]);
+  frame.cs = 0xe019;
+  frame.esp = meaning(domain, stack) | 0;
+  const nothing = { qualification: 0, detail: 0, instructionLength: 0, eip: 0 };
+  return technique.handle(vcpu, { vendor: Vendor.xen, reason: HYPERCALL_VECTOR, ...nothing });
+}
+
+/** Unmaps a few pages, so that tables can be made of them. */
+function prepare(domain: Domain): void {
+  for (const page of [0x1f0, 0x1f1, 0x1f2])
+    perform(domain, 14, [BASE + page * 4096, 0, 0, 2, 0], { kind: 14, n: 0 });
+}
+
+/** Fills the page of arguments and makes one call. */
+function make(domain: Domain, c: Call): void {
+  const vcpu = domain.vcpus[0];
   const number = c.number.kind === 0 ? c.number.n : NUMBERS[c.number.n % NUMBERS.length];
   const list = c.form ? listOf(domain, number, c.memory) : c.memory.map((w) => meaning(domain, w));
   list.forEach((value, n) => {
     // Only what the guest itself could write: its data page, as long as it is that.
     const machine = technique.translate(vcpu, DATA + n * 4);
-    if (machine >= 0 && writable(domain, DATA)) memory.write32(machine, value);
+    if (machine >= 0 && writable(domain, DATA)) pc.memory.write32(machine, value);
   });
-  const [ebx, ecx, edx, esi, edi] = c.form
-    ? formed(domain, number, c.arguments)
-    : c.arguments.map((w) => meaning(domain, w));
-  vcpu.regs.set([number, ecx, edx, ebx, 0, 0, esi, edi]);
-  pv.frame.cs = 0xe019;
-  pv.frame.esp = meaning(domain, c.stack) | 0;
+  const values = c.form ? formed(domain, number, c.arguments) : c.arguments.map((w) => meaning(domain, w));
   hypervisor.sliceEnd = c.sliceOver ? hypervisor.now : Infinity;
-  const resume = technique.handle(vcpu, {
-    vendor: Vendor.xen,
-    reason: HYPERCALL_VECTOR,
-    qualification: 0,
-    detail: 0,
-    instructionLength: 0,
-    eip: 0,
-  });
-  expect(['enter', 'block', 'yield', 'ended']).toContain(resume);
+  expect(['enter', 'block', 'yield', 'ended']).toContain(perform(domain, number, values, c.stack));
 }
 
 function writable(domain: Domain, address: number): boolean {
@@ -237,6 +242,7 @@ it('random hypercalls leave the host, the neighbour and the safety of the tables
       const domain = boot(FUZZED);
       const pv = pvOf(domain);
       const before = foreign(domain);
+      prepare(domain);
       for (const c of sequence) {
         make(domain, c);
         calls++;
