@@ -274,7 +274,7 @@ export class SourcePane {
   /** The next click within a few seconds does it. */
   private askReset(): void {
     this.resetAsked = true;
-    this.resetButton.textContent = 'Reset all your changes?';
+    this.resetButton.textContent = 'Really reset?';
     setTimeout(() => {
       this.resetAsked = false;
       this.draw();

@@ -95,6 +95,12 @@ export class Host {
     return running ? { ...saved, ...cpuRegisters(this.pc.cpu) } : saved;
   }
 
+  /** Where a guest stands: its next instruction, or the one that made it leave. */
+  eip(id: number): number {
+    const vcpu = this.hypervisor?.domains.get(id)?.vcpus[0];
+    return vcpu && !this.isRunning(id) ? vcpu.eip : this.pc.cpu.eip >>> 0;
+  }
+
   /** True when the processor stands in this guest: the next instruction is one of its own. */
   isRunning(id: number): boolean {
     return this.native
