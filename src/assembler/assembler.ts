@@ -49,6 +49,8 @@ export class Assembler implements Labels, Position, AssemblyState {
   private program: Statement[] | null = null;
   private reading: Statement[] = [];
   private work = 0;
+  /** Questions that could not be answered at once. */
+  private failures = 0;
   private active: Diagnostics;
   private readonly code = new Code();
   /** Something was reported, or would have been in the last pass. */
@@ -70,16 +72,25 @@ export class Assembler implements Labels, Position, AssemblyState {
       report: (place, message, suggestion) => this.report(place, message, suggestion),
     };
     this.silent = {
-      lookup: (symbol) => (symbol.pass === this.symbols.pass ? symbol.value : UNKNOWN),
+      lookup: (symbol) => {
+        if (symbol.pass === this.symbols.pass) return symbol.value;
+        this.failures++;
+        return UNKNOWN;
+      },
       here: () => this.here(),
       sectionStart: () => this.sectionStart(),
-      report: () => {},
+      report: () => {
+        this.failures++;
+      },
     };
     this.scope = {
       lookup: (symbol, place) => this.lookupNow(symbol, place),
       here: () => this.here(),
       sectionStart: () => this.sectionStart(),
-      report: (place, message, suggestion) => this.diagnostics.error(place, message, suggestion),
+      report: (place, message, suggestion) => {
+        this.failures++;
+        this.diagnostics.error(place, message, suggestion);
+      },
     };
   }
 
@@ -186,7 +197,7 @@ export class Assembler implements Labels, Position, AssemblyState {
     const times = statement.times ? this.count(statement.times) : 1;
     switch (body.type) {
       case 'check':
-        if (!equal(evaluate(body.tree, this.silent), body.expected)) throw new Stale();
+        if (!equal(this.known(body.tree, this.silent), body.expected)) throw new Stale();
         break;
       case 'directive':
         runDirective(this, body);
@@ -205,9 +216,16 @@ export class Assembler implements Labels, Position, AssemblyState {
 
   // --- What statements do -------------------------------------------------------------------------------------
 
+  /** A value that must be known now; UNKNOWN, after a report, when any part of it is not. */
+  known(tree: Expr, scope: Scope = this.scope): Value {
+    const before = this.failures;
+    const value = evaluate(tree, scope);
+    return this.failures === before ? value : UNKNOWN;
+  }
+
   /** The value of `times`, 0 after a report. */
   private count(times: Expr): number {
-    const value = evaluate(times, this.scope);
+    const value = this.known(times);
     if (value.unknown) return 0;
     if (!value.isScalar) this.diagnostics.error(times.place, '`times` needs a plain number, not an address');
     else if (value.n < 0) {
@@ -331,6 +349,7 @@ export class Assembler implements Labels, Position, AssemblyState {
 
   private lookupNow(symbol: NamedValue, place: Place): Value {
     if (symbol.pass === this.symbols.pass) return symbol.value;
+    this.failures++;
     const message = `\`${symbol.name}\` must be known here, and is defined only later or not at all`;
     this.diagnostics.error(place, message, () => this.suggestion(symbol.name));
     return UNKNOWN;

@@ -23,6 +23,11 @@ export function parseItems(
     return null;
   }
   while (!cursor.done && !cursor.sees(')')) {
+    if (items.length > 0 && cursor.token?.kind === STRING) {
+      diagnostics.warning(cursor.place, 'a comma is missing here: nasm ignores the rest of the line');
+      cursor.at = cursor.tokens.length;
+      break;
+    }
     if (items.length > 0 && !cursor.take(',')) {
       diagnostics.error(cursor.place, 'expected `,` between items');
       return null;
@@ -64,8 +69,7 @@ function parseItem(
   const number = cursor.tokens[cursor.at + sign];
   if (number?.kind === NUMBER && isFloat(number.text)) {
     cursor.at += sign + 1;
-    if (size === 4 || size === 8)
-      return { type: 'bytes', bytes: floatBytes(number.text, token!.is('-'), size) };
+    if (size <= 8) return { type: 'bytes', bytes: floatBytes(number.text, token!.is('-'), size) };
     diagnostics.error(number, 'a floating-point constant needs `dd` or `dq`');
     return null;
   }

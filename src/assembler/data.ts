@@ -43,7 +43,7 @@ function emitItem(
   } else if (item.type === 'bytes') {
     for (let i = 0; i < times; i++) assembler.output.emitBytes(statement, item.bytes);
   } else {
-    const count = evaluate(item.count, { ...assembler.scope, here: scope.here });
+    const count = assembler.known(item.count, { ...assembler.scope, here: scope.here });
     if (count.unknown) return;
     if (!count.isScalar || count.n < 0) {
       const message = '`dup` needs a plain number that is not negative';
@@ -62,7 +62,7 @@ export function reserveSpace(
   times: number,
 ): void {
   const { section } = assembler;
-  const count = evaluate(body.count, assembler.scope);
+  const count = assembler.known(body.count);
   if (count.unknown) return;
   if (!count.isScalar || count.n < 0) {
     const what = count.isScalar ? `${count.n} units` : 'an address';

@@ -3,7 +3,6 @@
 import type { Assembler } from './assembler.ts';
 import { Cursor } from './cursor.ts';
 import { nearest } from './diagnostics.ts';
-import { evaluate } from './expression.ts';
 import { ExpressionParser } from './expression-parser.ts';
 import type { Section } from './sections.ts';
 import type { DirectiveBody } from './statement.ts';
@@ -66,7 +65,7 @@ export function runDirective(assembler: Assembler, body: DirectiveBody): void {
 
 /** A plain number, known now; null after a report. */
 function number(assembler: Assembler, body: DirectiveBody): number | null {
-  const value = evaluate(body.expr!, assembler.scope);
+  const value = assembler.known(body.expr!);
   if (value.unknown) return null;
   if (value.isScalar) return Number(value.n);
   assembler.diagnostics.error(body.expr!.place, `\`${body.name}\` needs a plain number, not an address`);
@@ -90,7 +89,7 @@ function setOrigin(assembler: Assembler, body: DirectiveBody): void {
 }
 
 function absolute(assembler: Assembler, body: DirectiveBody): void {
-  const value = evaluate(body.expr!, assembler.scope);
+  const value = assembler.known(body.expr!);
   if (!value.unknown) assembler.output.enterAbsolute(value);
 }
 
@@ -106,7 +105,7 @@ function sectionAlign(assembler: Assembler, body: DirectiveBody): void {
   const [first] = body.operands;
   if (!first || /^(on|off)$/i.test(first.text)) return;
   const expr = new ExpressionParser(new Cursor(body.operands, body.token), assembler).parse();
-  const value = expr && evaluate(expr, assembler.scope);
+  const value = expr && assembler.known(expr);
   if (!value || value.unknown || !value.isScalar) return;
   const align = Number(value.n);
   if (align <= 0 || !Number.isInteger(Math.log2(align))) {
@@ -179,7 +178,7 @@ function attribute(assembler: Assembler, target: Section, tokens: readonly Token
   const cursor = new Cursor(tokens, token);
   cursor.at = at + 2;
   const expr = new ExpressionParser(cursor, assembler).parse();
-  const value = expr ? evaluate(expr, assembler.scope) : scalar(0);
+  const value = expr ? assembler.known(expr) : scalar(0);
   if (!expr || value.unknown || !value.isScalar) return tokens.length;
   assign(assembler, target, name, Number(value.n), token);
   return cursor.at;

@@ -101,6 +101,8 @@ const NUMBERS: Snippets = {
   'escapes in backquotes':
     "\n    db `a\\n\\r\\t\\0\\x41\\101\\\\\\`\\e\\a\\b\\v\\f\\'\\\"`, '\\n'\n    db `\\u263a\\U0001f600`",
   'floating point': `
+    dw 1.5, -0.1, 65504.0, 1e9, 0.00001
+    db 1.5, -3.25, 0.1
     dd 1.5, -2.25, 1e10, 3.14159265, 1.0e-5
     dq 1.5, -0.1, 1e+100`,
   'not numbers': `
@@ -661,7 +663,10 @@ const MACROS: Snippets = {
     %strcat g 'ab', "cd", 'e'
     %defstr h some text
     %deftok t '1 + 2'
-    db n, c, d, e, g, h, t`,
+    %substr i 'hello' 0
+    %substr j 'hello' 9
+    %substr k 'hello' 2,-3
+    db n, c, d, e, f, g, h, t, i, j, k`,
   'multi-line': `
     %macro store 2
         mov [%1], %2

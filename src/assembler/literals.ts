@@ -44,13 +44,33 @@ export function isFloat(text: string): boolean {
   return /^\d[\d_]*(\.[\d_]*(e[+-]?\d+)?|e[+-]?\d+)$/i.test(text);
 }
 
-/** IEEE bytes of a floating-point constant in 4 or 8 bytes. */
-export function floatBytes(text: string, negative: boolean, size: 4 | 8): number[] {
+/** IEEE bytes of a floating-point constant in 1, 2, 4 or 8 bytes. */
+export function floatBytes(text: string, negative: boolean, size: number): number[] {
   const value = Number(text.replaceAll('_', '')) * (negative ? -1 : 1);
+  if (size < 4) {
+    const bits = size === 1 ? smallFloat(value, 4, 3) : smallFloat(value, 5, 10);
+    return Array.from({ length: size }, (_, i) => (bits >> (8 * i)) & 255);
+  }
   const view = new DataView(new ArrayBuffer(8));
   if (size === 4) view.setFloat32(0, value, true);
   else view.setFloat64(0, value, true);
   return Array.from({ length: size }, (_, i) => view.getUint8(i));
+}
+
+/** The bits of a narrow float (IEEE 754 interchange layout), rounded to nearest, ties to even. */
+function smallFloat(value: number, exponentBits: number, fractionBits: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 1 << (exponentBits + fractionBits) : 0;
+  const magnitude = Math.abs(value);
+  const bias = 2 ** (exponentBits - 1) - 1;
+  if (magnitude === 0) return sign;
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), 1 - bias);
+  const steps = magnitude / 2 ** (exponent - fractionBits);
+  let rounded = Math.round(steps);
+  if (rounded - steps === 0.5 && rounded % 2 === 1) rounded--;
+  // A carry out of the fraction raises the exponent by itself, because the fields are adjacent.
+  const bits = rounded + (exponent + bias - 1) * 2 ** fractionBits;
+  const infinity = (2 ** exponentBits - 1) * 2 ** fractionBits;
+  return sign | Math.min(bits, infinity);
 }
 
 const SIMPLE_ESCAPES: Record<string, number> = {

@@ -191,10 +191,10 @@ function substr(pp: Environment, directive: Token, tokens: readonly Token[]): vo
   const length = comma < 0 ? null : pp.evaluate(numbers.slice(comma + 1), directive, '`%substr`');
   if (!start) return;
   const bytes = stringBytes(text.text);
-  const from = Number(start.n) - 1;
+  const from = Math.max(0, Number(start.n) - 1);
   let count = length ? Number(length.n) : 1;
   if (count < 0) count = count + bytes.length + 1 - from;
-  const piece = from < 0 ? [] : bytes.slice(from, from + Math.max(0, count));
+  const piece = bytes.slice(from, from + Math.max(0, count));
   store(pp, name.token, [synthetic(STRING, quoteBytes(piece), name.token)], false);
 }
 

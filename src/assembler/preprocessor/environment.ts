@@ -1,7 +1,7 @@
 // What all parts of the preprocessor share: the macros, the contexts, evaluation, and the budget of work.
 import { Cursor } from '../cursor.ts';
 import type { Diagnostics, Place } from '../diagnostics.ts';
-import { type Expr, evaluate } from '../expression.ts';
+import type { Expr } from '../expression.ts';
 import { ExpressionParser, type Names } from '../expression-parser.ts';
 import { lexLine } from '../lexer.ts';
 import { Abort, type Limits } from '../limits.ts';
@@ -15,6 +15,8 @@ import { type Context, MultiMacros, SingleMacro, SingleMacros } from './macros.t
 /** What the preprocessor asks of the assembler. */
 export interface AssemblyState extends Names {
   readonly bits: number;
+  /** A value that must be known now; UNKNOWN after a report. */
+  known(tree: Expr): Value;
   /** An expression depended on symbols or on the place: later passes must find the same value, or read again. */
   asked(tree: Expr, value: Value): void;
 }
@@ -107,7 +109,7 @@ export class Environment implements Surroundings {
     const tree = new ExpressionParser(cursor, this.assembly).parse();
     if (!tree) return null;
     if (!cursor.done) this.diagnostics.warning(cursor.place, 'the text after the expression is ignored');
-    const value = evaluate(tree, this.assembly.scope);
+    const value = this.assembly.known(tree);
     if (!tree.fixed) this.assembly.asked(tree, value);
     if (value.unknown) return null;
     if (value.isScalar) return value;

@@ -21,14 +21,6 @@ export const exerciser = (main: string): GuestSource => ({
   sealed: false,
 });
 
-/** A source given as text. */
-export const program = (text: string): GuestSource => ({
-  kind: 'source',
-  files: new Map([['test.asm', text]]),
-  main: 'test.asm',
-  sealed: false,
-});
-
 /** The hypervisor of a session, which its users never see. */
 export const hypervisorOf = (session: Session): Hypervisor =>
   (session.host as unknown as { hypervisor: Hypervisor }).hypervisor;
