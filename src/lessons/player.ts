@@ -1,12 +1,13 @@
 // Plays one lesson on the page: shows a step, holds the machine until a prediction is made, lets the machine answer it,
 // judges the goal while the learner's guest runs. Knows the page by its API only, and nothing of how it is drawn.
-import { noteBooted, offerSources, wantVersion } from '../editor/offers.ts';
+import { wantVersion } from '../editor/offers.ts';
 import type { Observation } from '../session/observe.ts';
 import type { PageApi } from '../shell/slots.ts';
 import type { Frame } from '../worker/protocol.ts';
 import { ageOf, goalMemory, judgeGoal, judgePrediction, predictionMemory } from './checks.ts';
-import { type Imported, type Keeper, programKey } from './keeper.ts';
-import { type Files, LESSON_GUEST, type Lesson } from './loader.ts';
+import type { Imported, Keeper } from './keeper.ts';
+import { LessonMachine } from './lesson-machine.ts';
+import type { Lesson } from './loader.ts';
 import { type LessonProgress, stepOf } from './progress.ts';
 import { type RunSummary, summarize } from './runs.ts';
 
@@ -40,15 +41,12 @@ export type PlayerView = Pick<
 
 export class Player {
   step: number;
-  /** `away`: the page shows another scenario. */
-  machine: 'loading' | 'here' | 'away' = 'loading';
   /** Something could not be done: one clear line. */
   problem: string | null = null;
   experiment: Experiment | null = null;
   goal: GoalState = { state: 'open', feedback: '' };
   /** The run to compare with (of the program as it was given, if it was seen), and the last. */
   runs: RunSummary[] = [];
-  imported: Imported[] = [];
   /** Something has changed. */
   changed: () => void = () => {};
 
@@ -56,12 +54,8 @@ export class Player {
   private attempts = 0;
   private looking = false;
   private lookedAt = Number.NEGATIVE_INFINITY;
-  private bootPending = false;
-  /** What this room sent last to be booted, and what of it was booted last. */
-  private booting: { sent: Files | null; done: Files | null } = { sent: null, done: null };
-  private withdraw: (() => void) | null = null;
-  private loaded: ((ours: boolean) => void) | null = null;
-  private readonly stops: (() => void)[];
+  private readonly place: LessonMachine;
+  private readonly stop: () => void;
 
   /** @param clock milliseconds, for the pace of looking */
   constructor(
@@ -71,29 +65,33 @@ export class Player {
     private readonly clock: () => number = () => performance.now(),
   ) {
     this.step = stepOf(lesson, keeper.progress[lesson.id]);
-    this.stops = [
-      page.on('ready', ({ scenario }) => this.ready(scenario)),
-      page.on('refused', ({ domain, message }) => this.refused(domain, message)),
-      page.on('booted', ({ domain }) => this.booted(domain)),
-      page.on('frame', (frame) => this.frame(frame)),
-    ];
+    this.place = new LessonMachine(page, lesson, {
+      shown: (here) => {
+        if (!here) this.leave();
+        this.changed();
+      },
+      booted: () => this.booted(),
+      refused: (problem, what) => {
+        if (what === 'guest')
+          page.note({ text: 'Your program has an error: nothing was booted.', tone: 'bad' });
+        this.fail(problem);
+      },
+    });
+    this.stop = page.on('frame', (frame) => this.frame(frame));
   }
 
   /** Brings the lesson's machine onto the page, and the learner to where they were. */
   async open(): Promise<void> {
     this.keep((before) => before);
-    this.imported = await this.keeper.imported(this.lesson).catch(() => []);
-    if (!this.page.host) await this.firstReady();
-    await this.load();
-    this.show();
+    this.place.imported = await this.keeper.imported(this.lesson).catch(() => []);
+    await this.reload();
   }
 
   /** Leaves the page as it is, but for what belongs to the lesson. */
   close(): void {
-    for (const stop of this.stops) stop();
+    this.stop();
     this.leave();
-    this.withdraw?.();
-    this.withdraw = null;
+    this.place.dispose();
   }
 
   /** What is to be drawn, as it is now. */
@@ -102,6 +100,13 @@ export class Player {
     return { step, machine, problem, experiment, goal, runs, imported, asking, progress };
   }
 
+  /** `away`: the page shows another scenario. */
+  get machine(): LessonMachine['state'] {
+    return this.place.state;
+  }
+  get imported(): readonly Imported[] {
+    return this.place.imported;
+  }
   get progress(): LessonProgress | undefined {
     return this.keeper.progress[this.lesson.id];
   }
@@ -145,7 +150,9 @@ export class Player {
     try {
       if (this.machine === 'away') await this.load();
       const { lesson } = this;
-      this.send(version === 'mine' ? await this.keeper.program(lesson) : lesson[version]);
+      const files = version === 'mine' ? await this.keeper.program(lesson) : lesson[version];
+      this.problem = null;
+      this.place.boot(files);
     } catch (error) {
       this.fail(`Your program could not be read: ${(error as Error).message}. Boot it from the editor.`);
     }
@@ -161,24 +168,31 @@ export class Player {
   async check(): Promise<void> {
     const { goal } = this.lesson.steps[this.step];
     if (!goal) return;
-    const { observation } = await this.page.ask({ ask: 'observe', memory: goalMemory(goal) });
-    this.judge(observation, true);
+    try {
+      const { observation } = await this.page.ask({ ask: 'observe', memory: goalMemory(goal) });
+      if (goal === this.lesson.steps[this.step].goal) this.judge(observation, true);
+    } catch (error) {
+      this.fail((error as Error).message);
+    }
   }
 
   /** An imported program becomes the learner's own; theirs takes its place. */
-  async exchange(slot: number): Promise<void> {
-    await this.keeper.exchange(this.lesson, slot);
-    await this.programsChanged();
+  exchange(slot: number): Promise<void> {
+    return this.rearrange(() => this.keeper.exchange(this.lesson, slot));
   }
-  async discard(slot: number): Promise<void> {
-    await this.keeper.discard(this.lesson, slot);
-    await this.programsChanged();
+  discard(slot: number): Promise<void> {
+    return this.rearrange(() => this.keeper.discard(this.lesson, slot));
   }
-  /** What is kept of the program has changed behind the editor: it takes it up anew. */
-  async programsChanged(): Promise<void> {
-    this.imported = await this.keeper.imported(this.lesson).catch(() => []);
-    if (this.machine === 'here') this.offer();
-    this.changed();
+  /** Changes what is kept of the program behind the editor, which then takes it up anew. */
+  private async rearrange(change: () => Promise<void>): Promise<void> {
+    try {
+      await change();
+      this.place.imported = await this.keeper.imported(this.lesson);
+      if (this.machine === 'here') this.place.offer();
+      this.changed();
+    } catch (error) {
+      this.fail(`Your programs could not be changed: ${(error as Error).message}`);
+    }
   }
 
   /** Brings the lesson's machine back onto the page, at power-on. */
@@ -187,78 +201,10 @@ export class Player {
     this.show();
   }
 
-  /** A page that has just been opened loads its own scenario first. */
-  private firstReady(): Promise<void> {
-    return new Promise((resolve) => {
-      const stop = this.page.on('ready', () => {
-        stop();
-        resolve();
-      });
-    });
-  }
-
-  private async load(): Promise<boolean> {
-    this.page.pause();
-    this.machine = 'loading';
+  private load(): Promise<boolean> {
     this.problem = null;
     this.attempt = null;
-    this.loaded?.(false);
-    const { scenario, start, main } = this.lesson;
-    const answered = new Promise<boolean>((resolve) => {
-      this.loaded = resolve;
-    });
-    this.booting = { sent: null, done: null };
-    noteBooted(this.lesson.domain, null);
-    this.page.load(scenario, [{ guest: LESSON_GUEST, files: listOf(start), main }]);
-    return answered;
-  }
-
-  private ready(scenario: string): void {
-    const ours = scenario === this.lesson.scenario.name;
-    this.machine = ours ? 'here' : 'away';
-    if (ours) this.offer();
-    else {
-      this.leave();
-      this.withdraw?.();
-      this.withdraw = null;
-    }
-    this.answerLoad(ours);
-    this.changed();
-  }
-
-  private refused(domain: number | null, message: string): void {
-    if (domain === null && this.loaded) {
-      this.machine = 'away';
-      this.problem = `The lesson's machine could not be started: ${message}`;
-      this.answerLoad(false);
-    } else if (domain === this.lesson.domain && this.bootPending) {
-      this.bootPending = false;
-      noteBooted(domain, this.booting.done);
-      this.problem = `Not booted: ${message}`;
-      this.page.note({ text: 'Your program has an error: nothing was booted.', tone: 'bad' });
-    } else return;
-    this.changed();
-  }
-
-  private answerLoad(ours: boolean): void {
-    const { loaded } = this;
-    this.loaded = null;
-    loaded?.(ours);
-  }
-
-  private offer(): void {
-    const { lesson } = this;
-    const others = this.imported.map(({ label, files }) => ({ label, files: listOf(files) }));
-    this.withdraw = offerSources({
-      domain: lesson.domain,
-      key: programKey(lesson.id),
-      main: lesson.main,
-      versions: [
-        { label: 'start', files: listOf(lesson.start) },
-        { label: 'solution', files: listOf(lesson.solution) },
-        ...others,
-      ],
-    });
+    return this.place.load();
   }
 
   /** The step that is shown takes effect on the page. */
@@ -308,10 +254,7 @@ export class Player {
     this.changed();
   }
 
-  private booted(domain: number): void {
-    if (domain !== this.lesson.domain || this.machine !== 'here') return;
-    if (this.bootPending) this.booting.done = this.booting.sent;
-    this.bootPending = false;
+  private booted(): void {
     this.problem = null;
     if (this.experiment) {
       this.experiment = null;
@@ -327,15 +270,6 @@ export class Player {
     this.page.note({ text: 'Your guest runs …', tone: 'plain' });
     this.page.run();
     this.changed();
-  }
-
-  private send(files: Files): void {
-    const { domain, main } = this.lesson;
-    this.bootPending = true;
-    this.booting.sent = files;
-    this.problem = null;
-    noteBooted(domain, files);
-    this.page.boot(domain, { files: listOf(files), main });
   }
 
   private frame(frame: Frame): void {
@@ -428,5 +362,3 @@ export class Player {
     this.keeper.update(this.lesson, change);
   }
 }
-
-const listOf = (files: Files) => [...files].map(([name, text]) => ({ name, text }));
