@@ -299,6 +299,13 @@ const OPERANDS: Snippets = {
     cs nop`,
   'conflicting prefixes': `
     rep repne movsb`,
+  'spellings of registers and addresses': `
+    mov ax, (bx)
+    mov byte ax, 5
+    lea si, here
+    here: lea ax, 5`,
+  'a number made of registers': `
+    mov ax, (bx + 1)`,
   'far jumps': `
     jmp 0x10:0x1234
     jmp dword 8:start
@@ -1123,6 +1130,63 @@ const CONTROL: Snippets = {
     %pop two
     db %$x
     %pop`,
+  'block structure from contexts': `
+    %macro if 1
+        %push if
+        j%-1 %$ifnot
+    %endmacro
+    %macro else 0
+        %ifctx if
+            %repl else
+            jmp %$ifend
+            %$ifnot:
+        %else
+            %error no if
+        %endif
+    %endmacro
+    %macro endif 0
+        %ifctx if
+            %$ifnot:
+            %pop
+        %elifctx else
+            %$ifend:
+            %pop
+        %endif
+    %endmacro
+    cmp ax, 1
+    if z
+        mov bx, 1
+    else
+        mov bx, 2
+    endif
+    if c
+        nop
+    endif`,
+  'a boot sector': `
+    org 0x7c00
+    start: cli
+    xor ax, ax
+    mov ds, ax
+    lgdt [gdtr]
+    mov eax, cr0
+    or al, 1
+    mov cr0, eax
+    jmp 8:protected
+    bits 32
+    protected: mov ax, 16
+    mov ds, ax
+    mov dword [0xb8000], 0x07690748
+    hlt
+    jmp $ - 1
+    align 8
+    gdt: dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+    gdtr: dw $ - gdt - 1
+    dd gdt
+    %if ($ - $$) > 510
+    %error too big
+    %endif
+    times 510 - ($ - $$) db 0
+    dw 0xaa55`,
   'pop of nothing': `
     %pop`,
   'the wrong context': `

@@ -10,9 +10,9 @@ export interface Limits {
   includeDepth: number;
   macroDepth: number;
   repeatCount: number;
-  /** Bytes in the image, and bytes emitted in all. */
+  /** Bytes in the image, and bytes emitted in one pass. */
   outputBytes: number;
-  /** Emissions in one pass: instructions times their `times`. */
+  /** Emissions in all passes: instructions times their `times`. */
   emissions: number;
   /** Statements executed in all passes together. */
   work: number;
@@ -29,7 +29,7 @@ export const DEFAULT_LIMITS: Limits = {
   macroDepth: 1000,
   repeatCount: 1_000_000,
   outputBytes: 32 << 20,
-  emissions: 2_000_000,
+  emissions: 6_000_000,
   work: 5_000_000,
   passes: 60,
   sections: 1000,

@@ -28,8 +28,10 @@ export function parseOperand(cursor: Cursor, names: Names, diagnostics: Diagnost
   if (word?.type === 'register') return register(cursor, names, diagnostics, keywords, word, from);
   if (misspelt(cursor, diagnostics)) return null;
 
-  const expr = new ExpressionParser(cursor, names).parse();
+  // `(bx)` is `bx`; what else stands in parentheses is a number.
+  const expr = new ExpressionParser(cursor, names, token.is('(')).parse();
   if (!expr) return null;
+  if (expr.op === 'register') return plainRegister(cursor, keywords, expr.register!, from, diagnostics);
   if (!cursor.take(':')) return immediate(cursor, keywords, expr, from);
   const inner = parseKeywords(cursor);
   const offset = new ExpressionParser(cursor, names).parse();
@@ -98,16 +100,26 @@ function register(
     else diagnostics.error(next, `expected \`,\` after \`${token.text}\`, found \`${next.text}\``);
     return null;
   }
-  if (keywords.size !== 0 && keywords.size !== word.size) {
-    diagnostics.error(cursor.since(from), `\`${token.text}\` has ${word.size} bits, not ${keywords.size}`);
-    return null;
-  }
+  return plainRegister(cursor, keywords, word, from, diagnostics);
+}
+
+function plainRegister(
+  cursor: Cursor,
+  keywords: Keywords,
+  register: Register,
+  from: number,
+  diagnostics: Diagnostics,
+): Operand {
+  const place = cursor.since(from);
+  const { size, name } = register;
+  if (keywords.size !== 0 && keywords.size !== size)
+    diagnostics.warning(place, `\`${name}\` has ${size} bits, whatever stands before it`);
   return {
     type: 'register',
-    place: cursor.since(from),
+    place,
     ...keywords,
-    size: word.size,
-    register: word,
+    size,
+    register,
     expr: null,
     selector: null,
     segment: null,

@@ -27,7 +27,10 @@ export class Output {
   private readonly facts = new Map<string, SectionFact>();
   private absolute = UNKNOWN;
   private absoluteOffset = 0;
+  /** In all passes. */
   private emitted = 0;
+  /** Bytes in this pass. */
+  private total = 0;
 
   constructor(
     private readonly limits: Limits,
@@ -36,7 +39,7 @@ export class Output {
 
   startPass(final: boolean): void {
     this.final = final;
-    this.emitted = 0;
+    this.total = 0;
     this.emissions.length = 0;
     for (const section of this.sections) section.startPass();
     this.enterSection('.text', null);
@@ -127,10 +130,11 @@ export class Output {
   private prepare(section: Section, statement: Statement, length: number): boolean {
     const { outputBytes, emissions } = this.limits;
     const place = statement.place;
-    if (section.size + length > outputBytes)
+    this.total += length;
+    if (this.total > outputBytes)
       this.diagnostics.error(place, `the image grows beyond ${outputBytes >> 20} MB`);
     else if (++this.emitted > emissions)
-      this.diagnostics.error(place, `more than ${emissions} instructions and data: stopped`);
+      this.diagnostics.error(place, `more than ${emissions} instructions and data in all passes: stopped`);
     else {
       if (this.final) section.reserve(length);
       else section.size += length;

@@ -48,20 +48,21 @@ function parseLabel(cursor: Cursor, diagnostics: Diagnostics): { name: string; t
   cursor.at++;
   if (colon) cursor.at++;
   else if (cursor.done) {
-    const near = nearest(token.text, STATEMENT_NAMES);
-    diagnostics.warning(
-      token,
-      `\`${token.text}\` stands alone: it is taken as a label without its colon`,
-      near ? `did you mean \`${near}\`?` : `write \`${token.text}:\``,
-    );
+    const message = `\`${token.text}\` stands alone: it is taken as a label without its colon`;
+    diagnostics.warning(token, message, () => meant(token.text) ?? `write \`${token.text}:\``);
   } else if (misspeltInstruction(cursor)) {
     // `moov eax, 1`: a label is possible only when an instruction follows.
-    const near = nearest(token.text, STATEMENT_NAMES);
-    diagnostics.error(token, `unknown instruction \`${token.text}\``, near && `did you mean \`${near}\`?`);
+    diagnostics.error(token, `unknown instruction \`${token.text}\``, () => meant(token.text));
     cursor.at = cursor.tokens.length;
     return null;
   }
   return { name: escaped ? token.text.slice(1) : token.text, token };
+}
+
+/** The instruction that a misspelt word was probably meant to be. */
+function meant(word: string): string | undefined {
+  const near = nearest(word, STATEMENT_NAMES);
+  return near && `did you mean \`${near}\`?`;
 }
 
 /** True when what follows a word cannot be an instruction, so that the word itself was meant to be one. */
@@ -96,6 +97,8 @@ class StatementParser {
     if (!prefixes) return null;
     const token = cursor.token;
     if (!token) {
+      if (this.times && prefixes.length === 0)
+        this.diagnostics.error(cursor.place, '`times` repeats an instruction or data, and there is none');
       if (prefixes.length === 0) return null;
       const { place } = prefixes[0];
       return {
@@ -165,14 +168,9 @@ class StatementParser {
       return this.directive(token, text, this.cursor.tokens.slice(this.cursor.at));
     }
     if (token.kind === BAD) this.diagnostics.error(token, token.text);
-    else if (token.kind === WORD) {
-      const near = nearest(text, STATEMENT_NAMES);
-      this.diagnostics.error(
-        token,
-        `unknown instruction \`${token.text}\``,
-        near && `did you mean \`${near}\`?`,
-      );
-    } else this.diagnostics.error(token, `expected an instruction, found \`${token.text}\``);
+    else if (token.kind === WORD)
+      this.diagnostics.error(token, `unknown instruction \`${token.text}\``, () => meant(text));
+    else this.diagnostics.error(token, `expected an instruction, found \`${token.text}\``);
     return null;
   }
 
@@ -207,7 +205,9 @@ class StatementParser {
       }
       const operand = parseOperand(cursor, this.names, this.diagnostics);
       if (!operand) return null;
-      operands.push(operand);
+      // `lea si, text` is another spelling of `lea si, [text]`.
+      const bare = word.name === 'lea' && operand.type === 'immediate';
+      operands.push(bare ? { ...operand, type: 'memory' } : operand);
     }
     return {
       type: 'instruction',
@@ -287,7 +287,7 @@ class StatementParser {
       expr = new ExpressionParser(cursor, this.names).parse();
       if (!expr) return null;
       if (!cursor.done && !(name === 'absolute'))
-        this.diagnostics.error(cursor.place, 'unexpected text after the expression');
+        this.diagnostics.warning(cursor.place, 'the text after the expression is ignored');
     }
     return { type: 'directive', name, token, operands, expr };
   }

@@ -137,6 +137,12 @@ function ordered(
   while (waiting.length > 0) {
     const stuck = waiting.filter((section) => {
       const at = list.findIndex((s) => s.name === section.follows);
+      const rival = list.find((s) => s.follows === section.follows);
+      if (rival)
+        complain(
+          section,
+          `\`${section.name}\` and \`${rival.name}\` cannot both follow \`${section.follows}\``,
+        );
       if (at >= 0) list.splice(at + 1, 0, section);
       else if (others.some((s) => s.name === section.follows)) list.push(section);
       else return true;

@@ -256,7 +256,10 @@ export function writeValue(value: Value, size: number, place: Place, at: Positio
   if (value.terms.length === 0) code.field(value.n, size);
   else if (value.base) code.fixup(value.n, size, value.base, false);
   else {
-    at.report(place, 'this value combines addresses in a way that the image cannot express');
+    const message = value.hasRegisters
+      ? 'a register cannot take part in a number'
+      : 'this value combines addresses in a way that the image cannot express';
+    at.report(place, message);
     code.field(0, size);
   }
 }

@@ -62,8 +62,9 @@ HANDLERS.set('%substr', substr);
 
 HANDLERS.set('%push', (pp, _directive, tokens) => pp.pushContext(tokens[0]?.text ?? ''));
 HANDLERS.set('%repl', (pp, directive, tokens) => {
-  pp.popContext(directive, '');
-  pp.pushContext(tokens[0]?.text ?? '');
+  // The context keeps its labels and macros under another name.
+  if (pp.context) pp.context.name = tokens[0]?.text ?? '';
+  else pp.diagnostics.error(directive, 'no context is open here');
 });
 HANDLERS.set('%pop', (pp, directive, tokens) => pp.popContext(directive, tokens[0]?.text ?? ''));
 

@@ -145,7 +145,7 @@ export class MultiMacros {
 
 /** One `%push`. */
 export interface Context {
-  readonly name: string;
+  name: string;
   /** Makes the names of its locals unique. */
   readonly id: number;
 }
