@@ -92,7 +92,7 @@ export class Stage {
       width: 1,
       height: 1,
       backgroundAlpha: 0,
-      antialias: true,
+      antialias: false,
       preference: 'webgl',
       skipExtensionImports: true,
     } as Parameters<WebGLRenderer['init']>[0]);

@@ -184,7 +184,9 @@ export class RunLoop {
   /** Gets the processor out of the guest, as a hypervisor does that wants to stop it: by the timer's interrupt. */
   leaveGuest(): void {
     for (let turns = 0; turns < 1000 && this.phase.at === 'guest'; turns++) {
-      this.hypervisor.armTimer(this.hypervisor.now + 1);
+      // Arming it again would take back an interrupt that waits behind a long instruction.
+      const { pc } = this.hypervisor;
+      if (!pc.board.pic.pending()) this.hypervisor.armTimer(this.hypervisor.now + 1);
       this.guest(this.counted(() => this.hypervisor.pc.run(this.hypervisor.now + 1000)));
     }
     if (this.phase.at === 'handle') this.handle(this.phase.exit);

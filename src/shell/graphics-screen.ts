@@ -1,5 +1,5 @@
-// Draws a graphics screen: the guest's pixels enlarged by whole numbers, then fitted to the picture's proportions, so
-// that edges stay crisp and circles round.
+// Draws a graphics screen: the guest's pixels enlarged by a whole number, so that edges stay crisp when the page fits
+// the canvas to the tube.
 import type { Screen } from '../worker/protocol.ts';
 
 type GraphicsMode = Extract<Screen, { mode: 'graphics' }>;
@@ -7,40 +7,37 @@ type GraphicsMode = Extract<Screen, { mode: 'graphics' }>;
 /** VGA pictures filled a 4 : 3 tube, whatever their pixels. */
 export const GRAPHICS_ASPECT = 4 / 3;
 
-export class GraphicsScreen {
-  private readonly pixels = document.createElement('canvas');
-  private readonly enlarged = document.createElement('canvas');
+/** Pixels across that a picture is enlarged to, by a whole number. */
+const ENLARGED = 640;
 
+export class GraphicsScreen {
+  private image: ImageData | null = null;
+
+  /** @param context a canvas of its own, which this class gives its size; the page's style fits it to the tube */
   constructor(private readonly context: CanvasRenderingContext2D) {}
 
   draw(screen: GraphicsMode): void {
-    const { width, height } = screen;
-    if (this.pixels.width !== width || this.pixels.height !== height) {
-      this.pixels.width = width;
-      this.pixels.height = height;
-    }
-    const small = this.pixels.getContext('2d')!;
-    const image = small.createImageData(width, height);
-    const target = new Uint32Array(image.data.buffer);
-    const colours = palette32(screen.palette);
-    for (let n = 0; n < target.length; n++) target[n] = colours[screen.pixels[n]];
-    small.putImageData(image, 0, 0);
-    this.present();
-  }
-
-  /** Fits the last picture to the canvas. */
-  present(): void {
+    const { width, height, pixels } = screen;
     const { canvas } = this.context;
-    const { width, height } = this.pixels;
-    const scale = Math.max(1, Math.ceil(Math.max(canvas.width / width, canvas.height / height)));
-    this.enlarged.width = width * scale;
-    this.enlarged.height = height * scale;
-    const big = this.enlarged.getContext('2d')!;
-    big.imageSmoothingEnabled = false;
-    big.drawImage(this.pixels, 0, 0, this.enlarged.width, this.enlarged.height);
-    this.context.imageSmoothingEnabled = true;
-    this.context.imageSmoothingQuality = 'high';
-    this.context.drawImage(this.enlarged, 0, 0, canvas.width, canvas.height);
+    const scale = Math.max(1, Math.round(ENLARGED / width));
+    const across = width * scale;
+    if (!this.image || this.image.width !== across || this.image.height !== height * scale) {
+      canvas.width = across;
+      canvas.height = height * scale;
+      this.image = this.context.createImageData(across, height * scale);
+    }
+    const target = new Uint32Array(this.image.data.buffer);
+    const colours = palette32(screen.palette);
+    let at = 0;
+    for (let row = 0, from = 0; row < height; row++, from += width) {
+      const start = at;
+      for (let n = 0; n < width; n++) {
+        const colour = colours[pixels[from + n]];
+        for (let copy = 0; copy < scale; copy++) target[at++] = colour;
+      }
+      for (let copy = 1; copy < scale; copy++, at += across) target.copyWithin(at, start, start + across);
+    }
+    this.context.putImageData(this.image, 0, 0);
   }
 }
 

@@ -40,7 +40,8 @@ export interface Selection {
   /** Null while it is on its way; `gone` when the event is no longer kept. */
   explanation: Explanation | 'gone' | null;
 }
-const PUBLISH_EVERY = 100;
+/** At full speed the panels say how things stand this often (milliseconds): nobody reads faster, and painting costs. */
+const PUBLISH_EVERY = 400;
 const SPEED_SETTLES = 300;
 /** Events that are fetched when the machine stops, so that the end of the list is complete. */
 const TAIL_EVENTS = 400;

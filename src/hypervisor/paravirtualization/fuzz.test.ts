@@ -268,7 +268,11 @@ it('random hypercalls leave the host, the neighbour and the safety of the tables
       expect(Buffer.compare(before, after)).toBe(0);
       hypervisor.destroyDomain(FUZZED);
     }),
-    { numRuns: RUNS, seed: Number(process.env.FUZZ_SEED ?? 20051205) },
+    {
+      numRuns: RUNS,
+      seed: Number(process.env.FUZZ_SEED ?? 20051205),
+      endOnFailure: !process.env.FUZZ_SHRINK,
+    },
   );
   if (!process.env.FUZZ_RUNS) expect(calls).toBeGreaterThan(20_000);
   // Not everything is refused: the fuzzer gets somewhere.

@@ -1,0 +1,384 @@
+// Random kernels and random guest states under VT-x: whatever the guest executes and whatever its control structure says
+// about it, the host never throws and never dwells, the guest runs on or ends with a reason, shadow tables lead nowhere but
+// into the domain's own memory, and nobody else's memory changes.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { assemble } from '../../assembler/assemble.ts';
+import { costModel } from '../../cost/processors.ts';
+import { parseImage } from '../../images/load.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { vmwrite } from '../../machine/cpu/vmx/operations.ts';
+import { Pc } from '../../machine/pc.ts';
+import { Kind } from '../../trace/events.ts';
+import { Recorder } from '../../trace/recorder.ts';
+import type { Domain } from '../domain.ts';
+import { Hypervisor } from '../hypervisor.ts';
+import { RunLoop } from '../run-loop.ts';
+import { HardwareAssisted } from './hardware-assisted.ts';
+import type { VtxGuest } from './vtx-guest.ts';
+
+const RUNS = Number(process.env.FUZZ_RUNS ?? 1500);
+const VICTIM = 1;
+const FUZZED = 2;
+const CODE_SIZE = 1024;
+
+/** Any exception or interrupt goes on with the next 32 bytes of random code. */
+const KERNEL = `
+        bits 32
+        org 0x100000
+start:  dd 0x1badb002, 0x10000, -(0x1badb002 + 0x10000), start, start, 0, memory_end, entry
+gdt:    dq 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00cffb000000ffff, 0x00cff3000000ffff
+        dw 0x67, tss - start, 0x8910, 0
+        dq 0x0000e5000028ffff
+gdt_pointer: dw 55
+        dd gdt
+idt_pointer: dw 0x7ff
+        dd idt
+tss:    dd 0, stack, 16
+        times 23 dd 0
+cursor: dd 0
+entry:  mov esp, stack
+        lgdt [gdt_pointer]
+        mov eax, 16
+        mov ds, eax
+        mov es, eax
+        mov ss, eax
+        mov fs, eax
+        mov gs, eax
+        mov eax, 40
+        ltr ax
+        mov edi, idt
+        mov ecx, 256
+gate:   mov dword [edi], 8 << 16 | (again - start)
+        mov dword [edi + 4], 0x10ee00
+        add edi, 8
+        loop gate
+        lidt [idt_pointer]
+        test byte [mode], 1
+        jz flat
+        mov edi, table
+        mov eax, 7
+        mov ecx, 1024
+fill:   mov [edi], eax
+        add edi, 4
+        add eax, 4096
+        loop fill
+        mov dword [directory], table + 7
+        mov dword [directory + 4], directory + 7
+        mov dword [directory + 8], 0x87
+        mov eax, directory
+        mov cr3, eax
+        mov eax, 0x90
+        mov cr4, eax
+        mov eax, 0x80000011
+        test byte [mode], 2
+        jz wp
+        or eax, 0x10000
+wp:     mov cr0, eax
+flat:   mov al, 0x11
+        out 0x20, al
+        mov al, 0x20
+        out 0x21, al
+        mov al, 4
+        out 0x21, al
+        mov al, 1
+        out 0x21, al
+        mov al, 0xfe
+        out 0x21, al
+        mov al, 0x34
+        out 0x43, al
+        mov al, 0
+        out 0x40, al
+        mov al, 1
+        out 0x40, al
+again:  mov eax, 16
+        mov ds, eax
+        mov es, eax
+        mov ss, eax
+        mov esp, stack
+        add dword [cursor], 32
+        and dword [cursor], ${CODE_SIZE - 32}
+        mov al, 0x20
+        out 0x20, al
+        mov eax, [cursor]
+        add eax, code
+        mov ecx, [random]
+        mov edx, [random + 4]
+        mov ebx, [random + 8]
+        mov esi, [random + 12]
+        mov edi, [random + 16]
+        jmp eax
+        align 4, db 0
+mode:   dd 0
+random: times 5 dd 0
+code:   times ${CODE_SIZE} db 0
+image_end:
+        absolute 0x110000
+idt:    resb 4096
+directory: resb 4096
+table:  resb 4096
+        resb 4096
+stack:  resb 4096
+memory_end:
+`;
+const assembly = assemble(new Map([['kernel.asm', KERNEL]]), 'kernel.asm');
+const at = (symbol: string): number => Number(assembly.symbols.get(symbol)) - 0x100000;
+
+/** The instructions that hypervisors care about, to be followed by random bytes. */
+const SENSITIVE = [
+  [0x0f, 0xa2],
+  [0x0f, 0x01],
+  [0x0f, 0x01],
+  [0x0f, 0x00],
+  [0x0f, 0x20],
+  [0x0f, 0x22],
+  [0x0f, 0x22],
+  [0x0f, 0x21],
+  [0x0f, 0x23],
+  [0x0f, 0x30],
+  [0x0f, 0x32],
+  [0x0f, 0x33],
+  [0x0f, 0x31],
+  [0x0f, 0x06],
+  [0x0f, 0x08],
+  [0x0f, 0x09],
+  [0x0f, 0x34],
+  [0x0f, 0x35],
+  [0x0f, 0x78],
+  [0x0f, 0x79],
+  [0x0f, 0xc7],
+  [0x0f, 0x01, 0xc1],
+  [0x0f, 0x01, 0xc2],
+  [0x0f, 0x01, 0xc3],
+  [0x0f, 0x01, 0xc4],
+  [0xec],
+  [0xed],
+  [0xee],
+  [0xef],
+  [0xe4],
+  [0xe6],
+  [0x6c],
+  [0x6e],
+  [0xf3, 0x6d],
+  [0xf3, 0x6f],
+  [0xf4],
+  [0xfb, 0xf4],
+  [0xfb],
+  [0xfa],
+  [0x9d],
+  [0x9c],
+  [0xcf],
+  [0xcd],
+  [0xcc],
+  [0xce],
+  [0xf1],
+  [0x8e],
+  [0x8c],
+  [0x17],
+  [0x07],
+  [0xea],
+  [0x9a],
+  [0xcb],
+  [0x62],
+  [0xc8],
+  [0xf3, 0xa4],
+  [0xf3, 0xab],
+  [0xa4],
+  [0xfb, 0x17],
+  [0x9d, 0x17],
+  [0x0f, 0xb2],
+  [0xc5],
+  [0x66],
+  [0x67],
+  [0x68],
+  [0x58],
+  [0x89, 0x05],
+] as const;
+const piece = fc.tuple(fc.nat(SENSITIVE.length - 1), fc.uint8Array({ minLength: 0, maxLength: 6 }));
+const code = fc
+  .array(piece, { minLength: 60, maxLength: 200 })
+  .map((pieces) => pieces.flatMap(([n, bytes]) => [...SENSITIVE[n], ...bytes]).slice(0, CODE_SIZE));
+
+/** What a register of the guest may hold. */
+const value = fc.oneof(
+  fc.integer(),
+  fc.constantFrom(
+    0,
+    1,
+    -1,
+    0x10,
+    0x100000,
+    0x110000,
+    0x111000,
+    0x112000,
+    0xa0000,
+    0x1ff000,
+    0x200000,
+    0x7ffff000,
+    0x40,
+    0x71,
+    0x3f8,
+    0x174,
+  ),
+);
+const GUEST_FIELDS = [
+  ...[0, 1, 2, 3, 4, 5, 6, 7].flatMap((n) => [
+    F.GUEST_ES_SELECTOR + 2 * n,
+    F.GUEST_ES_BASE + 2 * n,
+    F.GUEST_ES_LIMIT + 2 * n,
+    F.GUEST_ES_AR_BYTES + 2 * n,
+  ]),
+  ...[
+    F.GUEST_GDTR_BASE,
+    F.GUEST_GDTR_LIMIT,
+    F.GUEST_IDTR_BASE,
+    F.GUEST_IDTR_LIMIT,
+    F.GUEST_RFLAGS,
+    F.GUEST_RFLAGS,
+    F.GUEST_RIP,
+    F.GUEST_RSP,
+  ],
+  ...[
+    F.GUEST_DR7,
+    F.GUEST_SYSENTER_CS,
+    F.GUEST_SYSENTER_EIP,
+    F.GUEST_INTERRUPTIBILITY_INFO,
+    F.GUEST_PENDING_DBG_EXCEPTIONS,
+  ],
+] as const;
+const ACCESS = [
+  0xc09b, 0xc093, 0xc0fb, 0xc0f3, 0xf3, 0x8b, 0x83, 0x82, 0x10000, 0x93, 0x9b, 0x4093, 0x97, 0xc097, 0xc09f,
+];
+const change = fc.record({
+  field: fc.constantFrom(...GUEST_FIELDS),
+  value: fc.oneof(
+    value,
+    fc.constantFrom(...ACCESS),
+    fc.constantFrom(0x2, 0x102, 0x202, 0x302, 0x20002, 0x23202, 0x4002, 0x10002, 0x200002),
+    fc.nat(0x2f),
+  ),
+});
+
+const pc = new Pc(costModel('prescott'), new Recorder(1 << 10), 6 << 20, {
+  startDate: '2005-12-05T10:00:00',
+});
+const hypervisor = new Hypervisor(pc);
+const technique = new HardwareAssisted(hypervisor);
+const loop = new RunLoop(hypervisor);
+const boot = (id: number, bytes: Uint8Array): Domain =>
+  hypervisor.createDomain({
+    id,
+    name: `${id}`,
+    technique,
+    memoryBytes: 2 << 20,
+    image: parseImage(bytes, 'fuzz'),
+    options: { commandLine: '', modules: [] },
+  });
+const victim = boot(VICTIM, assembly.bytes);
+loop.run(2_000_000);
+loop.leaveGuest();
+victim.state = 'paused';
+const victimState = JSON.stringify(technique.registers(victim.vcpus[0]));
+
+const guestOf = (domain: Domain): VtxGuest =>
+  (technique as unknown as { guests: Map<Domain, VtxGuest> }).guests.get(domain)!;
+const shadowsOf = (domain: Domain): { machine: number; live: boolean; isDirectory: boolean }[] =>
+  (
+    guestOf(domain).shadow as unknown as {
+      pages: { pages: { machine: number; live: boolean; isDirectory: boolean }[] };
+    }
+  ).pages.pages;
+
+/** What the shadow tables lead to that is not the domain's memory, or not one of its shadow tables. */
+function strays(domain: Domain): string[] {
+  const pages = shadowsOf(domain);
+  const machines = new Set(pages.map((page) => page.machine));
+  const found: string[] = [];
+  for (const page of pages) {
+    if (!page.live) continue;
+    for (let n = 0; n < 1024; n++) {
+      const entry = pc.memory.read32(page.machine + n * 4);
+      if (!(entry & 1)) continue;
+      const good = page.isDirectory
+        ? machines.has((entry & ~0xfff) >>> 0) && !(entry & 0x80)
+        : hypervisor.frames.owner[entry >>> 12] === FUZZED;
+      if (!good)
+        found.push(`shadow ${page.machine.toString(16)}h, entry ${n}: ${(entry >>> 0).toString(16)}`);
+    }
+  }
+  return found;
+}
+
+/** The victim's memory and what the hypervisor keeps for it and for itself. */
+function foreign(): Uint8Array {
+  const { monitor, frames } = hypervisor;
+  const kept = new Set([guestOf(victim).vmcs, ...shadowsOf(victim).map((page) => page.machine)]);
+  const parts: Uint8Array[] = [];
+  for (let frame = 0; frame < frames.count; frame++) {
+    const structure = [monitor.idt, monitor.gdtPage, monitor.pageDirectory, monitor.m2p].includes(
+      frame * 4096,
+    );
+    if (frames.owner[frame] === VICTIM || frames.owner[frame] === -3 || kept.has(frame * 4096) || structure)
+      parts.push(pc.memory.bytes.slice(frame * 4096, frame * 4096 + 4096));
+  }
+  return Buffer.concat(parts);
+}
+
+it('random kernels and random guest states leave the host and the neighbour alone', () => {
+  const before = foreign();
+  const reasons = new Map<number, number>();
+  const endings = new Map<string, number>();
+  let exits = 0;
+  fc.assert(
+    fc.property(
+      code,
+      fc.nat(3),
+      fc.array(value, { minLength: 5, maxLength: 5 }),
+      fc.oneof(fc.constant([]), fc.array(change, { maxLength: 3 })),
+      (bytes, mode, registers, changes) => {
+        const image = assembly.bytes.slice();
+        image.set(bytes, at('code'));
+        image[at('mode')] = mode;
+        new Int32Array(registers).forEach((word, n) =>
+          new DataView(image.buffer).setInt32(at('random') + n * 4, word, true),
+        );
+        const domain = boot(FUZZED, image);
+        // The first entry fills the control structure; then the guest stands somewhere in its beginning.
+        loop.run(hypervisor.now + 1);
+        if (registers[0] & 1) loop.run(hypervisor.now + 60_000);
+        loop.leaveGuest();
+        if (domain.alive) for (const { field, value } of changes) vmwrite(pc.cpu, field, value);
+        const start = pc.cpu.instructions;
+        loop.run(hypervisor.now + 220_000);
+        loop.leaveGuest();
+        expect(loop.inGuest, 'the hypervisor got the processor back').toBe(false);
+        expect(pc.cpu.instructions - start, 'instructions in bounded time').toBeLessThan(300_000);
+        if (!domain.alive) expect(domain.ending).not.toBe('');
+        expect(domain.ending, 'no mistake of ours').not.toMatch(/VMRESUME|VMLAUNCH|no control asks/);
+        if (!changes.length)
+          expect(domain.ending, 'a guest that nobody meddled with').not.toMatch(/refused to enter/);
+        expect(strays(domain)).toEqual([]);
+        for (const x of pc.recorder.exitCounts(FUZZED)) {
+          exits += x.count;
+          reasons.set(x.reason & 0xffff, (reasons.get(x.reason & 0xffff) ?? 0) + x.count);
+        }
+        const how = domain.alive ? 'runs' : domain.ending.replace(/[0-9A-Fa-f]+h/g, '').slice(0, 50);
+        endings.set(how, (endings.get(how) ?? 0) + 1);
+        hypervisor.destroyDomain(FUZZED);
+        pc.recorder.resetCounts(FUZZED);
+      },
+    ),
+    { numRuns: RUNS, seed: Number(process.env.FUZZ_SEED ?? 2005), endOnFailure: !process.env.FUZZ_SHRINK },
+  );
+  if (process.env.FUZZ_TELL)
+    console.log(
+      exits,
+      [...reasons].sort((a, b) => b[1] - a[1]).join(' '),
+      [...endings].sort((a, b) => b[1] - a[1]),
+    );
+  if (!process.env.FUZZ_RUNS) expect(exits).toBeGreaterThan(20_000);
+  expect(reasons.size).toBeGreaterThan(12);
+  expect(Buffer.compare(before, foreign())).toBe(0);
+  expect(JSON.stringify(technique.registers(victim.vcpus[0]))).toBe(victimState);
+  expect(pc.recorder.count(Kind.exit, VICTIM)).toBeGreaterThan(0);
+});
