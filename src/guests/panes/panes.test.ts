@@ -12,7 +12,8 @@ import { parseImage } from '../../images/load.ts';
 import { Stop } from '../../machine/cpu/cpu.ts';
 import { Pc } from '../../machine/pc.ts';
 import { Recorder } from '../../trace/recorder.ts';
-import { bootQemu, has, type Picture } from './qemu.ts';
+import { installed } from '../testing/nasm.ts';
+import { bootQemu, type Picture } from '../testing/qemu.ts';
 
 const GUESTS = join(import.meta.dirname, '..');
 const SERIAL = /^Panes 1\.0 .*\r\n.*ready\r\n.*safe to turn off your computer \(\d+ ticks\)\r\n$/s;
@@ -38,7 +39,7 @@ describe('Panes', () => {
     expect(image.segments.map((s) => [s.address, s.address + s.memorySize])).toEqual([[0x100000, 0x1b0000]]);
   });
 
-  it.skipIf(!has('nasm'))('is what NASM makes of it (skipped without nasm)', () => {
+  it.skipIf(!installed('nasm'))('is what NASM makes of it (skipped without nasm)', () => {
     const out = join(mkdtempSync(join(tmpdir(), 'panes-')), 'panes.img');
     execFileSync('nasm', ['-f', 'bin', '-I', `${GUESTS}/`, '-o', out, join(GUESTS, 'panes/panes.asm')]);
     expect(Buffer.compare(Buffer.from(assembly.bytes), readFileSync(out))).toBe(0);
@@ -67,7 +68,7 @@ describe('Panes', () => {
     expect(m.pc.cpu.instructions - instructions).toBeLessThan(2_000_000);
   });
 
-  it.skipIf(!has('qemu-system-i386'))(
+  it.skipIf(!installed('qemu-system-i386'))(
     'looks on QEMU as it looks here (skipped without qemu-system-i386)',
     async () => {
       const qemu = bootQemu(assembly.bytes);

@@ -1,7 +1,8 @@
 // Penguin on machines that nobody here wrote: NASM assembles both builds, QEMU boots the native one, and the shell is
 // driven through the serial port as a user would.
 import { expect, test } from 'vitest';
-import { installed, nasm, preprocessed, qemu } from './qemu.ts';
+import { installed, nasm, preprocessed } from '../testing/nasm.ts';
+import { qemu } from '../testing/qemu.ts';
 
 const NASM = installed('nasm');
 const QEMU = installed('qemu-system-i386');

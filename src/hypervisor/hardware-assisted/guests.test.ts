@@ -2,7 +2,7 @@
 // the bare one; what differs is only time.
 import { expect, test } from 'vitest';
 import { costModel } from '../../cost/processors.ts';
-import { installed, nasm } from '../../guests/penguin/qemu.ts';
+import { installed, nasm } from '../../guests/testing/nasm.ts';
 import { parseImage } from '../../images/load.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
 import type { Board } from '../../machine/devices/board.ts';

@@ -94,18 +94,23 @@ clock_sixtieth:
         div     ecx
         ret
 
+; 320 x 200 pixels fill a 4:3 screen, so a pixel is 1.2 times as high as wide: the square of that, in hundredths.
+PIXEL_SHAPE     equ     144
+
 ; The face: a white disc with a rim, a mark for every hour, longer ones for the quarters.
 clock_face:
-        mov     ecx, -30
+        mov     ecx, -25
 .row:   mov     ebx, 31                 ; half the width of this row
 .narrow:
         dec     ebx
         mov     eax, ebx
         imul    eax, eax
+        imul    eax, eax, 100
         mov     edx, ecx
         imul    edx, edx
+        imul    edx, edx, PIXEL_SHAPE
         add     eax, edx
-        cmp     eax, 910
+        cmp     eax, 910 * 100
         ja      .narrow
         push    ecx
         lea     edx, [ebx + ebx + 1]
@@ -117,17 +122,19 @@ clock_face:
         sys     SYS_FILL
         pop     ecx
         inc     ecx
-        cmp     ecx, 30
+        cmp     ecx, 25
         jle     .row
-        mov     ecx, -28
+        mov     ecx, -23
 .inner: mov     ebx, 30
 .tight: dec     ebx
         mov     eax, ebx
         imul    eax, eax
+        imul    eax, eax, 100
         mov     edx, ecx
         imul    edx, edx
+        imul    edx, edx, PIXEL_SHAPE
         add     eax, edx
-        cmp     eax, 800
+        cmp     eax, 800 * 100
         ja      .tight
         push    ecx
         lea     edx, [ebx + ebx + 1]
@@ -139,7 +146,7 @@ clock_face:
         sys     SYS_FILL
         pop     ecx
         inc     ecx
-        cmp     ecx, 28
+        cmp     ecx, 23
         jle     .inner
         xor     ebp, ebp                ; hour
 .mark:  mov     eax, ebp
@@ -174,8 +181,9 @@ clock_point:
         add     bl, 64
         movsx   ebx, byte [ebx + turn USER]
         imul    ebx, edx
-        add     ebx, 64
-        sar     ebx, 7
+        imul    ebx, ebx, 213           ; 256 / 1.2
+        add     ebx, 1 << 14
+        sar     ebx, 15
         neg     ebx
         add     ebx, CLOCK_Y
         xchg    ebx, ecx

@@ -19,5 +19,6 @@ export const SVM: Row[] = rows(`
   skinit -  0F 01 DE
   # invlpga privileged | APM 3 INVLPGA | Drops the TLB entry of the page at EAX for the address space in ECX.
   invlpga -        0F 01 DF
-  invlpga eax,ecx  0F 01 DF
+  invlpga eax,ecx  0F 01 DF a32
+  invlpga ax,ecx   0F 01 DF a16
 `);

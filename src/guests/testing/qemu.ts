@@ -1,18 +1,9 @@
-// A QEMU machine for the tests of guests: serial port into a file, monitor on stdin, pictures by `screendump`.
-import { execFileSync, spawn } from 'node:child_process';
+// The oracle for what a guest does: QEMU runs the same image. Either with a prompt to type at, its serial port on the
+// standard streams, or with its monitor there, the serial port in a file and pictures by `screendump`.
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
-/** True when a program can be started: tests that need one skip without it. */
-export function has(program: string): boolean {
-  try {
-    execFileSync(program, ['--version'], { stdio: 'ignore' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 export interface Picture {
   width: number;
@@ -95,4 +86,55 @@ function parsePicture(bytes: Buffer | null): Picture | null {
   const [width, height] = [Number(header[1]), Number(header[2])];
   const pixels = bytes.subarray(header[0].length);
   return pixels.length === width * height * 3 ? { width, height, pixels } : null;
+}
+
+export interface QemuRun {
+  /** What came out of the serial port. */
+  readonly serial: string;
+  /** Commands that were given before time was up. */
+  readonly typed: number;
+  /** QEMU ended by itself: the guest switched the machine off, or asked for a reset. */
+  readonly ended: boolean;
+}
+
+/** A line to type when the prompt appears, and perhaps keys to press half a second later. */
+export type Command = string | readonly [line: string, later: string];
+
+/** Boots a multiboot kernel and types each command when the prompt appears. @param seconds patience */
+export function qemu(
+  kernel: string,
+  prompt: string,
+  commands: readonly Command[],
+  seconds = 40,
+): Promise<QemuRun> {
+  const args = ['-kernel', kernel, '-m', '16', '-display', 'none', '-monitor', 'none', '-serial', 'stdio'];
+  const process = spawn('qemu-system-i386', [...args, '-no-reboot'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  let serial = '';
+  let read = 0;
+  let typed = 0;
+  let late = false;
+  process.stdin.on('error', () => {}); // it may end while we type
+  process.stdout.setEncoding('latin1').on('data', (text: string) => {
+    serial += text;
+    for (let at = serial.indexOf(prompt, read); at >= 0; at = serial.indexOf(prompt, read)) {
+      read = at + prompt.length;
+      if (typed < commands.length) type(commands[typed++]);
+    }
+  });
+  const type = (command: Command) => {
+    const [line, later] = typeof command === 'string' ? [command] : command;
+    process.stdin.write(`${line}\r`);
+    if (later) setTimeout(() => process.stdin.write(later), 500);
+  };
+  const patience = setTimeout(() => {
+    late = true;
+    process.kill();
+  }, seconds * 1000);
+  return new Promise((resolve, reject) => {
+    process.on('error', reject);
+    process.on('close', () => {
+      clearTimeout(patience);
+      resolve({ serial: serial.replaceAll('\r\n', '\n'), typed, ended: !late });
+    });
+  });
 }
