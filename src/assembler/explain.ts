@@ -52,7 +52,7 @@ export function explain(body: InstructionBody, bits: 16 | 32, diagnostics: Diagn
   );
 }
 
-const WORDS: Record<number, string> = { 8: 'byte', 16: 'word', 32: 'dword', 64: 'qword' };
+const WORDS: Record<number, string> = { 8: 'byte', 16: 'word', 32: 'dword', 64: 'qword', 80: 'tword' };
 
 function sizeAdvice(forms: readonly Form[], at: number): string {
   const kinds = new Set(forms.map((form) => form.operands[at]));
@@ -159,6 +159,7 @@ function alone(kind: OperandKind, operand: Operand): boolean {
       if (register!.class === 'segment') return kind === 'sreg' || kind === register!.name;
       if (register!.class === 'control') return kind === 'cr';
       if (register!.class === 'debug') return kind === 'dr';
+      if (register!.class === 'x87') return kind === 'sti' || kind === 'tosti' || kind === register!.name;
       if (/^r(8|m8)/.test(kind)) return register!.size === 8;
       if (/^r(16|m16)/.test(kind)) return register!.size === 16;
       if (/^r(32|m32|r32)/.test(kind)) return register!.size === 32;
@@ -175,6 +176,7 @@ const KIND_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^(rv|rmv|rrv)/, 'a 16- or 32-bit register'],
   [/^sreg/, 'a segment register'],
   [/^cr/, 'a control register'],
+  [/^(to)?st[i0]/, 'a floating-point register'],
   [/^dr/, 'a debug register'],
   [/^(rm|m)(?!offs)/, 'memory'],
   [/^(imm|one)/, 'a number'],

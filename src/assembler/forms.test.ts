@@ -8,6 +8,7 @@ import { differences, noNasm } from './oracle.test.ts';
 const R8 = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'];
 const R16 = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'];
 const R32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
+const X87 = ['st0', 'st1', 'st2', 'st3', 'st4', 'st5', 'st6', 'st7'];
 const ADDRESSES = [
   '[bx]',
   '[bp+si-3]',
@@ -27,6 +28,7 @@ const SIZE_WORDS: Record<number, string> = {
   16: 'word ',
   32: 'dword ',
   64: 'qword ',
+  80: 'tword ',
   128: 'oword ',
 };
 
@@ -101,7 +103,14 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
     case 'mdesc':
     case 'mpair':
     case 'mv':
+    case 'menv':
+    case 'msave':
+    case 'm512':
       return memory(size, pick);
+    case 'sti':
+      return pick(X87);
+    case 'tosti':
+      return `to ${pick(X87)}`;
     case 'mfar': {
       const address = pick(ADDRESSES);
       if (!/jmp|call/.test(form.mnemonic)) return pick(['', '', 'dword ', 'word ']) + address;
@@ -111,6 +120,7 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
     case 'm16':
     case 'm32':
     case 'm64':
+    case 'm80':
     case 'm128':
       return memory(Number(kind.slice(1)), pick);
     case 'av':

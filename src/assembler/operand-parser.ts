@@ -10,6 +10,7 @@ import { REGISTER_NAMES, type Register, wordOf } from './words.ts';
 interface Keywords {
   size: number;
   strict: boolean;
+  to: boolean;
   distance: '' | 'short' | 'near' | 'far';
 }
 
@@ -45,14 +46,15 @@ export function parseOperand(cursor: Cursor, names: Names, diagnostics: Diagnost
 }
 
 function parseKeywords(cursor: Cursor): Keywords {
-  const keywords: Keywords = { size: 0, strict: false, distance: '' };
+  const keywords: Keywords = { size: 0, strict: false, to: false, distance: '' };
   for (;;) {
     const text = cursor.word();
     const word = text === '' ? undefined : wordOf(text);
     if (word?.type === 'size') keywords.size = word.bits;
     else if (word?.type !== 'qualifier' || word.name === 'nosplit') return keywords;
     else if (word.name === 'strict') keywords.strict = true;
-    else if (word.name !== 'to') keywords.distance = word.name;
+    else if (word.name === 'to') keywords.to = true;
+    else keywords.distance = word.name;
     cursor.at++;
   }
 }

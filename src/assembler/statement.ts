@@ -14,6 +14,8 @@ export interface Operand {
   /** Bits, from `byte`, `word` …, or the register's own; 0 when nothing says. */
   readonly size: number;
   readonly strict: boolean;
+  /** `to` before a register: an x87 destination. */
+  readonly to: boolean;
   readonly distance: '' | 'short' | 'near' | 'far';
   readonly register: Register | null;
   /** The immediate, the offset of a far pointer, or the effective address. */

@@ -3,14 +3,14 @@
 import type { Form } from '../machine/isa/form.ts';
 import { formsByMnemonic } from '../machine/isa/table.ts';
 
-export type RegisterClass = 'general' | 'segment' | 'control' | 'debug';
+export type RegisterClass = 'general' | 'segment' | 'control' | 'debug' | 'x87';
 
 export interface Register {
   readonly type: 'register';
   readonly name: string;
   readonly class: RegisterClass;
   /** Bits. */
-  readonly size: 8 | 16 | 32;
+  readonly size: 8 | 16 | 32 | 80;
   /** As encoded. */
   readonly number: number;
   /** Alphabetical rank: the order in which NASM picks base and index when nothing else decides. */
@@ -49,7 +49,7 @@ export type Word = Register | Mnemonic | Prefix | Size | Qualifier | Pseudo;
 
 const WORDS = new Map<string, Word>();
 
-function registers(names: string, cls: RegisterClass, size: 8 | 16 | 32): void {
+function registers(names: string, cls: RegisterClass, size: Register['size']): void {
   names.split(' ').forEach((name, number) => {
     WORDS.set(name, { type: 'register', name, class: cls, size, number, rank: 0 });
   });
@@ -60,6 +60,7 @@ registers('eax ecx edx ebx esp ebp esi edi', 'general', 32);
 registers('es cs ss ds fs gs', 'segment', 16);
 registers('cr0 cr1 cr2 cr3 cr4 cr5 cr6 cr7', 'control', 32);
 registers('dr0 dr1 dr2 dr3 dr4 dr5 dr6 dr7', 'debug', 32);
+registers('st0 st1 st2 st3 st4 st5 st6 st7', 'x87', 80);
 for (const [rank, name] of [...WORDS.keys()].sort().entries())
   (WORDS.get(name) as { rank: number }).rank = rank;
 

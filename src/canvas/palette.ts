@@ -6,7 +6,7 @@ import type { Meaning } from './meanings.ts';
 export type Scheme = 'dark' | 'light';
 
 /** Where processor time goes; also the tint of the stage's strata. */
-export type PlaceColour = 'user' | 'kernel' | 'hypervisor' | 'hardware' | 'ready' | 'idle';
+export type PlaceColour = 'user' | 'kernel' | 'hypervisor' | 'switch' | 'hardware' | 'ready' | 'idle';
 
 export interface Palette {
   readonly page: string;
@@ -62,6 +62,7 @@ export const PALETTES: Readonly<Record<Scheme, Palette>> = {
       user: '#3f9f86',
       kernel: '#4c86c6',
       hypervisor: '#d9743f',
+      switch: '#f7d774',
       hardware: '#8a97aa',
       ready: '#8b7fb8',
       idle: '#46536a',
@@ -98,6 +99,7 @@ export const PALETTES: Readonly<Record<Scheme, Palette>> = {
       user: '#2f8f76',
       kernel: '#3b78b8',
       hypervisor: '#cc6a2f',
+      switch: '#6b2d0c',
       hardware: '#6f7c90',
       ready: '#8174b5',
       idle: '#b4bfcd',

@@ -1,5 +1,6 @@
 // Where something can be on the stage: a stratum of a guest's column, or a station in the hardware.
 import { Device } from '../trace/events.ts';
+import type { TechniqueName } from '../worker/protocol.ts';
 
 /** Small parts of the hardware that have a mark of their own, left to right. */
 export const STATIONS = [
@@ -38,7 +39,7 @@ export interface Spot {
 export interface ColumnInfo {
   readonly id: number;
   readonly name: string;
-  readonly technique: 'native' | 'paravirtualization' | 'vt-x';
+  readonly technique: TechniqueName;
   readonly kernelRing: 0 | 1;
   readonly nonRoot: boolean;
 }

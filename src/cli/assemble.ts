@@ -1,10 +1,10 @@
 // `ringside assemble`: NASM's dialect to a flat binary, with diagnostics as the page shows them.
 
-import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { assemble } from '../assembler/assemble.ts';
 import { includePaths } from '../session/library.ts';
 import { guestFile, nodeLibrary, UsageError } from './library.ts';
+import { writeOut } from './trace-file.ts';
 
 /** Assembles one file; 0 when it has no errors, 1 otherwise. */
 export function assembleCommand(words: string[]): number {
@@ -25,8 +25,8 @@ export function assembleCommand(words: string[]): number {
       `${d.file}:${d.line}:${d.column}: ${d.severity}: ${d.message}${d.suggestion ? ` (${d.suggestion})` : ''}`,
     );
   if (assembly.diagnostics.some((d) => d.severity === 'error')) return 1;
-  if (values.listing) process.stdout.write(assembly.listing());
-  if (values.output) writeFileSync(values.output, assembly.bytes);
+  if (values.listing) writeOut('-', assembly.listing());
+  if (values.output) writeOut(values.output, assembly.bytes);
   else if (!values.listing) console.log(`${assembly.bytes.length} bytes at ${assembly.origin.toString(16)}h`);
   return 0;
 }

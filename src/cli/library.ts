@@ -1,13 +1,12 @@
 // Guests for the terminal: our own from src/guests/, and whatever file the user names.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GUESTS } from '../guests/catalog.ts';
+import { MAX_IMAGE_BYTES } from '../images/image.ts';
 import type { GuestLibrary, GuestSource } from '../session/library.ts';
 
 const GUEST_FOLDER = fileURLToPath(new URL('../guests/', import.meta.url));
-/** No guest of anybody's is larger. */
-const MAX_FILE = 64 << 20;
 
 export class UsageError extends Error {}
 
@@ -39,16 +38,26 @@ export function nodeLibrary(extra: ReadonlyMap<string, GuestSource> = new Map())
   };
 }
 
+/** A file of the user's, whatever is in it. Throws UsageError when it is not there, is no file, is too large or may not be read. */
+export function readBytes(path: string): Uint8Array {
+  const known = statSync(path, { throwIfNoEntry: false });
+  if (!known) throw new UsageError(`${path}: there is no such file, guest or scenario`);
+  if (!known.isFile()) throw new UsageError(`${path}: is not a file`);
+  if (known.size > MAX_IMAGE_BYTES) throw new UsageError(`${path}: larger than ${MAX_IMAGE_BYTES >> 20} MiB`);
+  try {
+    return new Uint8Array(readFileSync(path));
+  } catch (error) {
+    throw new UsageError(`${path}: ${(error as Error).message}`);
+  }
+}
+
 /** A guest file named on the command line: source to assemble, or an image. Throws UsageError. */
 export function guestFile(path: string): GuestSource {
-  if (!existsSync(path) || !statSync(path).isFile())
-    throw new UsageError(`${path}: there is no such file, guest or scenario`);
-  if (statSync(path).size > MAX_FILE) throw new UsageError(`${path}: larger than ${MAX_FILE >> 20} MiB`);
   if (!/\.(asm|s|inc|nasm)$/i.test(path))
-    return { kind: 'image', name: basename(path), bytes: new Uint8Array(readFileSync(path)) };
+    return { kind: 'image', name: basename(path), bytes: readBytes(path) };
   const folder = dirname(path);
   const near = folder === '.' || folder.length > 1 ? readNear(folder) : new Map<string, string>();
-  near.set(basename(path), readFileSync(path, 'utf8'));
+  near.set(basename(path), new TextDecoder().decode(readBytes(path)));
   return { kind: 'source', files: near, main: basename(path), sealed: false };
 }
 

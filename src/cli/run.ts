@@ -1,14 +1,21 @@
 // `ringside run`: boots guests or a scenario, runs until they end or a condition holds, reports.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { PROCESSORS } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import { parseImage } from '../images/load.ts';
 import type { GuestSource } from '../session/library.ts';
 import { results } from '../session/result.ts';
-import { parseScenario, type Scenario, ScenarioError, TECHNIQUES } from '../session/scenario.ts';
+import {
+  MAX_MEMORY_MIB,
+  parseScenario,
+  type Scenario,
+  ScenarioError,
+  TECHNIQUES,
+} from '../session/scenario.ts';
 import { findScenario } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
-import { guestFile, nodeLibrary, UsageError } from './library.ts';
+import { guestFile, nodeLibrary, readBytes, UsageError } from './library.ts';
 import { openTrace, writeOut } from './trace-file.ts';
 
 const OPTIONS = {
@@ -47,8 +54,16 @@ function mebibytes(text: string): number {
     : 0;
   if (bytes < 2 ** 20 || bytes % 2 ** 20)
     throw new UsageError(`--memory: "${text}" is not a whole number of MiB (16M)`);
+  if (bytes > MAX_MEMORY_MIB * 2 ** 20)
+    throw new UsageError(`--memory: a guest can have at most ${MAX_MEMORY_MIB}M`);
   return bytes / 2 ** 20;
 }
+
+/** What the host needs for guests of this size: on the bare machine the guest has all of it. */
+const hostMemory = (domains: readonly { technique: string }[], memoryMiB: number): number =>
+  domains.some((d) => d.technique === 'native')
+    ? Math.max(4, memoryMiB)
+    : Math.max(8, memoryMiB * domains.length + 16);
 
 /** What a guest is run by when nobody says: Xen kernels by Xen, others on the bare machine, or by VT-x when they share it. */
 function defaultTechnique(name: string, source: GuestSource | undefined, alone: boolean): string {
@@ -84,7 +99,7 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
     name: 'command line',
     title: 'command line',
     processor: values.cpu ?? 'prescott',
-    memoryMiB: Math.max(8, memoryMiB * words.length + 16),
+    memoryMiB: hostMemory(domains, memoryMiB),
     domains,
     ...clock(values),
   });
@@ -92,23 +107,28 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
 
 const clock = (values: Values) => (values.clock ? { clockHz: positive(values.clock, 'clock') } : {});
 
+/** A scenario with what the options say instead. `--memory` is each guest's, and the host grows with it. */
 function override(scenario: Scenario, values: Values): Scenario {
+  const memoryMiB = values.memory ? mebibytes(values.memory) : null;
+  const domains = scenario.domains.map((d) => ({
+    ...d,
+    technique: values.technique ?? d.technique,
+    memoryMiB: memoryMiB ?? d.memoryMiB,
+    commandLine: values.append ?? d.commandLine,
+  }));
   return parse({
     ...scenario,
     processor: values.cpu ?? scenario.processor,
     ...clock(values),
-    domains: scenario.domains.map((d) => ({
-      ...d,
-      technique: values.technique ?? d.technique,
-      commandLine: values.append ?? d.commandLine,
-    })),
+    memoryMiB: memoryMiB ? hostMemory(domains, memoryMiB) : scenario.memoryMiB,
+    domains,
   });
 }
 
 function scenarioFile(path: string): Scenario | undefined {
   if (!path.endsWith('.json') || !existsSync(path)) return undefined;
   try {
-    return parse(JSON.parse(readFileSync(path, 'utf8')));
+    return parse(JSON.parse(new TextDecoder().decode(readBytes(path))));
   } catch (error) {
     if (error instanceof SyntaxError) throw new UsageError(`${path}: not JSON: ${error.message}`);
     throw error;
@@ -127,6 +147,9 @@ function parse(value: unknown): Scenario {
 function check(values: Values): void {
   if (values.technique && !(TECHNIQUES as readonly string[]).includes(values.technique))
     throw new UsageError(`--technique: "${values.technique}" is not one of ${TECHNIQUES.join(', ')}`);
+  if (values.cpu && !(PROCESSORS as readonly string[]).includes(values.cpu))
+    throw new UsageError(`--cpu: "${values.cpu}" is not one of ${PROCESSORS.join(', ')}`);
+  limits(values);
   if (values.paging && values.paging !== 'shadow')
     throw new UsageError(
       `--paging: "${values.paging}" is not available: these processors have no nested paging (shadow)`,
@@ -153,9 +176,7 @@ export function run(words: string[]): number {
     throw new UsageError(`--until-serial: ${(error as Error).message}`);
   }
   const session = new Session(scenario, nodeLibrary(extra));
-  const modules = values.initrd
-    ? [{ name: values.initrd, data: (guestFile(values.initrd) as { bytes: Uint8Array }).bytes }]
-    : [];
+  const modules = values.initrd ? [{ name: values.initrd, data: readBytes(values.initrd) }] : [];
   session.modules = modules;
   const trace = values.trace === undefined ? null : openTrace(values.trace, session);
   try {
@@ -180,18 +201,23 @@ function bytesOf(text: string): number[] {
   return [...new TextEncoder().encode(plain)];
 }
 
+/** How long to run: as long as was asked for, in virtual cycles and seconds of the wall; a minute when nobody said. */
+function limits(values: Values): { maxCycles: number; maxSeconds: number } {
+  const of = (option: 'max-cycles' | 'max-seconds') =>
+    values[option] === undefined ? Infinity : positive(values[option], option);
+  const maxCycles = of('max-cycles');
+  const maxSeconds = of('max-seconds');
+  const given = maxCycles !== Infinity || maxSeconds !== Infinity;
+  return { maxCycles, maxSeconds: given ? maxSeconds : DEFAULT_MAX_SECONDS };
+}
+
 function runUntil(
   session: Session,
   values: Values,
   until: RegExp | undefined,
   afterChunk: () => void,
 ): boolean {
-  const maxCycles = values['max-cycles'] ? positive(values['max-cycles'], 'max-cycles') : Infinity;
-  const maxSeconds = values['max-seconds']
-    ? positive(values['max-seconds'], 'max-seconds')
-    : maxCycles === Infinity
-      ? DEFAULT_MAX_SECONDS
-      : Infinity;
+  const { maxCycles, maxSeconds } = limits(values);
   const start = performance.now();
   for (;;) {
     const end = session.run(Math.min(maxCycles, session.now + CHUNK));

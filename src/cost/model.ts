@@ -34,6 +34,7 @@ export const CHARGES = [
   'shadowSwitch',
   'shadowFlush',
   'guestWalkReference',
+  'shadowDescriptor',
   'hypercallDispatch',
   'validatePageTableEntry',
   'pinPageTable',

@@ -72,6 +72,7 @@ const software = (scale: number): Record<string, Charge> => {
     shadowSwitch: fitted(2600, 'fitted: MOV CR3 handler of 4660 cycles (facts §8.1)'),
     shadowFlush: fitted(400, 'our shadow invalidation, per page-table page'),
     guestWalkReference: fitted(60, 'our software walk, per reference'),
+    shadowDescriptor: fitted(30, 'our conversion of one descriptor for ring 1'),
     hypercallDispatch: fitted(340, SOSP03),
     validatePageTableEntry: fitted(430, SOSP03),
     pinPageTable: fitted(10000, SOSP03),

@@ -144,13 +144,22 @@ export class Room {
   private load(domains: readonly DomainInfo[]): void {
     for (const entry of this.entries.values()) this.forget(entry);
     this.entries = new Map(domains.map((info) => [info.id, this.entry(info)]));
-    this.guests.replaceChildren(
-      ...domains.map(({ id, name }) => button(name, () => void this.choose(id), { 'data-domain': id })),
-    );
     this.current = -1;
+    this.drawGuests();
     // Source to write in comes first.
     const first = domains.find(({ sealed }) => !sealed) ?? domains[0];
     if (first) void this.choose(first.id);
+  }
+
+  private drawGuests(): void {
+    this.guests.replaceChildren(
+      ...[...this.entries.values()].map(({ info: { id, name } }) =>
+        button(name, () => void this.choose(id), {
+          'data-domain': id,
+          'aria-pressed': `${id === this.current}`,
+        }),
+      ),
+    );
   }
 
   private entry(info: DomainInfo): Entry {
@@ -273,6 +282,12 @@ export class Room {
   private booted({ domain, info }: Message<'booted'>): void {
     const entry = this.entries.get(domain);
     if (!entry) return;
+    if (entry.info.guest !== info.guest) {
+      // Another guest has taken its place.
+      entry.info = info;
+      this.drawGuests();
+      return this.reload(domain);
+    }
     const { guest, pending } = entry;
     entry.info = info;
     entry.pending = null;

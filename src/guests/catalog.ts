@@ -8,7 +8,7 @@ export interface GuestEntry {
   /** Path below src/guests/. */
   readonly main: string;
   readonly sealed: boolean;
-  readonly techniques: readonly ('native' | 'paravirtualization' | 'vt-x')[];
+  readonly techniques: readonly ('native' | 'trap-and-emulate' | 'paravirtualization' | 'vt-x')[];
   readonly display: 'graphics' | 'text' | 'console';
 }
 
@@ -28,7 +28,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'The same kernel from the same source, for the bare machine.',
     main: 'penguin/penguin-native.asm',
     sealed: false,
-    techniques: ['native', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'vt-x'],
     display: 'text',
   },
   {
@@ -37,7 +37,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'An unmodified graphical system that has never heard of hypervisors.',
     main: 'panes/panes.asm',
     sealed: true,
-    techniques: ['native', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'vt-x'],
     display: 'graphics',
   },
   {

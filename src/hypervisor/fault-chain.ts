@@ -13,6 +13,18 @@ export interface FaultLink {
 
 const hex8 = (value: number): string => `${(value >>> 0).toString(16).toUpperCase().padStart(8, '0')}h`;
 
+/** SDM vol. 3 table 6-4: #DE, #TS, #NP, #SS, #GP. */
+const isContributory = (vector: number): boolean =>
+  vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
+
+/** What an exception becomes that is met while another one is delivered (table 6-5). @param first -1 for an interrupt. @returns the vector to deliver, or -1 for shutdown */
+export function combineFaults(first: number, second: number): number {
+  const serious = isContributory(second) || second === VECTOR.PF;
+  if (first === VECTOR.DF && serious) return -1;
+  const both = (isContributory(first) && isContributory(second)) || (first === VECTOR.PF && serious);
+  return both ? VECTOR.DF : second;
+}
+
 /** The faults that led to a shutdown, in words. */
 export function tellChain(chain: readonly FaultLink[]): string {
   const told = chain.map((fault) => {

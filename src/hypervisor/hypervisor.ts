@@ -21,6 +21,7 @@ export interface DomainConfig {
 }
 
 const PIT_HZ = 1_193_182;
+const CR4_VMXE = 0x2000;
 
 export class Hypervisor {
   readonly frames: FrameTable;
@@ -40,6 +41,10 @@ export class Hypervisor {
     this.frames = new FrameTable(pc.memory);
     this.monitor = new Monitor(pc.memory, this.frames);
     this.monitor.boot(pc.cpu);
+    pc.cpu.watcher = (i, got, expected, operand) => {
+      const { current } = this;
+      if (current) current.domain.technique.watch?.(current, i, got, expected, operand);
+    };
     this.initializeInterruptController();
     const { vmExit, vmEntry, exitDispatch, scheduler } = pc.cost.charges;
     this.timerGap = 3 * (vmExit.cycles + vmEntry.cycles + exitDispatch.cycles + scheduler.cycles);
@@ -123,6 +128,21 @@ export class Hypervisor {
           ? Life.rebooted
           : Life.crashed;
     this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, domain.vcpus[0].eip, life);
+  }
+
+  /** The physical processor stopped where nothing may stop it: it starts over in the monitor, and nobody's state is in it. */
+  restart(): void {
+    const { cpu } = this;
+    // It stays 1 in VMX operation.
+    const vmxe = cpu.cr4 & CR4_VMXE;
+    this.current?.domain.technique.switchedAway(this.current);
+    this.current = null;
+    cpu.halted = false;
+    this.monitor.boot(cpu);
+    cpu.cr4 |= vmxe;
+    // An interrupt may have been on its way: nobody will acknowledge it any more.
+    this.initializeInterruptController();
+    this.armedFor = Infinity;
   }
 
   /** An event arrived for a virtual processor: if it waited, it is runnable again. */

@@ -72,8 +72,13 @@ export class RunLoop {
     const vcpu = hypervisor.current!;
     switch (stop) {
       case Stop.monitor: {
-        const { technique } = vcpu.domain;
-        const exit = technique.leave(vcpu);
+        let exit: Exit;
+        try {
+          exit = vcpu.domain.technique.leave(vcpu);
+        } catch (error) {
+          this.failed(vcpu, error);
+          return undefined;
+        }
         vcpu.exitTime = hypervisor.now;
         vcpu.exitCost = 0;
         hypervisor.record(
@@ -99,9 +104,14 @@ export class RunLoop {
         return 'breakpoint';
       default:
         // HLT or shutdown of the processor itself under a hypervisor: the monitor's own tables are broken. Never expected.
-        throw new Error(
-          `the processor stopped (${stop}) outside the hypervisor at ${hypervisor.cpu.eip.toString(16)}h`,
+        this.failed(
+          vcpu,
+          new Error(
+            `the processor ${stop === Stop.halted ? 'halted' : 'shut down'} outside the hypervisor at ${(hypervisor.cpu.eip >>> 0).toString(16)}h`,
+          ),
         );
+        hypervisor.restart();
+        return undefined;
     }
   }
 
@@ -112,7 +122,7 @@ export class RunLoop {
     try {
       resume = vcpu.domain.technique.handle(vcpu, exit);
     } catch (error) {
-      resume = this.outOfMemory(vcpu, error);
+      resume = this.failed(vcpu, error);
     }
     vcpu.exitCost += hypervisor.now - vcpu.exitTime;
     vcpu.exitTime = hypervisor.now;
@@ -122,14 +132,19 @@ export class RunLoop {
     this.phase = { at: 'schedule' };
   }
 
-  /** A guest for which the hypervisor finds no frame any more ends; the others go on. Other errors are mistakes, and shall show. */
-  private outOfMemory(vcpu: Vcpu, error: unknown): Resume {
-    if (!(error instanceof OutOfMemory)) throw error;
-    this.hypervisor.endDomain(
-      vcpu.domain,
-      'crashed',
-      `the host has no memory left for what the hypervisor keeps about this guest`,
-    );
+  /**
+   * The hypervisor could not do its work for this guest: it found no frame, or it met a mistake of its own. The guest ends,
+   * and its ending says which of the two; the others go on. (Tests look that no guest ever ends by a mistake.)
+   */
+  private failed(vcpu: Vcpu, error: unknown): Resume {
+    const { hypervisor } = this;
+    const reason =
+      error instanceof OutOfMemory
+        ? 'the host has no memory left for what the hypervisor keeps about this guest'
+        : `a mistake of the hypervisor, not of the guest: ${error instanceof Error ? error.message : error}`;
+    hypervisor.endDomain(vcpu.domain, 'crashed', reason);
+    hypervisor.scheduler.remove(vcpu);
+    this.phase = { at: 'schedule' };
     return 'ended';
   }
 
@@ -158,7 +173,7 @@ export class RunLoop {
     try {
       injected = vcpu.domain.technique.enter(vcpu);
     } catch (error) {
-      this.outOfMemory(vcpu, error);
+      this.failed(vcpu, error);
     }
     // Time between the end of the handler and here belongs to other domains, or to sleep: only this entry's work counts.
     const cost = vcpu.exitCost + (hypervisor.now - resumed);

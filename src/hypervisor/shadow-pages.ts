@@ -68,6 +68,8 @@ export class ShadowPages {
   private clock = 0;
   /** Entries removed so far. */
   private dropped = 0;
+  /** Counts every change that takes something away from the processor: what it remembers in its TLB may be wrong since. */
+  changes = 0;
 
   /**
    * Throws OutOfMemory when the host has no frames for the reserve.
@@ -199,6 +201,7 @@ export class ShadowPages {
       if (frame >= 0) this.link(slot, frame, this.mappings[frame]);
       if (frame >= 0) this.mappings[frame] = slot;
     }
+    if (this.memory.read32(page.machine + n * 4) & PRESENT) this.changes++;
     this.memory.write32(page.machine + n * 4, entry);
   }
 
@@ -208,6 +211,7 @@ export class ShadowPages {
     this.unlink(page, slot);
     this.link(slot, child.index, child.parents);
     child.parents = slot;
+    if (this.memory.read32(page.machine + n * 4) & PRESENT) this.changes++;
     this.memory.write32(page.machine + n * 4, child.machine | flags);
   }
 
@@ -216,6 +220,7 @@ export class ShadowPages {
     const at = page.machine + n * 4;
     if (this.memory.read32(at) === 0) return;
     this.dropped++;
+    this.changes++;
     this.unlink(page, page.index * ENTRIES + n);
     this.memory.write32(at, 0);
   }
@@ -232,7 +237,9 @@ export class ShadowPages {
     for (let slot = this.mappings[frame]; slot !== -1; slot = this.next[slot]) {
       const at = this.pages[slot >>> 10].machine + (slot & 1023) * 4;
       const entry = this.memory.read32(at);
-      if ((entry & (PRESENT | WRITABLE)) === (PRESENT | WRITABLE)) this.memory.write32(at, entry & ~WRITABLE);
+      if ((entry & (PRESENT | WRITABLE)) !== (PRESENT | WRITABLE)) continue;
+      this.memory.write32(at, entry & ~WRITABLE);
+      this.changes++;
     }
   }
 

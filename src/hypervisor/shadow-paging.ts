@@ -23,7 +23,12 @@ export const FaultIs = {
   guests: 1,
   /** A write where the guest has no memory: see `openHole`. */
   hole: 2,
+  /** A write to a frame that is traced: see `traceFrame`, `openTraced`. */
+  traced: 3,
 } as const;
+
+/** First directory entry that a technique may reserve for what is not the guest's. */
+const FIRST_RESERVED = 1008;
 
 const CR0_PG = 0x80000000;
 const CR0_WP = 0x10000;
@@ -60,21 +65,31 @@ export class ShadowPaging {
   private readonly unsynchronized: number[] = [];
   /** Frames written since the log was last taken; null while nobody wants to know. */
   private dirty: Uint8Array | null = null;
+  /** Frames of which every write must be seen; and whether the hypervisor itself has written to one in the guest's name. */
+  private readonly traced: Uint8Array;
+  tracedWrite = false;
   /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
   private readonly holeFrame: number;
 
-  /** Throws OutOfMemory when the host has not even a few frames. @param limit shadow pages at most, at least 8 */
+  /**
+   * Throws OutOfMemory when the host has not even a few frames.
+   * @param limit shadow pages at most, at least 8
+   * @param reserved entries 1008..1023 of every root, when the hypervisor lives in the guest's address space
+   */
   constructor(
     private readonly host: ShadowHost,
     private readonly vcpu: Vcpu,
     private readonly guest: GuestMemory,
     limit = DEFAULT_LIMIT,
+    private readonly reserved: Int32Array | null = null,
   ) {
     this.memory = host.frames.memory;
     this.pages = new ShadowPages(this.memory, host.frames, limit, guest.pages);
     this.walker = new GuestWalk(guest);
     this.outOfSync = new Uint8Array(guest.pages);
+    this.traced = new Uint8Array(guest.pages);
     this.current = this.pages.create(ShadowKind.flatRoot, 0, null);
+    this.reserve(this.current);
     try {
       this.holeFrame = host.frames.allocate(guest.owner);
     } catch (error) {
@@ -87,6 +102,10 @@ export class ShadowPaging {
   /** Machine address of the root in use: what CR3 must hold. */
   get root(): number {
     return this.current.machine;
+  }
+  /** Changes when the processor's TLB may remember what is no longer so. For techniques whose entry does not flush it. */
+  get changes(): number {
+    return this.pages.changes;
   }
   /** Shadow pages in use. */
   get pageCount(): number {
@@ -149,6 +168,7 @@ export class ShadowPaging {
     if (backed && write) {
       if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
       if (this.dirty) this.dirty[frame] = 1;
+      if (this.traced[frame]) return FaultIs.traced;
     }
     const cost = this.host.charge('shadowFill');
     const table = this.tableFor(linear);
@@ -183,6 +203,7 @@ export class ShadowPaging {
       // The hypervisor is about to write there itself, past the protection.
       if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
       if (this.dirty) this.dirty[frame] = 1;
+      if (this.traced[frame]) this.tracedWrite = true;
     }
     return this.walker.physical;
   }
@@ -191,6 +212,27 @@ export class ShadowPaging {
   openHole(linear: number): void {
     const table = this.tableFor(linear);
     this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, this.hole() | BASE | PTE.write | PTE.user, -1);
+  }
+
+  /** From now on no write to this frame goes unseen: `pageFault` says `traced`, `tracedWrite` tells of the hypervisor's own. */
+  traceFrame(frame: number, on: boolean): void {
+    if (frame >= this.traced.length) return;
+    this.traced[frame] = on ? 1 : 0;
+    if (on) this.pages.writeProtect(frame);
+  }
+
+  /** Lets the write that `pageFault` has just called `traced` happen. Step one instruction, then `closeTraced`. @returns where it goes, guest-physical */
+  openTraced(linear: number): number {
+    const table = this.tableFor(linear);
+    const frame = this.walker.physical >>> 12;
+    const entry = this.filledLeaf(table, frame) | PTE.write;
+    this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, entry, frame);
+    return this.walker.physical;
+  }
+
+  closeTraced(linear: number): void {
+    const child = this.pages.child(this.current, linear >>> 22);
+    if (child) this.pages.clear(child, (linear >>> 12) & 0x3ff);
   }
 
   /** What was written is lost, as on a bus where nobody listens. */
@@ -252,10 +294,18 @@ export class ShadowPaging {
 
   private create(kind: number, frame: number): ShadowPage {
     const page = this.pages.create(kind, frame, this.current?.live ? this.current : null);
+    this.reserve(page);
     // What has a shadow must not change unseen.
     if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync[frame])
       this.pages.writeProtect(frame);
     return page;
+  }
+
+  private reserve(page: ShadowPage): void {
+    if (!this.reserved || !page.isDirectory) return;
+    this.reserved.forEach((entry, n) => {
+      this.memory.write32(page.machine + (FIRST_RESERVED + n) * 4, entry);
+    });
   }
 
   /** The shadow table for an address that has just been walked, put under the current root if need be. */
@@ -308,6 +358,7 @@ export class ShadowPaging {
   }
 
   private mayWrite(frame: number): boolean {
+    if (this.traced[frame]) return false;
     if (this.pages.tables[frame] && !this.outOfSync[frame]) return false;
     return !this.dirty || this.dirty[frame] === 1;
   }

@@ -1,9 +1,10 @@
 // The seam: every way to virtualize x86 is one implementation of `Technique`, and the run loop knows nothing else.
 // A technique may use only what hardware gives system software: registers, memory, traps, control structures.
 import type { Image } from '../images/image.ts';
+import type { Instruction } from '../machine/isa/instruction.ts';
 import type { Domain, Vcpu } from './domain.ts';
 
-export type TechniqueName = 'native' | 'paravirtualization' | 'vt-x';
+export type TechniqueName = 'native' | 'trap-and-emulate' | 'paravirtualization' | 'vt-x';
 
 /** Why the processor came from a guest into the hypervisor: the one record that the run loop writes and hands to `handle`. */
 export interface Exit {
@@ -58,6 +59,13 @@ export interface Technique extends TechniqueInfo {
   translate(vcpu: Vcpu, linear: number): number;
   /** The guest's registers by name, as they were at its last exit (or are now, while it runs). */
   registers(vcpu: Vcpu): Record<string, number>;
+  /**
+   * The watcher that the guest cannot see: a sensitive instruction has run in the guest's kernel at ring 1 without a trap.
+   * Compares what it gave with what bare hardware would have given, records a `hole` when they differ, and changes nothing.
+   * @param got what the instruction gave; `expected` what it would have given this processor at CPL 0
+   * @param operand see `Cpu.watcher`
+   */
+  watch?(vcpu: Vcpu, i: Instruction, got: number, expected: number, operand: number): void;
   /** Gives back everything but the domain's own frames. */
   destroy(domain: Domain): void;
 }

@@ -1,7 +1,8 @@
 // From an image to a machine that stands at its first instruction: memory filled, registers as the boot protocol says.
-// Multiboot: specification §3.2; plain ELF: the same flat protected mode without an information structure; boot sector:
+// Multiboot: specification §3.2; Linux: 32-bit boot protocol; plain ELF: the same flat protected mode without an information structure; boot sector:
 // real mode at 0000:7C00 with the drive in DL, as a BIOS hands over.
 import { type Image, ImageError, type LoadTarget, loadSegments } from './image.ts';
+import { loadLinux } from './linux.ts';
 import { loadMultiboot } from './multiboot.ts';
 
 /** Registers at the first instruction. What is not named is zero. */
@@ -13,6 +14,12 @@ export interface EntryState {
   ebx: number;
   edx: number;
   esp: number;
+  esi: number;
+  /** Selectors of CS and of the data segments; the hidden parts are flat whatever they are. */
+  codeSelector: number;
+  dataSelector: number;
+  /** The descriptor table that they come from; limit 0 = there is none. */
+  gdt: { base: number; limit: number };
 }
 
 /** CR0: PE and the bits that are fixed on a processor with a coprocessor (ET); caches on. */
@@ -50,10 +57,23 @@ export function placeImage(
   options: { commandLine: string; modules: { name: string; data: Uint8Array }[] },
   target: LoadTarget,
 ): EntryState {
-  const state: EntryState = { bits: image.bits, eip: image.entry, eax: 0, ebx: 0, edx: 0, esp: 0 };
+  const state: EntryState = {
+    bits: image.bits,
+    eip: image.entry,
+    eax: 0,
+    ebx: 0,
+    edx: 0,
+    esp: 0,
+    esi: 0,
+    codeSelector: image.bits === 32 ? 0x08 : 0,
+    dataSelector: image.bits === 32 ? 0x10 : 0,
+    gdt: { base: 0, limit: 0 },
+  };
   switch (image.kind) {
     case 'multiboot':
       return { ...state, ...loadMultiboot(target, image, options) };
+    case 'linux':
+      return { ...state, ...loadLinux(target, image, options) };
     case 'elf32':
       loadSegments(target, image);
       return state;
@@ -65,7 +85,7 @@ export function placeImage(
   }
 }
 
-/** Puts a processor into the entry state. Segment registers are loaded with flat (or real-mode) hidden parts; there is no GDT yet. */
+/** Puts a processor into the entry state. Segment registers are loaded with flat (or real-mode) hidden parts; only a Linux kernel finds a GDT behind them. */
 export function applyEntryState(cpu: BootProcessor, state: EntryState): void {
   const flat = state.bits === 32;
   cpu.regs.fill(0);
@@ -73,6 +93,7 @@ export function applyEntryState(cpu: BootProcessor, state: EntryState): void {
   cpu.regs[2] = state.edx;
   cpu.regs[3] = state.ebx;
   cpu.regs[4] = state.esp;
+  cpu.regs[6] = state.esi;
   cpu.eip = cpu.instructionStart = state.eip;
   cpu.flags = 2;
   cpu.lazyMask = 0;
@@ -83,13 +104,14 @@ export function applyEntryState(cpu: BootProcessor, state: EntryState): void {
     s.selector = 0;
     s.limit = flat ? 0xffffffff : 0xffff;
     s.access = i === CS ? (flat ? FLAT_CODE : REAL_CODE) : flat ? FLAT_DATA : REAL_DATA;
-    if (flat && i < LDTR) s.selector = i === CS ? 0x08 : 0x10;
+    if (i < LDTR) s.selector = i === CS ? state.codeSelector : state.dataSelector;
     if (i === LDTR) s.access = UNUSABLE;
     if (i === TR) s.access = BUSY_TSS;
     if (i >= LDTR) s.limit = 0xffff;
   });
-  cpu.gdtr.base = cpu.idtr.base = 0;
-  cpu.gdtr.limit = 0;
+  cpu.gdtr.base = state.gdt.base;
+  cpu.gdtr.limit = state.gdt.limit;
+  cpu.idtr.base = 0;
   cpu.idtr.limit = flat ? 0 : 0x3ff;
 }
 

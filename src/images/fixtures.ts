@@ -86,3 +86,35 @@ export function elf(
 /** One note named Xen. */
 export const xenNote = (type: number, data: Uint8Array) =>
   concat(words(4, data.length, type), ascii('Xen\0'), data, new Uint8Array((4 - (data.length % 4)) % 4));
+
+/** A bzImage with these header fields; three setup sectors. */
+export function bzImage(
+  f: Partial<
+    Record<
+      'protocol' | 'loadFlags' | 'xloadFlags' | 'start' | 'initrdMax' | 'preferred' | 'initSize',
+      number
+    > & { code: Uint8Array }
+  >,
+): Uint8Array {
+  const code = f.code ?? Uint8Array.of(0xf4);
+  const bytes = new Uint8Array(4 * 512 + code.length);
+  const view = new DataView(bytes.buffer);
+  bytes[0x1f1] = 3;
+  view.setUint16(0x1fe, 0xaa55, true);
+  bytes.set([0xeb, 0x6a], 0x200); // the header ends at 26Ch
+  bytes.set(ascii('HdrS'), 0x202);
+  view.setUint16(0x206, f.protocol ?? 0x20f, true);
+  view.setUint16(0x20e, 0x400, true);
+  bytes.set(ascii('6.1.0-test (somebody)'), 0x600);
+  bytes[0x211] = f.loadFlags ?? 1;
+  view.setUint32(0x214, f.start ?? 0x100000, true);
+  view.setUint32(0x22c, f.initrdMax ?? 0x7fffffff, true);
+  view.setUint32(0x230, 0x1000, true);
+  bytes[0x234] = 1;
+  bytes[0x236] = f.xloadFlags ?? 4;
+  view.setUint32(0x238, 2047, true);
+  view.setUint32(0x258, f.preferred ?? 0x100000, true);
+  view.setUint32(0x260, f.initSize ?? 0x10000, true);
+  bytes.set(code, 4 * 512);
+  return bytes;
+}

@@ -1,7 +1,7 @@
 // What every loader produces: the pieces of a guest and where they go. Images are untrusted input: loaders check every
 // number against the file before they use it, and refuse with one line that a person can act on.
 
-export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'boot-sector';
+export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'boot-sector' | 'linux';
 
 /** A piece of memory as it must be before the first instruction. */
 export interface Segment {
@@ -49,6 +49,30 @@ export interface MultibootHeader {
   entry: number;
 }
 
+/** What the setup header of a bzImage says, with the values that older protocols imply. */
+export interface LinuxInfo {
+  /** Boot protocol: 20Fh is 2.15. */
+  protocol: number;
+  /** `6.1.0-50-686`; empty when the kernel does not say. */
+  version: string;
+  /** Bytes of boot sector and setup code before the protected-mode part. */
+  setupBytes: number;
+  /** The header as it goes into boot_params. */
+  header: Uint8Array;
+  /** Physical address of the protected-mode part, which is its entry too. */
+  load: number;
+  /** Of a relocatable kernel, in bytes; else 0. */
+  alignment: number;
+  relocatable: boolean;
+  /** Where it wants to run, and the bytes that it needs there before it has looked at the memory map. */
+  preferred: number;
+  initSize: number;
+  /** Highest address that an initrd may occupy. */
+  initrdMax: number;
+  /** Characters of the command line, without the zero. */
+  commandLineMax: number;
+}
+
 export interface ImageSymbol {
   name: string;
   address: number;
@@ -69,6 +93,7 @@ interface AnyImage {
   /** Present whenever the file says so, whatever `kind` is: a kernel may be both. */
   xen?: XenInfo;
   multiboot?: MultibootHeader;
+  linux?: LinuxInfo;
   /** Sorted by address; empty when the file has none. */
   symbols: ImageSymbol[];
   /** A boot sector's whole disk. */
@@ -83,10 +108,14 @@ interface MultibootImage extends AnyImage {
   kind: 'multiboot';
   multiboot: MultibootHeader;
 }
+interface LinuxImage extends AnyImage {
+  kind: 'linux';
+  linux: LinuxInfo;
+}
 interface PlainImage extends AnyImage {
   kind: 'elf32' | 'boot-sector';
 }
-export type Image = XenImage | MultibootImage | PlainImage;
+export type Image = XenImage | MultibootImage | LinuxImage | PlainImage;
 
 /** An image that cannot be used: what it looks like, and what would do. */
 export class ImageError extends Error {
@@ -94,7 +123,7 @@ export class ImageError extends Error {
 }
 
 /** Larger files are refused before anything is looked at. */
-export const MAX_IMAGE_BYTES = 64 << 20;
+export const MAX_IMAGE_BYTES = 256 << 20;
 /** Largest memory a segment may occupy: the largest machine. */
 export const MAX_SEGMENT_BYTES = 2 ** 30;
 

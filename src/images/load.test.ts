@@ -176,8 +176,7 @@ describe('boot sectors and everything else', () => {
   });
   const disk = sector(1 << 20);
   disk.set([0x80, 1, 1, 0, 0x83, 1, 1, 1, 63, 0, 0, 0, 0, 1, 0, 0], 0x1be);
-  const bz = sector(2048);
-  bz.set(ascii('HdrS'), 0x202);
+
   const pe = new Uint8Array(256);
   pe.set(ascii('MZ'));
   pe[0x3c] = 0x80;
@@ -185,7 +184,6 @@ describe('boot sectors and everything else', () => {
   it.each([
     ['hard disk', disk, /hard disk image/],
     ['large disk', sector(4 << 20), /hard disk image/],
-    ['bzImage', bz, /Linux bzImage/],
     ['PE', pe, /Windows program/],
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['qcow2', ascii('QFI\xfb\0\0\0\x03'), /qcow2/],
@@ -193,7 +191,7 @@ describe('boot sectors and everything else', () => {
     ['empty', new Uint8Array(0), /an empty file/],
     ['unsigned sector', new Uint8Array(512), /no 55AAh signature/],
     ['noise', Uint8Array.of(1, 2, 3), /not an image that can boot/],
-    ['too large', new Uint8Array((64 << 20) + 1), /more than an image may have/],
+    ['too large', new Uint8Array((256 << 20) + 1), /more than an image may have/],
   ])('names what it refuses: %s', (_, bytes, message) => {
     expect(refusal(bytes)).toMatch(message);
   });

@@ -2,12 +2,14 @@
 // Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, boot sectors. Nothing here throws anything but ImageError.
 import { type Elf, isElf, readElf } from './elf.ts';
 import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
+import { parseLinux } from './linux.ts';
+import { isLinux } from './linux-header.ts';
 import { findHeader, readHeader } from './multiboot-header.ts';
 import { looksLikeHardDisk, recognize } from './recognize.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
 const ACCEPTED =
-  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, and boot sectors or floppy images.';
+  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, and boot sectors or floppy images.';
 const SECTOR = 512;
 const LARGEST_FLOPPY = 2880 * 1024;
 const BOOT_ADDRESS = 0x7c00;
@@ -23,10 +25,13 @@ export function identify(bytes: Uint8Array, name = 'image'): ImageKind {
  */
 export function parseImage(bytes: Uint8Array, name = 'image'): Image {
   if (bytes.length > MAX_IMAGE_BYTES)
-    throw new ImageError(`${name}: ${bytes.length >> 20} MiB is more than an image may have (64 MiB)`);
+    throw new ImageError(
+      `${name}: ${bytes.length >> 20} MiB is more than an image may have (${MAX_IMAGE_BYTES >> 20} MiB)`,
+    );
   if (isElf(bytes)) return parseElf(bytes, name);
   const header = findHeader(bytes);
   if (header >= 0) return parseFlat(bytes, header, name);
+  if (isLinux(bytes)) return parseLinux(bytes, name);
   const known = recognize(bytes);
   if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
   if (bytes.length >= SECTOR && bytes[0x1fe] === 0x55 && bytes[0x1ff] === 0xaa)

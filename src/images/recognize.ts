@@ -7,8 +7,6 @@ export function recognize(bytes: Uint8Array): string | null {
     const wanted = values.flatMap((v) => (typeof v === 'string' ? [...v].map((c) => c.charCodeAt(0)) : [v]));
     return offset + wanted.length <= bytes.length && wanted.every((v, i) => bytes[offset + i] === v);
   };
-  if (at(0x1fe, 0x55, 0xaa) && at(0x202, 'HdrS'))
-    return 'a Linux bzImage (compressed kernel with real-mode setup)';
   if (at(0, 'MZ')) {
     const pe = bytes.length >= 64 ? bytes[0x3c] | (bytes[0x3d] << 8) : -1;
     return pe >= 0 && at(pe, 'PE', 0, 0) ? 'a Windows program or EFI image (PE)' : 'a DOS program (MZ)';

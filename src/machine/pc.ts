@@ -6,6 +6,7 @@ import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
 import { reset } from './cpu/reset.ts';
 import { Board, type BoardOptions } from './devices/board.ts';
+import { HostBus } from './devices/bus-memory.ts';
 import { parseDate } from './devices/calendar.ts';
 import type { Clock } from './devices/device.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
@@ -36,7 +37,7 @@ export class Pc {
     readonly cost: CostModel,
     readonly recorder: Recorder,
     memoryBytes: number,
-    options: Pick<BoardOptions, 'startDate'>,
+    options: Pick<BoardOptions, 'startDate' | 'drives'>,
   ) {
     this.startSeconds = parseDate(options.startDate);
     this.memory = new PhysicalMemory(memoryBytes);
@@ -45,6 +46,8 @@ export class Pc {
       ...options,
       clock: this.clock,
       memoryBytes,
+      memory: new HostBus(this.memory),
+      map: this.memory.map,
       videoMemory: this.memory.bytes.subarray(VIDEO_BASE, VIDEO_BASE + VIDEO_SIZE),
     });
     this.cpu = new Cpu(this.memory, cost, recorder, this.board, this.board.pic);

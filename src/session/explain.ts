@@ -39,7 +39,7 @@ export function lineOf(session: Session, id: number, address: number): { file: s
 /** The instruction at a guest-linear address, as memory holds it now. */
 export function instructionAt(session: Session, id: number, address: number): InstructionAt | null {
   const bytes = session.host.readGuest(id, address, 15);
-  const instruction = decode(bytes, 0, 32);
+  const instruction = decode(bytes, 0, session.host.codeBits(id));
   if (typeof instruction === 'string') return null;
   return {
     address,

@@ -7,16 +7,21 @@ import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
+import { TrapAndEmulate } from '../hypervisor/trap-and-emulate/trap-and-emulate.ts';
 import type { Image } from '../images/image.ts';
 import type { Cpu } from '../machine/cpu/cpu.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
 import { peek } from '../machine/cpu/paging.ts';
 import { Pc } from '../machine/pc.ts';
+import { Kind, Life } from '../trace/events.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Power-on date of every host: the day Xen 3.0 was released. Fixed, so that runs are equal. */
 const START_DATE = '2005-12-05T10:00:00';
+
+/** D/B in the access rights of a code segment (SegmentRegister.access). */
+const CODE_32 = 0x4000;
 
 export interface BootRequest {
   id: number;
@@ -101,6 +106,19 @@ export class Host {
     return vcpu && !this.isRunning(id) ? vcpu.eip : this.pc.cpu.eip >>> 0;
   }
 
+  /** Linear address of where a guest stands: in real mode its code segment has a base. */
+  linear(id: number): number {
+    const { cpu } = this.pc;
+    return this.isRunning(id) ? (cpu.segments[1].base + cpu.eip) >>> 0 : this.eip(id);
+  }
+
+  /** Size of the code that a guest is in: the D bit of its code segment, or real mode. */
+  codeBits(id: number): 16 | 32 {
+    if (this.isRunning(id)) return this.pc.cpu.segments[1].access & CODE_32 ? 32 : 16;
+    const { CR0 } = this.guest(id) ? this.registers(id) : {};
+    return CR0 !== undefined && !(CR0 & 1) ? 16 : 32;
+  }
+
   /** True when the processor stands in this guest: the next instruction is one of its own. */
   isRunning(id: number): boolean {
     return this.native
@@ -126,10 +144,20 @@ export class Host {
     const hypervisor = this.underHypervisor();
     const known = this.techniques.get(name);
     if (known) return known;
-    const technique: Technique =
-      name === 'paravirtualization' ? new Paravirtualization(hypervisor) : new HardwareAssisted(hypervisor);
+    const technique = this.newTechnique(name, hypervisor);
     this.techniques.set(name, technique);
     return technique;
+  }
+
+  private newTechnique(name: TechniqueName, hypervisor: Hypervisor): Technique {
+    switch (name) {
+      case 'paravirtualization':
+        return new Paravirtualization(hypervisor);
+      case 'trap-and-emulate':
+        return new TrapAndEmulate(hypervisor);
+      default:
+        return new HardwareAssisted(hypervisor);
+    }
   }
 
   /** Boots a guest (again). Throws ImageError or OutOfMemory; the other guests go on either way. */
@@ -162,6 +190,7 @@ export class Host {
   /** Takes a guest away. */
   destroy(id: number): void {
     if (this.native?.guest.id === id) {
+      this.recorder.recordFor(id, Kind.domain, this.now, 0, Life.destroyed);
       this.restart();
       return;
     }

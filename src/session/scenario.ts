@@ -4,14 +4,17 @@ import { PROCESSORS } from '../cost/processors.ts';
 
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(60));
 
-export const TECHNIQUES = ['native', 'paravirtualization', 'vt-x'] as const;
+export const TECHNIQUES = ['native', 'trap-and-emulate', 'paravirtualization', 'vt-x'] as const;
+
+/** Most memory of one guest. */
+export const MAX_MEMORY_MIB = 512;
 
 const DomainSchema = v.object({
   name,
   /** A guest of the library, or a file that came with the request. */
   guest: name,
   technique: v.picklist(TECHNIQUES),
-  memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(512)),
+  memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_MEMORY_MIB)),
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
   /** Typed on its serial port or console as soon as it listens. */
   input: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),

@@ -37,9 +37,10 @@ export class SessionDomain {
   /** Why it could not be booted again; empty while it could. */
   failure = '';
 
+  /** @param config replaced when a guest of the learner's own takes the place of the scenario's */
   constructor(
     readonly id: number,
-    readonly config: ScenarioDomain,
+    public config: ScenarioDomain,
   ) {
     this.technique = config.technique;
   }
@@ -48,12 +49,21 @@ export class SessionDomain {
   }
 }
 
+/** What to boot, as far as it differs from before. */
+export interface BootChange {
+  technique?: TechniqueName;
+  source?: GuestSource;
+  /** Another guest than the scenario's: its name on the page, and its memory. */
+  name?: string;
+  memoryMiB?: number;
+}
 export type BootResult = { ok: true } | { ok: false; message: string; diagnostics: Assembly['diagnostics'] };
 /** One external input: replayed at the same cycle it gives the same run. */
 export interface Input {
   cycle: number;
   domain: number;
-  kind: 'text' | 'keys';
+  /** `mouse`: movement right, movement up, buttons held. */
+  kind: 'text' | 'keys' | 'mouse';
   codes: number[];
 }
 
@@ -89,21 +99,34 @@ export class Session {
   bootAll(): void {
     for (const domain of this.domains) {
       const result = this.boot(domain.id);
-      if (!result.ok) throw new ScenarioError(`${domain.config.name}: ${result.message}`);
+      if (result.ok) continue;
+      const { name, guest } = domain.config;
+      const named = [name, guest].some((word) => result.message.startsWith(`${word}:`));
+      throw new ScenarioError(named ? result.message : `${name}: ${result.message}`);
     }
   }
 
   /** Boots a domain (again) while the others go on. When it cannot be built, nothing changes. */
-  boot(id: number, request: { technique?: TechniqueName; source?: GuestSource } = {}): BootResult {
+  boot(id: number, request: BootChange = {}): BootResult {
     const domain = this.domains[id];
     const source = request.source ?? domain.source ?? this.library.find(domain.config.guest);
     if (!source) return refuse(`there is no guest "${domain.config.guest}"`);
     const technique = request.technique ?? domain.technique;
     if (technique === 'native' && this.domains.length > 1)
       return refuse('a guest on the bare machine owns all of it: only one can run there');
+    const before = domain.config;
+    const guest = request.name ?? before.guest;
+    const config = {
+      ...before,
+      name: request.name ?? before.name,
+      guest,
+      memoryMiB: request.memoryMiB ?? before.memoryMiB,
+      // What the scenario types into its guest is not meant for another.
+      input: request.name === undefined ? before.input : '',
+    };
     let built: BuiltGuest;
     try {
-      built = buildGuest(source, this.library.includes, domain.config.guest);
+      built = buildGuest(source, this.library.includes, guest);
     } catch (error) {
       return refuse((error as Error).message);
     }
@@ -115,7 +138,7 @@ export class Session {
         diagnostics: built.diagnostics,
       };
     }
-    const result = this.start(domain, built, technique);
+    const result = this.start(domain, built, technique, config);
     if (result.ok && request.source) domain.source = request.source;
     return result;
   }
@@ -124,11 +147,14 @@ export class Session {
     domain: SessionDomain,
     built: NonNullable<SessionDomain['built']>,
     technique: TechniqueName,
+    config: ScenarioDomain,
   ): BootResult {
-    const before = { built: domain.built, technique: domain.technique };
+    const before = { built: domain.built, technique: domain.technique, config: domain.config };
+    domain.config = config;
     try {
       this.bootHost(domain, built, technique);
     } catch (error) {
+      domain.config = before.config;
       // The old guest had to make room; it comes back as it would after a reboot.
       if (before.built && !domain.stopped) this.bootAgain(domain, before.built, before.technique);
       return refuse((error as Error).message);
@@ -292,6 +318,14 @@ export class Session {
     board.keys(codes);
   }
 
+  /** Movement of the PS/2 mouse (counts right and up) and the buttons held (bit 0 left, 1 right, 2 middle). */
+  mouse(id: number, dx: number, dy: number, buttons: number): void {
+    const board = this.view(id)?.board;
+    if (!board) return;
+    this.inputs.push({ cycle: this.now, domain: id, kind: 'mouse', codes: [dx, dy, buttons] });
+    board.mouse(dx, dy, buttons);
+  }
+
   /** Characters for its serial port, or its Xen console. */
   input(id: number, codes: number[]): void {
     const domain = this.domains[id];
@@ -306,7 +340,11 @@ export class Session {
       if (!domain.pendingInput.length) continue;
       const view = this.view(domain.id);
       if (!view) domain.pendingInput = [];
-      else if (view.board) domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
+      else if (view.board) {
+        // A line that nobody listens to yet would lose its beginning.
+        if (view.board.serial.listening)
+          domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
+      }
       else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
     }
   }

@@ -2,7 +2,7 @@
 // the canvas to the tube.
 import type { Screen } from '../worker/protocol.ts';
 
-type GraphicsMode = Extract<Screen, { mode: 'graphics' }>;
+type GraphicsMode = Extract<Screen, { mode: 'graphics' | 'true-colour' }>;
 
 /** VGA pictures filled a 4 : 3 tube, whatever their pixels. */
 export const GRAPHICS_ASPECT = 4 / 3;
@@ -17,7 +17,7 @@ export class GraphicsScreen {
   constructor(private readonly context: CanvasRenderingContext2D) {}
 
   draw(screen: GraphicsMode): void {
-    const { width, height, pixels } = screen;
+    const { width, height } = screen;
     const { canvas } = this.context;
     const scale = Math.max(1, Math.round(ENLARGED / width));
     const across = width * scale;
@@ -27,17 +27,48 @@ export class GraphicsScreen {
       this.image = this.context.createImageData(across, height * scale);
     }
     const target = new Uint32Array(this.image.data.buffer);
-    const colours = palette32(screen.palette);
-    let at = 0;
-    for (let row = 0, from = 0; row < height; row++, from += width) {
-      const start = at;
-      for (let n = 0; n < width; n++) {
-        const colour = colours[pixels[from + n]];
-        for (let copy = 0; copy < scale; copy++) target[at++] = colour;
-      }
-      for (let copy = 1; copy < scale; copy++, at += across) target.copyWithin(at, start, start + across);
-    }
+    if (screen.mode === 'graphics') indexed(target, screen, scale);
+    else trueColour(target, screen, scale);
     this.context.putImageData(this.image, 0, 0);
+  }
+}
+
+/** Colour indices, each `scale` × `scale` times. */
+function indexed(target: Uint32Array, screen: Extract<Screen, { mode: 'graphics' }>, scale: number): void {
+  const { width, height, pixels } = screen;
+  const across = width * scale;
+  const colours = palette32(screen.palette);
+  let at = 0;
+  for (let row = 0, from = 0; row < height; row++, from += width) {
+    const start = at;
+    for (let n = 0; n < width; n++) {
+      const colour = colours[pixels[from + n]];
+      for (let copy = 0; copy < scale; copy++) target[at++] = colour;
+    }
+    for (let copy = 1; copy < scale; copy++, at += across) target.copyWithin(at, start, start + across);
+  }
+}
+
+/** Finished words, each `scale` × `scale` times. */
+function trueColour(
+  target: Uint32Array,
+  screen: Extract<Screen, { mode: 'true-colour' }>,
+  scale: number,
+): void {
+  const { width, height, pixels } = screen;
+  const words = new Uint32Array(pixels.buffer, pixels.byteOffset, width * height);
+  if (scale === 1) {
+    target.set(words);
+    return;
+  }
+  const across = width * scale;
+  let at = 0;
+  for (let row = 0, from = 0; row < height; row++) {
+    const start = at;
+    for (let n = 0; n < width; n++, from++) {
+      for (let copy = 0; copy < scale; copy++) target[at++] = words[from];
+    }
+    for (let copy = 1; copy < scale; copy++, at += across) target.copyWithin(at, start, start + across);
   }
 }
 

@@ -10,7 +10,9 @@ import type {
   Frame,
   FromWorker,
   GuestFiles,
+  GuestImage,
   HostInfo,
+  Inspection,
   Screen,
   SourceFile,
   Speed,
@@ -19,6 +21,7 @@ import type {
 } from '../worker/protocol.ts';
 import { EventLog, type LogRow } from './event-log.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
+import type { MouseMove } from './guest-mouse.ts';
 import { type DomainView, GuestOutputs, unseen } from './guest-outputs.ts';
 import type { CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
 
@@ -40,6 +43,18 @@ export interface Selection {
   /** Null while it is on its way; `gone` when the event is no longer kept. */
   explanation: Explanation | 'gone' | null;
 }
+/** A kernel of the learner's own that was looked at, and waits for their word where and how to boot it. */
+export interface Candidate {
+  name: string;
+  bytes: Uint8Array;
+  inspection: Extract<Inspection, { ok: true }>;
+}
+/** Larger files are not read (images/image.ts refuses them too). */
+const MAX_KERNEL_MIB = 64;
+/** Names of a scenario (session/scenario.ts). */
+const MAX_NAME = 60;
+/** What the hypervisor needs of a host's memory, generously. */
+const HYPERVISOR_MIB = 16;
 /** At full speed the panels say how things stand this often (milliseconds): nobody reads faster, and painting costs. */
 const PUBLISH_EVERY = 400;
 const SPEED_SETTLES = 300;
@@ -47,6 +62,8 @@ const SPEED_SETTLES = 300;
 const TAIL_EVENTS = 400;
 /** Events asked for at once to close a gap in the list. */
 const WINDOW_EVENTS = 500;
+/** Events fetched on either side of one that is shown. */
+const AROUND = 60;
 type AnyListener = (message: never) => void;
 
 export class Store implements PageApi {
@@ -79,7 +96,11 @@ export class Store implements PageApi {
   held = $state<string | null>(null);
   lessonNote = $state.raw<LessonNote | null>(null);
 
+  candidate = $state.raw<Candidate | null>(null);
+
   frame: Frame | null = null;
+  /** How the learner's own kernels may be run, by name. */
+  readonly ownTechniques = new Map<string, readonly TechniqueName[]>();
   private readonly director = new Director();
   readonly log = new EventLog(this.director);
   private client: Client | null = null;
@@ -93,6 +114,7 @@ export class Store implements PageApi {
   private speedSetAt = Number.NEGATIVE_INFINITY;
   private lastScenario: unknown = null;
   private lastFiles: GuestFiles[] | undefined;
+  private lastImages: GuestImage[] | undefined;
 
   /** @param makeClient starts a worker and the client for it. @param clock milliseconds, for the pace of publishing */
   constructor(
@@ -118,7 +140,7 @@ export class Store implements PageApi {
       this.forward(m);
     });
     client.on('refused', (m) => this.forward(m));
-    if (scenario !== null) client.send({ type: 'load', scenario, files });
+    if (scenario !== null) client.send({ type: 'load', scenario, files, images: this.lastImages });
     client.start();
   }
 
@@ -140,10 +162,54 @@ export class Store implements PageApi {
     this.speedSetAt = this.clock();
     this.client?.send({ type: 'speed', speed });
   }
-  load(scenario: unknown, files?: GuestFiles[]): void {
+  load(scenario: unknown, files?: GuestFiles[], images?: GuestImage[]): void {
     this.lastScenario = scenario;
     this.lastFiles = files;
-    this.client?.send({ type: 'load', scenario, files });
+    this.lastImages = images;
+    this.client?.send({ type: 'load', scenario, files, images });
+  }
+
+  /** Looks at a file that shall be booted. What it is not good for is said in one line, and nothing else changes. */
+  async openKernel(file: File): Promise<void> {
+    const name = file.name.slice(-MAX_NAME) || 'image';
+    if (file.size > MAX_KERNEL_MIB << 20)
+      return this.notify(null, `${name}: ${file.size >> 20} MiB is more than an image may have (64 MiB)`, []);
+    try {
+      const bytes = new Uint8Array(await file.arrayBuffer());
+      const { inspection } = await this.ask({ ask: 'inspect', name, bytes });
+      if (!inspection.ok) return this.notify(null, inspection.message, []);
+      this.notices = this.notices.filter((n) => n.domain !== null);
+      this.candidate = { name, bytes, inspection };
+    } catch (error) {
+      this.notify(null, `${name}: cannot be read (${(error as Error).message})`, []);
+    }
+  }
+  dropCandidate(): void {
+    this.candidate = null;
+  }
+  /** Boots the kernel that waits. @param place the domain it takes the place of, or -1: a machine of its own */
+  bootCandidate(how: { place: number; technique: TechniqueName; memoryMiB: number }): void {
+    const { candidate } = this;
+    if (!candidate) return;
+    this.candidate = null;
+    const { technique, memoryMiB } = how;
+    const image = { guest: candidate.name, bytes: candidate.bytes };
+    this.ownTechniques.set(candidate.name, candidate.inspection.techniques);
+    if (how.place >= 0) {
+      this.client?.send({ type: 'boot', domain: how.place, technique, memoryMiB, image });
+    } else {
+      const known = this.scenarios.find((s) => s.name === this.scenario) ?? this.scenarios[0];
+      const { processor } = known.value as { processor: string };
+      const scenario = {
+        name: 'own',
+        title: candidate.name,
+        processor,
+        memoryMiB: memoryMiB + (technique === 'native' ? 0 : HYPERVISOR_MIB),
+        domains: [{ name: candidate.name, guest: candidate.name, technique, memoryMiB }],
+      };
+      this.load(scenario, undefined, [image]);
+    }
+    this.run();
   }
   hold(reason: string | null): void {
     this.held = reason;
@@ -163,6 +229,9 @@ export class Store implements PageApi {
   }
   keys(domain: number, scancodes: number[]): void {
     if (scancodes.length > 0) this.client?.send({ type: 'keys', domain, scancodes });
+  }
+  mouse(domain: number, move: MouseMove): void {
+    this.client?.send({ type: 'mouse', domain, ...move });
   }
   input(domain: number, text: string): void {
     this.client?.send({ type: 'input', domain, text });
@@ -259,6 +328,14 @@ export class Store implements PageApi {
   clearSelection(): void {
     this.selection = null;
     this.setFollow(true);
+  }
+
+  /** Selects an event that the list may not have yet, or hides: it and its neighbours are fetched, the filter is lifted. */
+  async showEvent(seq: number): Promise<void> {
+    this.follow = false;
+    if (!this.log.find(seq)) await this.fetchEvents(Math.max(0, seq - AROUND), seq + AROUND);
+    if (!this.rows.some((row) => row.event.seq === seq)) this.setFilter(EVERYTHING);
+    this.select(seq);
   }
 
   /** Fetches the events before `seq` that the list does not have. @param missing how many */

@@ -64,6 +64,8 @@ const BLOCK: Readonly<Record<number, readonly [number, number, number, number]>>
 
 export class TextScreen {
   private shown: Uint8Array | null = null;
+  private colours: readonly string[] = TEXT_COLOURS;
+  private palette = '';
   private cursorAt = -1;
   private columns = 0;
   private rows = 0;
@@ -80,6 +82,12 @@ export class TextScreen {
 
   draw(screen: TextMode): void {
     const { columns, rows, cells, cursor } = screen;
+    const palette = screen.palette?.join() ?? '';
+    if (palette !== this.palette) {
+      this.palette = palette;
+      this.colours = screen.palette ? ownColours(screen.palette) : TEXT_COLOURS;
+      this.shown = null;
+    }
     if (!this.shown || this.columns !== columns || this.rows !== rows) {
       this.shown = null;
       this.columns = columns;
@@ -112,9 +120,9 @@ export class TextScreen {
   private cell(cell: number, code: number, attribute: number): void {
     const c = this.context;
     const [x, y, w, h] = this.box(cell);
-    c.fillStyle = TEXT_COLOURS[(attribute >> 4) & 7];
+    c.fillStyle = this.colours[(attribute >> 4) & 7];
     c.fillRect(x, y, w, h);
-    c.fillStyle = TEXT_COLOURS[attribute & 15];
+    c.fillStyle = this.colours[attribute & 15];
     if (code === 0 || code === 0x20 || code === 0xff) return;
     const block = BLOCK[code];
     if (block) {
@@ -171,8 +179,16 @@ export class TextScreen {
 
   private drawCursor(cell: number, attribute: number): void {
     const [x, y, w, h] = this.box(cell);
-    this.context.fillStyle = TEXT_COLOURS[attribute & 15];
+    this.context.fillStyle = this.colours[attribute & 15];
     const thick = Math.max(1, Math.round(h / 8));
     this.context.fillRect(x, y + h - thick, w, thick);
   }
+}
+
+/** The guest's sixteen colours, three bytes each. */
+function ownColours(palette: Uint8Array): string[] {
+  return Array.from(
+    { length: 16 },
+    (_, n) => `rgb(${palette[n * 3]} ${palette[n * 3 + 1]} ${palette[n * 3 + 2]})`,
+  );
 }

@@ -50,6 +50,7 @@ export function percent(share: number): string {
 
 export const TECHNIQUE_LABEL: Readonly<Record<TechniqueName, string>> = {
   native: 'bare machine',
+  'trap-and-emulate': 'trap and emulate',
   paravirtualization: 'paravirtualized',
   'vt-x': 'VT-x',
 };

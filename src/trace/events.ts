@@ -65,6 +65,10 @@ export const Emulated = {
   pushf: 17,
   popf: 18,
   iret: 19,
+  /** A load of a segment register that ring 1 could not do itself: register, selector. */
+  loadSegment: 20,
+  /** RETF, far JMP or CALL, SYSENTER, SYSEXIT. */
+  farTransfer: 21,
 } as const;
 export const Injected = { reflected: 0, virtualInterrupt: 1, fault: 2 } as const;
 export const Switch = { start: 0, sliceEnd: 1, blocked: 2, woken: 3, stopped: 4, yielded: 5 } as const;
@@ -80,6 +84,9 @@ export const Device = {
   mouse: 8,
   power: 9,
   other: 10,
+  pci: 11,
+  floppy: 12,
+  dma: 13,
 } as const;
 export const Channel = { serial: 0, console: 1, debug: 2 } as const;
 export const Life = {

@@ -77,7 +77,7 @@ export function vectorName(vector: number): string {
 /** The name of an exit reason as tools print it. */
 export function exitName(vendor: number, reason: number): string {
   if (vendor === Vendor.vmx) return VMX[reason & 0xffff] ?? `REASON_${reason & 0xffff}`;
-  if (reason === 0x82) return 'HYPERCALL';
+  if (reason === 0x82 && vendor === Vendor.xen) return 'HYPERCALL';
   if (reason === 14) return 'PAGE_FAULT';
   if (reason === 13) return 'GENERAL_PROTECTION';
   if (reason >= 0x20 && reason < 0x30) return 'INTERRUPT';

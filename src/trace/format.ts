@@ -89,10 +89,13 @@ const EMULATED_TEXT: Record<number, (e: TraceEvent) => string> = {
   [Emulated.drAccess]: (e) => `emulated access to DR${e.b}`,
   [Emulated.rdtsc]: (e) => `emulated RDTSC: ${hex8(e.c)}`,
   [Emulated.wbinvd]: () => 'emulated WBINVD',
-  [Emulated.descriptorTable]: () => 'emulated descriptor-table access',
+  [Emulated.descriptorTable]: (e) =>
+    `emulated ${['LGDT', 'LIDT', 'LLDT', 'LTR'][e.b] ?? 'descriptor-table access'}: ${hex8(e.c)}`,
   [Emulated.pushf]: () => 'emulated PUSHF',
   [Emulated.popf]: () => 'emulated POPF',
   [Emulated.iret]: () => 'emulated IRET',
+  [Emulated.loadSegment]: (e) => `emulated load of ${['ES', 'CS', 'SS', 'DS', 'FS', 'GS'][e.b]}: ${hex(e.c)}`,
+  [Emulated.farTransfer]: () => 'emulated far transfer',
 };
 
 const SWITCH_TEXT: Record<number, string> = {
@@ -129,7 +132,7 @@ export function eventText(e: TraceEvent): string {
     case Kind.exit:
       return e.e === Vendor.vmx
         ? `VM exit ${e.a & 0xffff} ${exitName(e.e, e.a)}${exitDetail(e)}`
-        : `trap into Xen: ${exitName(e.e, e.a)}${exitDetail(e)}`;
+        : `trap into ${e.e === Vendor.trap ? 'the monitor' : 'Xen'}: ${exitName(e.e, e.a)}${exitDetail(e)}`;
     case Kind.entry:
       return `entry${e.a >= 0 ? ` with ${vectorName(e.a)} injected` : ''} · ${e.cost.toLocaleString('en-US').replaceAll(',', ' ')} cycles`;
     case Kind.hypercall:

@@ -1,9 +1,18 @@
 // Where time goes: each domain's cycles by place, folded from the events that move it. The lanes of the timeline, and
 // "time by place" of the comparison table.
-import { Kind } from './events.ts';
+import { Kind, Switch } from './events.ts';
 
 export type Place = 'user' | 'kernel' | 'hypervisor' | 'idle' | 'ready' | 'off';
 export type PlaceTimes = Record<Exclude<Place, 'off'>, number>;
+
+/** Places of a timeline's lane, in the order of every packed answer. `switch`: on the way between guest and hypervisor. */
+export const SPAN_PLACES = ['user', 'kernel', 'hypervisor', 'switch', 'ready', 'idle'] as const;
+export type SpanPlace = (typeof SPAN_PLACES)[number];
+
+/** True when an event (arguments as in events.ts) says that domain `a` lost the processor though it had work left. */
+export function preempts(kind: number, a: number, c: number): boolean {
+  return kind === Kind.schedule && a >= 0 && c !== Switch.blocked && c !== Switch.stopped;
+}
 
 /** One domain's place now, and its cycles so far. */
 export class PlaceClock {

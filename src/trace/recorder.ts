@@ -1,7 +1,7 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
-import { Kind, RECORD_WORDS, Switch, type TraceEvent } from './events.ts';
-import { PlaceClock } from './places.ts';
+import { Kind, RECORD_WORDS, type TraceEvent } from './events.ts';
+import { PlaceClock, preempts } from './places.ts';
 
 const TWO_32 = 2 ** 32;
 const MAX_SITES = 4096;
@@ -87,8 +87,7 @@ export class Recorder {
     counts[kind]++;
     this.placeOf(domain, time).observe(kind, a, b, d, time);
     // Whoever was preempted waits for the processor from here on.
-    if (kind === Kind.schedule && a >= 0 && c !== Switch.blocked && c !== Switch.stopped)
-      this.placeOf(a, time).move('ready', time);
+    if (preempts(kind, a, c)) this.placeOf(a, time).move('ready', time);
     if (kind === Kind.exit) this.countExit(domain, eip >>> 0, e, a);
     else if (kind === Kind.entry) this.closeExit(domain, cost);
     else if (kind === Kind.hypercall) this.countCall(domain, a, e);

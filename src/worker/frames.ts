@@ -99,7 +99,7 @@ export class FrameBuilder {
     const places = recorder.placeOf(id, session.now);
     const state: DomainState = !view ? 'empty' : view.state === 'rebooting' ? 'running' : view.state;
     const alive = state === 'running' || state === 'paused';
-    const eip = view ? session.host.eip(id) : 0;
+    const eip = view ? session.host.linear(id) : 0;
     const screen = view?.board ? (this.fullScreens ? view.board.screen() : view.board.changedScreen()) : null;
     if (this.fullScreens) view?.board?.changedScreen();
     return {

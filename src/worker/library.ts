@@ -3,7 +3,7 @@ import guests from 'virtual:guests';
 import { unpackLines } from '../assembler/line-map-codec.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import type { GuestLibrary, GuestSource } from '../session/library.ts';
-import type { GuestFiles, SourceFile } from './protocol.ts';
+import type { GuestFiles, GuestImage, SourceFile } from './protocol.ts';
 
 /** Base64 of raw deflate, as the build packs guests. */
 async function unpack(base64: string): Promise<Uint8Array> {
@@ -43,13 +43,16 @@ export class BundledLibrary implements GuestLibrary {
   }
 
   /** Guests that a scenario brings along stay until the next scenario. */
-  bring(files: readonly GuestFiles[]): void {
-    this.brought = new Map(
-      files.map(({ guest, files, main }) => [
-        guest,
-        { kind: 'source', files: new Map(files.map((f) => [f.name, f.text])), main, sealed: false },
-      ]),
-    );
+  bring(files: readonly GuestFiles[], images: readonly GuestImage[] = []): void {
+    this.brought = new Map<string, GuestSource>();
+    for (const { guest, files: sources, main } of files)
+      this.brought.set(guest, {
+        kind: 'source',
+        files: new Map(sources.map((f) => [f.name, f.text])),
+        main,
+        sealed: false,
+      });
+    for (const { guest, bytes } of images) this.brought.set(guest, { kind: 'image', name: guest, bytes });
   }
 
   /** The files of a guest that has a source to show. */

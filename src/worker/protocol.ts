@@ -1,15 +1,19 @@
 // Every message between the page and the worker that hosts the machine: this page is the whole protocol.
 // Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
 
+import type { TechniqueName } from '../hypervisor/technique.ts';
 import type { Fingerprint } from '../session/fingerprint.ts';
 import type { MemoryRequest, Observation } from '../session/observe.ts';
+import type { TimelineWindow } from '../session/overview.ts';
+
+export type { TimelineWindow } from '../session/overview.ts';
 
 /** Records of events animated in one frame, at most (a fair sample when more happened). */
 export const MAX_FRAME_EVENTS = 256;
 /** Console characters a frame carries per domain, at most; the rest follows in the next frame. */
 export const MAX_FRAME_TEXT = 4096;
 
-export type TechniqueName = 'native' | 'paravirtualization' | 'vt-x';
+export type { TechniqueName } from '../hypervisor/technique.ts';
 export type Speed =
   | { mode: 'slow'; eventsPerSecond: number }
   | { mode: 'normal'; cyclesPerSecond: number }
@@ -91,8 +95,12 @@ export type Screen =
       rows: number;
       cells: Uint8Array;
       cursor: { column: number; row: number; visible: boolean };
+      /** 16 × red, green, blue, when the guest has changed the colours. */
+      palette?: Uint8Array;
     }
-  | { mode: 'graphics'; width: number; height: number; pixels: Uint8Array; palette: Uint8Array };
+  | { mode: 'graphics'; width: number; height: number; pixels: Uint8Array; palette: Uint8Array }
+  /** `pixels`: red, green, blue, 255. */
+  | { mode: 'true-colour'; width: number; height: number; pixels: Uint8Array };
 
 export interface Frame {
   type: 'frame';
@@ -147,6 +155,21 @@ export interface GuestFiles {
   files: SourceFile[];
   main: string;
 }
+/** A guest given as an image that somebody else built. */
+export interface GuestImage {
+  guest: string;
+  bytes: Uint8Array;
+}
+/** What a file turned out to be: how it may be run and what memory it needs, or the one line that says why it cannot be. */
+export type Inspection =
+  | {
+      ok: true;
+      kind: string;
+      description: string;
+      techniques: readonly TechniqueName[];
+      leastMemoryMiB: number;
+    }
+  | { ok: false; message: string };
 export interface Diagnostic {
   file: string;
   line: number;
@@ -166,6 +189,12 @@ export type Question =
   | { ask: 'sources'; guest: string }
   /** What happened so far: lesson checks judge by it. */
   | { ask: 'observe'; memory: MemoryRequest[] }
+  /** Where time went between two moments (cycles; `to` may be Infinity: until now), in so many bins. */
+  | { ask: 'timeline'; from: number; to: number; bins: number }
+  /** The event of a domain that is nearest to a moment. */
+  | { ask: 'eventAt'; domain: number; time: number }
+  /** What an image is; nothing is booted. */
+  | { ask: 'inspect'; name: string; bytes: Uint8Array }
   /** Hash of a scenario's trace, run afresh beside the session: the proof that it is the same everywhere. */
   | { ask: 'fingerprint'; scenario: string; cycles: number };
 export type Answer =
@@ -176,13 +205,25 @@ export type Answer =
   | { ask: 'memory'; bytes: Uint8Array | null }
   | { ask: 'sources'; files: SourceFile[]; main: string }
   | { ask: 'observe'; observation: Observation }
+  | { ask: 'timeline'; window: TimelineWindow }
+  | { ask: 'eventAt'; seq: number | null }
+  | { ask: 'inspect'; inspection: Inspection }
   | { ask: 'fingerprint'; fingerprint: Fingerprint | null };
 
 export type ToWorker =
-  /** `files`: guests that the scenario names and brings along (a lesson's). */
-  | { type: 'load'; scenario: unknown; files?: GuestFiles[] }
+  /** `files`, `images`: guests that the scenario names and brings along (a lesson's, a learner's). */
+  | { type: 'load'; scenario: unknown; files?: GuestFiles[]; images?: GuestImage[] }
   /** Boots (or re-boots) one domain while the others go on; `files` replace the guest's own sources. */
-  | { type: 'boot'; domain: number; technique?: TechniqueName; files?: SourceFile[]; main?: string }
+  | {
+      type: 'boot';
+      domain: number;
+      technique?: TechniqueName;
+      files?: SourceFile[];
+      main?: string;
+      /** Takes the place of the guest that was there, under its own name. */
+      image?: GuestImage;
+      memoryMiB?: number;
+    }
   | { type: 'stop'; domain: number }
   | { type: 'run' }
   | { type: 'pause' }
@@ -190,6 +231,8 @@ export type ToWorker =
   | { type: 'speed'; speed: Speed }
   /** Set-1 scan codes for the PS/2 keyboard. */
   | { type: 'keys'; domain: number; scancodes: number[] }
+  /** Movement of the PS/2 mouse (counts right and up) and the buttons held (bit 0 left, 1 right, 2 middle). */
+  | { type: 'mouse'; domain: number; dx: number; dy: number; buttons: number }
   /** Characters for the serial port or Xen console. */
   | { type: 'input'; domain: number; text: string }
   | { type: 'breakpoints'; domain: number; lines: { file: string; line: number }[] }

@@ -4,10 +4,12 @@ import { disassembleRange } from '../machine/isa/disassemble.ts';
 import { explain } from '../session/explain.ts';
 import { fingerprint } from '../session/fingerprint.ts';
 import { observe } from '../session/observe.ts';
+import type { Overview } from '../session/overview.ts';
 import { findScenario } from '../session/scenarios.ts';
 import type { Session } from '../session/session.ts';
 import { RECORD_WORDS } from '../trace/events.ts';
 import { hex8 } from '../trace/format.ts';
+import { inspect } from './inspect.ts';
 import type { BundledLibrary } from './library.ts';
 import type { Answer, Question } from './protocol.ts';
 
@@ -18,7 +20,12 @@ const MAX_BYTES = 65536;
 const MAX_FINGERPRINT = 200_000_000;
 
 /** Answers one question of the page. Out-of-range requests get what there is. */
-export async function answer(session: Session, library: BundledLibrary, question: Question): Promise<Answer> {
+export async function answer(
+  session: Session,
+  overview: Overview,
+  library: BundledLibrary,
+  question: Question,
+): Promise<Answer> {
   switch (question.ask) {
     case 'explain':
       return { ask: 'explain', explanation: explain(session, question.seq) };
@@ -41,7 +48,7 @@ export async function answer(session: Session, library: BundledLibrary, question
         lines: disassembleRange(
           bytes,
           0,
-          32,
+          session.host.codeBits(question.domain),
           question.address >>> 0,
           Math.min(question.lines, MAX_LINES),
         ).map((l) => ({ ...l, bytes: hexBytes(l.bytes) })),
@@ -68,6 +75,12 @@ export async function answer(session: Session, library: BundledLibrary, question
       return { ask: 'sources', ...(await library.sources(question.guest)) };
     case 'observe':
       return { ask: 'observe', observation: observe(session, question.memory) };
+    case 'timeline':
+      return { ask: 'timeline', window: overview.window(question.from, question.to, question.bins) };
+    case 'eventAt':
+      return { ask: 'eventAt', seq: overview.eventAt(question.domain, question.time) };
+    case 'inspect':
+      return { ask: 'inspect', inspection: inspect(question.name, question.bytes) };
     case 'fingerprint': {
       const scenario = findScenario(question.scenario);
       if (!scenario) return { ask: 'fingerprint', fingerprint: null };

@@ -1,13 +1,16 @@
 // The worker: hosts the session, and speaks the protocol. It never blocks the page and never calls it unasked.
 
 import { guestEntry } from '../guests/catalog.ts';
+import type { GuestSource } from '../session/library.ts';
+import { Overview } from '../session/overview.ts';
 import { parseScenario, type Scenario } from '../session/scenario.ts';
 import { findScenario, SCENARIOS } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
 import { Engine } from './engine.ts';
 import { FrameBuilder } from './frames.ts';
 import { BundledLibrary } from './library.ts';
-import type { DomainInfo, FromWorker, GuestFiles, HostInfo, SourceFile, ToWorker } from './protocol.ts';
+import { Mailbox } from './mailbox.ts';
+import type { DomainInfo, FromWorker, HostInfo, Question, SourceFile, ToWorker } from './protocol.ts';
 import { answer } from './questions.ts';
 
 const scope = self as unknown as {
@@ -18,6 +21,7 @@ const library = new BundledLibrary();
 let session = new Session(SCENARIOS[0], library);
 const engine = new Engine(session, () => performance.now());
 let frames = new FrameBuilder(session);
+let overview = new Overview(session);
 
 function domainInfo(id: number): DomainInfo {
   const domain = session.domains[id];
@@ -49,7 +53,11 @@ function hostInfo(): HostInfo {
 }
 
 /** Loads a scenario (a name, or an object). The running one stays when it cannot be used. */
-async function load(value: unknown, files: readonly GuestFiles[] = []): Promise<void> {
+async function load({
+  scenario: value,
+  files = [],
+  images,
+}: Extract<ToWorker, { type: 'load' }>): Promise<void> {
   let scenario: Scenario;
   let next: Session;
   try {
@@ -57,7 +65,7 @@ async function load(value: unknown, files: readonly GuestFiles[] = []): Promise<
     scenario =
       typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
     await library.fetch(scenario.domains.map((domain) => domain.guest));
-    library.bring(files);
+    library.bring(files, images);
     next = new Session(scenario, library);
     next.bootAll();
   } catch (error) {
@@ -68,23 +76,31 @@ async function load(value: unknown, files: readonly GuestFiles[] = []): Promise<
   engine.session = session;
   engine.rebase();
   frames = new FrameBuilder(session);
+  overview = new Overview(session);
   scope.postMessage({ type: 'ready', host: hostInfo(), scenario: scenario.name });
+}
+
+function sourceOf({ files, main, image }: Extract<ToWorker, { type: 'boot' }>): GuestSource | undefined {
+  if (image) return { kind: 'image', name: image.guest, bytes: image.bytes };
+  if (!files || !main) return undefined;
+  return {
+    kind: 'source',
+    files: new Map(files.map((f: SourceFile) => [f.name, f.text])),
+    main,
+    sealed: false,
+  };
 }
 
 async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void> {
   if (message.files) await library.loadSources();
   const domain = session.domains[message.domain];
   if (!domain) return;
-  const source =
-    message.files && message.main
-      ? {
-          kind: 'source' as const,
-          files: new Map(message.files.map((f: SourceFile) => [f.name, f.text])),
-          main: message.main,
-          sealed: false,
-        }
-      : undefined;
-  const result = session.boot(domain.id, { technique: message.technique, source });
+  const result = session.boot(domain.id, {
+    technique: message.technique,
+    source: sourceOf(message),
+    name: message.image?.guest,
+    memoryMiB: message.memoryMiB,
+  });
   if (!result.ok) {
     scope.postMessage({
       type: 'refused',
@@ -109,10 +125,10 @@ function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void 
   );
 }
 
-async function receive(message: ToWorker): Promise<void> {
+function receive(message: ToWorker): Promise<void> | void {
   switch (message.type) {
     case 'load':
-      return load(message.scenario, message.files);
+      return load(message);
     case 'boot':
       return boot(message);
     case 'stop':
@@ -135,6 +151,8 @@ async function receive(message: ToWorker): Promise<void> {
       return engine.rebase();
     case 'keys':
       return session.keys(message.domain, message.scancodes);
+    case 'mouse':
+      return session.mouse(message.domain, message.dx, message.dy, message.buttons);
     case 'input':
       return session.input(message.domain, [...new TextEncoder().encode(message.text)]);
     case 'breakpoints':
@@ -144,12 +162,12 @@ async function receive(message: ToWorker): Promise<void> {
       return scope.postMessage(frame, [frame.events.buffer, frame.eventSeqs.buffer]);
     }
     case 'question':
-      return scope.postMessage({
-        type: 'answer',
-        id: message.id,
-        answer: await answer(session, library, message.question),
-      });
+      return reply(message.id, message.question);
   }
+}
+
+async function reply(id: number, question: Question): Promise<void> {
+  scope.postMessage({ type: 'answer', id, answer: await answer(session, overview, library, question) });
 }
 
 function fail(error: unknown): void {
@@ -160,15 +178,16 @@ function fail(error: unknown): void {
   });
 }
 
-scope.onmessage = (event) => {
-  receive(event.data).catch(fail);
-};
+// What arrives while something is being loaded waits for it: a later `load` is never overtaken by an earlier one.
+const mailbox = new Mailbox<ToWorker>(receive, fail);
+scope.onmessage = (event) => mailbox.post(event.data);
 
 // Turns go through a message channel: timers would be clamped to four milliseconds.
 const channel = new MessageChannel();
 channel.port1.onmessage = () => {
   try {
     const wait = engine.turn();
+    overview.advance();
     if (wait > 0) setTimeout(() => channel.port2.postMessage(0), wait);
     else channel.port2.postMessage(0);
   } catch (error) {
@@ -176,6 +195,6 @@ channel.port1.onmessage = () => {
   }
 };
 engine.running = true;
-load(SCENARIOS[0].name).catch(fail);
+mailbox.post({ type: 'load', scenario: SCENARIOS[0].name });
 engine.rebase();
 channel.port2.postMessage(0);

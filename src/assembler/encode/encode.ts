@@ -155,6 +155,7 @@ export function encode(
   const { bits } = at;
   const { address } = o;
   const memory = address ? body.operands.find((operand) => operand.type === 'memory')! : null;
+  if (form.wait && !body.prefixes.some((p) => p.prefix.slot === 'wait')) code.byte(WAIT);
   writePrefixes(body, memory, at, code);
   if (operandPrefix(candidate, body, bits)) code.byte(0x66);
   if (addressPrefix(form, body, address, bits)) code.byte(0x67);
@@ -169,6 +170,8 @@ export function encode(
     writeImmediate(form.operands[i], operandSize, body.operands[i], o, i, at, code);
 }
 
+/** FWAIT. */
+const WAIT = 0x9b;
 const SLOTS = ['wait', 'rep', 'lock', 'segment'] as const;
 
 /** Prefixes written by the programmer, and the segment override of the memory operand, in NASM's order. */

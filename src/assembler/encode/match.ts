@@ -44,7 +44,16 @@ export interface FormFacts {
 
 const FACTS = new Map<Form, FormFacts>();
 const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr']);
-const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>(['rm8', 'rm16', 'rm32', 'rmv', 'rr32', 'rrv']);
+const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>([
+  'rm8',
+  'rm16',
+  'rm32',
+  'rmv',
+  'rr32',
+  'rrv',
+  'sti',
+  'tosti',
+]);
 
 export function factsOf(form: Form): FormFacts {
   let facts = FACTS.get(form);
@@ -206,6 +215,10 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
       return register.class === 'control';
     case 'dr':
       return register.class === 'debug';
+    case 'sti':
+      return register.class === 'x87' && !operand.to;
+    case 'tosti':
+      return register.class === 'x87' && operand.to;
     case 'al':
       trial.knownSize = 8;
       return register.name === 'al';
@@ -234,6 +247,8 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
       return trial.sized(operand.size, 64);
     case 'm128':
       return trial.sized(operand.size, 128);
+    case 'm80':
+      return trial.sized(operand.size, 80);
     case 'rmv':
     case 'mv':
     case 'moffsv':
@@ -244,6 +259,9 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
       return far && (operand.size === 0 || trial.restrict(operand.size));
     case 'mpair':
     case 'mdesc':
+    case 'menv':
+    case 'msave':
+    case 'm512':
       return operand.size === 0;
     case 'm':
       // `lea eax,[x]` asks for an address, whatever lies there.

@@ -8,13 +8,10 @@ import { INFO_ERROR_CODE, INFO_VALID, interruptionInfo, TYPE } from '../../machi
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../trace/events.ts';
+import { combineFaults } from '../fault-chain.ts';
 import type { VtxGuest } from './vtx-guest.ts';
 
 const TYPE_OF = (info: number): number => (info >>> 8) & 7;
-
-/** SDM vol. 3 table 6-4: #DE, #TS, #NP, #SS, #GP. */
-const isContributory = (vector: number): boolean =>
-  vector === VECTOR.DE || (vector >= VECTOR.TS && vector <= VECTOR.GP);
 
 /** Takes over the event whose delivery the exit interrupted, to be delivered again. Called at every exit. */
 export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
@@ -54,8 +51,7 @@ export function raiseException(
   }
   chain.push({ vector, errorCode, eip: vcpu.eip, cr2 });
   if (interrupted === VECTOR.DF) return false;
-  const second = isContributory(vector) || (interrupted === VECTOR.PF && vector === VECTOR.PF);
-  const double = (isContributory(interrupted) || interrupted === VECTOR.PF) && second;
+  const double = interrupted >= 0 && vector !== VECTOR.DF && combineFaults(interrupted, vector) === VECTOR.DF;
   if (vector === VECTOR.PF) vcpu.cr2 = cr2;
   if (double) chain.push({ vector: VECTOR.DF, errorCode: 0, eip: vcpu.eip, cr2: 0 });
   const delivered = double ? VECTOR.DF : vector;

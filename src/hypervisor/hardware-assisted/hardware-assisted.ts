@@ -17,18 +17,18 @@ import {
   vmxon,
 } from '../../machine/cpu/vmx/operations.ts';
 import { vmxOf } from '../../machine/cpu/vmx/state.ts';
-import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import { populatePc } from '../platform/pc-guest.ts';
+import { virtualBoard } from '../platform/virtual-board.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { keepInterruptedEvent, prepareEvents } from './events.ts';
 import { ExitContext } from './exits/context.ts';
 import { handleExit } from './exits/handlers.ts';
 import { guestRegisters } from './registers.ts';
-import { virtualBoard } from './virtual-board.ts';
 import { CR4_VMXE, setUpVmcs, type VtxOptions } from './vmcs.ts';
 import { VtxGuest } from './vtx-guest.ts';
 
@@ -72,22 +72,14 @@ export class HardwareAssisted implements Technique {
         `${image.name}: is ${image.description}, which starts in real mode, and first-generation VT-x cannot run that (CR0.PE is fixed to 1). Run it on the bare machine (native)`,
       );
     }
-    const { memory } = domain;
-    const video = VIDEO_BASE >>> 12;
-    const afterVideo = (VIDEO_BASE + VIDEO_SIZE) >>> 12;
-    if (memory.pages <= afterVideo)
-      throw new ImageError(`${image.name}: a PC needs at least 1 MiB of memory`);
-    memory.populate(0, video);
-    memory.populate(video, afterVideo - video, true);
-    memory.populate(afterVideo, memory.pages - afterVideo);
-
+    populatePc(domain, image);
     this.vmxonRegion ||= this.hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
     const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain));
     this.guests.set(domain, guest);
     domain.board = guest.board;
-    const entry = placeImage(image, options, memory);
+    const entry = placeImage(image, options, domain.memory);
     guest.shadow.loadCr0(BOOT_CR0);
-    guest.vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp]);
+    guest.vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp, 0, entry.esi]);
     guest.vcpu.eip = entry.eip;
     guest.tscOffset = -this.hypervisor.now;
     this.entries.set(guest, entry);

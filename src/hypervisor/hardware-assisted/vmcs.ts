@@ -17,8 +17,6 @@ const CR0_CACHE = 0x60000000;
 export const CR4_VMXE = 0x2000;
 /** CR4 bits that are the guest's as it sets them (TSD, DE, PCE); PSE and PGE concern its tables, which the processor never walks. */
 const CR4_PASSED = 0x10c;
-/** What CPUID announces of CR4: TSD DE PSE PGE PCE. */
-export const CR4_KNOWN = 0x19c;
 
 const HOST_CR0 = 0x80010033 | 0;
 const HOST_CR4 = 0x90 | CR4_VMXE;
@@ -121,7 +119,7 @@ function writeHost(write: Write, monitor: Monitor): void {
 /** The state that a boot loader leaves: flat 32-bit segments, interrupts off, and for the guest's eyes no paging. */
 function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
   for (let n = 0; n < 6; n++) {
-    write(F.GUEST_ES_SELECTOR + n * 2, n === 1 ? 0x08 : 0x10);
+    write(F.GUEST_ES_SELECTOR + n * 2, n === 1 ? entry.codeSelector : entry.dataSelector);
     write(F.GUEST_ES_BASE + n * 2, 0);
     write(F.GUEST_ES_LIMIT + n * 2, 0xffffffff);
     write(F.GUEST_ES_AR_BYTES + n * 2, n === 1 ? FLAT_CODE : FLAT_DATA);
@@ -131,8 +129,9 @@ function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
   write(F.GUEST_TR_SELECTOR, 0);
   write(F.GUEST_TR_LIMIT, 0xffff);
   write(F.GUEST_TR_AR_BYTES, BUSY_TSS);
-  for (const field of [F.GUEST_GDTR_BASE, F.GUEST_GDTR_LIMIT, F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT])
-    write(field, 0);
+  write(F.GUEST_GDTR_BASE, entry.gdt.base);
+  write(F.GUEST_GDTR_LIMIT, entry.gdt.limit);
+  for (const field of [F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT]) write(field, 0);
   const { cr0, cr4 } = guest.shadow.control;
   write(F.CR0_READ_SHADOW, cr0);
   write(F.GUEST_CR0, realCr0(cr0));

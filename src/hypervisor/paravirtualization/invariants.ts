@@ -1,7 +1,9 @@
-// For tests: what must hold of a paravirtualized domain at any moment, read from the machine's memory alone and from
-// nothing that the hypervisor counts. It is the reason why direct paging is safe (Barham et al. 2003, §3.3.3).
+// For tests: what must hold of a paravirtualized domain at any moment. It is the reason why direct paging is safe (Barham
+// et al. 2003, §3.3.3). `violations` reads it from the machine's memory alone; `miscounts` looks whether what the
+// hypervisor counts is true of that memory, and so finds a mistake long before a guest could make anything of it.
 import type { Hypervisor } from '../hypervisor.ts';
 import { PTE } from './abi.ts';
+import { type PageTypes, TYPE } from './page-types.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 const OWN_ENTRIES = 1008;
@@ -73,4 +75,33 @@ function descriptorViolations(hypervisor: Hypervisor, pv: PvDomain): string[] {
     }
   }
   return found;
+}
+
+/**
+ * Sentences about frames whose type does not say what they are: whatever an entry of a validated table leads to has the
+ * type that the entry gives it (a writable mapping: writable; a directory's: table), in tables that nobody uses yet too.
+ */
+export function miscounts(hypervisor: Hypervisor, types: PageTypes, pv: PvDomain): string[] {
+  const found: string[] = [];
+  const { memory } = hypervisor.pc;
+  const { owner } = hypervisor.frames;
+  const name = (type: number) => Object.keys(TYPE)[type];
+  for (let frame = 0; frame < owner.length; frame++) {
+    const type = owner[frame] === pv.domain.id ? types.typeOf(frame) : TYPE.none;
+    if (type !== TYPE.table && type !== TYPE.directory) continue;
+    for (let n = 0; n < (type === TYPE.directory ? OWN_ENTRIES : 1024); n++) {
+      const entry = memory.read32(frame * 4096 + n * 4);
+      if (!(entry & PTE.present)) continue;
+      const target = entry >>> 12;
+      const wanted = type === TYPE.directory ? TYPE.table : entry & PTE.writable ? TYPE.writable : -1;
+      const good = owner[target] === pv.domain.id && (wanted < 0 || types.typeOf(target) === wanted);
+      if (!good)
+        found.push(
+          `entry ${n} of ${name(type)} ${frame.toString(16)}h is ${(entry >>> 0).toString(16)}, but that frame is ${name(types.typeOf(target))} of ${owner[target]}`,
+        );
+    }
+  }
+  for (const frame of pv.gdtFrames)
+    if (types.typeOf(frame) !== TYPE.gdt) found.push(`GDT frame ${frame.toString(16)}h has another type`);
+  return found.slice(0, 5);
 }

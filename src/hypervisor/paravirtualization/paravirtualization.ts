@@ -9,8 +9,9 @@ import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.
 import { Kind, Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { ENTRY_STRIDE, HYPERCALL_VECTOR, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
+import { HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { prepareReturn, readArrival } from '../trap-frame.ts';
 import { HYPERCALL } from './abi.ts';
 import { buildDomain } from './builder.ts';
 import { Console } from './console.ts';
@@ -58,7 +59,6 @@ export class Paravirtualization implements Technique {
     this.time = new PvTime(hypervisor, this.events);
     const tables = new PageTables(hypervisor, this.types, this.access);
     this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, tables);
-    hypervisor.cpu.watcher = (i, got, expected) => this.watch(i, got, expected);
     this.hypercalls = new Hypercalls({
       hypervisor,
       access: this.access,
@@ -71,12 +71,11 @@ export class Paravirtualization implements Technique {
   }
 
   /**
-   * The watcher that the guest cannot see: a sensitive instruction ran at ring 1 without a trap. On bare hardware PUSHF and
-   * POPF would have read and set the guest's own interrupt flag, which here is the upcall mask.
+   * On bare hardware PUSHF and POPF would have read and set the guest's own interrupt flag, which here is the upcall mask.
+   * A ported kernel knows that it runs at ring 1: what its selectors say is no surprise to it.
    */
-  private watch(i: Instruction, got: number, expected: number): void {
-    const pv = this.loaded;
-    if (!pv) return;
+  watch(vcpu: Vcpu, i: Instruction, got: number, expected: number): void {
+    const pv = this.of(vcpu.domain);
     const virtualIf = pv.upcallMask ? 0 : EFLAGS_IF;
     const { operation } = i.form;
     let had = got;
@@ -137,13 +136,7 @@ export class Paravirtualization implements Technique {
     cpu.cr0 = pv.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
     monitor.loadHypervisorSegments(cpu);
     this.loadDataSegments(pv);
-    // The frame lies on the hypervisor's stack, and IRET takes it from there.
-    const top = monitor.stack + 0x2000 - 20;
-    [frame.eip, frame.cs, frame.eflags, frame.esp, frame.ss].forEach((value, n) =>
-      pc.memory.write32(top + n * 4, value),
-    );
-    cpu.regs.set(vcpu.regs);
-    cpu.regs[4] = (monitor.linear.stackTop - 20) | 0;
+    prepareReturn(this.hypervisor, frame, vcpu.regs);
     try {
       returnFromInterrupt(cpu);
     } catch (error) {
@@ -178,23 +171,9 @@ export class Paravirtualization implements Technique {
 
   leave(vcpu: Vcpu): Exit {
     const pv = this.of(vcpu.domain);
-    const { cpu, monitor, pc } = this.hypervisor;
-    const vector = ((cpu.eip >>> 0) - MONITOR_START) / ENTRY_STRIDE;
+    const { cpu } = this.hypervisor;
     const { frame } = pv;
-    // Exceptions with an error code have one word more below EIP.
-    let at = monitor.stack + ((cpu.regs[4] >>> 0) - (monitor.linear.stackTop - 0x2000));
-    const hasError = vector < 32 && [8, 10, 11, 12, 13, 14, 17].includes(vector);
-    const error = hasError ? pc.memory.read32(at) : 0;
-    if (hasError) at += 4;
-    frame.eip = pc.memory.read32(at);
-    frame.cs = pc.memory.read32(at + 4) & 0xffff;
-    frame.eflags = pc.memory.read32(at + 8);
-    frame.esp = pc.memory.read32(at + 12);
-    frame.ss = pc.memory.read32(at + 16) & 0xffff;
-    frame.ds = cpu.segments[DS].selector;
-    frame.es = cpu.segments[ES].selector;
-    frame.fs = cpu.segments[FS].selector;
-    frame.gs = cpu.segments[GS].selector;
+    const { vector, error } = readArrival(this.hypervisor, frame);
     vcpu.regs.set(cpu.regs);
     vcpu.eip = vector === HYPERCALL_VECTOR ? this.caller(pv) : frame.eip >>> 0;
     vcpu.cpl = frame.cs & 3;

@@ -1,6 +1,7 @@
 // What the hypervisor keeps about one paravirtualized domain beside its memory: what it registered through hypercalls.
 import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import type { Domain } from '../domain.ts';
+import { TrapFrame } from '../trap-frame.ts';
 import { SHARED_INFO } from './abi.ts';
 
 /** A handler that the guest registered with set_trap_table. */
@@ -22,19 +23,6 @@ export type Port =
   | { kind: 'unbound' }
   | { kind: 'ipi' };
 
-/** The guest frame that an entry into the hypervisor left, or that the next entry into the guest will restore. */
-export class Frame {
-  eip = 0;
-  cs = 0;
-  eflags = 0x202;
-  esp = 0;
-  ss = 0;
-  ds = 0;
-  es = 0;
-  fs = 0;
-  gs = 0;
-}
-
 export class PvDomain {
   readonly traps: (TrapHandler | null)[] = new Array(256).fill(null);
   /** Counts changes of `traps`: the gates that the processor uses are made anew. */
@@ -54,7 +42,7 @@ export class PvDomain {
   /** Linear address of the guest's hypercall page; 0 when it has none. */
   hypercallPage = 0;
   readonly ports: Port[] = [{ kind: 'free' }];
-  readonly frame = new Frame();
+  readonly frame = new TrapFrame();
   /** Next periodic tick, and the one-shot timer (cycles; Infinity = off). */
   nextTick = Infinity;
   timer = Infinity;

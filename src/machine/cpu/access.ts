@@ -67,16 +67,16 @@ function misaligned(cpu: Cpu): void {
 
 export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, false);
-  return cpu.memory.read8(translate(cpu, linear, false, user));
+  return cpu.memory.busRead8(translate(cpu, linear, false, user));
 }
 
 export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, false);
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 1) misaligned(cpu);
-  if ((linear & 0xfff) < 0xfff) return cpu.memory.read16(physical);
+  if ((linear & 0xfff) < 0xfff) return cpu.memory.busRead16(physical);
   const second = translate(cpu, (linear + 1) >>> 0, false, user);
-  return cpu.memory.read8(physical) | (cpu.memory.read8(second) << 8);
+  return cpu.memory.busRead8(physical) | (cpu.memory.busRead8(second) << 8);
 }
 
 export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
@@ -84,17 +84,17 @@ export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 3) misaligned(cpu);
   const inPage = 0x1000 - (linear & 0xfff);
-  if (inPage >= 4) return cpu.memory.read32(physical);
+  if (inPage >= 4) return cpu.memory.busRead32(physical);
   const second = translate(cpu, (linear + inPage) >>> 0, false, user);
   let value = 0;
   for (let k = 0; k < 4; k++)
-    value |= cpu.memory.read8(k < inPage ? physical + k : second + k - inPage) << (8 * k);
+    value |= cpu.memory.busRead8(k < inPage ? physical + k : second + k - inPage) << (8 * k);
   return value;
 }
 
 export function writeLinear8(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, true);
-  cpu.memory.write8(translate(cpu, linear, true, user), value);
+  cpu.memory.busWrite8(translate(cpu, linear, true, user), value);
 }
 
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
@@ -102,12 +102,12 @@ export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boo
   const physical = translate(cpu, linear, true, user);
   if (user && linear & 1) misaligned(cpu);
   if ((linear & 0xfff) < 0xfff) {
-    cpu.memory.write16(physical, value);
+    cpu.memory.busWrite16(physical, value);
     return;
   }
   const second = translate(cpu, (linear + 1) >>> 0, true, user);
-  cpu.memory.write8(physical, value);
-  cpu.memory.write8(second, value >> 8);
+  cpu.memory.busWrite8(physical, value);
+  cpu.memory.busWrite8(second, value >> 8);
 }
 
 export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boolean): void {
@@ -116,12 +116,12 @@ export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boo
   if (user && linear & 3) misaligned(cpu);
   const inPage = 0x1000 - (linear & 0xfff);
   if (inPage >= 4) {
-    cpu.memory.write32(physical, value);
+    cpu.memory.busWrite32(physical, value);
     return;
   }
   const second = translate(cpu, (linear + inPage) >>> 0, true, user);
   for (let k = 0; k < 4; k++)
-    cpu.memory.write8(k < inPage ? physical + k : second + k - inPage, value >> (8 * k));
+    cpu.memory.busWrite8(k < inPage ? physical + k : second + k - inPage, value >> (8 * k));
 }
 
 // Operands of instructions: segment, offset. Each looks for the fast TLB tag itself, because this is the inner loop.
@@ -193,6 +193,8 @@ export function write32(cpu: Cpu, segment: number, offset: number, value: number
 // Nothing else may access memory in between.
 
 let firstPhysical = 0;
+/** A device may answer at `firstPhysical`. */
+let onBus = false;
 /** Physical address of the part in the next page, and how many bytes lie before it. */
 let secondPhysical = 0;
 let firstBytes = 4;
@@ -200,6 +202,16 @@ let firstBytes = 4;
 function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
   const linear = linearForWrite(cpu, segment, offset, size);
   const user = cpu.cpl === 3;
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const tlb = cpu.tlb;
+  if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) + size <= 0x1000) {
+    firstPhysical = tlb.frame[slot] | (linear & 0xfff);
+    firstBytes = size;
+    onBus = false;
+    return;
+  }
+  onBus = true;
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, size, true);
   firstPhysical = translate(cpu, linear, true, user);
   if (user && linear & (size - 1)) misaligned(cpu);
@@ -209,43 +221,54 @@ function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
 
 export function modify8(cpu: Cpu, segment: number, offset: number): number {
   locate(cpu, segment, offset, 1);
-  return cpu.memory.read8(firstPhysical);
+  return onBus ? cpu.memory.busRead8(firstPhysical) : cpu.memory.read8(firstPhysical);
 }
 
 export function modify16(cpu: Cpu, segment: number, offset: number): number {
   locate(cpu, segment, offset, 2);
-  if (firstBytes >= 2) return cpu.memory.read16(firstPhysical);
-  return cpu.memory.read8(firstPhysical) | (cpu.memory.read8(secondPhysical) << 8);
+  if (!onBus) return cpu.memory.read16(firstPhysical);
+  if (firstBytes >= 2) return cpu.memory.busRead16(firstPhysical);
+  return cpu.memory.busRead8(firstPhysical) | (cpu.memory.busRead8(secondPhysical) << 8);
 }
 
 /** As int32. */
 export function modify32(cpu: Cpu, segment: number, offset: number): number {
   locate(cpu, segment, offset, 4);
-  if (firstBytes >= 4) return cpu.memory.read32(firstPhysical);
+  if (!onBus) return cpu.memory.read32(firstPhysical);
+  if (firstBytes >= 4) return cpu.memory.busRead32(firstPhysical);
   let value = 0;
-  for (let k = 0; k < 4; k++) value |= cpu.memory.read8(place(k)) << (8 * k);
+  for (let k = 0; k < 4; k++) value |= cpu.memory.busRead8(place(k)) << (8 * k);
   return value;
 }
 
 export function commit8(cpu: Cpu, value: number): void {
-  cpu.memory.write8(firstPhysical, value);
+  if (onBus) cpu.memory.busWrite8(firstPhysical, value);
+  else cpu.memory.write8(firstPhysical, value);
 }
 
 export function commit16(cpu: Cpu, value: number): void {
-  if (firstBytes >= 2) {
+  if (!onBus) {
     cpu.memory.write16(firstPhysical, value);
     return;
   }
-  cpu.memory.write8(firstPhysical, value);
-  cpu.memory.write8(secondPhysical, value >> 8);
+  if (firstBytes >= 2) {
+    cpu.memory.busWrite16(firstPhysical, value);
+    return;
+  }
+  cpu.memory.busWrite8(firstPhysical, value);
+  cpu.memory.busWrite8(secondPhysical, value >> 8);
 }
 
 export function commit32(cpu: Cpu, value: number): void {
-  if (firstBytes >= 4) {
+  if (!onBus) {
     cpu.memory.write32(firstPhysical, value);
     return;
   }
-  for (let k = 0; k < 4; k++) cpu.memory.write8(place(k), value >> (8 * k));
+  if (firstBytes >= 4) {
+    cpu.memory.busWrite32(firstPhysical, value);
+    return;
+  }
+  for (let k = 0; k < 4; k++) cpu.memory.busWrite8(place(k), value >> (8 * k));
 }
 
 function place(k: number): number {

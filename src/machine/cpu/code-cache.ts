@@ -14,6 +14,16 @@ const PAGE = 0x1000;
 /** Longest instruction, in bytes. */
 const LONGEST = 15;
 
+/** What the engine knows of one page of code (machine/engine/engine.ts). */
+export class PageHeat {
+  /** Samples of the interpreter since something was compiled. */
+  samples = 0;
+  /** Regions compiled, also of code that has gone since. */
+  compiles = 0;
+  /** Offsets that were looked at. */
+  readonly covered = new Set<number>();
+}
+
 /** What has been decoded from one physical page, for one default operand size. */
 class CodePage {
   readonly table: (Instruction | null)[] = new Array(PAGE).fill(null);
@@ -22,6 +32,7 @@ class CodePage {
   crossing: Instruction | null = null;
   crossingAt = 0;
   crossingBytes: Uint8Array | null = null;
+  readonly heat = new PageHeat();
 
   constructor(
     readonly frame: number,
@@ -31,6 +42,7 @@ class CodePage {
   clear(): void {
     this.table.fill(null);
     this.crossing = null;
+    this.heat.covered.clear();
   }
 }
 
@@ -109,6 +121,38 @@ export class CodeCache {
     // Only now: translating may have moved it on.
     w.generation = cpu.tlb.generation;
     return w;
+  }
+
+  /** Where the next instruction comes from, when that is a whole page of 32-bit code that has been executed; for the engine. */
+  hot(): { start: number; heat: PageHeat } | null {
+    const { cpu } = this;
+    const w = this.windows[(cpu.eip >>> 12) & (WINDOWS - 1)];
+    if (
+      w.generation !== cpu.tlb.generation ||
+      (cpu.eip - w.start) >>> 0 >= w.valid ||
+      w.careful ||
+      w.page === null ||
+      w.page.mode === 16 ||
+      this.memory.codeVersion[w.frame] !== w.version
+    ) {
+      return null;
+    }
+    this.current = w;
+    return { start: w.start, heat: w.page.heat };
+  }
+
+  /** The instruction at an offset of the page that `hot` found; null when there is none that lies wholly in it. Raises nothing. */
+  peekAt(at: number): Instruction | null {
+    const page = this.current.page!;
+    const known = page.table[at];
+    if (known) return known;
+    const base = page.frame * PAGE;
+    const decoded = decode(this.memory.bytes, base + at, page.mode, base + PAGE);
+    if (typeof decoded === 'string') return null;
+    bind(decoded, this.cpu.cost);
+    this.memory.markCode(base + at, decoded.length);
+    page.table[at] = decoded;
+    return decoded;
   }
 
   /** The instruction at offset `at` of the current page, decoded anew. Raises #UD, #GP(0), and #PF of the next page. */

@@ -7,8 +7,10 @@ import type { InterruptController, PortBus } from '../devices/device.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { Intercepts } from './intercepts.ts';
+import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
 import { Tlb } from './tlb.ts';
 import type { VmxState } from './vmx/state.ts';
+import { X87 } from './x87/state.ts';
 
 /** A segment register with its hidden part (SDM vol. 3 §3.4.3). */
 export class SegmentRegister {
@@ -47,12 +49,14 @@ export const Attention = {
 } as const;
 
 export class Cpu {
+  /** Where compiled code finds the registers and the TLB. */
+  readonly shared: SharedBlock & { readonly compiled: boolean };
   /** EAX ECX EDX EBX ESP EBP ESI EDI, and overlays of the same bytes. */
-  readonly regs = new Int32Array(8);
+  readonly regs: Int32Array;
   /** 16-bit overlay: register r is regs16[r * 2]. */
-  readonly regs16 = new Uint16Array(this.regs.buffer);
+  readonly regs16: Uint16Array;
   /** 8-bit overlay: AL..BL (0..3) are regs8[r * 4], AH..BH (4..7) are regs8[(r - 4) * 4 + 1]. */
-  readonly regs8 = new Uint8Array(this.regs.buffer);
+  readonly regs8: Uint8Array;
 
   /** Next instruction (uint32 offset in CS). While an instruction executes it already points behind it. */
   eip = 0xfff0;
@@ -74,10 +78,15 @@ export class Cpu {
   /** Current privilege level 0..3 = DPL of SS (0 in real mode). */
   cpl = 0;
 
+  /** Floating-point unit, with the registers of MMX and SSE. */
+  readonly x87 = new X87();
+
   cr0 = 0x60000010;
   cr2 = 0;
   cr3 = 0;
   cr4 = 0;
+  /** With PAE: the four page-directory-pointer entries as last loaded, low and high word of each (SDM vol. 3 §4.4.1). */
+  readonly pdptes = new Int32Array(8);
   readonly dr = new Int32Array([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
   /** Model-specific registers by index; reading an absent one is #GP. */
   readonly msrs = new Map<number, bigint>();
@@ -111,15 +120,25 @@ export class Cpu {
   pendingDebug = 0;
   /** The exceptions that led to each other in the latest delivery, for telling a shutdown: vector, error code (-1 = none), CR2 of each. */
   readonly faultChain: number[] = [];
+  /** Cycle at which compiled code must have come back; 0 = one instruction at a time. */
+  compiledUntil = 0;
+  /** False: everything is interpreted. */
+  compiledAllowed = true;
+  /** Words that compiled code leaves behind. */
+  readonly compiledState: Int32Array;
   /** Session breakpoints: linear addresses. Empty = no check. */
   readonly breakpoints = new Set<number>();
 
-  readonly tlb = new Tlb();
+  readonly tlb: Tlb;
   /** A20 gate and so on are the board's: the bus masks here. */
   a20Mask = 0xffffffff;
 
-  /** Called for sensitive instructions that run at CPL 1..2 without trapping (the watcher the guest cannot see). */
-  watcher: ((i: Instruction, got: number, expected: number) => void) | null = null;
+  /**
+   * Called for sensitive instructions that have run at CPL 1..2 without trapping (the watcher that the guest cannot see).
+   * `got` is what the instruction gave, `expected` what it would have given at CPL 0; `operand` is the selector that LAR, LSL,
+   * VERR and VERW asked about, or the number of the segment register that was stored.
+   */
+  watcher: ((i: Instruction, got: number, expected: number, operand: number) => void) | null = null;
 
   constructor(
     readonly memory: PhysicalMemory,
@@ -127,5 +146,14 @@ export class Cpu {
     readonly recorder: Recorder,
     public ports: PortBus,
     public interrupts: InterruptController,
-  ) {}
+  ) {
+    this.shared = sharedBlock(memory);
+    const { buffer, base } = this.shared;
+    this.regs = new Int32Array(buffer, base + Shared.regs, 8);
+    this.regs16 = new Uint16Array(buffer, base + Shared.regs, 16);
+    this.regs8 = new Uint8Array(buffer, base + Shared.regs, 32);
+    this.tlb = new Tlb(buffer, base);
+    this.compiledState = new Int32Array(buffer, base + Shared.state, 16);
+    memory.map.onChange(() => this.tlb.dropFastTags());
+  }
 }

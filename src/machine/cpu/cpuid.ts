@@ -15,8 +15,9 @@ export const VENDOR = 'RingsideIA32';
 /** Family 6, model 1, stepping 9: a Pentium Pro as far as instructions go. Also what EDX holds after reset. */
 export const SIGNATURE = 0x619;
 
-/** DE PSE TSC MSR CX8 SEP PGE CMOV. No FPU, VME, PAE, MCE, APIC, MTRR. */
-const FEATURES = (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15);
+/** DE PSE TSC MSR PAE CX8 SEP PGE CMOV. No FPU, VME, MCE, APIC, MTRR. */
+const FEATURES =
+  (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15);
 const FEATURE_VMX = 1 << 5;
 
 const HIGHEST_BASIC = 1;

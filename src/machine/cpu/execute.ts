@@ -1,6 +1,7 @@
 // The fetch–execute cycle, and what comes between two instructions (SDM vol. 3 §6.9, table 6-2): debug traps, NMI,
 // interrupts, breakpoints. The inner loop does none of that; it leaves for `boundary` when a flag says that something may be due.
 
+import { Engine } from '../engine/engine.ts';
 import { CS, type Instruction } from '../isa/instruction.ts';
 import { CodeCache } from './code-cache.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
@@ -12,6 +13,10 @@ import { syncA20 } from './paging.ts';
 
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
+/** The engine looks at the interpreter this often, in cycles. */
+const SAMPLE = 2048;
+/** What `loop` returns when the board wants to be asked. */
+const ASKED = 64;
 const DR6_BS = 1 << 14;
 /** L0..G3 of DR7: some breakpoint is on. */
 const DR7_ENABLES = 0xff;
@@ -19,18 +24,21 @@ const DR7_ENABLES = 0xff;
 /** What the loop remembers of one processor between calls. */
 class Execution {
   readonly code: CodeCache;
+  readonly engine: Engine;
   /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
   stoppedAt = -1;
   stoppedAfter = -1;
 
   constructor(cpu: Cpu) {
     this.code = new CodeCache(cpu);
+    this.engine = new Engine(cpu);
   }
 }
 
 const executions = new WeakMap<Cpu, Execution>();
 
-function executionOf(cpu: Cpu): Execution {
+/** The loop's own memory of a processor: for tests and benches. */
+export function executionOf(cpu: Cpu): Execution {
   let execution = executions.get(cpu);
   if (!execution) executions.set(cpu, (execution = new Execution(cpu)));
   return execution;
@@ -50,8 +58,13 @@ export function run(cpu: Cpu, until: number): number {
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   for (;;) {
+    cpu.compiledUntil = end;
     try {
-      return loop(cpu, execution, end);
+      const stop = loop(cpu, execution, Math.min(end, cpu.cycles + SAMPLE));
+      if (stop === ASKED) return Stop.budget;
+      if (stop !== Stop.budget || cpu.cycles >= end) return stop;
+      execution.engine.sample(execution.code);
+      continue;
     } catch (thrown) {
       recover(cpu, thrown);
     }
@@ -144,7 +157,7 @@ function boundary(cpu: Cpu, execution: Execution, end: number): number {
   if (cpu.stop !== Stop.none) return takeStop(cpu);
   if (cpu.attention & Attention.board) {
     cpu.attention &= ~Attention.board;
-    return Stop.budget;
+    return ASKED;
   }
   if (deliverPending(cpu)) return -1;
   if (cpu.halted) return Stop.halted;
@@ -201,6 +214,7 @@ function one(cpu: Cpu, code: CodeCache): void {
   cpu.instructionStart = cpu.eip;
   cpu.eip = (cpu.eip + i.length) >>> 0;
   cpu.cycles += i.cost;
+  cpu.compiledUntil = 0;
   i.execute!(cpu as never, i);
   cpu.instructions++;
   cpu.shadow &= ~shadow;

@@ -24,7 +24,7 @@ export const VECTOR = {
 } as const;
 
 /** Bits of the page-fault error code (SDM vol. 3 §4.7). */
-export const PageFault = { present: 1, write: 2, user: 4 } as const;
+export const PageFault = { present: 1, write: 2, user: 4, reserved: 8 } as const;
 
 /** What `fault` throws. There is exactly one; read it before anything else can fault. */
 export class Fault {

@@ -1,27 +1,13 @@
-// Linear to physical addresses: 32-bit paging with 4 KiB and 4 MiB pages, accessed and dirty bits, U/S and R/W with
-// CR0.WP, global pages (SDM vol. 3 §4.3, §4.6–4.8, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
+// Linear to physical addresses as a processor remembers them: the TLB in front of the page walk, and what drops its
+// entries (SDM vol. 3 §4.6, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
 import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
-import { PageFault, pageFault } from './fault.ts';
 import { AC } from './flags.ts';
+import { allowed, CR0_PG, denied, peekTables, walk, walked } from './page-walk.ts';
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
-export const CR0_WP = 1 << 16;
 export const CR0_AM = 1 << 18;
-export const CR0_PG = 1 << 31;
-export const CR4_PSE = 1 << 4;
-export const CR4_PGE = 1 << 7;
-
-/** Bits of a page-directory or page-table entry (SDM vol. 3 tables 4-4 to 4-6). */
-export const Pte = {
-  present: 1,
-  write: 2,
-  user: 4,
-  accessed: 0x20,
-  dirty: 0x40,
-  large: 0x80,
-  global: 0x100,
-} as const;
+export { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from './page-walk.ts';
 
 /**
  * Physical address (uint32) of a linear address, through the TLB; walks and fills on a miss. Raises #PF.
@@ -39,10 +25,10 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
     denied(cpu, linear, write, user);
   } else if (write && !(tlb.rights[slot] & Right.dirty)) fill(cpu, linear, true, user);
   const frame = tlb.frame[slot] >>> 0;
-  // Pages without memory behind them, those with a data breakpoint and those of a program whose
+  // Pages without memory behind them (devices, or nobody), those with a data breakpoint and those of a program whose
   // alignment is checked stay on this path: a fast hit needs no such check.
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
-  const plain = frame < cpu.memory.size && !special;
+  const plain = cpu.memory.isPlain(frame) && !special;
   if (plain) tags[user ? slot + TLB_SIZE : slot] = page;
   return (frame | (linear & 0xfff)) >>> 0;
 }
@@ -55,8 +41,8 @@ export function translateFetch(cpu: Cpu, linear: number): number {
   let entry = tlb.code.get(page);
   if (entry === undefined) {
     walk(cpu, linear, false, user);
-    tlb.insertCode(page, walkedFrame, walkedRights);
-    entry = walkedFrame | walkedRights;
+    tlb.insertCode(page, walked.frame, walked.rights);
+    entry = walked.frame | walked.rights;
   } else if (!allowed(cpu, entry, false, user)) denied(cpu, linear, false, user);
   return ((entry & 0xfffff000) | (linear & 0xfff)) >>> 0;
 }
@@ -66,14 +52,7 @@ export function translateFetch(cpu: Cpu, linear: number): number {
  * @returns physical address, or -1 when not mapped
  */
 export function peek(cpu: Cpu, linear: number): number {
-  if (!(cpu.cr0 & CR0_PG)) return (linear & cpu.a20Mask) >>> 0;
-  const pde = cpu.memory.read32(((cpu.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
-  if (!(pde & Pte.present)) return -1;
-  if (pde & Pte.large && cpu.cr4 & CR4_PSE)
-    return (((pde & 0xffc00000) | (linear & 0x3fffff)) & cpu.a20Mask) >>> 0;
-  const pte = cpu.memory.read32(((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
-  if (!(pte & Pte.present)) return -1;
-  return (((pte & 0xfffff000) | (linear & 0xfff)) & cpu.a20Mask) >>> 0;
+  return cpu.cr0 & CR0_PG ? peekTables(cpu, linear) : (linear & cpu.a20Mask) >>> 0;
 }
 
 /** Invalidates what CR3 loads invalidate, and charges it. */
@@ -94,70 +73,7 @@ export function checksAlignment(cpu: Cpu): boolean {
   return (cpu.cr0 & CR0_AM) !== 0 && (cpu.flags & AC) !== 0;
 }
 
-function code(write: boolean, user: boolean): number {
-  return (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
-}
-
-function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean): boolean {
-  if (user && !(rights & Right.user)) return false;
-  return !write || (rights & Right.write) !== 0 || (!user && !(cpu.cr0 & CR0_WP));
-}
-
 function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
   walk(cpu, linear, write, user);
-  cpu.tlb.insert(linear >>> 12, walkedFrame, walkedRights);
-}
-
-/** What `walk` found: physical page address (int32) and `Right` bits. */
-let walkedFrame = 0;
-let walkedRights = 0;
-
-/** Walks the tables and sets accessed and dirty bits. Raises #PF, then nothing is changed. */
-function walk(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
-  const { memory, a20Mask } = cpu;
-  if (!(cpu.cr0 & CR0_PG)) {
-    walkedFrame = linear & 0xfffff000 & a20Mask;
-    walkedRights = Right.user | Right.write | Right.dirty;
-    return;
-  }
-  const reference = cpu.cost.charges.pageWalkReference.cycles;
-  const pdeAddress = (((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) & a20Mask) >>> 0;
-  const pde = memory.read32(pdeAddress);
-  cpu.cycles += reference;
-  if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
-  let last = pde;
-  let lastAddress = pdeAddress;
-  let rights = 0;
-  const large = pde & Pte.large && cpu.cr4 & CR4_PSE;
-  if (large) {
-    rights = Right.large | (pde & Pte.user ? Right.user : 0) | (pde & Pte.write ? Right.write : 0);
-    walkedFrame = ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask;
-  } else {
-    lastAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
-    last = memory.read32(lastAddress);
-    cpu.cycles += reference;
-    if (!(last & Pte.present)) notPresent(cpu, linear, write, user);
-    rights = (pde & last & Pte.user ? Right.user : 0) | (pde & last & Pte.write ? Right.write : 0);
-    walkedFrame = last & 0xfffff000 & a20Mask;
-  }
-  if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
-  if (!large) mark(cpu, pdeAddress, pde, Pte.accessed);
-  mark(cpu, lastAddress, last, Pte.accessed | (write ? Pte.dirty : 0));
-  if (write || last & Pte.dirty) rights |= Right.dirty;
-  if (last & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
-  walkedRights = rights;
-}
-
-function mark(cpu: Cpu, address: number, entry: number, bits: number): void {
-  if ((entry & bits) !== bits) cpu.memory.write32(address, entry | bits);
-}
-
-function notPresent(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
-  cpu.tlb.invalidate(linear);
-  pageFault(cpu, linear, code(write, user));
-}
-
-function denied(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
-  cpu.tlb.invalidate(linear);
-  pageFault(cpu, linear, PageFault.present | code(write, user));
+  cpu.tlb.insert(linear >>> 12, walked.frame, walked.rights);
 }

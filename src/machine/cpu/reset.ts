@@ -35,6 +35,7 @@ export function reset(cpu: Cpu, options: ResetOptions = {}): void {
   cpu.dr.set([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
   cpu.shadow = cpu.attention = cpu.pendingDebug = cpu.stop = 0;
   cpu.halted = cpu.nmiPending = cpu.nmiBlocked = false;
+  cpu.x87.reset();
   cpu.intercepts = null;
   cpu.vmx = null;
   cpu.tlb.flush();

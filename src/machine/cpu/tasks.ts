@@ -7,7 +7,8 @@ import { readLinear16, readLinear32, writeLinear8, writeLinear16, writeLinear32 
 import { Attention, type Cpu } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 import { getFlags, NT, setFlags, VM } from './flags.ts';
-import { CR0_PG, flushForCr3, translate } from './paging.ts';
+import { CR0_PG, CR4_PAE, loadPdptes } from './page-walk.ts';
+import { flushForCr3, translate } from './paging.ts';
 import {
   checkStackSegment,
   Descriptor,
@@ -125,6 +126,7 @@ export function switchTask(
   cpu.attention |= Attention.event;
   if (wide && cpu.cr0 & CR0_PG && cr3 !== cpu.cr3) {
     cpu.recorder.record(Kind.addressSpace, cpu.cycles, cpu.eip, cr3, cpu.cr3);
+    if (cpu.cr4 & CR4_PAE) loadPdptes(cpu, cr3);
     cpu.cr3 = cr3;
     flushForCr3(cpu);
   }

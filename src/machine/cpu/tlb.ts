@@ -2,6 +2,9 @@
 // believing until INVLPG, a CR3 load or a page fault on that page. One set of entries, direct-mapped, for code and data.
 // `read` and `write` are derived fast tags: a hit there needs no further check, whatever the reason it was allowed.
 
+import { RAM_BASE } from '../memory/store.ts';
+import { Shared } from './shared.ts';
+
 const BITS = 10;
 /** Entries of the TLB. */
 export const TLB_SIZE = 1 << BITS;
@@ -18,11 +21,13 @@ export class Tlb {
   /** Linear page number by slot, -1 = empty. */
   readonly page = new Int32Array(TLB_SIZE).fill(-1);
   /** Physical address of the page by slot. */
-  readonly frame = new Int32Array(TLB_SIZE);
+  readonly frame: Int32Array;
+  /** What compiled code adds to a linear address of the page to find it in the buffer. */
+  private readonly addend: Int32Array;
   readonly rights = new Uint8Array(TLB_SIZE);
   /** Page number that may be read / written without further check: [slot] at CPL 0–2, [slot + TLB_SIZE] at CPL 3. */
-  readonly read = new Int32Array(TLB_SIZE * 2).fill(-1);
-  readonly write = new Int32Array(TLB_SIZE * 2).fill(-1);
+  readonly read: Int32Array;
+  readonly write: Int32Array;
   /** Code pages: linear page number → physical page address | rights. */
   readonly code = new Map<number, number>();
   /**
@@ -37,6 +42,14 @@ export class Tlb {
   /** False when nothing was remembered since the last flush: worlds are switched more often than they are filled. */
   private used = false;
 
+  /** @param base where the block of its processor begins in the buffer (shared.ts) */
+  constructor(buffer: ArrayBuffer, base: number) {
+    this.read = new Int32Array(buffer, base + Shared.read, TLB_SIZE * 2).fill(-1);
+    this.write = new Int32Array(buffer, base + Shared.write, TLB_SIZE * 2).fill(-1);
+    this.frame = new Int32Array(buffer, base + Shared.frame, TLB_SIZE);
+    this.addend = new Int32Array(buffer, base + Shared.addend, TLB_SIZE);
+  }
+
   /** Remembers a translation. Fast tags of the replaced entry go with it. */
   insert(page: number, frame: number, rights: number): void {
     const slot = tlbSlot(page);
@@ -44,6 +57,7 @@ export class Tlb {
     this.used = true;
     this.page[slot] = page;
     this.frame[slot] = frame;
+    this.addend[slot] = frame - (page << 12) + RAM_BASE;
     this.rights[slot] = rights;
     if (rights & Right.large) this.hasLarge = true;
   }

@@ -1,16 +1,23 @@
 // The board: every device on one port bus, their interrupt lines, their deadlines, and what the host sees of them. It
 // serves the bare PC and, unchanged, the virtual platform that a hypervisor gives to a hardware-virtualized domain.
 import { Device as DeviceId } from '../../trace/events.ts';
+import type { MemoryMap } from '../memory/memory-mapped.ts';
+import { type BusMemory, NO_MEMORY } from './bus-memory.ts';
 import { Cmos } from './cmos.ts';
 import { DebugPorts } from './debug-ports.ts';
 import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
+import { Dma } from './dma.ts';
 import { KeyboardController } from './keyboard.ts';
+import { Chipset } from './pci/chipset.ts';
+import type { PciFunction } from './pci/function.ts';
 import { Pic } from './pic.ts';
 import { Pit } from './pit.ts';
 import { Power, type PowerEvent } from './power.ts';
 import type { Screen } from './screen.ts';
+import type { Drive } from './storage/medium.ts';
+import { Storage } from './storage/storage.ts';
 import { Uart } from './uart.ts';
-import { Vga } from './vga.ts';
+import { Vga } from './vga/vga.ts';
 
 export interface BoardOptions {
   clock: Clock;
@@ -20,6 +27,12 @@ export interface BoardOptions {
   memoryBytes: number;
   /** `YYYY-MM-DDTHH:MM:SS` at power-on. */
   startDate: string;
+  /** Drives and what lies in them. Throws RangeError when they are more than a PC takes. */
+  drives?: readonly Drive[];
+  /** What DMA of this board reaches; without it, nothing. */
+  memory?: BusMemory;
+  /** Where accesses to video memory can be had; without it the adapter shows its simple modes only (vga/planes.ts). */
+  map?: MemoryMap;
   /** See Board.onAccess. */
   onAccess?: AccessListener | null;
 }
@@ -42,6 +55,9 @@ export class Board implements PortBus {
   readonly vga: Vga;
   readonly debug = new DebugPorts();
   readonly power: Power;
+  readonly chipset = new Chipset();
+  readonly dma: Dma;
+  readonly storage: Storage;
 
   /** Called after every port access that a device decoded. */
   onAccess: AccessListener | null = null;
@@ -75,8 +91,20 @@ export class Board implements PortBus {
       reset: () => this.powerEvent('reset'),
     });
     this.serial = new Uart(clock, this.line(4));
-    this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes);
-    this.vga = new Vga(clock, videoMemory);
+    const memory = options.memory ?? NO_MEMORY;
+    this.dma = new Dma(memory);
+    this.storage = new Storage(
+      {
+        clock,
+        line: (irq) => this.line(irq),
+        memory,
+        floppyDma: this.dma.line(2),
+        pci: this.chipset.ide,
+      },
+      options.drives ?? [],
+    );
+    this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage.setUp);
+    this.vga = new Vga(clock, videoMemory, options.map);
     this.power = new Power((event) => this.powerEvent(event));
     this.devices = [
       this.pic,
@@ -87,6 +115,11 @@ export class Board implements PortBus {
       this.vga,
       this.debug,
       this.power,
+      this.chipset.bus,
+      this.dma,
+      this.storage.floppy,
+      ...this.storage.devices,
+      ...(this.vga.vbe ? [this.vga.vbe] : []),
     ];
     this.ids = [
       DeviceId.pic,
@@ -97,11 +130,33 @@ export class Board implements PortBus {
       DeviceId.vga,
       DeviceId.debug,
       DeviceId.power,
+      DeviceId.pci,
+      DeviceId.dma,
+      DeviceId.floppy,
+      ...this.storage.devices.map(() => DeviceId.disk),
+      ...(this.vga.vbe ? [DeviceId.vga] : []),
     ];
     this.devices.forEach((device, i) => {
       for (const [first, last] of device.ports) this.decode.fill(i + 1, first, last + 1);
     });
+    this.mapBaseAddress(this.chipset.ide, 4, 16, this.storage.busMaster);
+    this.chipset.display.onBar = (bar, address) => {
+      if (bar === 0) this.vga.vbe?.place(address);
+    };
     this.reset();
+  }
+
+  /** A device whose ports are where a base address register says. Ports of the board's fixed devices stay theirs. */
+  private mapBaseAddress(pci: PciFunction, bar: number, length: number, device: Device): void {
+    const index = this.devices.indexOf(device) + 1;
+    let first = -1;
+    pci.onBar = (changed, address) => {
+      if (changed !== bar) return;
+      if (first >= 0)
+        for (let n = 0; n < length; n++) if (this.decode[first + n] === index) this.decode[first + n] = 0;
+      first = address;
+      if (first >= 0) for (let n = 0; n < length; n++) this.decode[first + n] ||= index;
+    };
   }
 
   /** A wire to the controller that also tells the listener about rising edges. */

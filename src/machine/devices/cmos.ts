@@ -2,6 +2,8 @@
 // Time is a start date plus virtual seconds; interrupts go to IRQ 8. Memory-size bytes follow the PC/AT layout.
 import { civilFromSeconds, parseDate, secondsFromCivil } from './calendar.ts';
 import type { Clock, Device, InterruptLine } from './device.ts';
+import { diskGeometry } from './storage/geometry.ts';
+import type { DriveSetUp } from './storage/storage.ts';
 import { cycleOfTick, RTC_HZ, ticksAt } from './time-base.ts';
 
 const A = 0x0a;
@@ -38,12 +40,14 @@ export class Cmos implements Device {
   /**
    * @param startDate `YYYY-MM-DDTHH:MM:SS` shown at power-on
    * @param memoryBytes memory of the machine, for the size bytes
+   * @param drives for the drive type bytes
    */
   constructor(
     private readonly clock: Clock,
     private readonly irq8: InterruptLine,
     startDate: string,
     private readonly memoryBytes: number,
+    private readonly drives: DriveSetUp = { floppyTypes: [0, 0], disks: [0, 0] },
   ) {
     this.startSeconds = parseDate(startDate);
     this.reset();
@@ -237,12 +241,30 @@ export class Cmos implements Device {
     word(0x17, Math.min(0xffff, extendedKiB));
     word(0x30, Math.min(0xffff, extendedKiB));
     word(0x34, Math.min(0xffff, above16M));
+    this.setUpDrives(ram);
     const sum = ram.subarray(0x10, 0x2e).reduce((a, b) => a + b, 0);
     ram[0x2e] = (sum >> 8) & 0xff;
     ram[0x2f] = sum & 0xff;
     this.periodicSeen = Math.floor(this.ticks() / (RTC_HZ / this.periodicHz()));
     this.updateSeen = this.second();
     this.refresh();
+  }
+
+  /** Drive types: bytes 10h (diskettes), 12h, 19h and 1Ah (disks: 47 = as bytes 1Bh–2Ch say), 14h bits 7–6 and 0. */
+  private setUpDrives(ram: Uint8Array): void {
+    const { floppyTypes, disks } = this.drives;
+    ram[0x10] = (floppyTypes[0] << 4) | floppyTypes[1];
+    const floppies = floppyTypes.filter((type) => type !== 0).length;
+    if (floppies) ram[0x14] |= 0x01 | ((floppies - 1) << 6);
+    disks.forEach((sectors, n) => {
+      if (!sectors) return;
+      const { cylinders, heads, sectorsPerTrack } = diskGeometry(sectors);
+      ram[0x12] |= n ? 0x0f : 0xf0;
+      ram[0x19 + n] = 47;
+      // Cylinders, heads, write precompensation (none), control (more than 8 heads), landing zone, sectors.
+      const bytes = [cylinders & 255, cylinders >> 8, heads, 0xff, 0xff, 0xc0 | (heads > 8 ? 8 : 0)];
+      ram.set([...bytes, cylinders & 255, cylinders >> 8, sectorsPerTrack], 0x1b + 9 * n);
+    });
   }
 }
 

@@ -39,6 +39,8 @@ export class Uart implements Device {
   private modemDeltas = 0;
   private txEmptyInterrupt = false;
   private timedOut = false;
+  /** The guest has looked for characters since it last emptied the receiver. */
+  private polled = false;
 
   private readonly rx: number[] = [];
   private readonly tx: number[] = [];
@@ -65,6 +67,11 @@ export class Uart implements Device {
     for (let i = 0; i < n; i++) this.fromHost.push(bytes[i] & 0xff);
     this.scheduleReceive();
     return n;
+  }
+
+  /** Host side: the guest looks for characters, or wants to be interrupted by one. What arrives earlier may be cleared away unread. */
+  get listening(): boolean {
+    return this.polled || (this.ier & IER_RX) !== 0;
   }
 
   /** Host side: the bytes transmitted since the last call (at most the newest 64 KiB). */
@@ -160,6 +167,7 @@ export class Uart implements Device {
       case 5: {
         const status = this.lineStatus();
         this.errors = 0;
+        this.polled = true;
         return status;
       }
       case 6: {
@@ -225,6 +233,7 @@ export class Uart implements Device {
     if (toggled || value & 2) {
       this.rx.length = 0;
       this.timedOut = false;
+      this.polled = false;
       this.rxTimeout = Infinity;
     }
     if (toggled || value & 4) this.tx.length = 0;

@@ -35,7 +35,7 @@ interface Slot {
 export const choiceKey = (mandatory: number, operandSize: number, addressSize: number): number =>
   (mandatory << 2) | ((operandSize >> 5) << 1) | (addressSize >> 5);
 
-const REGISTER_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>(['rr32', 'rrv']);
+const REGISTER_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>(['rr32', 'rrv', 'sti']);
 const MEMORY_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'm',
   'm8',
@@ -43,6 +43,10 @@ const MEMORY_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'm32',
   'm64',
   'm128',
+  'm80',
+  'menv',
+  'msave',
+  'm512',
   'mv',
   'mpair',
   'mfar',
@@ -52,8 +56,11 @@ const OPCODE_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8+', 'r16
 
 const usesOpcodeBits = (form: Form) => form.operands.some((kind) => OPCODE_KINDS.has(kind));
 const usesControlRegister = (form: Form) => form.operands.includes('cr') || form.operands.includes('dr');
-/** Table notation: a fixed second byte behind a one-byte opcode is an implied immediate, a spelling for assemblers. */
-const isSpellingOnly = (form: Form) => form.map === 0 && form.modrmByte !== undefined;
+/** D8..DF: a fixed second byte is a ModRM byte there. */
+const isX87 = (form: Form) => form.map === 0 && (form.opcode & 0xf8) === 0xd8;
+/** Table notation: a fixed second byte behind any other one-byte opcode is an implied immediate, a spelling for assemblers. */
+const isSpellingOnly = (form: Form) =>
+  form.assemblerOnly || (form.map === 0 && form.modrmByte !== undefined && !isX87(form));
 const takesModrm = (form: Form) => form.modrm !== undefined || form.modrmByte !== undefined;
 
 function matchesModrm(form: Form, modrm: number): boolean {

@@ -60,6 +60,7 @@ function pseudoRandom(seed: number): (below: number) => number {
 const OURS = new Set([
   ...['INTEL8086', 'INTEL8086_ONLY', 'INTEL186', 'INTEL286', 'INTEL386', 'INTEL486', 'CPUID'],
   ...['CMOV', 'CX8', 'MSR', 'TSC', 'RDPMC', 'SEP', 'SMM', 'MULTIBYTENOP', 'PAUSE', 'MONITOR'],
+  ...['FPU', 'FPU287', 'FPU387', 'FPU287XL_ONLY', 'FPU387SL_ONLY', 'FXSR'],
   ...['VMX', 'INVEPT', 'INVVPID', 'SVM', 'SKINIT_or_SVM'],
 ]);
 
@@ -84,6 +85,7 @@ const RENAMED: Readonly<Record<string, string>> = {
   popf: 'popfw',
   pushf: 'pushfw',
   vmgexit: 'vmmcall',
+  fnsetpm: 'fsetpm',
 };
 
 /** 0F 18..1F is one space of hints for us; iced gives some of them the names they got later. */

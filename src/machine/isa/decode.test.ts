@@ -156,7 +156,7 @@ describe('failures', () => {
     ['MOV CS', '8E C8'],
     ['a seventh segment register', '8C F0'],
     ['CR1', '0F 20 C8'],
-    ['x87: this processor has none', 'D9 C0'],
+    ['an empty slot of the x87 map', 'D9 D1'],
     ['UD0', '0F FF C0'],
     ['an instruction of a later processor', '0F 58 C0'],
     ['POP CS', '0F'.concat(' 0F')],

@@ -100,11 +100,13 @@ export function decode(
   let index = -1;
   let scale = 0;
   let displacement = 0;
+  let modrmByte = 0;
   let choice = slot.choices[0];
 
   if (slot.modrm) {
     if (p >= end) return exhausted;
     const modrm = bytes[p++];
+    modrmByte = modrm;
     choice = slot.choices[modrm];
     if (choice === null) return 'invalid';
     const mod = slot.registerOnly ? 3 : modrm >> 6;
@@ -234,5 +236,6 @@ export function decode(
     immediate,
     immediate2,
     mode,
+    modrmByte,
   );
 }

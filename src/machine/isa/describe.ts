@@ -7,6 +7,7 @@ import {
   REGISTERS_16,
   REGISTERS_32,
   SEGMENT_REGISTERS,
+  X87_REGISTERS,
 } from './registers.ts';
 import { formsByMnemonic } from './table.ts';
 
@@ -78,6 +79,12 @@ const OPERAND_NAMES: Partial<Record<OperandKind, string>> = {
   mpair: 'm16&16/32&32',
   mfar: 'm16:16/32',
   mdesc: 'm16&32',
+  sti: 'st(i)',
+  tosti: 'to st(i)',
+  st0: 'st0',
+  menv: 'm14/28byte',
+  msave: 'm94/108byte',
+  m512: 'm512byte',
   moffsv: 'moffs16/32',
 };
 
@@ -100,6 +107,7 @@ const IMMEDIATE_CODES: Partial<Record<OperandKind, string>> = {
 function encodingText(form: Form): string {
   const hex = (byte: number) => byte.toString(16).toUpperCase().padStart(2, '0');
   const parts: string[] = [];
+  if (form.wait) parts.push('9B');
   if (form.prefix !== undefined) parts.push(hex(form.prefix));
   if (form.map > 0) parts.push('0F');
   if (form.map > 1) parts.push(form.map === 2 ? '38' : '3A');
@@ -124,6 +132,7 @@ export const REGISTERS: readonly string[] = [
   ...REGISTERS_16,
   ...REGISTERS_32,
   ...SEGMENT_REGISTERS,
+  ...X87_REGISTERS,
   ...[0, 2, 3, 4].map((n) => CONTROL_REGISTERS[n]),
   ...DEBUG_REGISTERS,
 ];

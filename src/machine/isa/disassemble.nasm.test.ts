@@ -85,6 +85,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   'bswap r16+': 'result undefined by the manual, no assembler writes it; processors execute it',
   'movzx rv,rm16': '16 to 16 bits: a plain MOV that no assembler writes; processors execute it',
   'movsx rv,rm16': '16 to 16 bits: a plain MOV that no assembler writes; processors execute it',
+  'fstpnce sti': 'an alias of fstp for the decoder; it has no name in NASM',
   'skinit ': 'NASM knows it in 64-bit code only; APM vol. 3 allows it in any protected mode',
 };
 
@@ -136,6 +137,7 @@ function normalized(text: string): string {
   return text
     .replace(/\b(cs|ds) (j\w+)/, '$2') // branch hints
     .replace('notrack ', '')
+    .replace(/^(f\w+) to st0$/, '$1 st0') // st0 with itself: either direction
     .replace(/\bsal /, 'shl ') // the /6 encodings
     .replace(/\[(\w+):/, '[$1:') // segment
     .replace(/(\w+)\*2([+-])/, '$1+$1$2') // [ecx*2+5] and [ecx+ecx+5]

@@ -10,6 +10,7 @@ import {
   REGISTERS_16,
   REGISTERS_32,
   SEGMENT_REGISTERS,
+  X87_REGISTERS,
 } from './registers.ts';
 
 export interface DisassembleOptions {
@@ -26,6 +27,7 @@ export interface DisassembledLine {
 /** Operations whose operand size is neither in a register name nor in the mnemonic. */
 const SIZE_UNSEEN: ReadonlySet<string> = new Set([
   ...['push-sreg', 'pop-sreg', 'enter', 'leave', 'ret', 'ret-far', 'sgdt', 'sidt', 'lgdt', 'lidt'],
+  ...['fnstenv', 'fldenv', 'fnsave', 'frstor'],
 ]);
 /** Operations with an implied memory or count register, which the address size chooses. */
 const ADDRESS_UNSEEN: ReadonlySet<string> = new Set([
@@ -137,11 +139,23 @@ function operandText(
       return sized(i, 32, options);
     case 'mv':
       return sized(i, size, options);
-    case 'm':
+    case 'm80':
+      return `tword ${memoryText(i, options)}`;
+    case 'sti':
+    case 'tosti':
+      return X87_REGISTERS[i.rm];
     case 'm64':
+      // The floating-point unit has memory operands of several sizes; the others of 64 bits have one.
+      return i.form.opcode >= 0xd8 && i.form.map === 0
+        ? `qword ${memoryText(i, options)}`
+        : memoryText(i, options);
+    case 'm':
     case 'm128':
     case 'mpair':
     case 'mdesc':
+    case 'menv':
+    case 'msave':
+    case 'm512':
     case 'moffs8':
     case 'moffsv':
       return memoryText(i, options);

@@ -27,10 +27,19 @@ export type OperandKind =
   | 'm32'
   | 'm64'
   | 'm128'
+  // x87: 80-bit real or decimal; environment (14 or 28 bytes); whole state (94 or 108); FXSAVE's 512 bytes
+  | 'm80'
+  | 'menv'
+  | 'msave'
+  | 'm512'
   | 'mv'
   | 'mpair'
   | 'mfar'
   | 'mdesc'
+  // x87 stack registers: in ModRM.rm; the same, written `to st1`; the top
+  | 'sti'
+  | 'tosti'
+  | 'st0'
   // in the opcode's low three bits
   | 'r8+'
   | 'r16+'
@@ -103,6 +112,10 @@ export interface Form {
   readonly noPrefix?: boolean;
   /** The processor accepts it but assemblers do not write it (82 /0, C0 /6, F6 /1, bswap r16): decoder only. */
   readonly decodeOnly?: boolean;
+  /** NASM's spelling with 9Bh (FWAIT, an instruction of its own) in front: assembler only. */
+  readonly wait?: boolean;
+  /** Another spelling of what a form above decodes to: assembler only. */
+  readonly assemblerOnly?: boolean;
   /** Condition number 0..15 (SDM vol. 1 app. B) for jcc, setcc, cmovcc. */
   readonly condition?: number;
   /** May take LOCK (SDM vol. 2A "LOCK"). */

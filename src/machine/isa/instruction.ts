@@ -58,11 +58,15 @@ export class Instruction {
     readonly immediate2: number,
     /** Size of the code segment it was decoded for: which sizes needed a prefix (for the disassembler). */
     readonly mode: 16 | 32 = 32,
+    /** The whole ModRM byte, 0 when there is none: the x87 keeps it as part of the last opcode. */
+    readonly modrm = 0,
   ) {}
   /** Bound by the processor on first execution (see cpu/execute.ts); never by the decoder. */
   execute: ((cpu: never, i: Instruction) => void) | null = null;
   /** Cycles that it costs on this processor; set when bound. */
   cost = 1;
+  /** The way into compiled code that begins here (machine/engine); then `execute` leads there. */
+  compiled: object | null = null;
 }
 
 /**

@@ -1,5 +1,5 @@
-// THE instruction table: every encoding of every integer instruction from the 8086 to the Pentium Pro in 16- and 32-bit
-// code, with VT-x and SVM (Intel SDM vol. 2, vol. 3C; AMD APM vol. 3). Decoder, assembler, disassembler and editor read it.
+// THE instruction table: every encoding of every instruction from the 8086 to the Pentium Pro in 16- and 32-bit code,
+// x87 included, with VT-x and SVM (Intel SDM vol. 2, vol. 3C; AMD APM vol. 3). Decoder, assembler, disassembler and editor read it.
 //
 // How to read a form:
 // - Order is preference. Among forms of one mnemonic that accept the operands as written, an assembler takes the first
@@ -22,6 +22,7 @@ import { STRING } from './table/string.ts';
 import { SVM } from './table/svm.ts';
 import { SYSTEM } from './table/system.ts';
 import { VMX } from './table/vmx.ts';
+import { X87 } from './table/x87.ts';
 
 /** All forms; `FORMS[id].id === id`. */
 export const FORMS: readonly Form[] = [
@@ -33,6 +34,7 @@ export const FORMS: readonly Form[] = [
   ...STRING,
   ...FLAGS,
   ...SYSTEM,
+  ...X87,
   ...VMX,
   ...SVM,
 ].map((row, id): Form => ({ id, ...row }));

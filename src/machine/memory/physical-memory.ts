@@ -1,5 +1,8 @@
 // The memory of one host: one buffer, little-endian. Everything that "lies in memory" (page tables, VMCS,
-// shared_info, descriptor tables, video memory) lies here and nowhere else.
+// shared_info, descriptor tables, video memory) lies here and nowhere else. `read*`/`write*` are the memory's cells;
+// `busRead*`/`busWrite*` are what a processor's access meets, which may be a device (memory-mapped.ts).
+import { MemoryMap } from './memory-mapped.ts';
+import { allocate, MOST_PROCESSORS, RAM_BASE, SHARED_BYTES, type Store } from './store.ts';
 
 /** Page size of IA-32 without PSE, in bytes. */
 export const PAGE_SIZE = 4096;
@@ -7,6 +10,8 @@ export const PAGE_SHIFT = 12;
 
 /** Physical memory of a host. Reads beyond its end give all ones and writes are dropped, as an empty bus does. */
 export class PhysicalMemory {
+  /** The buffer that all of it lies in. */
+  readonly store: Store;
   readonly bytes: Uint8Array;
   readonly size: number;
   private readonly view: DataView;
@@ -16,17 +21,57 @@ export class PhysicalMemory {
   readonly hasCode: Uint8Array;
   /** By page, the bytes that instructions were decoded from: data beside code may be written without disturbing it. */
   private readonly codeBytes: (Uint8Array | null)[];
+  /** Devices at memory addresses, over this memory and beyond its end. */
+  readonly map: MemoryMap;
 
   /** @param size bytes, a multiple of 4096, at most 1 GiB */
   constructor(size: number) {
     if (size <= 0 || size % PAGE_SIZE || size > 2 ** 30)
       throw new RangeError(`memory size ${size} is not a multiple of 4096 up to 1 GiB`);
-    this.bytes = new Uint8Array(size);
+    this.store = allocate(size);
+    const { buffer, hasCodeBase } = this.store;
+    this.bytes = new Uint8Array(buffer, RAM_BASE, size);
     this.size = size;
-    this.view = new DataView(this.bytes.buffer);
+    this.view = new DataView(buffer, RAM_BASE, size);
     this.codeVersion = new Uint32Array(size >>> PAGE_SHIFT);
-    this.hasCode = new Uint8Array(size >>> PAGE_SHIFT);
+    this.hasCode = new Uint8Array(buffer, hasCodeBase, size >>> PAGE_SHIFT);
     this.codeBytes = new Array(size >>> PAGE_SHIFT).fill(null);
+    this.map = new MemoryMap(size);
+  }
+
+  private processors = 0;
+
+  /** Offset in the buffer of a block for one more processor; -1 when there is no more. */
+  takeShared(): number {
+    return this.processors < MOST_PROCESSORS ? this.processors++ * SHARED_BYTES : -1;
+  }
+
+  /** True when a processor's access at this address meets the memory, and no device. */
+  isPlain(address: number): boolean {
+    return address < this.size && this.map.mapped[address >>> PAGE_SHIFT] === 0;
+  }
+  // An access on the bus: within one page.
+  busRead8(address: number): number {
+    return this.isPlain(address) ? this.bytes[address] : this.map.read(address, 1);
+  }
+  busRead16(address: number): number {
+    return this.isPlain(address) ? this.read16(address) : this.map.read(address, 2);
+  }
+  /** As int32. */
+  busRead32(address: number): number {
+    return this.isPlain(address) ? this.read32(address) : this.map.read(address, 4) | 0;
+  }
+  busWrite8(address: number, value: number): void {
+    if (this.isPlain(address)) this.write8(address, value);
+    else this.map.write(address, value & 0xff, 1);
+  }
+  busWrite16(address: number, value: number): void {
+    if (this.isPlain(address)) this.write16(address, value);
+    else this.map.write(address, value & 0xffff, 2);
+  }
+  busWrite32(address: number, value: number): void {
+    if (this.isPlain(address)) this.write32(address, value);
+    else this.map.write(address, value >>> 0, 4);
   }
 
   read8(address: number): number {

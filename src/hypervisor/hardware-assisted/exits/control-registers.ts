@@ -5,8 +5,9 @@ import { CR_ACCESS } from '../../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { Emulated } from '../../../trace/events.ts';
+import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
 import type { Resume } from '../../technique.ts';
-import { CR4_KNOWN, realCr0, realCr4 } from '../vmcs.ts';
+import { realCr0, realCr4 } from '../vmcs.ts';
 import type { ExitContext } from './context.ts';
 
 const PE = 1,
@@ -15,8 +16,6 @@ const PE = 1,
   NW = 0x20000000,
   CD = 0x40000000,
   PG = 0x80000000;
-/** Bits of CR0 that exist. */
-const CR0_KNOWN = 0xe005003f;
 /** The guest changes these without asking, so the processor has their truth. */
 const CR0_GUESTS = 0xe;
 

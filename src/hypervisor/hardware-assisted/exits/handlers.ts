@@ -19,6 +19,8 @@ import { inputOutput } from './input-output.ts';
 import { guestTime, readMsr, writeMsr } from './model-specific.ts';
 
 const FEATURE_VMX = 1 << 5;
+/** Three-level tables, which shadow paging here does not follow. */
+const FEATURE_PAE = 1 << 6;
 
 /** The host's own interrupt, acknowledged by the exit. */
 function externalInterrupt(c: ExitContext): Resume {
@@ -29,7 +31,7 @@ function externalInterrupt(c: ExitContext): Resume {
 /** What the guest waited with can go in now: `enter` sees to that. */
 const interruptWindow: Handler = () => 'enter';
 
-/** The processor as the guest may know it: this one, without VT-x. */
+/** The processor as the guest may know it: this one, without VT-x and PAE. */
 function cpuid(c: ExitContext): Resume {
   const { regs } = c.vcpu;
   const leaf = regs[EAX] >>> 0;
@@ -37,7 +39,7 @@ function cpuid(c: ExitContext): Resume {
   regs[EAX] = answer.eax;
   regs[EBX] = answer.ebx;
   regs[ECX] = leaf === 1 ? answer.ecx & ~FEATURE_VMX : answer.ecx;
-  regs[EDX] = answer.edx;
+  regs[EDX] = leaf === 1 ? answer.edx & ~FEATURE_PAE : answer.edx;
   c.emulated(Emulated.cpuid, leaf, answer.eax);
   c.hypervisor.charge('emulateInstruction');
   return c.skip();

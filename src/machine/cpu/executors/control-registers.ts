@@ -8,7 +8,8 @@ import { effectiveAddress } from '../address.ts';
 import { Attention, type Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { debugException } from '../interrupts.ts';
-import { CR0_AM, CR0_PG, CR0_WP, CR4_PGE, CR4_PSE, flushForCr3 } from '../paging.ts';
+import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, loadPdptes } from '../page-walk.ts';
+import { CR0_AM, flushForCr3 } from '../paging.ts';
 import { CR0_PE } from '../segmentation.ts';
 import { supported } from '../vmx/capabilities.ts';
 import type { Binder, Executors } from './executor.ts';
@@ -22,8 +23,8 @@ const CR0_CD = 1 << 30;
 const CR0_BITS = 0xe005003f | 0;
 const CR4_DE = 1 << 3;
 const CR4_VMXE = 1 << 13;
-/** TSD DE PSE PGE PCE; what CPUID does not announce (VME, PAE, MCE …) is reserved. */
-const CR4_BITS = 0x19c;
+/** TSD DE PSE PAE PGE PCE; what CPUID does not announce (VME, PVI, MCE …) is reserved. */
+const CR4_BITS = 0x1bc;
 const DR6_BD = 1 << 13;
 const DR7_GD = 1 << 13;
 
@@ -34,6 +35,7 @@ export function writeCr0(cpu: Cpu, value: number): void {
   if (cpu.intercepts) next = cpu.intercepts.maskCr(0, next);
   else if (cpu.vmx?.operation && !supported(next, cpu.vmx.capabilities.cr0)) fault(cpu, VECTOR.GP, 0);
   const changed = cpu.cr0 ^ next;
+  if (changed & (CR0_PG | CR0_CD | CR0_NW) && usesPdptes(next, cpu.cr4)) loadPdptes(cpu, cpu.cr3);
   cpu.cr0 = next | 0;
   if (changed & (CR0_PG | CR0_PE)) cpu.tlb.flush();
   else if (changed & (CR0_WP | CR0_AM)) cpu.tlb.dropFastTags();
@@ -46,14 +48,19 @@ function writeCr4(cpu: Cpu, value: number): void {
   if (cpu.intercepts) next = cpu.intercepts.maskCr(4, next);
   else if (cpu.vmx?.operation && !supported(next, cpu.vmx.capabilities.cr4)) fault(cpu, VECTOR.GP, 0);
   const changed = cpu.cr4 ^ next;
+  if (changed & CHANGES_PAGING && usesPdptes(cpu.cr0, next)) loadPdptes(cpu, cpu.cr3);
   cpu.cr4 = next;
-  if (changed & (CR4_PGE | CR4_PSE)) cpu.tlb.flush();
+  if (changed & CHANGES_PAGING) cpu.tlb.flush();
 }
 const MSR_VMX_BASIC = 0x480;
+const CHANGES_PAGING = CR4_PGE | CR4_PSE | CR4_PAE;
+
+const usesPdptes = (cr0: number, cr4: number): boolean => (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0;
 
 function writeCr3(cpu: Cpu, value: number): void {
-  // PWT and PCD are kept, the other low bits are not there.
-  const next = value & (0xfffff000 | 0x18);
+  // PWT and PCD are kept, the other low bits are not there; with PAE the table is only 32 bytes long.
+  const next = value & ((cpu.cr4 & CR4_PAE ? 0xffffffe0 : 0xfffff000) | 0x18);
+  if (usesPdptes(cpu.cr0, cpu.cr4)) loadPdptes(cpu, next);
   cpu.recorder.record(Kind.addressSpace, cpu.cycles, cpu.instructionStart, next, cpu.cr3);
   cpu.cr3 = next;
   flushForCr3(cpu);
@@ -173,7 +180,10 @@ function smsw(cpu: Cpu, i: Instruction): void {
   if (i.memory) write16(cpu, i.segment, effectiveAddress(cpu, i), value);
   else if (i.operandSize === 32) cpu.regs[i.rm] = value;
   else cpu.regs16[i.rm << 1] = value;
-  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, value & 0xffff, value & 0xffff);
+  if (cpu.watcher !== null && isDeprivileged(cpu)) {
+    const stored = i.memory || i.operandSize === 16 ? value & 0xffff : value;
+    cpu.watcher(i, stored, stored, 0);
+  }
 }
 
 export const controlRegisterExecutors: Executors = {

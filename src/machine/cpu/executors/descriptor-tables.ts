@@ -60,7 +60,7 @@ const store =
     translate(cpu, (linear + 5) >>> 0, true, user);
     writeLinear16(cpu, linear, table.limit, user);
     writeLinear32(cpu, (linear + 2) >>> 0, table.base & baseMask(i), user);
-    if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, table.base, table.base);
+    if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, table.base, table.base, 0);
   };
 
 const storeSelector =
@@ -72,7 +72,7 @@ const storeSelector =
     if (i.memory) write16(cpu, i.segment, effectiveAddress(cpu, i), selector);
     else if (i.operandSize === 32) cpu.regs[i.rm] = selector;
     else cpu.regs16[i.rm << 1] = selector;
-    if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, selector, selector);
+    if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, selector, selector, 0);
   };
 
 function selectorOperand(cpu: Cpu, i: Instruction, which: InterceptedInstruction): number {

@@ -1,6 +1,6 @@
 // Far JMP, CALL and RET, INT n, INT3, INTO, INT1, IRET, SYSENTER, SYSEXIT, UD2: operands and interception; what they do is in
 // far-transfers.ts, interrupts.ts and iret.ts.
-import type { Instruction } from '../../isa/instruction.ts';
+import { CS, type Instruction } from '../../isa/instruction.ts';
 import { read16, read32 } from '../access.ts';
 import { effectiveAddress, stepOffset } from '../address.ts';
 import type { Cpu } from '../cpu.ts';
@@ -17,13 +17,23 @@ import { isDeprivileged } from './privilege.ts';
 const transfer =
   (call: boolean): Executor =>
   (cpu, i) => {
-    const wide = i.operandSize === 32;
-    if (!i.memory)
-      return farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
-    const at = effectiveAddress(cpu, i);
-    const offset = wide ? read32(cpu, i.segment, at) : read16(cpu, i.segment, at);
-    farTransfer(cpu, read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2)), offset, wide, call);
+    const { selector } = cpu.segments[CS];
+    const watched = call && cpu.watcher !== null && isDeprivileged(cpu);
+    go(cpu, i, call);
+    // CALL has left its CS, and with it its CPL, on the stack for everybody to see.
+    if (watched) cpu.watcher?.(i, selector, selector, CS);
   };
+
+function go(cpu: Cpu, i: Instruction, call: boolean): void {
+  const wide = i.operandSize === 32;
+  if (!i.memory) {
+    farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
+    return;
+  }
+  const at = effectiveAddress(cpu, i);
+  const offset = wide ? read32(cpu, i.segment, at) : read16(cpu, i.segment, at);
+  farTransfer(cpu, read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2)), offset, wide, call);
+}
 
 function retFar(cpu: Cpu, i: Instruction): void {
   farReturn(cpu, i.operandSize === 32, i.immediate & 0xffff);
@@ -64,7 +74,8 @@ function iret(cpu: Cpu, i: Instruction): void {
   const got = mergeFlags(old, image, cpu.cpl, wide);
   const expected = mergeFlags(old, image, 0, wide);
   returnFrom(cpu, wide);
-  if (got !== expected) cpu.watcher(i, got, expected);
+  // Even when nothing differs here: only the hypervisor knows what the guest's virtual IF is.
+  cpu.watcher(i, got, expected, 0);
 }
 
 function ud(cpu: Cpu): void {

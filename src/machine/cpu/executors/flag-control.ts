@@ -1,13 +1,10 @@
 // CLC STC CMC CLD STD LAHF SAHF SALC, and the instructions that do nothing: NOP, WAIT (SDM vol. 2).
 import type { Cpu } from '../cpu.ts';
-import { fault, VECTOR } from '../fault.ts';
 import { AF, CF, carry, DF, getFlags, PF, replaceFlags, SF, setCarry, ZF } from '../flags.ts';
 import type { Executors } from './executor.ts';
 
 const AH = 1;
 const IN_AH = SF | ZF | AF | PF | CF;
-const CR0_MP = 1 << 1;
-const CR0_TS = 1 << 3;
 
 function clc(cpu: Cpu): void {
   setCarry(cpu, 0);
@@ -43,11 +40,6 @@ function salc(cpu: Cpu): void {
 
 function nop(): void {}
 
-/** There is no coprocessor whose errors could be pending; what is left is the task-switch trap. */
-function fwait(cpu: Cpu): void {
-  if ((cpu.cr0 & (CR0_MP | CR0_TS)) === (CR0_MP | CR0_TS)) fault(cpu, VECTOR.NM);
-}
-
 export const flagControlExecutors: Executors = {
   clc: () => clc,
   stc: () => stc,
@@ -59,5 +51,4 @@ export const flagControlExecutors: Executors = {
   salc: () => salc,
   nop: () => nop,
   'hint-nop': () => nop,
-  fwait: () => fwait,
 };

@@ -22,7 +22,7 @@ function pushf(cpu: Cpu, i: Instruction): void {
   const image = getFlags(cpu) & ~(VM | RF);
   if (i.operandSize === 32) push32(cpu, image);
   else push16(cpu, image);
-  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, image, image);
+  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, image, image, 0);
 }
 
 function popf(cpu: Cpu, i: Instruction): void {
@@ -35,7 +35,7 @@ function popf(cpu: Cpu, i: Instruction): void {
   moveStackPointer(cpu, wide ? 4 : 2);
   loadFlags(cpu, merged);
   // Even when nothing differs here: only the hypervisor knows what the guest's virtual IF is.
-  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, merged, mergeFlags(old, image, 0, wide));
+  if (cpu.watcher !== null && isDeprivileged(cpu)) cpu.watcher(i, merged, mergeFlags(old, image, 0, wide), 0);
 }
 
 /** CLI and STI: #GP(0) when the privilege does not reach IOPL. */

@@ -7,9 +7,15 @@ import { vmxExecutors } from '../vmx/instructions.ts';
 import type { Executor, Executors } from './executor.ts';
 import { integerExecutors } from './integer.ts';
 import { systemExecutors } from './system.ts';
+import { x87Executors } from './x87.ts';
 
 /** All families: what this processor can do. */
-export const EXECUTORS: Executors = { ...integerExecutors, ...systemExecutors, ...vmxExecutors };
+export const EXECUTORS: Executors = {
+  ...integerExecutors,
+  ...systemExecutors,
+  ...vmxExecutors,
+  ...x87Executors,
+};
 
 function undefinedInstruction(cpu: Cpu): void {
   fault(cpu, VECTOR.UD);

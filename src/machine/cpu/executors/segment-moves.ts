@@ -7,6 +7,7 @@ import type { Cpu } from '../cpu.ts';
 import { loadSegment } from '../segmentation.ts';
 import { advance } from '../stacks.ts';
 import type { Binder, Executors } from './executor.ts';
+import { isDeprivileged } from './privilege.ts';
 import { peek16, peek32, push16, push32 } from './stack.ts';
 
 /** Bit of `cpu.shadow`: no interrupt before the instruction after the one that loads SS, which will set ESP. */
@@ -29,7 +30,23 @@ const movToSreg: Binder = (i) => {
   return i.memory ? movFromMemory : (cpu, i) => movTo(cpu, i, cpu.regs16[i.rm << 1]);
 };
 
+/** CS and SS carry the CPL in their low bits: storing them tells a kernel that was moved out of ring 0 where it is. */
+function revealed(cpu: Cpu, i: Instruction, register: number): void {
+  if (cpu.watcher === null || !isDeprivileged(cpu)) return;
+  const { selector } = cpu.segments[register];
+  cpu.watcher(i, selector, selector, register);
+}
+
 const movFromSreg: Binder = (i) => {
+  const store = storeSreg(i);
+  if (i.reg !== CS && i.reg !== SS) return store;
+  return (cpu, i) => {
+    store(cpu, i);
+    revealed(cpu, i, i.reg);
+  };
+};
+
+const storeSreg: Binder = (i) => {
   if (i.memory)
     return (cpu, i) => write16(cpu, i.segment, effectiveAddress(cpu, i), cpu.segments[i.reg].selector);
   if (i.operandSize === 16) {
@@ -45,8 +62,12 @@ const movFromSreg: Binder = (i) => {
 
 const pushSreg: Binder = (i) => {
   const register = OF_KIND[i.form.operands[0]];
-  if (i.operandSize === 32) return (cpu) => push32(cpu, cpu.segments[register].selector);
-  return (cpu) => push16(cpu, cpu.segments[register].selector);
+  const push = i.operandSize === 32 ? push32 : push16;
+  if (register !== CS && register !== SS) return (cpu) => push(cpu, cpu.segments[register].selector);
+  return (cpu, i) => {
+    push(cpu, cpu.segments[register].selector);
+    revealed(cpu, i, register);
+  };
 };
 
 const popSreg: Binder = (i) => {

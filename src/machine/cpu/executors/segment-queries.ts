@@ -47,8 +47,10 @@ const query =
       if (i.operandSize === 32) cpu.regs[i.reg] = value();
       else cpu.regs16[i.reg << 1] = value();
     }
-    if (cpu.watcher !== null && isDeprivileged(cpu) && exists && !yes && answers(selector, 0))
-      cpu.watcher(i, 0, value());
+    if (cpu.watcher !== null && isDeprivileged(cpu)) {
+      const expected = exists && answers(selector, 0) ? value() : 0;
+      cpu.watcher(i, yes ? value() : 0, expected, selector);
+    }
   };
 
 function arpl(cpu: Cpu, i: Instruction): void {

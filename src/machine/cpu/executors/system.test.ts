@@ -109,7 +109,7 @@ describe.skipIf(!hasNasm())('control registers', () => {
     for (let bit = 0; bit < 32; bit++) {
       if (new Trial(`mov eax, 1 << ${bit}\nmov cr4, eax`).go(2).length) refused.push(bit);
     }
-    const accepted = [2, 3, 4, 7, 8, 13]; // TSD DE PSE PGE PCE VMXE
+    const accepted = [2, 3, 4, 5, 7, 8, 13]; // TSD DE PSE PAE PGE PCE VMXE
     expect(refused).toEqual(Array.from({ length: 32 }, (_, n) => n).filter((n) => !accepted.includes(n)));
   });
 
@@ -335,10 +335,19 @@ describe.skipIf(!hasNasm())('the watcher of ring 1', () => {
     expect(calls[1]).toEqual(['sgdt', 0xa000, 0xa000]);
   });
 
-  it('hears of a segment that ring 0 would have seen', () => {
+  it('hears of every question about a segment: what it was told, and what ring 0 would have seen', () => {
     expect(heard('mov bx, 8\nlar eax, ebx', 2)).toEqual([['lar', 0, 0xcf9b00]]);
     expect(heard('mov bx, 8\nverr bx', 2)).toEqual([['verr', 0, 1]]);
-    expect(heard('mov bx, 0x19\nlar eax, ebx', 2)).toEqual([]);
+    expect(heard('mov bx, 0x19\nlar eax, ebx', 2)).toEqual([['lar', 0xcfbb00, 0xcfbb00]]);
+  });
+
+  it('hears of every selector that carries the CPL', () => {
+    const code = 'push cs\nmov eax, ss\ncall 0x19:there\nthere: push ds\nmov ecx, es';
+    expect(heard(code, 5)).toEqual([
+      ['push', 0x19, 0x19],
+      ['mov', 0x21, 0x21],
+      ['call', 0x19, 0x19],
+    ]);
   });
 
   it('hears nothing from ring 3', () => {

@@ -1,15 +1,29 @@
-// Makes integer.vectors anew on the processor underneath: node --import tsx src/machine/cpu/vectors/generate.ts
+// Makes the stored vectors anew on the processor underneath: node --import tsx src/machine/cpu/vectors/generate.ts [integer|x87]
 import { writeFileSync } from 'node:fs';
 import { casesOf, STORED_SEED } from './cases.ts';
-import { runNatively } from './native.ts';
+import { runNatively, runX87Natively } from './native.ts';
 import { store } from './store.ts';
+import { storeX87 } from './x87-case.ts';
+import { X87_SEED, x87CasesOf } from './x87-cases.ts';
 
-const cases = casesOf(STORED_SEED);
-const outcomes = runNatively(cases);
-if (typeof outcomes === 'string') {
-  console.error(outcomes);
-  process.exit(1);
+/** Runs cases and writes what came out. */
+function make<C, O>(
+  name: string,
+  cases: readonly C[],
+  run: (cases: readonly C[]) => readonly O[] | string,
+  pack: (cases: readonly C[], outcomes: readonly O[]) => Uint8Array,
+): void {
+  const wanted = process.argv[2];
+  if (wanted !== undefined && wanted !== name) return;
+  const outcomes = run(cases);
+  if (typeof outcomes === 'string') {
+    console.error(outcomes);
+    process.exit(1);
+  }
+  const file = pack(cases, outcomes);
+  writeFileSync(new URL(`./${name}.vectors`, import.meta.url), file);
+  console.log(`${name}: ${cases.length} cases, ${file.length} bytes`);
 }
-const file = store(cases, outcomes);
-writeFileSync(new URL('./integer.vectors', import.meta.url), file);
-console.log(`${cases.length} cases, ${file.length} bytes`);
+
+make('integer', casesOf(STORED_SEED), runNatively, store);
+make('x87', x87CasesOf(X87_SEED), runX87Natively, storeX87);

@@ -5,31 +5,45 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Case, type Outcome, packCases, unpackOutcomes } from './case.ts';
+import { packX87, unpackX87, type X87Case, type X87Outcome } from './x87-case.ts';
 
 /**
  * Runs cases natively.
  * @returns outcomes in order, or a sentence that says why this machine cannot do it
  */
 export function runNatively(cases: readonly Case[]): Outcome[] | string {
+  const made = runProgram('native', packCases(cases), 'this kernel does not let us make segments of our own');
+  return typeof made === 'string' ? made : complete(unpackOutcomes(made), cases.length);
+}
+
+/** The same for cases of the floating-point unit. */
+export function runX87Natively(cases: readonly X87Case[]): X87Outcome[] | string {
+  const made = runProgram('native-x87', packX87(cases), 'the program did not run');
+  return typeof made === 'string' ? made : complete(unpackX87(made), cases.length);
+}
+
+function complete<T>(outcomes: T[], wanted: number): T[] | string {
+  return outcomes.length === wanted ? outcomes : `only ${outcomes.length} of ${wanted} cases came back`;
+}
+
+/** Compiles a program of this folder and feeds it cases. @returns what it wrote, or why it did not */
+function runProgram(name: string, cases: Uint8Array, refusal: string): Uint8Array | string {
   const directory = mkdtempSync(join(tmpdir(), 'ringside-vectors-'));
-  const file = (name: string) => join(directory, name);
-  const source = fileURLToPath(new URL('./native.c', import.meta.url));
+  const file = (leaf: string) => join(directory, leaf);
+  const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
   try {
     try {
-      execFileSync('gcc', ['-m32', '-O1', '-o', file('native'), source], { stdio: 'pipe' });
+      execFileSync('gcc', ['-m32', '-O1', '-o', file(name), source], { stdio: 'pipe' });
     } catch {
       return 'gcc -m32 is not installed here (Debian: gcc-multilib)';
     }
-    writeFileSync(file('cases'), packCases(cases));
+    writeFileSync(file('cases'), cases);
     try {
-      execFileSync(file('native'), [file('cases'), file('outcomes')], { stdio: 'pipe' });
+      execFileSync(file(name), [file('cases'), file('outcomes')], { stdio: 'pipe' });
     } catch (error) {
-      return `this kernel does not let us make segments of our own (${String(error).split('\n')[0]})`;
+      return `${refusal} (${String(error).split('\n')[0]})`;
     }
-    const outcomes = unpackOutcomes(readFileSync(file('outcomes')));
-    return outcomes.length === cases.length
-      ? outcomes
-      : `only ${outcomes.length} of ${cases.length} cases came back`;
+    return readFileSync(file('outcomes'));
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -36,7 +36,7 @@ export class VmxState {
     readonly cpu: Cpu,
     readonly capabilities: VmxCapabilities = FIRST_GENERATION,
   ) {
-    this.words = new Int32Array(cpu.memory.bytes.buffer);
+    this.words = new Int32Array(cpu.memory.bytes.buffer, cpu.memory.bytes.byteOffset, cpu.memory.size >> 2);
     this.fieldIndex = buildFieldIndex(capabilities.generation);
     const charges = cpu.cost.charges;
     this.cycles = {

@@ -6,7 +6,8 @@
 //
 // Encoding: an optional mandatory prefix (66 F2 F3, before 0F or before 90), 0F / 0F 38 / 0F 3A for the map, the
 // opcode byte, then /r, /0../7, or one more byte when the whole second byte is fixed. Immediates are not written:
-// the operand kinds imply them, in operand order. Attributes: lock rep repcc o16 o32 a16 a32 np decode-only cc=N.
+// the operand kinds imply them, in operand order. Attributes: lock rep repcc o16 o32 a16 a32 np decode-only
+// asm-only wait cc=N.
 import type { Form, OperandKind, PrivilegeClass } from '../form.ts';
 
 export type Row = Omit<Form, 'id'>;
@@ -88,6 +89,8 @@ function parseRow(line: string, heading: Heading): Row {
     addressSize: has('a16') ? 16 : has('a32') ? 32 : undefined,
     noPrefix: has('np'),
     decodeOnly: has('decode-only'),
+    wait: has('wait'),
+    assemblerOnly: has('asm-only') || has('wait'),
     condition: condition === undefined ? undefined : Number(condition),
     lock: has('lock'),
     rep: has('rep') ? 'rep' : has('repcc') ? 'repcc' : undefined,

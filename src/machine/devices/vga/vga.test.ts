@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import type { Screen as ProtocolScreen } from '../../worker/protocol.ts';
+import type { Screen as ProtocolScreen } from '../../../worker/protocol.ts';
+import { MODE_13 } from './modes.ts';
 import { Vga } from './vga.ts';
-import { MODE_13 } from './vga-registers.ts';
 
 function machine() {
   let cycles = 0;

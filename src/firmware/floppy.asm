@@ -1,0 +1,400 @@
+; Diskettes: Intel 82077AA controller with DMA channel 2 (8237A) and IRQ 6. What a format is comes from the drive type in
+; CMOS 10h. Seeks, then transfers sectors of one cylinder, both heads.
+
+FDC_OUTPUT  equ 0x3f2           ; motors, reset, drive
+FDC_STATUS  equ 0x3f4
+FDC_DATA    equ 0x3f5
+FDC_RATE    equ 0x3f7
+MOTOR_TICKS equ 37
+
+; Entries for the drives of CMOS 10h. DI the next free entry, and the one behind at the end.
+probe_floppies:
+    mov al, 0x10
+    call read_cmos
+    mov bl, al
+    shr al, 4
+    mov bh, 0                   ; number of the drive
+    call .one
+    mov al, bl
+    and al, 15
+    call .one
+    test bh, bh
+    jz .none
+    mov al, bh                  ; equipment: bit 0 diskettes, bits 7-6 how many less one
+    dec al
+    shl al, 6
+    or al, 1
+    or [B_EQUIPMENT], al
+.none:
+    ret
+.one:
+    cmp al, 0
+    je .absent
+    cmp al, 5
+    ja .absent
+    mov byte [fs:di + D_TYPE], DRIVE_FLOPPY
+    mov [fs:di + D_CMOS_TYPE], al
+    mov [fs:di + D_NUMBER], bh
+    mov [fs:di + D_SELECT], bh
+    movzx si, al
+    imul si, si, 3
+    mov word [fs:di + D_HEADS], 2
+    movzx ax, byte [cs:si + floppy_formats - 3]
+    mov [fs:di + D_CYLINDERS], ax
+    movzx ax, byte [cs:si + floppy_formats - 2]
+    mov [fs:di + D_TRACK], ax
+    mov word [fs:di + D_SECTOR_BYTES], 512
+    inc bh
+    add di, DRIVE_BYTES
+.absent:
+    ret
+
+; By drive type: cylinders, sectors of a track, data rate.
+floppy_formats:
+    db 40, 9, 2                 ; 360 KB: 250 kbit/s
+    db 80, 15, 0                ; 1.2 MB: 500 kbit/s
+    db 80, 9, 2                 ; 720 KB
+    db 80, 18, 0                ; 1.44 MB
+    db 80, 36, 3                ; 2.88 MB: 1 Mbit/s
+
+; IRQ 6
+floppy_interrupt:
+    push ax
+    push ds
+    push word BDA_SEGMENT
+    pop ds
+    or byte [B_FLOPPY_SEEK], 0x80
+    mov al, 0x20
+    out 0x20, al
+    pop ds
+    pop ax
+    iret
+
+; Controller and drives from the beginning. AH the status.
+floppy_reset:
+    push dx
+    mov dx, FDC_OUTPUT
+    mov al, 0x08
+    out dx, al
+    in al, 0x80
+    and byte [B_FLOPPY_SEEK], 0x70      ; none is calibrated, no interrupt yet
+    mov al, 0x0c
+    out dx, al
+    mov byte [B_FLOPPY_MOTOR], 0
+    call floppy_wait
+    jc .failed
+    mov cx, 4                   ; a reset interrupts for four drives
+.sense:
+    mov al, 0x08
+    call floppy_put
+    jc .failed
+    call floppy_get
+    call floppy_get
+    loop .sense
+    mov al, 0x03                ; SPECIFY
+    call floppy_put
+    mov al, [cs:diskette_parameters]
+    call floppy_put
+    mov al, [cs:diskette_parameters + 1]
+    call floppy_put
+    jc .failed
+    mov ah, 0
+    pop dx
+    ret
+.failed:
+    mov ah, DISK_TIMEOUT
+    pop dx
+    ret
+
+; Operation BL at CX, DH of the frame, to or from ES:DI. AH the status, CL the sectors that made it.
+floppy_transfer:
+    call floppy_ready
+    jc .timeout
+    mov ah, 0
+    cmp bl, DISK_VERIFY
+    je .all
+    call floppy_seek
+    jc .failed
+    call floppy_dma
+    jc .boundary
+    and byte [B_FLOPPY_SEEK], 0x7f
+    mov al, 0xe6                ; READ DATA, both heads, MFM
+    cmp bl, DISK_READ
+    je .command
+    mov al, 0xc5                ; WRITE DATA
+.command:
+    call floppy_put
+    jc .timeout
+    mov al, [bp + R_DH]
+    shl al, 2
+    or al, [fs:si + D_SELECT]
+    call floppy_put
+    mov al, [bp + R_CH]
+    call floppy_put
+    mov al, [bp + R_DH]
+    call floppy_put
+    mov al, [bp + R_CL]
+    call floppy_put
+    mov al, 2                   ; 512 bytes
+    call floppy_put
+    mov al, [fs:si + D_TRACK]
+    call floppy_put
+    mov al, [cs:diskette_parameters + 5]
+    call floppy_put
+    mov al, 0xff
+    call floppy_put
+    jc .timeout
+    call floppy_wait
+    jc .timeout
+    mov di, B_FLOPPY_RESULT
+    mov cx, 7
+.result:
+    call floppy_get
+    jc .timeout
+    mov [di], al
+    inc di
+    loop .result
+    mov byte [B_FLOPPY_TIMEOUT], MOTOR_TICKS
+    test byte [B_FLOPPY_RESULT], 0xc0
+    jnz .refused
+    mov ah, 0
+.all:
+    mov cl, [bp + R_AL]
+    ret
+.refused:
+    mov ah, DISK_PROTECTED
+    test byte [B_FLOPPY_RESULT + 1], 2
+    jnz .none
+    mov ah, 0x10                ; bad data
+    test byte [B_FLOPPY_RESULT + 1], 0x20
+    jnz .none
+    mov ah, DISK_NOT_FOUND
+    jmp .none
+.boundary:
+    mov ah, DISK_BOUNDARY
+    jmp .none
+.timeout:
+    call floppy_reset
+    mov ah, DISK_TIMEOUT
+    jmp .none
+.failed:
+    mov ah, 0x40                ; seek failed
+.none:
+    mov cl, 0
+    ret
+
+; Motor on, data rate, and the drive calibrated. Carry: it does not answer.
+floppy_ready:
+    push cx
+    mov byte [B_FLOPPY_TIMEOUT], 0xff
+    mov cl, [fs:si + D_SELECT]
+    mov al, 1
+    shl al, cl
+    mov [B_FLOPPY_MOTOR], al
+    shl al, 4
+    or al, 0x0c
+    or al, cl
+    mov dx, FDC_OUTPUT
+    out dx, al
+    movzx di, byte [fs:si + D_CMOS_TYPE]
+    push di
+    imul di, di, 3
+    mov al, [cs:di + floppy_formats - 1]
+    pop di
+    mov dx, FDC_RATE
+    out dx, al
+    mov al, 1
+    shl al, cl
+    test [B_FLOPPY_SEEK], al
+    jnz .calibrated
+    and byte [B_FLOPPY_SEEK], 0x7f
+    mov al, 0x07                ; RECALIBRATE
+    call floppy_put
+    jc .done
+    mov al, cl
+    call floppy_put
+    call floppy_sense
+    jc .done
+    mov al, 1
+    shl al, cl
+    or [B_FLOPPY_SEEK], al
+    movzx di, cl
+    mov byte [di + B_FLOPPY_TRACK], 0
+.calibrated:
+    clc
+.done:
+    pop cx
+    mov di, [bp + R_BX]
+    ret
+
+; To cylinder CH of the frame. Carry: not reached.
+floppy_seek:
+    and byte [B_FLOPPY_SEEK], 0x7f
+    mov al, 0x0f
+    call floppy_put
+    jc .done
+    mov al, [bp + R_DH]
+    shl al, 2
+    or al, [fs:si + D_SELECT]
+    call floppy_put
+    mov al, [bp + R_CH]
+    call floppy_put
+    call floppy_sense
+    jc .done
+    push di
+    movzx di, byte [fs:si + D_SELECT]
+    mov al, [bp + R_CH]
+    mov [di + B_FLOPPY_TRACK], al
+    pop di
+    clc
+.done:
+    ret
+
+; After a seek: waits, then asks what became of it. Carry: nothing good.
+floppy_sense:
+    call floppy_wait
+    jc .done
+    mov al, 0x08                ; SENSE INTERRUPT STATUS
+    call floppy_put
+    jc .done
+    call floppy_get
+    jc .done
+    mov ah, al
+    call floppy_get
+    test ah, 0xc0
+    jz .done
+    stc
+.done:
+    ret
+
+; DMA channel 2 for AL sectors of the frame at ES:DI. Carry: they cross 64 KiB, which it cannot.
+floppy_dma:
+    push ebx
+    movzx eax, byte [bp + R_AL]
+    shl eax, 9
+    dec eax
+    mov ecx, eax                ; bytes less one
+    mov dx, es
+    movzx edx, dx
+    shl edx, 4
+    movzx eax, di
+    add eax, edx
+    mov edx, eax
+    add edx, ecx
+    xor edx, eax
+    test edx, 0xffff0000
+    jnz .crosses
+    mov edx, eax
+    cli
+    mov al, 6                   ; mask channel 2
+    out 0x0a, al
+    out 0x0c, al                ; bytes come low first
+    mov al, 0x46                ; single mode, device to memory
+    cmp bl, DISK_READ
+    je .mode
+    mov al, 0x4a
+.mode:
+    out 0x0b, al
+    mov al, dl
+    out 0x04, al
+    mov al, dh
+    out 0x04, al
+    shr edx, 16
+    mov al, dl
+    out 0x81, al
+    mov al, cl
+    out 0x05, al
+    mov al, ch
+    out 0x05, al
+    mov al, 2
+    out 0x0a, al
+    sti
+    pop ebx
+    clc
+    ret
+.crosses:
+    pop ebx
+    stc
+    ret
+
+; AL to the controller. Carry: it does not take it.
+floppy_put:
+    push cx
+    push dx
+    push ax
+    xor cx, cx
+    mov dx, FDC_STATUS
+.wait:
+    in al, dx
+    and al, 0xc0
+    cmp al, 0x80
+    je .ready
+    in al, 0x61
+    loop .wait
+    pop ax
+    pop dx
+    pop cx
+    stc
+    ret
+.ready:
+    pop ax
+    inc dx
+    out dx, al
+    pop dx
+    pop cx
+    clc
+    ret
+
+; A byte of the controller into AL. Carry: there is none.
+floppy_get:
+    push cx
+    push dx
+    xor cx, cx
+    mov dx, FDC_STATUS
+.wait:
+    in al, dx
+    and al, 0xc0
+    cmp al, 0xc0
+    je .ready
+    in al, 0x61
+    loop .wait
+    pop dx
+    pop cx
+    stc
+    ret
+.ready:
+    inc dx
+    in al, dx
+    pop dx
+    pop cx
+    clc
+    ret
+
+; Until IRQ 6 has come, two seconds at most by the refresh toggle. Carry: it did not.
+floppy_wait:
+    push ecx
+    push ax
+    sti
+    mov ecx, 132000
+    in al, 0x61
+    mov ah, al
+.wait:
+    test byte [B_FLOPPY_SEEK], 0x80
+    jnz .there
+    in al, 0x61
+    xor al, ah
+    test al, 0x10
+    jz .wait
+    xor ah, 0x10
+    dec ecx
+    jnz .wait
+    pop ax
+    pop ecx
+    stc
+    ret
+.there:
+    and byte [B_FLOPPY_SEEK], 0x7f
+    pop ax
+    pop ecx
+    clc
+    ret

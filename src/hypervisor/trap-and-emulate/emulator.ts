@@ -1,0 +1,242 @@
+// What to do with a trap out of a deprivileged guest: whose is it? The monitor's own (shadow tables, traced pages, steps), an
+// instruction to be emulated, or the guest's, for its own handler.
+import { VECTOR } from '../../machine/cpu/fault.ts';
+import { DF, RF, TF } from '../../machine/cpu/flags.ts';
+import { EventType } from '../../machine/cpu/interrupts.ts';
+import { EDX, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
+import { Emulated, Kind } from '../../trace/events.ts';
+import { tellChain } from '../fault-chain.ts';
+import { HYPERVISOR_START, IRQ_BASE } from '../monitor.ts';
+import { endWhenPoweredOff } from '../platform/pc-guest.ts';
+import { type PortSize, portAccess, StringEnd, stringAccess } from '../platform/port-io.ts';
+import { FaultIs } from '../shadow-paging.ts';
+import type { Exit, Resume } from '../technique.ts';
+import { deliver, raise } from './delivery.ts';
+import { guestFault, isGuestFault } from './linear.ts';
+import { fetch, linearOf, loaded, offsetOf } from './operands.ts';
+import { emulated, OPERATIONS } from './privileged.ts';
+import { Unsupported } from './segments.ts';
+import { startStep, stopStep } from './stepping.ts';
+import type { TrapGuest } from './trap-guest.ts';
+
+/** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
+const ERROR_IDT = 2;
+const DR6_SINGLE_STEP = 0x4000;
+const DR6_REASONS = 0x600f;
+
+/** Does what an exit asks for. */
+export function handleTrap(guest: TrapGuest, exit: Exit): Resume {
+  try {
+    return dispatch(guest, exit.reason, exit.detail, exit.qualification >>> 0);
+  } catch (error) {
+    if (isGuestFault(error)) return inject(guest, error.vector, error.errorCode, error.address);
+    if (error instanceof Unsupported) return crash(guest, error.message);
+    throw error;
+  }
+}
+
+function crash(guest: TrapGuest, reason: string, tripleFault = false): Resume {
+  guest.hypervisor.endDomain(guest.domain, 'crashed', reason, tripleFault);
+  return 'ended';
+}
+
+/** Gives the guest an exception at its instruction. */
+function inject(guest: TrapGuest, vector: number, errorCode: number, cr2 = 0): Resume {
+  stopStep(guest);
+  if (raise(guest, vector, errorCode, cr2)) return 'enter';
+  return crash(guest, tellChain(guest.chain), true);
+}
+
+function dispatch(guest: TrapGuest, vector: number, error: number, address: number): Resume {
+  if (vector >= IRQ_BASE && vector < IRQ_BASE + 16) {
+    guest.hypervisor.hardwareInterrupt(vector);
+    return 'enter';
+  }
+  switch (vector) {
+    case VECTOR.PF:
+      return pageFault(guest, address, error);
+    case VECTOR.DB:
+      return debugException(guest);
+    case VECTOR.GP:
+      return generalProtection(guest, error);
+    case VECTOR.SS:
+      refuseHidden(guest, error);
+      return inject(guest, vector, error);
+    case VECTOR.BP:
+    case VECTOR.OF:
+      return softwareInterrupt(guest, vector, EventType.softwareException, guest.frame.eip);
+    default:
+      // Beyond the exceptions there is the gate of hypercalls, which lets ring 1 through: to this guest it is INT 82h.
+      if (vector >= 32) return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip);
+      return inject(guest, vector, error);
+  }
+}
+
+// ---- pages
+
+function pageFault(guest: TrapGuest, linear: number, error: number): Resume {
+  // The monitor's own pages, through a descriptor of the monitor's own GDT page: there is nothing for a guest.
+  if (linear >= HYPERVISOR_START) return inject(guest, VECTOR.GP, 0);
+  const { shadow } = guest;
+  switch (shadow.pageFault(linear, error)) {
+    case FaultIs.filled:
+      guest.hypervisor.cpu.tlb.invalidate(linear);
+      return 'enter';
+    case FaultIs.guests:
+      return inject(guest, VECTOR.PF, shadow.guestError, linear);
+    case FaultIs.traced:
+      guest.opened.push({ linear, traced: true });
+      guest.tableWritten ||= guest.descriptors.contain(shadow.openTraced(linear));
+      break;
+    default:
+      shadow.openHole(linear);
+      guest.opened.push({ linear, traced: false });
+  }
+  guest.hypervisor.cpu.tlb.invalidate(linear);
+  startStep(guest);
+  return 'enter';
+}
+
+/** #DB: the end of a step that the monitor wanted, or the guest's own. */
+function debugException(guest: TrapGuest): Resume {
+  const { dr } = guest.hypervisor.cpu;
+  let reasons = dr[6] & DR6_REASONS;
+  dr[6] = 0xffff0ff0 | 0;
+  if (guest.stepping && !stopStep(guest)) reasons &= ~DR6_SINGLE_STEP;
+  if (!reasons) return 'enter';
+  guest.debug[6] |= reasons;
+  return inject(guest, VECTOR.DB, -1);
+}
+
+// ---- instructions
+
+function generalProtection(guest: TrapGuest, error: number): Resume {
+  const i = fetch(guest);
+  if (!i) return inject(guest, VECTOR.GP, error);
+  const { operation } = i.form;
+  if (error & ERROR_IDT) {
+    const vector = (error >>> 3) & 0xff;
+    if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
+    return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
+  }
+  // What was opened for a step belongs to the address space and the registers as they are now.
+  stopStep(guest);
+  guest.hypervisor.charge('emulateInstruction');
+  switch (operation) {
+    case 'hlt':
+      return halt(guest, i);
+    case 'in':
+    case 'out':
+      return ports(guest, i);
+    case 'ins':
+    case 'outs':
+      return stringPorts(guest, i);
+    default: {
+      const emulate = OPERATIONS[operation];
+      if (emulate) return emulate(guest, i) ? 'enter' : skip(guest, i);
+      // To this guest there is no VMX: outside it these instructions do not exist.
+      if (operation.startsWith('vm')) return inject(guest, VECTOR.UD, -1);
+      refuseHidden(guest, error, i);
+      return inject(guest, VECTOR.GP, error);
+    }
+  }
+}
+
+/**
+ * INT n, INT3, INTO: the guest's own gate decides. A fault is reported at the instruction, which for INT3 and INTO is one byte
+ * before where the processor says that the guest stands.
+ */
+function softwareInterrupt(guest: TrapGuest, vector: number, type: number, returnEip: number): Resume {
+  const { frame, hypervisor } = guest;
+  stopStep(guest);
+  hypervisor.charge('emulateInstruction');
+  const gate = guest.idtr.base + vector * 8;
+  const open =
+    vector * 8 + 7 <= guest.idtr.limit && ((guest.linear.read32(gate + 4) >>> 13) & 3) >= guest.ring;
+  if (!open) {
+    if (returnEip === frame.eip) frame.eip = (frame.eip - (vector >= 32 ? 2 : 1)) | 0;
+    return inject(guest, VECTOR.GP, vector * 8 + 2);
+  }
+  if (deliver(guest, vector, type, -1, returnEip)) return 'enter';
+  return crash(guest, tellChain(guest.chain), true);
+}
+
+/** Behind the instruction that has been emulated. */
+function skip(guest: TrapGuest, i: Instruction): Resume {
+  const { frame } = guest;
+  frame.eip = (frame.eip + i.length) | 0;
+  frame.eflags &= ~RF;
+  if (!(frame.eflags & TF)) return 'enter';
+  guest.debug[6] |= DR6_SINGLE_STEP;
+  return inject(guest, VECTOR.DB, -1);
+}
+
+function halt(guest: TrapGuest, i: Instruction): Resume {
+  if (guest.ring !== 0) return inject(guest, VECTOR.GP, 0);
+  const { hypervisor, vcpu, domain } = guest;
+  const resume = skip(guest, i);
+  emulated(guest, Emulated.hlt);
+  guest.interruptible = guest.interruptsOn;
+  if (resume !== 'enter' || (guest.interruptible && guest.board.pic.pending())) return resume;
+  hypervisor.record(vcpu, Kind.idle, 0);
+  if (!guest.interruptible) domain.ending = 'halted with interrupts off: it waits for ever';
+  return 'block';
+}
+
+// ---- ports
+
+/** IOPL, else the bitmap of the guest's TSS (SDM vol. 1 §18.5). Raises #GP(0). */
+function requirePort(guest: TrapGuest, port: number, size: PortSize): void {
+  if (guest.ring <= guest.ioPrivilege) return;
+  const { task, linear } = guest;
+  if (!task.wide || task.limit < 0x67) guestFault(VECTOR.GP, 0);
+  const at = linear.read16(task.base + 0x66) + (port >>> 3);
+  if (at + 1 > task.limit) guestFault(VECTOR.GP, 0);
+  if ((linear.read16(task.base + at) >>> (port & 7)) & ((1 << size) - 1)) guestFault(VECTOR.GP, 0);
+}
+
+const sizeOf = (i: Instruction): PortSize => ((i.form.opcode & 1) === 0 ? 1 : i.operandSize === 32 ? 4 : 2);
+
+function ports(guest: TrapGuest, i: Instruction): Resume {
+  const size = sizeOf(i);
+  const port = i.form.operands.includes('imm8') ? i.immediate & 0xff : guest.vcpu.regs[EDX] & 0xffff;
+  requirePort(guest, port, size);
+  portAccess(guest, port, size, i.form.operation === 'in');
+  const resume = skip(guest, i);
+  return endWhenPoweredOff(guest) ? 'ended' : resume;
+}
+
+function stringPorts(guest: TrapGuest, i: Instruction): Resume {
+  const { regs } = guest.vcpu;
+  const input = i.form.operation === 'ins';
+  const size = sizeOf(i);
+  const port = regs[EDX] & 0xffff;
+  requirePort(guest, port, size);
+  const register = input ? 0 : i.segment;
+  const end = stringAccess(guest, {
+    port,
+    size,
+    input,
+    repeated: i.rep !== REP_NONE,
+    wide: i.addressSize === 32,
+    backward: (guest.frame.eflags & DF) !== 0,
+    base: linearOf(guest, register, 0),
+    user: guest.ring === 3,
+  });
+  if (end >= 0) return inject(guest, VECTOR.PF, guest.shadow.guestError, end);
+  const resume = end === StringEnd.more ? 'enter' : skip(guest, i);
+  return endWhenPoweredOff(guest) ? 'ended' : resume;
+}
+
+// ---- what truncation took away
+
+/** #GP or #SS because a segment had to be cut off below the monitor: nothing can be done for such a guest. */
+function refuseHidden(guest: TrapGuest, error: number, i: Instruction | null = fetch(guest)): void {
+  if (error || !i?.memory) return;
+  const linear = (loaded(guest, i.segment).base + offsetOf(guest, i)) >>> 0;
+  const own = guest.descriptors.own(guest.selector(i.segment));
+  if (linear < HYPERVISOR_START || !own || !(own.high & 0x8000)) return;
+  throw new Unsupported(
+    `the guest uses address ${linear.toString(16)}h, where the monitor hides: everything from ${HYPERVISOR_START.toString(16)}h up is cut off its segments`,
+  );
+}

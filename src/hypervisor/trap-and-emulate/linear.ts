@@ -1,0 +1,70 @@
+// Guest-linear memory as the monitor reads and writes it in the guest's name, through the guest's own page tables with the
+// rights of the access: what the processor would have done, had it executed the instruction itself.
+import { VECTOR } from '../../machine/cpu/fault.ts';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
+import type { GuestMemory } from '../frames.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
+
+/** An exception that emulated work has earned the guest. Thrown; one object exists, since the next is made after it was caught. */
+export class GuestFault {
+  vector = 0;
+  /** -1 for none. */
+  errorCode = -1;
+  /** Linear address, for #PF. */
+  address = 0;
+}
+const thrown = new GuestFault();
+
+/** Raises an exception for the guest. @param errorCode -1 for none */
+export function guestFault(vector: number, errorCode = -1, address = 0): never {
+  thrown.vector = vector;
+  thrown.errorCode = errorCode;
+  thrown.address = address;
+  throw thrown;
+}
+
+export const isGuestFault = (error: unknown): error is GuestFault => error === thrown;
+
+export class LinearMemory {
+  private readonly memory: PhysicalMemory;
+
+  constructor(
+    private readonly shadow: ShadowPaging,
+    private readonly guest: GuestMemory,
+  ) {
+    this.memory = guest.frames.memory;
+  }
+
+  /** Machine address, or -1 where the guest has no memory. Raises #PF. */
+  private machine(linear: number, write: boolean, user: boolean): number {
+    const physical = this.shadow.translate(linear >>> 0, write, user);
+    if (physical < 0) guestFault(VECTOR.PF, this.shadow.guestError, linear >>> 0);
+    return this.guest.toMachine(physical);
+  }
+
+  read8(linear: number, user = false): number {
+    const machine = this.machine(linear, false, user);
+    return machine < 0 ? 0xff : this.memory.read8(machine);
+  }
+
+  read16(linear: number, user = false): number {
+    return this.read8(linear, user) | (this.read8(linear + 1, user) << 8);
+  }
+
+  read32(linear: number, user = false): number {
+    if ((linear & 0xfff) > 0xffc) return this.read16(linear, user) | (this.read16(linear + 2, user) << 16);
+    const machine = this.machine(linear, false, user);
+    return machine < 0 ? -1 : this.memory.read32(machine) | 0;
+  }
+
+  /** All or nothing, also across a page boundary. @param size 1..4 bytes */
+  write(linear: number, value: number, size: number, user = false): void {
+    const last = (linear + size - 1) >>> 0;
+    if (last >>> 12 !== (linear >>> 0) >>> 12) this.machine(last, true, user);
+    for (let n = 0; n < size; n++) {
+      const machine = this.machine((linear + n) >>> 0, true, user);
+      // Memory that is not there takes nothing.
+      if (machine >= 0) this.memory.write8(machine, value >>> (8 * n));
+    }
+  }
+}

@@ -1,0 +1,135 @@
+// What the monitor keeps for a guest under trap-and-emulate: the virtual processor whose privileged state no silicon holds.
+// While the guest runs, the real EFLAGS have IF=1 and IOPL=0, and the descriptor tables, TR and CR0..CR4 are the monitor's.
+
+import { Attention } from '../../machine/cpu/cpu.ts';
+import { IF, IOPL } from '../../machine/cpu/flags.ts';
+import type { Board } from '../../machine/devices/board.ts';
+import { CS, DS, ES, FS, GS, SS } from '../../machine/isa/instruction.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import type { FaultLink } from '../fault-chain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { HYPERVISOR_START, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
+import type { PcGuest } from '../platform/pc-guest.ts';
+import { ShadowPaging } from '../shadow-paging.ts';
+import { TrapFrame } from '../trap-frame.ts';
+import { LinearMemory } from './linear.ts';
+import { ShadowDescriptors } from './shadow-descriptors.ts';
+
+const DR7_GD = 0x2000;
+
+export class TrapGuest implements PcGuest {
+  readonly vcpu: Vcpu;
+  readonly shadow: ShadowPaging;
+  readonly linear: LinearMemory;
+  readonly descriptors: ShadowDescriptors;
+  /** How the guest stands: selectors of CS and SS carry the real ring, ESP is in `vcpu.regs`. */
+  readonly frame = new TrapFrame();
+
+  /** EFLAGS.IF and IOPL as the guest's kernel set them, in their places. */
+  privilegedFlags = 0;
+  readonly idtr = { base: 0, limit: 0 };
+  /** The task register; `limit` -1 until LTR. */
+  readonly task = { selector: 0, base: 0, limit: -1, wide: true };
+  /** DR0..DR7. */
+  readonly debug = new Int32Array([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
+  readonly sysenter = { cs: 0, esp: 0, eip: 0 };
+  /** Added to the processor's counter; while it is not 0, RDTSC has to trap. */
+  tscOffset: number = 0;
+
+  /** STI or MOV SS was emulated: no interrupt until the instruction at this address has run; -1 = none. */
+  shadowedEip = -1;
+  /** IF at the last HLT: a guest that halted without it is not woken. */
+  interruptible = true;
+
+  /** One instruction is being let run with TF set: for pages that are opened to it, or for the end of a shadow. */
+  stepping = false;
+  steppedEip = 0;
+  guestTrapFlag = false;
+  /** What was opened is, at that place, a descriptor table. */
+  tableWritten = false;
+  readonly opened: { linear: number; traced: boolean }[] = [];
+
+  /** Shadow root in CR3, and the state of its entries that the TLB knows. */
+  loadedRoot = -1;
+  loadedChanges = -1;
+  /** Exceptions that led to each other, oldest first. */
+  readonly chain: FaultLink[] = [];
+
+  constructor(
+    readonly hypervisor: Hypervisor,
+    readonly domain: Domain,
+    readonly board: Board,
+  ) {
+    this.vcpu = domain.vcpus[0];
+    const area = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
+    const reserved = new Int32Array(16);
+    const monitor = (MONITOR_START - HYPERVISOR_START) >>> 22;
+    reserved[monitor] = hypervisor.monitor.sharedEntries[monitor];
+    // Present, writable, accessed, dirty: the page table of this guest's descriptor tables.
+    reserved[(PER_DOMAIN_START - HYPERVISOR_START) >>> 22] = area | 0x63;
+    try {
+      this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory, undefined, reserved);
+    } catch (error) {
+      hypervisor.frames.release(area >>> 12);
+      throw error;
+    }
+    this.linear = new LinearMemory(this.shadow, domain.memory);
+    this.descriptors = new ShadowDescriptors(hypervisor, this, area);
+  }
+
+  /** Ring in which the guest believes to be. */
+  get ring(): 0 | 3 {
+    return (this.frame.cs & 3) === 3 ? 3 : 0;
+  }
+  get interruptsOn(): boolean {
+    return (this.privilegedFlags & IF) !== 0;
+  }
+  get ioPrivilege(): number {
+    return (this.privilegedFlags & IOPL) >>> 12;
+  }
+  /** EFLAGS as the guest should see them. */
+  get flags(): number {
+    return (this.frame.eflags & ~(IF | IOPL)) | this.privilegedFlags;
+  }
+  /** Sets EFLAGS as the guest sees them. */
+  set flags(value: number) {
+    this.privilegedFlags = value & (IF | IOPL);
+    this.frame.eflags = (value & ~IOPL) | IF | 2;
+  }
+
+  /** Selector of a segment register as it stands in the frame. */
+  selector(register: number): number {
+    const { frame } = this;
+    return [frame.es, frame.cs, frame.ss, frame.ds, frame.fs, frame.gs][register];
+  }
+
+  setSelector(register: number, selector: number): void {
+    const { frame } = this;
+    if (register === ES) frame.es = selector;
+    else if (register === CS) frame.cs = selector;
+    else if (register === SS) frame.ss = selector;
+    else if (register === DS) frame.ds = selector;
+    else if (register === FS) frame.fs = selector;
+    else if (register === GS) frame.gs = selector;
+  }
+
+  /** Puts the guest's breakpoints into the processor, but for those that lie in the monitor. */
+  loadDebugRegisters(): void {
+    const { cpu } = this.hypervisor;
+    let control = this.debug[7] & ~DR7_GD;
+    for (let n = 0; n < 4; n++) {
+      cpu.dr[n] = this.debug[n];
+      if (this.debug[n] >>> 0 >= HYPERVISOR_START - 4) control &= ~(3 << (n * 2));
+    }
+    cpu.dr[7] = control;
+    cpu.tlb.dropFastTags();
+    cpu.attention |= Attention.event;
+  }
+
+  /** Gives back what is not the domain's own. */
+  release(): void {
+    this.descriptors.release();
+    this.shadow.release();
+  }
+}

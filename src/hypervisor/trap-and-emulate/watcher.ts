@@ -1,0 +1,110 @@
+// The watcher that the guest cannot see: what a sensitive instruction gave a kernel at ring 1, and what bare hardware would
+// have given it (Robin & Irvine 2000). It looks with the simulator's eyes and changes nothing; see decisions/watcher.md.
+
+import { IF, IOPL } from '../../machine/cpu/flags.ts';
+import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
+import type { Instruction } from '../../machine/isa/instruction.ts';
+import { peekGuest } from '../guest-walk.ts';
+import { believed } from './rings.ts';
+import type { TrapGuest } from './trap-guest.ts';
+
+const d = new Descriptor();
+const PRIVILEGED = IF | IOPL;
+
+/** A hole: got and expected. Null when the guest got what it should. */
+export type Hole = { got: number; expected: number } | null;
+
+/**
+ * @param got what the instruction gave; `expected` what it would have given at CPL 0 on the real tables
+ * @param operand see `Cpu.watcher`
+ */
+export function compare(
+  guest: TrapGuest,
+  i: Instruction,
+  got: number,
+  expected: number,
+  operand: number,
+): Hole {
+  const { privilegedFlags, descriptors } = guest;
+  const { control } = guest.shadow;
+  let had = got;
+  let wanted = got;
+  switch (i.form.operation) {
+    case 'pushf':
+      wanted = (got & ~PRIVILEGED) | privilegedFlags;
+      break;
+    // The virtual flags keep what they were; the processor's own are not the guest's.
+    case 'popf':
+    case 'iret':
+      had = (got & ~PRIVILEGED) | privilegedFlags;
+      wanted = expected;
+      break;
+    case 'sgdt':
+      wanted = descriptors.gdtr.base | 0;
+      had = got | 0;
+      break;
+    case 'sidt':
+      wanted = guest.idtr.base | 0;
+      had = got | 0;
+      break;
+    case 'sldt':
+      wanted = descriptors.ldtr.selector;
+      break;
+    case 'str':
+      wanted = guest.task.selector;
+      break;
+    case 'smsw':
+      wanted = i.memory || i.operandSize === 16 ? control.cr0 & 0xffff : control.cr0;
+      break;
+    case 'lar':
+    case 'lsl':
+    case 'verr':
+    case 'verw':
+      wanted = asked(guest, i.form.operation, operand);
+      break;
+    case 'mov-from-sreg':
+    case 'push-sreg':
+    case 'call-far':
+      wanted = believed(descriptors.unslotted(operand, got));
+      break;
+  }
+  return (had | 0) === (wanted | 0) ? null : { got: had, expected: wanted };
+}
+
+/** System descriptor types that LAR and LSL answer for (SDM vol. 2A tables "LAR", "LSL"). */
+const GATES: readonly number[] = [SystemType.callGate16, SystemType.taskGate, SystemType.callGate32];
+const SEGMENTS: readonly number[] = [
+  SystemType.tss16,
+  SystemType.ldt,
+  SystemType.busyTss16,
+  SystemType.tss32,
+  SystemType.busyTss32,
+];
+
+/** What LAR, LSL, VERR or VERW answers at ring 0 about the guest's own descriptor; 0 = ZF cleared. */
+function asked(guest: TrapGuest, operation: string, selector: number): number {
+  if (!(selector & 0xfffc)) return 0;
+  const table = selector & 4 ? guest.descriptors.ldtr : guest.descriptors.gdtr;
+  const offset = selector & 0xfff8;
+  if (offset + 7 > table.limit) return 0;
+  d.low = look(guest, table.base + offset);
+  d.high = look(guest, table.base + offset + 4);
+  const visible = d.isConforming || d.dpl >= (selector & 3);
+  const system = SEGMENTS.includes(d.systemType);
+  switch (operation) {
+    case 'lar':
+      return visible && (d.isSegment || system || GATES.includes(d.systemType)) ? d.high & 0x00ffff00 : 0;
+    case 'lsl':
+      return visible && (d.isSegment || system) ? d.limit | 0 : 0;
+    case 'verr':
+      return visible && d.isReadable ? 1 : 0;
+    default:
+      return visible && d.isWritableData ? 1 : 0;
+  }
+}
+
+/** A word of guest-linear memory; 0 where there is none. Sets no bit and charges nothing. */
+function look(guest: TrapGuest, linear: number): number {
+  const physical = peekGuest(guest.domain.memory, guest.shadow.control, linear >>> 0);
+  return physical < 0 ? 0 : guest.domain.memory.read32(physical);
+}

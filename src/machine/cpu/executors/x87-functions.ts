@@ -1,0 +1,60 @@
+// FPREM, FPREM1, FSCALE, FXTRACT, and the transcendental instructions (SDM vol. 2; vol. 1 §8.3.6–8.3.11).
+import type { Instruction } from '../../isa/instruction.ts';
+import type { Cpu } from '../cpu.ts';
+import { begin, remember, settle, storeResult, underflows } from '../x87/exceptions.ts';
+import { extract, remainder, scale } from '../x87/remainder.ts';
+import { C0, C1, C2, C3, IE, MAX_EXPONENT, RESULT, SF, SIGN, TEMPORARY } from '../x87/state.ts';
+import type { Executor, Executors } from './executor.ts';
+
+function partial(nearest: boolean): Executor {
+  return (cpu, i) => {
+    const f = begin(cpu);
+    remember(cpu, f, i);
+    const { top } = f;
+    let codes = -1;
+    if (f.isEmpty(top) || f.isEmpty(f.st(1))) underflows(f);
+    else codes = remainder(f, top, f.st(1), nearest);
+    // Without a result only C2 changes.
+    f.status &= ~C2;
+    if (!settle(f)) return;
+    if (codes >= 0) f.status = (f.status & ~(C0 | C2 | C3)) | codes;
+    storeResult(f, top);
+  };
+}
+
+function fscale(cpu: Cpu, i: Instruction): void {
+  const f = begin(cpu);
+  remember(cpu, f, i);
+  const { top } = f;
+  if (f.isEmpty(top) || f.isEmpty(f.st(1))) underflows(f);
+  else scale(f, top, f.st(1));
+  if (settle(f)) storeResult(f, top);
+}
+
+/** ST(0) becomes the exponent; the significand is pushed. */
+function fxtract(cpu: Cpu, i: Instruction): void {
+  const f = begin(cpu);
+  remember(cpu, f, i);
+  const { top } = f;
+  const empty = f.isEmpty(top);
+  if (empty || !f.isEmpty(f.st(7))) {
+    f.raised = IE | SF | (empty ? 0 : C1);
+    f.set(RESULT, SIGN | MAX_EXPONENT, 0xc0000000 | 0, 0);
+    f.copy(TEMPORARY, RESULT);
+  } else extract(f, top);
+  if (!settle(f)) return;
+  f.copy(top, TEMPORARY);
+  f.occupied |= 1 << top;
+  f.push();
+  f.copy(f.top, RESULT);
+}
+
+const fprem = partial(false);
+const fprem1 = partial(true);
+
+export const x87FunctionExecutors: Executors = {
+  fprem: () => fprem,
+  fprem1: () => fprem1,
+  fscale: () => fscale,
+  fxtract: () => fxtract,
+};

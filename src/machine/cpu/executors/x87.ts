@@ -1,0 +1,16 @@
+// The floating-point half of the processor: every x87 operation of the instruction table, one binder each.
+import type { Executors } from './executor.ts';
+import { x87ArithmeticExecutors } from './x87-arithmetic.ts';
+import { x87CompareExecutors } from './x87-compare.ts';
+import { x87ControlExecutors } from './x87-control.ts';
+import { x87FunctionExecutors } from './x87-functions.ts';
+import { x87MoveExecutors } from './x87-moves.ts';
+
+/** Keys are `Form.operation`. */
+export const x87Executors: Executors = {
+  ...x87ArithmeticExecutors,
+  ...x87MoveExecutors,
+  ...x87CompareExecutors,
+  ...x87FunctionExecutors,
+  ...x87ControlExecutors,
+};

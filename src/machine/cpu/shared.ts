@@ -1,0 +1,27 @@
+// What a processor shares with compiled code, at fixed places of its block in the buffer of memory (memory/store.ts).
+import type { PhysicalMemory } from '../memory/physical-memory.ts';
+
+/** Offsets in the block. */
+export const Shared = {
+  regs: 0,
+  /** Words in which compiled code leaves flags, counters and EIP. */
+  state: 0x40,
+  /** Tags of the TLB: two sets of 1024 words each. */
+  read: 0x1000,
+  write: 0x3000,
+  /** 1024 words each. */
+  frame: 0x5000,
+  addend: 0x6000,
+} as const;
+
+export interface SharedBlock {
+  readonly buffer: ArrayBuffer;
+  readonly base: number;
+}
+
+/** The block of the next processor on this memory; one of its own, out of reach of compiled code, when all are taken. */
+export function sharedBlock(memory: PhysicalMemory): SharedBlock & { readonly compiled: boolean } {
+  const base = memory.takeShared();
+  if (base < 0) return { buffer: new ArrayBuffer(0x8000), base: 0, compiled: false };
+  return { buffer: memory.store.buffer, base, compiled: memory.store.wasm !== null };
+}

@@ -1,0 +1,53 @@
+// What differs between two outcomes of a floating-point case, in words.
+import { AT, MEMORY, STATE_BYTES, type X87Case, type X87Outcome } from './x87-case.ts';
+
+/** Offsets in an environment at which pointers, selectors and opcode lie: they depend on where the instruction stood. */
+function isPointer(c: X87Case, at: number): boolean {
+  if (!/^fn(stenv|save)/.test(c.name)) return false;
+  const n = at - AT.memory;
+  return c.bytes[0] === 0x66 ? n >= 6 && n < 14 : n >= 12 && n < 28;
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
+/** Little-endian bytes as one number. */
+const value = (state: Uint8Array, at: number, size: number): string =>
+  hex(state.slice(at, at + size).reverse());
+
+const FIELDS: readonly (readonly [string, number, number])[] = [
+  ['cw', AT.control, 2],
+  ['sw', AT.status, 2],
+  ['mxcsr', AT.mxcsr, 4],
+  ['tags', AT.tags, 1],
+  ...Array.from({ length: 8 }, (_, r) => [`r${r}`, AT.st + 10 * r, 10] as const),
+  ...Array.from({ length: 8 }, (_, r) => [`xmm${r}`, AT.xmm + 16 * r, 16] as const),
+  ['eax', AT.eax, 4],
+  ['flags', AT.flags, 4],
+  ['memory', AT.memory, MEMORY],
+];
+
+/** Differences of `got` against `wanted`, empty when there are none. */
+export function x87Differences(c: X87Case, got: X87Outcome, wanted: X87Outcome): string[] {
+  const found: string[] = [];
+  if (got.vector !== wanted.vector) found.push(`vector ${got.vector}, want ${wanted.vector}`);
+  for (const [name, at, size] of FIELDS) {
+    let same = true;
+    for (let k = at; k < at + size && k < STATE_BYTES; k++)
+      if (got.state[k] !== wanted.state[k] && !isPointer(c, k)) same = false;
+    if (!same) found.push(`${name} ${value(got.state, at, size)}, want ${value(wanted.state, at, size)}`);
+  }
+  return found;
+}
+
+/** A case in one line: bytes, control and status word, tags, ST(0), ST(1), ST(rm) and memory before. */
+export function describeX87(c: X87Case): string {
+  const { state } = c;
+  const top = (state[AT.status + 1] >> 3) & 7;
+  const st = (n: number) => `st${n}=${value(state, AT.st + 10 * ((top + n) & 7), 10)}`;
+  const rm = c.bytes[c.bytes.length - 1] & 7;
+  return [
+    `${c.name} [${hex(Uint8Array.from(c.bytes))}]`,
+    `cw=${value(state, AT.control, 2)} sw=${value(state, AT.status, 2)} tags=${value(state, AT.tags, 1)}`,
+    `${st(0)} ${st(1)} ${rm > 1 ? st(rm) : ''} m=${value(state, AT.memory, 10)}`,
+    `eax=${value(state, AT.eax, 4)} flags=${value(state, AT.flags, 4)}`,
+  ].join(' ');
+}

@@ -1,0 +1,54 @@
+// The floating-point unit against a real processor: the outcome of some 60 000 single instructions with operands of all classes,
+// all control words, full and empty registers, masked and unmasked exceptions. Stored outcomes run everywhere; where gcc -m32 is
+// installed, fresh ones too. Everything is compared: registers, status, tags, memory, flags.
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { bareProcessor } from './machine.ts';
+import { runX87Natively } from './native.ts';
+import { loadX87, type X87Case, type X87Outcome } from './x87-case.ts';
+import { X87_SEED, x87CasesOf } from './x87-cases.ts';
+import { describeX87, x87Differences } from './x87-compare.ts';
+import { runX87Case } from './x87-machine.ts';
+
+const cpu = bareProcessor();
+
+/** The first few cases of which our outcome is not the wanted one. */
+function failures(cases: readonly X87Case[], wanted: readonly X87Outcome[]): string[] {
+  const found: string[] = [];
+  cases.forEach((c, n) => {
+    const wrong = x87Differences(c, runX87Case(cpu, c), wanted[n]);
+    if (wrong.length && found.length < 5) found.push(`${describeX87(c)}: ${wrong.join('; ')}`);
+  });
+  return found;
+}
+
+describe('x87 vectors of a real processor', () => {
+  const cases = x87CasesOf(X87_SEED);
+  const outcomes = loadX87(cases, readFileSync(new URL('./x87.vectors', import.meta.url)));
+
+  it('are many, and some of them are #MF', () => {
+    expect(cases.length).toBeGreaterThan(60_000);
+    expect(outcomes.filter((o) => o.vector === 16).length).toBeGreaterThan(300);
+  });
+
+  for (const name of new Set(cases.map((c) => c.name))) {
+    it(name, () => {
+      const chosen = cases.map((c, n) => [c, outcomes[n]] as const).filter(([c]) => c.name === name);
+      expect(
+        failures(
+          chosen.map(([c]) => c),
+          chosen.map(([, o]) => o),
+        ),
+      ).toEqual([]);
+    });
+  }
+});
+
+describe('the processor underneath', () => {
+  it('agrees on fresh x87 cases', (context) => {
+    const cases = x87CasesOf(0x1f2e3d4c, 0.25);
+    const outcomes = runX87Natively(cases);
+    if (typeof outcomes === 'string') return context.skip(`skipped: ${outcomes}`);
+    expect(failures(cases, outcomes)).toEqual([]);
+  });
+});

@@ -1,0 +1,366 @@
+// One region → one WebAssembly module: its blocks in structured control flow, a prologue that loads the registers, an
+// epilogue that stores them. Time is charged at the head of a block, and given back at an exit in its middle; the budget is
+// looked at where control can come round again, against the longest way to the next such place.
+import { Shared } from '../cpu/shared.ts';
+import { pushCondition, settle, wordHelper } from './flags-code.ts';
+import {
+  type Assumptions,
+  EXIT_LABEL,
+  type Exit,
+  Frame,
+  I32_LOCALS,
+  I64_LOCALS,
+  Local,
+  ROOT_LABEL,
+} from './frame.ts';
+import { dropStack, lower, peek, pushLocal } from './lower.ts';
+import { fetch } from './operands-code.ts';
+import type { Block, Leaving, Region } from './region.ts';
+import { type Structure, structureOf } from './structure.ts';
+import { moduleOf, Op } from './wasm-writer.ts';
+
+export interface CompiledRegion {
+  readonly bytes: Uint8Array;
+  readonly exits: readonly Exit[];
+  /** Offsets in the page where it can be entered; the index is what the function takes. */
+  readonly entries: readonly number[];
+}
+
+/** Words at Shared.state. */
+export const State = {
+  flags: 0,
+  mask: 1,
+  kind: 2,
+  a: 3,
+  b: 4,
+  result: 5,
+  budget: 6,
+  count: 7,
+  eip: 8,
+} as const;
+
+/** More sites than this that one RET may go to are left to the dispatcher outside. */
+const MOST_RETURNS = 12;
+
+const blockLabel = (node: number) => node * 2;
+const loopLabel = (node: number) => node * 2 + 1;
+
+class Compiler {
+  private readonly f: Frame;
+  private readonly blocks: readonly Block[];
+  private readonly nodeAt = new Map<number, number>();
+  private readonly structure: Structure;
+  private readonly returns: readonly number[];
+  /** Cycles on the longest way from a node to the next place that looks at the budget. */
+  private readonly ahead: number[];
+
+  constructor(
+    private readonly region: Region,
+    start: number,
+    assumes: Assumptions,
+  ) {
+    this.f = new Frame(assumes);
+    this.blocks = [...region.blocks.values()];
+    this.blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
+    this.returns = region.returnSites.length > MOST_RETURNS ? [] : region.returnSites;
+    const graph = { successors: this.blocks.map((b) => this.successors(b.leaving)) };
+    this.structure = structureOf(graph, this.entriesFrom(graph.successors, start), true);
+    this.ahead = this.waysAhead(graph.successors);
+  }
+
+  compile(): CompiledRegion {
+    const { code, exits } = this.f;
+    const { structure } = this;
+    this.prologue();
+    code.block(EXIT_LABEL);
+    code.loop(ROOT_LABEL);
+    this.within(this.mergesUnder(-1), () => {
+      code.get(Local.next);
+      const labels = structure.entries.map(blockLabel);
+      code.brTable([...labels, labels[0]]);
+    });
+    code.end();
+    code.op(Op.unreachable);
+    code.end();
+    this.epilogue();
+    const body = { params: 2, i32Locals: I32_LOCALS, i64Locals: I64_LOCALS, code };
+    return {
+      bytes: moduleOf([wordHelper(), body]),
+      exits,
+      entries: structure.entries.map((n) => this.blocks[n].start),
+    };
+  }
+
+  private successors(leaving: Leaving): number[] {
+    const inside = (...targets: number[]) =>
+      targets.map((at) => this.nodeAt.get(at)).filter((n) => n !== undefined);
+    switch (leaving.kind) {
+      case 'jump':
+      case 'call':
+        return inside(leaving.target);
+      case 'branch':
+        return inside(leaving.taken, leaving.other);
+      case 'return':
+        return inside(...this.returns);
+      default:
+        return [];
+    }
+  }
+
+  /** Where the interpreter should find a way in: functions, places behind what it does itself, and the start if nothing else leads there. */
+  private entriesFrom(successors: readonly (readonly number[])[], start: number): number[] {
+    const { region, nodeAt } = this;
+    const wanted = new Set<number>();
+    for (const at of [...region.called, ...region.behindStops]) wanted.add(nodeAt.get(at)!);
+    for (const block of this.blocks) {
+      const { leaving } = block;
+      const outside = leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target));
+      if (!outside) continue;
+      const back = nodeAt.get(leaving.back);
+      if (back !== undefined) wanted.add(back);
+    }
+    if (this.returns.length === 0) for (const at of region.returnSites) wanted.add(nodeAt.get(at)!);
+    const first = nodeAt.get(start)!;
+    const loops = structureOf({ successors }, [first, ...wanted], false).loop;
+    const roots = [...wanted, ...loops.flatMap((loop, n) => (loop ? [n] : []))];
+    return reaches(successors, roots, first) ? [...(wanted.size > 0 ? wanted : roots)] : [first, ...wanted];
+  }
+
+  private looksAtBudget(node: number): boolean {
+    return this.structure.loop[node] || this.structure.entries.includes(node);
+  }
+
+  private waysAhead(successors: readonly (readonly number[])[]): number[] {
+    const { order } = this.structure;
+    const ahead: number[] = new Array(this.blocks.length).fill(0);
+    for (let at = order.length - 1; at >= 0; at--) {
+      const n = order[at];
+      const next = successors[n].map((s) => (this.looksAtBudget(s) ? 0 : ahead[s]));
+      ahead[n] = this.blocks[n].cost + Math.max(0, ...next);
+    }
+    return ahead;
+  }
+
+  private prologue(): void {
+    const { code, assumes } = this.f;
+    for (let r = 0; r < 8; r++) {
+      code.const(0);
+      code.memory(Op.i32Load, assumes.shared + Shared.regs + r * 4);
+      code.set(Local.regs + r);
+    }
+    code.const(0);
+    code.memory(Op.i32Load, assumes.shared + Shared.state + State.flags * 4);
+    code.set(Local.flags);
+  }
+
+  private epilogue(): void {
+    const { code, assumes } = this.f;
+    const put = (local: number, offset: number) => {
+      code.const(0);
+      code.get(local);
+      code.memory(Op.i32Store, assumes.shared + offset);
+    };
+    for (let r = 0; r < 8; r++) put(Local.regs + r, Shared.regs + r * 4);
+    const words: readonly (readonly [number, number])[] = [
+      [Local.flags, State.flags],
+      [Local.mask, State.mask],
+      [Local.kind, State.kind],
+      [Local.a, State.a],
+      [Local.b, State.b],
+      [Local.result, State.result],
+      [Local.budget, State.budget],
+      [Local.count, State.count],
+      [Local.eip, State.eip],
+    ];
+    for (const [local, word] of words) put(local, Shared.state + word * 4);
+    code.get(Local.exit);
+    code.op(Op.end);
+  }
+
+  // Structure.
+
+  /** Merge nodes that a node (or the root, -1) dominates immediately, last one first. */
+  private mergesUnder(node: number): number[] {
+    const { order, dominator, merge, place } = this.structure;
+    return order.filter((n) => dominator[n] === node && merge[n]).sort((a, b) => place[b] - place[a]);
+  }
+
+  private within(merges: readonly number[], inner: () => void): void {
+    const { code } = this.f;
+    if (merges.length === 0) {
+      inner();
+      return;
+    }
+    const [outermost, ...rest] = merges;
+    code.block(blockLabel(outermost));
+    this.within(rest, inner);
+    code.end();
+    this.f.flags = 'dynamic';
+    this.tree(outermost);
+  }
+
+  private tree(node: number): void {
+    const { code } = this.f;
+    const loops = this.structure.loop[node];
+    if (loops) {
+      settle(this.f);
+      code.loop(loopLabel(node));
+    }
+    this.within(this.mergesUnder(node), () => this.block(node));
+    if (loops) code.end();
+  }
+
+  private goTo(from: number, at: number): void {
+    const { f, structure } = this;
+    const to = this.nodeAt.get(at);
+    if (to === undefined) {
+      f.leaveTo(at);
+      return;
+    }
+    if (structure.throughRoot(from, to)) {
+      settle(f);
+      f.code.const(structure.entries.indexOf(to));
+      f.code.set(Local.next);
+      f.code.br(ROOT_LABEL);
+    } else if (structure.place[to] <= structure.place[from]) {
+      settle(f);
+      f.code.br(loopLabel(to));
+    } else if (structure.merge[to]) {
+      settle(f);
+      f.code.br(blockLabel(to));
+    } else this.tree(to);
+  }
+
+  private block(node: number): void {
+    const { f } = this;
+    const { code } = f;
+    const block = this.blocks[node];
+    f.at = block.start;
+    f.blockCost = f.blockCount = f.doneCost = f.doneCount = 0;
+    if (this.looksAtBudget(node)) {
+      code.with(Local.budget, Op.i32LeS, this.ahead[node]);
+      f.leaveHereIf();
+    }
+    f.blockCost = block.cost;
+    f.blockCount = block.count;
+    if (block.count > 0) {
+      code.with(Local.budget, Op.i32Sub, block.cost);
+      code.set(Local.budget);
+      code.with(Local.count, Op.i32Add, block.count);
+      code.set(Local.count);
+    }
+    for (const { at, i } of block.steps) {
+      f.at = at;
+      lower(f, i);
+      f.doneCost += i.cost;
+      f.doneCount++;
+    }
+    this.leave(node, block.leaving);
+  }
+
+  private leave(node: number, leaving: Leaving): void {
+    const { f } = this;
+    const { code } = f;
+    if (leaving.kind !== 'stop' && leaving.step) f.at = leaving.step.at;
+    switch (leaving.kind) {
+      case 'stop':
+        f.leaveTo(leaving.at);
+        return;
+      case 'jump':
+        if (leaving.step) this.checkTarget(leaving.target);
+        this.goTo(node, leaving.target);
+        return;
+      case 'branch': {
+        pushCondition(f, leaving.step.i.form.condition!);
+        code.if();
+        const { flags } = f;
+        this.checkTarget(leaving.taken);
+        this.goTo(node, leaving.taken);
+        code.end();
+        f.flags = flags;
+        this.restoreCounters(node);
+        this.goTo(node, leaving.other);
+        return;
+      }
+      case 'call':
+        this.checkTarget(leaving.target);
+        code.const((f.assumes.page + leaving.back) | 0);
+        code.set(Local.t1);
+        pushLocal(f, Local.t1);
+        this.goTo(node, leaving.target);
+        return;
+      case 'return':
+        this.return(node, leaving.step.i.immediate);
+        return;
+      case 'indirect':
+        fetch(f, leaving.step.i, 0, Local.eip);
+        this.checkDynamicTarget(Local.eip);
+        if (leaving.step.i.form.operation === 'call') {
+          code.const((f.assumes.page + leaving.back) | 0);
+          code.set(Local.t1);
+          pushLocal(f, Local.t1);
+        }
+        f.leaveTo(null);
+    }
+  }
+
+  private return(node: number, dropped: number): void {
+    const { f } = this;
+    const { code } = f;
+    peek(f, Local.eip);
+    this.checkDynamicTarget(Local.eip);
+    dropStack(f, 4 + dropped);
+    const { flags } = f;
+    for (const site of this.returns) {
+      if (!this.nodeAt.has(site)) continue;
+      code.with(Local.eip, Op.i32Eq, (f.assumes.page + site) | 0);
+      code.if();
+      this.goTo(node, site);
+      code.end();
+      f.flags = flags;
+      this.restoreCounters(node);
+    }
+    f.leaveTo(null);
+  }
+
+  /** Code for other blocks may have been written in between. */
+  private restoreCounters(node: number): void {
+    const { f } = this;
+    const block = this.blocks[node];
+    f.blockCost = block.cost;
+    f.blockCount = block.count;
+  }
+
+  /** A branch beyond the limit of CS faults in the branch itself: that is for the interpreter. */
+  private checkTarget(at: number): void {
+    const { f } = this;
+    if ((f.assumes.page + at) >>> 0 > f.assumes.codeLimit) f.leaveHere();
+  }
+
+  private checkDynamicTarget(local: number): void {
+    const { f } = this;
+    if (f.assumes.codeLimit === 0xffffffff) return;
+    f.code.with(local, Op.i32GtU, f.assumes.codeLimit | 0);
+    f.leaveHereIf();
+  }
+}
+
+function reaches(successors: readonly (readonly number[])[], from: readonly number[], to: number): boolean {
+  const seen = new Set(from);
+  const work = [...from];
+  while (work.length > 0) {
+    const n = work.pop()!;
+    if (n === to) return true;
+    for (const s of successors[n]) {
+      if (seen.has(s)) continue;
+      seen.add(s);
+      work.push(s);
+    }
+  }
+  return false;
+}
+
+/** @param start offset of the instruction that was found hot */
+export function compileRegion(region: Region, start: number, assumes: Assumptions): CompiledRegion {
+  return new Compiler(region, start, assumes).compile();
+}

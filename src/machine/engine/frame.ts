@@ -1,0 +1,157 @@
+// What one compiled region looks like from inside: its locals, what it assumes of the processor, and its exits.
+// The function takes the number of the entry and the cycle budget and gives back the number of the exit.
+import type { Instruction } from '../isa/instruction.ts';
+import { Op, Writer } from './wasm-writer.ts';
+
+/** Locals. The first two are parameters. */
+export const Local = {
+  next: 0,
+  budget: 1,
+  /** EAX..EDI are 2..9. */
+  regs: 2,
+  /** The lazy flags of flags.ts. */
+  flags: 10,
+  mask: 11,
+  kind: 12,
+  a: 13,
+  b: 14,
+  result: 15,
+  /** Instructions run. */
+  count: 16,
+  exit: 17,
+  eip: 18,
+  address: 19,
+  host: 20,
+  slot: 21,
+  t0: 22,
+  t1: 23,
+  wide: 24,
+  wide2: 25,
+} as const;
+export const I32_LOCALS = 22;
+export const I64_LOCALS = 2;
+
+/** Labels of the writer that are not nodes of the graph. */
+export const EXIT_LABEL = 1 << 20;
+export const ROOT_LABEL = EXIT_LABEL + 1;
+
+/** What is known of the lazy flags at a point. `dynamic`: only the locals know. */
+export type FlagState =
+  | 'dynamic'
+  /** All in the flags word. */
+  | 'word'
+  /** ZF SF PF follow from the result, the others are in the word. */
+  | 'result'
+  | 'add'
+  | 'adc'
+  | 'sub'
+  | 'sbb'
+  | 'logic'
+  | 'inc'
+  | 'dec';
+
+/** How a region was left. */
+export interface Exit {
+  /** Offset in the page of the next instruction; null when it is in the word `eip`. */
+  readonly at: number | null;
+  /** What was charged at the head of the block and not done. */
+  readonly refundCycles: number;
+  readonly refundCount: number;
+  readonly flags: FlagState;
+}
+
+/** Of a data segment that a region was compiled for: base 0, plain, and this limit. */
+export interface Assumptions {
+  /** EIP of the first byte of the page. */
+  readonly page: number;
+  readonly user: boolean;
+  readonly codeLimit: number;
+  /** Limits by segment number; -1 = may not be used. */
+  readonly limits: readonly number[];
+  /** Offsets of this processor's block in the buffer, and of the bytes that say where code is. */
+  readonly shared: number;
+  readonly hasCode: number;
+}
+
+/** A region's function while it is written. */
+export class Frame {
+  readonly code = new Writer();
+  readonly exits: Exit[] = [];
+  flags: FlagState = 'dynamic';
+  /** Of the block being written: what was charged, and what has been done when the current instruction begins. */
+  blockCost = 0;
+  blockCount = 0;
+  doneCost = 0;
+  doneCount = 0;
+  /** Offset of the current instruction. */
+  at = 0;
+
+  constructor(readonly assumes: Assumptions) {}
+
+  /** Leaves before the current instruction, as if nothing of it had happened. On the stack: nothing. */
+  leaveHere(): void {
+    this.leave({
+      at: this.at,
+      refundCycles: this.blockCost - this.doneCost,
+      refundCount: this.blockCount - this.doneCount,
+      flags: this.flags,
+    });
+  }
+
+  /** `if` the word on the stack is not zero, leaves before the current instruction. */
+  leaveHereIf(): void {
+    this.code.if();
+    this.leaveHere();
+    this.code.end();
+  }
+
+  /** Leaves behind the block. @param at offset of what comes next, null when the local `eip` has it whole */
+  leaveTo(at: number | null): void {
+    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags });
+  }
+
+  private leave(exit: Exit): void {
+    let number = this.exits.findIndex(
+      (e) =>
+        e.at === exit.at &&
+        e.flags === exit.flags &&
+        e.refundCycles === exit.refundCycles &&
+        e.refundCount === exit.refundCount,
+    );
+    if (number < 0) number = this.exits.push(exit) - 1;
+    this.code.const(number);
+    this.code.set(Local.exit);
+    this.code.br(EXIT_LABEL);
+  }
+
+  reg(register: number): void {
+    this.code.get(Local.regs + register);
+  }
+  setReg(register: number): void {
+    this.code.set(Local.regs + register);
+  }
+
+  /** The effective address of the memory operand, on the stack. 32-bit addresses only. */
+  address(i: Instruction): void {
+    const { code } = this;
+    let empty = true;
+    if (i.base >= 0) {
+      this.reg(i.base);
+      empty = false;
+    }
+    if (i.index >= 0) {
+      this.reg(i.index);
+      if (i.scale > 0) {
+        code.const(i.scale);
+        code.op(Op.i32Shl);
+      }
+      if (!empty) code.op(Op.i32Add);
+      empty = false;
+    }
+    if (empty) code.const(i.displacement);
+    else if (i.displacement !== 0) {
+      code.const(i.displacement);
+      code.op(Op.i32Add);
+    }
+  }
+}

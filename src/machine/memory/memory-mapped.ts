@@ -1,0 +1,78 @@
+// Devices that answer at memory addresses: which pages are theirs, and the way there. Ordinary memory never asks: a page of
+// a device gets no fast TLB tag (cpu/paging.ts), so only accesses that went the long way come to `MemoryMap`.
+
+/** A device at memory addresses. */
+export interface MemoryMapped {
+  /** @param address physical, uint32; the access does not cross a page. Result unsigned, or int32 for four bytes */
+  readMemory(address: number, size: 1 | 2 | 4): number;
+  writeMemory(address: number, value: number, size: 1 | 2 | 4): void;
+}
+
+const PAGE_SHIFT = 12;
+
+interface Range {
+  first: number;
+  /** Behind the last byte. */
+  end: number;
+  device: MemoryMapped;
+}
+
+/** The ranges of one host, some of them over its memory. */
+export class MemoryMap {
+  /** By page of memory: 1 where a device answers instead of the memory. */
+  readonly mapped: Uint8Array;
+  private readonly ranges: Range[] = [];
+  private readonly listeners: (() => void)[] = [];
+
+  /** @param size bytes of memory */
+  constructor(private readonly size: number) {
+    this.mapped = new Uint8Array(size >>> PAGE_SHIFT);
+  }
+
+  /** `listener` is called when pages change between memory and device: who remembered which it was forgets now. */
+  onChange(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  /** Gives [first, first + length) to a device; whole pages. What was mapped earlier answers first where ranges overlap. */
+  add(first: number, length: number, device: MemoryMapped): void {
+    this.ranges.push({ first, end: first + length, device });
+    this.setMapped(first, length, true);
+  }
+
+  /** Takes the range of a device that begins at `first` away; memory below it shows again. */
+  remove(first: number, device: MemoryMapped): void {
+    const i = this.ranges.findIndex((range) => range.first === first && range.device === device);
+    if (i < 0) return;
+    const [{ end }] = this.ranges.splice(i, 1);
+    this.setMapped(first, end - first, false);
+  }
+
+  /** For a device over memory: whether it wants the accesses to these pages, or lets the memory have them. */
+  setMapped(first: number, length: number, mapped: boolean): void {
+    const from = first >>> PAGE_SHIFT;
+    if (first < this.size) {
+      const to = Math.min(this.mapped.length, (first + length + 0xfff) / 0x1000);
+      this.mapped.fill(mapped ? 1 : 0, from, to);
+    }
+    for (const listener of this.listeners) listener();
+  }
+
+  /** All ones where nobody is. */
+  read(address: number, size: 1 | 2 | 4): number {
+    for (let i = 0; i < this.ranges.length; i++) {
+      const range = this.ranges[i];
+      if (address >= range.first && address < range.end) return range.device.readMemory(address, size);
+    }
+    return size === 4 ? -1 : size === 2 ? 0xffff : 0xff;
+  }
+
+  write(address: number, value: number, size: 1 | 2 | 4): void {
+    for (let i = 0; i < this.ranges.length; i++) {
+      const range = this.ranges[i];
+      if (address < range.first || address >= range.end) continue;
+      range.device.writeMemory(address, value, size);
+      return;
+    }
+  }
+}

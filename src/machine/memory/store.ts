@@ -1,0 +1,42 @@
+// Where the bytes of a host lie: one buffer that compiled guest code can address too. In front of the machine's memory
+// lies, for each processor, what compiled code shares with the interpreter (registers and the tags of the TLB); behind
+// it, one byte a page that says whether decoded code exists there. Without WebAssembly it is a plain buffer.
+
+/** Bytes for what one processor shares, and how many processors there may be. */
+export const SHARED_BYTES = 0x8000;
+export const MOST_PROCESSORS = 4;
+/** Where the machine's memory begins in the buffer. */
+export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
+const WASM_PAGE = 0x10000;
+
+/** The little of WebAssembly that the core uses; the core compiles without DOM types. */
+export interface WasmApi {
+  Memory: new (descriptor: { initial: number; maximum?: number }) => { readonly buffer: ArrayBuffer };
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
+}
+export const wasmApi: WasmApi | undefined = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;
+
+export interface Store {
+  readonly buffer: ArrayBuffer;
+  /** The memory object for compiled code; null where there is none. */
+  readonly wasm: object | null;
+  /** Offset of the bytes that say where code is. */
+  readonly hasCodeBase: number;
+}
+
+/** @param size bytes of the machine's memory, a multiple of 4096 */
+export function allocate(size: number): Store {
+  const hasCodeBase = RAM_BASE + size;
+  const total = hasCodeBase + (size >>> 12);
+  if (wasmApi) {
+    try {
+      const pages = Math.ceil(total / WASM_PAGE);
+      const wasm = new wasmApi.Memory({ initial: pages, maximum: pages });
+      return { buffer: wasm.buffer, wasm, hasCodeBase };
+    } catch {
+      // No address space left for one: the interpreter needs none.
+    }
+  }
+  return { buffer: new ArrayBuffer(total), wasm: null, hasCodeBase };
+}

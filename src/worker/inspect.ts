@@ -1,0 +1,34 @@
+// What a file that somebody dropped is, before anything boots: how it may be run and the memory it needs, or the one
+// line that says why it cannot be used.
+import { type Image, imageEnd } from '../images/image.ts';
+import { parseImage } from '../images/load.ts';
+import type { Inspection, TechniqueName } from './protocol.ts';
+
+const MEBIBYTE = 2 ** 20;
+
+/** Reads an image's headers. Never throws. */
+export function inspect(name: string, bytes: Uint8Array): Inspection {
+  try {
+    const image = parseImage(bytes, name);
+    return {
+      ok: true,
+      kind: image.kind,
+      description: image.description,
+      techniques: techniquesFor(image),
+      leastMemoryMiB: Math.max(1, Math.ceil(imageEnd(image) / MEBIBYTE)),
+    };
+  } catch (error) {
+    return { ok: false, message: (error as Error).message };
+  }
+}
+
+/** A kernel ported to Xen knows nothing else, unless it says so; first-generation VT-x has no real mode (CR0.PE is fixed to 1). */
+function techniquesFor(image: Image): TechniqueName[] {
+  const techniques: TechniqueName[] = [];
+  if (image.xen) techniques.push('paravirtualization');
+  if (image.kind !== 'xen') {
+    if (image.bits === 32) techniques.push('vt-x');
+    techniques.push('native');
+  }
+  return techniques;
+}
