@@ -2,10 +2,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { assembleFirmware } from '../firmware/firmware.ts';
 import { GUESTS } from '../guests/catalog.ts';
 import { MAX_IMAGE_BYTES } from '../images/image.ts';
 import type { GuestLibrary, GuestSource } from '../session/library.ts';
 
+const FIRMWARE_FOLDER = fileURLToPath(new URL('../firmware/', import.meta.url));
 const GUEST_FOLDER = fileURLToPath(new URL('../guests/', import.meta.url));
 
 export class UsageError extends Error {}
@@ -27,8 +29,10 @@ export function readSources(folder: string): Map<string, string> {
 /** The library of this checkout. `extra` are guests of the command line by name. */
 export function nodeLibrary(extra: ReadonlyMap<string, GuestSource> = new Map()): GuestLibrary {
   const files = readSources(GUEST_FOLDER);
+  let firmware: Uint8Array | undefined;
   return {
     includes: files,
+    firmware: () => (firmware ??= assembleFirmware(readSources(FIRMWARE_FOLDER))),
     find(guest) {
       const given = extra.get(guest);
       if (given) return given;

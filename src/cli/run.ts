@@ -26,6 +26,7 @@ const OPTIONS = {
   engine: { type: 'string' },
   initrd: { type: 'string' },
   append: { type: 'string' },
+  disk: { type: 'string', multiple: true },
   input: { type: 'string' },
   'max-cycles': { type: 'string' },
   'max-seconds': { type: 'string' },
@@ -34,7 +35,7 @@ const OPTIONS = {
   trace: { type: 'string' },
   clock: { type: 'string' },
 } as const;
-type Values = { [K in keyof typeof OPTIONS]?: string };
+type Values = { [K in Exclude<keyof typeof OPTIONS, 'disk'>]?: string } & { disk?: string[] };
 
 /** Cycles run between two looks at output, conditions and the trace. */
 const CHUNK = 100_000;
@@ -79,20 +80,53 @@ function defaultTechnique(name: string, source: GuestSource | undefined, alone: 
   return alone ? 'native' : 'vt-x';
 }
 
+/** A path as the name of a guest: the end of it, when it is long. */
+const shortName = (path: string) => (path.length <= 60 ? path : `…${path.slice(-59)}`);
+
+/** MiB of a guest when nobody says: Linux and what disks bring need more than a teaching kernel. */
+function defaultMemory(sources: readonly (GuestSource | undefined)[]): number {
+  let memory = 16;
+  for (const source of sources) {
+    if (source?.kind !== 'image') continue;
+    try {
+      const { kind } = parseImage(source.bytes, source.name);
+      if (kind === 'linux') memory = Math.max(memory, 128);
+      else if (kind === 'disk') memory = Math.max(memory, 32);
+    } catch {
+      // The boot will say what is wrong with it.
+    }
+  }
+  return memory;
+}
+
+/** Reads the files of --disk into the library; their names there. */
+function disksOf(values: Values, extra: Map<string, GuestSource>): string[] {
+  return (values.disk ?? []).map((path) => {
+    const name = shortName(path);
+    extra.set(name, { kind: 'image', name, bytes: readBytes(path) });
+    return name;
+  });
+}
+
 function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSource>): Scenario {
   if (!words.length) throw new UsageError('run: name a guest, a scenario, a source or an image');
   const known = words.length === 1 ? (findScenario(words[0]) ?? scenarioFile(words[0])) : undefined;
-  if (known) return override(known, values);
-  const memoryMiB = values.memory ? mebibytes(values.memory) : 16;
+  if (known) return override(known, values, extra);
   const alone = words.length === 1;
-  const domains = words.map((word) => {
-    if (!guestEntry(word)) extra.set(word, guestFile(word));
+  const disks = disksOf(values, extra);
+  const sources = words.map((word) => (guestEntry(word) ? undefined : guestFile(word)));
+  const memoryMiB = values.memory ? mebibytes(values.memory) : defaultMemory(sources);
+  const domains = words.map((word, i) => {
+    const source = sources[i];
+    const guest = shortName(word);
+    if (source) extra.set(guest, source);
     return {
       name: word.split('/').at(-1)!.slice(0, 60),
-      guest: word,
+      guest,
       memoryMiB,
       commandLine: values.append ?? '',
-      technique: values.technique ?? defaultTechnique(word, extra.get(word), alone),
+      technique: values.technique ?? defaultTechnique(word, source, alone),
+      disks,
     };
   });
   return parse({
@@ -108,13 +142,15 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
 const clock = (values: Values) => (values.clock ? { clockHz: positive(values.clock, 'clock') } : {});
 
 /** A scenario with what the options say instead. `--memory` is each guest's, and the host grows with it. */
-function override(scenario: Scenario, values: Values): Scenario {
+function override(scenario: Scenario, values: Values, extra: Map<string, GuestSource>): Scenario {
+  const disks = disksOf(values, extra);
   const memoryMiB = values.memory ? mebibytes(values.memory) : null;
   const domains = scenario.domains.map((d) => ({
     ...d,
     technique: values.technique ?? d.technique,
     memoryMiB: memoryMiB ?? d.memoryMiB,
     commandLine: values.append ?? d.commandLine,
+    disks: disks.length ? disks : d.disks,
   }));
   return parse({
     ...scenario,

@@ -9,6 +9,8 @@ import type { Count } from './problems.ts';
 export interface FileListState {
   readonly tree: FileNode | undefined;
   readonly current: string;
+  /** Files of the learner that nothing includes yet. */
+  readonly extra: readonly string[];
   readonly changed: readonly string[];
   readonly counts: ReadonlyMap<string, Count>;
   readonly definitions: readonly Definition[];
@@ -30,10 +32,15 @@ export class FileList {
   private readonly rows = el('ul', { class: 'rs-rows' });
   private state: FileListState | null = null;
 
-  /** @param open a file was chosen, perhaps with a line. @param close Escape was pressed */
+  /**
+   * @param open a file was chosen, perhaps with a line
+   * @param close Escape was pressed
+   * @param create a new file is wanted; returns why it cannot be, or null
+   */
   constructor(
     private readonly open: (file: string, line?: number) => void,
     close: () => void,
+    create: (name: string) => string | null,
   ) {
     this.search = el('input', {
       type: 'search',
@@ -42,7 +49,34 @@ export class FileList {
       spellcheck: 'false',
       oninput: () => this.draw(),
     });
-    this.element = el('nav', { class: 'rs-files', 'aria-label': 'Files and names' }, this.search, this.rows);
+    const name = el('input', {
+      placeholder: 'New file, as my.inc',
+      'aria-label': 'Name of a new file',
+      spellcheck: 'false',
+    });
+    const reason = el('p', { class: 'rs-dim', role: 'status' });
+    const add = (event: SubmitEvent) => {
+      event.preventDefault();
+      const wanted = name.value.trim();
+      if (!wanted) return;
+      const refused = create(wanted);
+      reason.textContent = refused ?? '';
+      name.setAttribute('aria-invalid', `${refused !== null}`);
+      if (refused === null) name.value = '';
+    };
+    this.element = el(
+      'nav',
+      { class: 'rs-files', 'aria-label': 'Files and names' },
+      this.search,
+      this.rows,
+      el(
+        'form',
+        { class: 'rs-new-file', onsubmit: add },
+        name,
+        el('button', { type: 'submit', class: 'rs-quiet' }, 'Add'),
+        reason,
+      ),
+    );
     this.element.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') close();
       else if (event.key === 'ArrowDown' || event.key === 'ArrowUp') this.move(event);
@@ -66,7 +100,12 @@ export class FileList {
     const { state } = this;
     if (!state) return;
     const wanted = this.search.value.trim().toLowerCase();
-    const rows = wanted ? this.found(state, wanted) : state.tree ? this.nodes(state, state.tree, 0) : [];
+    const rows = wanted
+      ? this.found(state, wanted)
+      : [
+          ...(state.tree ? this.nodes(state, state.tree, 0) : []),
+          ...state.extra.map((name) => this.file(state, name, 0, 'not included')),
+        ];
     this.rows.replaceChildren(...rows.slice(0, MAX_ROWS));
     if (rows.length === 0) this.rows.append(el('li', { class: 'rs-dim' }, 'Nothing of that name.'));
   }
@@ -98,7 +137,7 @@ export class FileList {
     return [...files.map((name) => this.file(state, name, 0)), ...names.map((d) => this.name(d, 0, true))];
   }
 
-  private file(state: FileListState, name: string, depth: number): HTMLElement {
+  private file(state: FileListState, name: string, depth: number, remark = ''): HTMLElement {
     const count = state.counts.get(name);
     const changed = state.changed.includes(name);
     const base = name.slice(name.lastIndexOf('/') + 1);
@@ -116,6 +155,7 @@ export class FileList {
           onclick: () => this.open(name),
         },
         el('span', { class: 'rs-grow' }, base),
+        remark ? el('span', { class: 'rs-dim' }, remark) : null,
         changed
           ? el(
               'span',

@@ -49,7 +49,11 @@ export class HeatLayer {
   set(guest: SourceGuest | null, file: string): void {
     const model = this.editor.getModel();
     const mapping = guest && model ? guest.mapping(model, file) : null;
-    this.lines = guest && mapping ? foldHeat(guest.heat, file, mapping) : [];
+    this.show(guest && mapping ? foldHeat(guest.heat, file, mapping) : []);
+  }
+
+  show(lines: readonly HotLine[]): void {
+    this.lines = lines;
     this.draw();
   }
 

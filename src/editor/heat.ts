@@ -30,12 +30,26 @@ export function foldHeat(entries: readonly HeatEntry[], file: string, mapping: L
     const line = entry.file === file && entry.count > 0 ? mapping.to(entry.line) : null;
     if (line !== null) counts.set(line, (counts.get(line) ?? 0) + entry.count);
   }
-  return [...counts]
-    .sort((a, b) => a[0] - b[0])
-    .map(([line, count]) => {
-      const share = Math.min(1, Math.log1p(count) / Math.log1p(hottest));
-      return { line, count, share, level: Math.max(1, Math.ceil(share * 4)) as HotLine['level'] };
-    });
+  return [...counts].sort((a, b) => a[0] - b[0]).map(([line, count]) => hot(line, count, hottest));
+}
+
+/** Hot lines of a listing, in order. @param lineOf line of an address that the listing shows, or null */
+export function hotAddresses(
+  entries: readonly { address: number; count: number }[],
+  lineOf: (address: number) => number | null,
+): HotLine[] {
+  const hottest = entries.reduce((most, { count }) => Math.max(most, count), 0);
+  return entries
+    .flatMap(({ address, count }) => {
+      const line = count > 0 ? lineOf(address) : null;
+      return line === null ? [] : [hot(line, count, hottest)];
+    })
+    .sort((a, b) => a.line - b.line);
+}
+
+function hot(line: number, count: number, hottest: number): HotLine {
+  const share = Math.min(1, Math.log1p(count) / Math.log1p(hottest));
+  return { line, count, share, level: Math.max(1, Math.ceil(share * 4)) as HotLine['level'] };
 }
 
 /** Lines from `first` to `last`, from a list in order. */

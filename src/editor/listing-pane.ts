@@ -5,6 +5,8 @@ import type { PageApi } from '../shell/slots.ts';
 import { address as hex } from '../shell/words.ts';
 import type { DomainFrame, DomainInfo } from '../worker/protocol.ts';
 import { button, el } from './dom.ts';
+import { hotAddresses } from './heat.ts';
+import { HeatLayer } from './heat-layer.ts';
 import { LANGUAGE } from './language.ts';
 import { Listing, LONGEST, LOOK_BACK, parseAddress } from './listing.ts';
 import { NowMark } from './marks.ts';
@@ -34,7 +36,16 @@ export class ListingPane {
   /** Grows with every change of guest, so that late answers are dropped. */
   private epoch = 0;
 
-  constructor(private readonly page: PageApi) {
+  private heat: readonly { address: number; count: number }[] = [];
+  private readonly heatLayer: HeatLayer;
+  private readonly points: monaco.editor.IEditorDecorationsCollection;
+  private readonly addresses = new Map<number, Set<number>>();
+
+  /** @param breakpoints those of a guest have changed */
+  constructor(
+    private readonly page: PageApi,
+    private readonly breakpoints: (info: DomainInfo, addresses: number[]) => void,
+  ) {
     const code = el('div', { class: 'rs-code' });
     this.followButton = button('Follow', () => this.setFollow(!this.follow), {
       class: 'rs-quiet',
@@ -88,11 +99,25 @@ export class ListingPane {
       ariaLabel: 'Disassembly, read-only',
     });
     this.mark = new NowMark(this.editor);
+    this.heatLayer = new HeatLayer(this.editor);
+    this.points = this.editor.createDecorationsCollection();
+    this.editor.addAction({
+      id: 'ringside.breakpoint',
+      label: 'Toggle breakpoint',
+      keybindings: [monaco.KeyCode.F9],
+      contextMenuGroupId: '1_run',
+      run: () => this.toggle(this.editor.getPosition()?.lineNumber ?? 1),
+    });
     this.editor.onDidScrollChange(() => {
       this.more();
       colourVisible(this.editor);
     });
     this.editor.onMouseDown(({ target, event }) => {
+      const { GUTTER_GLYPH_MARGIN, GUTTER_LINE_NUMBERS } = monaco.editor.MouseTargetType;
+      if (target.type === GUTTER_GLYPH_MARGIN || target.type === GUTTER_LINE_NUMBERS) {
+        if (event.leftButton && target.position) this.toggle(target.position.lineNumber);
+        return;
+      }
       if (!(event.ctrlKey || event.metaKey) || !target.position) return;
       const number = parseAddress(this.model.getWordAtPosition(target.position)?.word ?? '');
       if (number !== null) void this.show(number, true);
@@ -107,11 +132,42 @@ export class ListingPane {
     if (other) this.reboot();
   }
 
+  /** Takes up the breakpoints that were kept for a domain. */
+  restore(domain: number, addresses: readonly number[]): void {
+    this.addresses.set(domain, new Set(addresses));
+    this.draw();
+  }
+  /** Breakpoints of a domain, as linear addresses. */
+  breakpointsOf(domain: number): number[] {
+    return [...(this.addresses.get(domain) ?? [])];
+  }
+
+  /** Exits by address since boot. */
+  heated(heat: readonly { address: number; count: number }[]): void {
+    this.heat = heat;
+    this.drawHeat();
+  }
+
+  private toggle(line: number): void {
+    const target = this.listing.lines[line - 1]?.address;
+    if (target === undefined || !this.info) return;
+    const points = this.addresses.get(this.info.id) ?? new Set<number>();
+    if (!points.delete(target)) points.add(target);
+    this.addresses.set(this.info.id, points);
+    this.draw();
+    this.breakpoints(this.info, [...points]);
+  }
+
+  private drawHeat(): void {
+    this.heatLayer.show(hotAddresses(this.heat, (target) => this.listing.lineOf(target)));
+  }
+
   /** Another program is in this memory now. */
   reboot(): void {
     this.epoch++;
     this.asking = false;
     this.listing.replace([]);
+    this.heat = [];
     this.eip = null;
     this.write();
   }
@@ -159,6 +215,7 @@ export class ListingPane {
 
   dispose(): void {
     this.epoch++;
+    this.heatLayer.dispose();
     this.editor.dispose();
     this.model.dispose();
   }
@@ -232,6 +289,25 @@ export class ListingPane {
   private draw(): void {
     const line = this.eip === null ? null : this.listing.lineOf(this.eip);
     this.mark.set(line, this.now?.place);
+    this.points.set(
+      this.breakpointsOf(this.info?.id ?? -1).flatMap((target) => {
+        const at = this.listing.lineOf(target);
+        return at === null
+          ? []
+          : [
+              {
+                range: new monaco.Range(at, 1, at, 1),
+                options: {
+                  glyphMarginClassName: 'rs-breakpoint',
+                  glyphMarginHoverMessage: {
+                    value: 'Breakpoint: the machine stops before this instruction.',
+                  },
+                },
+              },
+            ];
+      }),
+    );
+    this.drawHeat();
   }
 
   private setFollow(follow: boolean): void {

@@ -1,4 +1,6 @@
 // Marks beside the lines: the arrow where the virtual processor is, and breakpoints.
+
+import { MINE } from './guest-work.ts';
 import { monaco } from './monaco.ts';
 import type { NowLine, SourceGuest } from './source-guest.ts';
 
@@ -71,6 +73,27 @@ export class Breakpoints {
   toggle(model: Model, file: string, line: number): void {
     const lines = this.linesOf(model);
     this.set(model, file, lines.includes(line) ? lines.filter((l) => l !== line) : [...lines, line]);
+  }
+
+  /** All of them as lines of the learner's own text. */
+  mine(): { file: string; line: number }[] {
+    return [...this.guest.open()]
+      .filter(({ version }) => version === MINE)
+      .flatMap(({ model, file }) => this.linesOf(model).map((line) => ({ file, line })));
+  }
+
+  /** Takes up what was kept, in the learner's own text. */
+  restore(lines: readonly { file: string; line: number }[]): void {
+    for (const file of new Set(lines.map((entry) => entry.file))) {
+      const model = this.guest.model(MINE, file);
+      if (!model) continue;
+      const here = lines.filter((entry) => entry.file === file && entry.line <= model.getLineCount());
+      this.set(
+        model,
+        file,
+        here.map(({ line }) => line),
+      );
+    }
   }
 
   /** Draws them anew: filled when the program that runs has the line, hollow until it is booted. */

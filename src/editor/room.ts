@@ -5,6 +5,7 @@ import type { DomainFrame, DomainInfo, Frame, FromWorker } from '../worker/proto
 import { AssemblyService } from './assembly-service.ts';
 import { button, el } from './dom.ts';
 import { MINE } from './guest-work.ts';
+import { keepBreakpoints, readBreakpoints } from './kept-breakpoints.ts';
 import { programRefusal } from './limits.ts';
 import { ListingPane } from './listing-pane.ts';
 import { loadWork } from './load-guest.ts';
@@ -62,7 +63,10 @@ export class Room {
         this.assemble(guest);
       },
     });
-    this.listing = new ListingPane(page);
+    this.listing = new ListingPane(page, (info, addresses) => {
+      this.page.breakpoints(info.id, [], addresses);
+      keepBreakpoints(() => localStorage, this.scenario, info.id, info.guest, { addresses });
+    });
     this.element = el(
       'div',
       { class: 'rs-room' },
@@ -222,6 +226,20 @@ export class Room {
         if (entry.guest) this.assemble(entry.guest);
       });
     entry.guest?.work.setBooted(takeBooted(entry.info.id));
+    this.takeUpBreakpoints(entry);
+  }
+
+  /** Breakpoints of an earlier visit hold again from here on. */
+  private takeUpBreakpoints({ guest, info }: Entry): void {
+    const kept = readBreakpoints(() => localStorage, this.scenario, info.id, info.guest);
+    if (guest) {
+      if (kept.lines.length === 0) return;
+      this.source.restoreBreakpoints(guest, kept.lines);
+      this.breakpoints(guest, this.source.breakpoints(guest));
+    } else {
+      this.listing.restore(info.id, kept.addresses);
+      if (kept.addresses.length > 0) this.page.breakpoints(info.id, [], [...kept.addresses]);
+    }
   }
 
   private show(entry: Entry): void {
@@ -293,6 +311,8 @@ export class Room {
     entry.pending = null;
     if (!guest) {
       if (this.shown === entry) this.listing.reboot();
+      const addresses = this.listing.breakpointsOf(domain);
+      if (addresses.length > 0) this.page.breakpoints(domain, [], addresses);
       return;
     }
     // Booted by nobody who says from what, it is what it was before.
@@ -315,8 +335,11 @@ export class Room {
 
   private breakpoints(guest: SourceGuest, lines: { file: string; line: number }[]): void {
     const entry = this.entries.get(guest.domain);
-    if (entry) entry.breakpoints = true;
+    if (!entry) return;
+    entry.breakpoints = true;
     this.page.breakpoints(guest.domain, lines);
+    const mine = this.source.keptBreakpoints(guest);
+    keepBreakpoints(() => localStorage, this.scenario, entry.info.id, entry.info.guest, { lines: mine });
   }
 
   private frame(frame: Frame): void {
@@ -333,7 +356,11 @@ export class Room {
 
   private moved(entry: Entry, domain: DomainFrame, lead: boolean): void {
     if (entry.guest === undefined) return;
-    if (entry.guest === null) return this.listing.moved(domain.now, lead);
+    if (entry.guest === null) {
+      this.listing.moved(domain.now, lead);
+      if (domain.heatAt) this.listing.heated(domain.heatAt);
+      return;
+    }
     this.source.moved(domain.now, lead);
     if (domain.heat) this.source.heated();
   }

@@ -69,6 +69,7 @@ export class SourcePane {
     this.files = new FileList(
       (file, line) => this.open(file, line, true),
       () => this.showFiles(false),
+      (name) => this.create(name),
     );
     this.problems = new ProblemList({
       open: (problem) => this.open(problem.file, problem.line, true, problem.column),
@@ -198,6 +199,13 @@ export class SourcePane {
     return this.view.bootedBreakpoints(guest);
   }
 
+  keptBreakpoints(guest: SourceGuest): { file: string; line: number }[] {
+    return this.view.keptBreakpoints(guest);
+  }
+  restoreBreakpoints(guest: SourceGuest, lines: readonly { file: string; line: number }[]): void {
+    this.view.restoreBreakpoints(guest, lines);
+  }
+
   /** The machine has moved. @param lead it stands still, or goes slowly: the editor may follow */
   moved(now: DomainFrame['now'], lead: boolean): void {
     const { guest } = this;
@@ -281,6 +289,22 @@ export class SourcePane {
     }, RESET_PATIENCE);
   }
 
+  /** A new file of the learner's. Returns why not, or null. */
+  private create(name: string): string | null {
+    const { guest } = this;
+    if (!guest) return null;
+    const { main } = guest.work;
+    const folder = main.includes('/') ? main.slice(0, main.lastIndexOf('/') + 1) : '';
+    const file = name.includes('/') ? name : folder + name;
+    if (!/^[\w-]+(\/[\w-]+)*\.(asm|inc)$/.test(file))
+      return 'A name of letters, digits, - and _ that ends in .asm or .inc';
+    if (guest.work.text(MINE, file) !== undefined) return `There is a file ${file} already.`;
+    guest.work.edit(file, `; Assembled where it is included:  %include "${file}"\n`);
+    if (guest.version !== MINE) this.choose(MINE);
+    this.open(file, 2, true);
+    return null;
+  }
+
   private fix({ file, line, column, endColumn, fix }: Problem): void {
     if (!fix || !this.guest) return;
     this.open(file, line, true, column);
@@ -354,6 +378,7 @@ export class SourcePane {
     this.files.show({
       tree: guest.work.tree(guest.version),
       current: guest.file,
+      extra: guest.version === MINE ? guest.work.changed.filter((name) => !files.has(name)) : [],
       changed: guest.version === MINE ? guest.work.changed : [],
       counts: countByFile(guest.problems),
       definitions: guest.outline.all(files),

@@ -117,6 +117,14 @@ export class SourceView {
     return points.booted();
   }
 
+  /** Breakpoints of a guest, as lines of the learner's text; and taking them up again. */
+  keptBreakpoints(guest: SourceGuest): { file: string; line: number }[] {
+    return this.pointsOf(guest).mine();
+  }
+  restoreBreakpoints(guest: SourceGuest, lines: readonly { file: string; line: number }[]): void {
+    this.pointsOf(guest).restore(lines);
+  }
+
   /** Replaces a stretch of the text that is shown, as an edit that can be undone. */
   replace(line: number, column: number, endColumn: number, text: string): void {
     this.editor.pushUndoStop();

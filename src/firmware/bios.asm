@@ -6,6 +6,7 @@
 %include "layout.inc"
 
 %include "post.asm"
+%include "apic.asm"
 %include "boot.asm"
 %include "interrupts.asm"
 %include "timer.asm"
@@ -32,11 +33,13 @@
 %include "el-torito.asm"
 
 code_end:
-%if ($ - $$) > 0xd000
+%if ($ - $$) > 0xc000
     %error the code runs into the fonts
 %endif
 
-; Fonts, filled in by firmware.ts: 256 characters of 16 rows, of 8 rows.
+; Fonts, filled in by firmware.ts: 256 characters of 14, 16 and 8 rows.
+    times 0xc000 - ($ - $$) db 0
+font_8x14:
     times 0xd000 - ($ - $$) db 0
 font_8x16:
     times 0xe000 - ($ - $$) db 0

@@ -29,7 +29,7 @@ block_move:
     out 0x92, al
     push ds
     push es
-    lgdt [cs:.table_register]
+    lgdt [cs:flat_table_register]
     mov eax, cr0
     or al, 1
     mov cr0, eax
@@ -58,11 +58,11 @@ block_move:
     mov byte [bp + R_AH], 2
     jmp system_carry
 
-.table_register:
+flat_table_register:
     dw 31
-    dd .table + (ROM_SEGMENT << 4)
+    dd flat_table + (ROM_SEGMENT << 4)
     align 8
-.table:
+flat_table:
     dq 0
     dq 0x00009b0f0000ffff       ; this segment: base F0000h, 64 KiB, 16 bits
     dq 0x00cf93000000ffff       ; all memory

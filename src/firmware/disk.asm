@@ -24,7 +24,12 @@ disk_service:
     jc .no_drive
     cmp ah, 0x41
     jae .extended
-    dispatch_by_ah .table, 0x19, .unknown
+    cmp ah, 0x19
+    jae .unknown
+    movzx di, ah
+    add di, di
+    call [cs:di + .table]
+    service_exit
 .emulation:
     call emulation_status
     service_exit

@@ -25,6 +25,11 @@ probe_floppies:
     shl al, 6
     or al, 1
     or [B_EQUIPMENT], al
+    mov al, 0xc0                ; the first DMA controller's requests pass through the second
+    out 0xd6, al
+    mov al, 0
+    out 0xd4, al
+    jmp floppy_reset
 .none:
     ret
 .one:
@@ -49,13 +54,22 @@ probe_floppies:
 .absent:
     ret
 
-; By drive type: cylinders, sectors of a track, data rate.
+; By drive type: cylinders, sectors of a track, data rate. A drive reads the formats of its line and of those below that
+; have its rates: what is in it is found by asking for a sector's address at each rate.
 floppy_formats:
     db 40, 9, 2                 ; 360 KB: 250 kbit/s
     db 80, 15, 0                ; 1.2 MB: 500 kbit/s
     db 80, 9, 2                 ; 720 KB
     db 80, 18, 0                ; 1.44 MB
     db 80, 36, 3                ; 2.88 MB: 1 Mbit/s
+
+; For each drive type: formats to try, the drive's own first.
+floppy_candidates:
+    db 1, 0, 0, 0
+    db 2, 1, 0, 0
+    db 3, 0, 0, 0
+    db 4, 3, 0, 0
+    db 5, 4, 3, 0
 
 ; IRQ 6
 floppy_interrupt:
@@ -196,17 +210,13 @@ floppy_ready:
     or al, cl
     mov dx, FDC_OUTPUT
     out dx, al
-    movzx di, byte [fs:si + D_CMOS_TYPE]
-    push di
-    imul di, di, 3
-    mov al, [cs:di + floppy_formats - 1]
-    pop di
-    mov dx, FDC_RATE
-    out dx, al
     mov al, 1
     shl al, cl
     test [B_FLOPPY_SEEK], al
     jnz .calibrated
+    mov al, 2                   ; any rate will do to find cylinder 0
+    mov dx, FDC_RATE
+    out dx, al
     and byte [B_FLOPPY_SEEK], 0x7f
     mov al, 0x07                ; RECALIBRATE
     call floppy_put
@@ -220,11 +230,70 @@ floppy_ready:
     or [B_FLOPPY_SEEK], al
     movzx di, cl
     mov byte [di + B_FLOPPY_TRACK], 0
+    call floppy_format
+    jc .done
 .calibrated:
+    movzx di, cl                ; the controller has one rate for all drives
+    mov al, [di + B_FLOPPY_STATE]
+    shr al, 6
+    mov dx, FDC_RATE
+    out dx, al
     clc
 .done:
     pop cx
     mov di, [bp + R_BX]
+    ret
+
+; Which format lies in drive CL: geometry into its entry, rate into bits 7-6 of its state. Carry: none that it reads.
+floppy_format:
+    movzx di, byte [fs:si + D_CMOS_TYPE]
+    shl di, 2
+    add di, floppy_candidates - 4
+.next:
+    movzx ax, byte [cs:di]
+    inc di
+    cmp al, 0
+    je .none
+    push di
+    imul di, ax, 3
+    add di, floppy_formats - 3
+    mov al, [cs:di + 2]
+    mov dx, FDC_RATE
+    out dx, al
+    and byte [B_FLOPPY_SEEK], 0x7f
+    mov al, 0x4a                ; READ ID
+    call floppy_put
+    mov al, [fs:si + D_SELECT]
+    call floppy_put
+    call floppy_wait
+    jc .failed
+    call floppy_get
+    jc .failed
+    mov ah, al
+    mov dh, 6
+.result:
+    call floppy_get
+    dec dh
+    jnz .result
+    test ah, 0xc0
+    jnz .failed
+    movzx ax, byte [cs:di]
+    mov [fs:si + D_CYLINDERS], ax
+    movzx ax, byte [cs:di + 1]
+    mov [fs:si + D_TRACK], ax
+    mov al, [cs:di + 2]
+    shl al, 6
+    or al, 0x17                 ; format known
+    movzx di, cl
+    mov [di + B_FLOPPY_STATE], al
+    pop di
+    clc
+    ret
+.failed:
+    pop di
+    jmp .next
+.none:
+    stc
     ret
 
 ; To cylinder CH of the frame. Carry: not reached.

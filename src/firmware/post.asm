@@ -11,6 +11,7 @@ post:
     or al, 2
     and al, 0xfe
     out 0x92, al
+    call set_up_apic
     call set_up_memory
     call set_up_vectors
     call set_up_interrupt_controllers

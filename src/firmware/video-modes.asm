@@ -68,6 +68,10 @@ set_mode:
     jne .font
     mov ax, font_8x8
 .font:
+    cmp cl, 14
+    jne .vector
+    mov ax, font_8x14
+.vector:
     mov [0x43 * 4], ax
     mov word [0x43 * 4 + 2], ROM_SEGMENT
     pop ds
@@ -295,11 +299,12 @@ load_rom_font:
     mov dx, 8                   ; bytes of a character in ROM
     cmp ah, 8
     je .load
+    mov si, font_8x14
+    mov dx, 14
+    cmp ah, 14
+    je .load
     mov si, font_8x16
     mov dx, 16
-    cmp ah, 14
-    jne .load
-    inc si                      ; without its first and last row
 .load:
     mov bx, 0
     mov cx, 256

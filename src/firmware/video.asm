@@ -214,6 +214,10 @@ font_service:
     mov cl, 16
     cmp ah, 16
     je .height
+    mov si, font_8x14
+    mov cl, 14
+    cmp ah, 14
+    je .height
     mov si, font_8x8
     mov cl, 8
 .height:
@@ -238,6 +242,11 @@ font_service:
     mov si, 0x43 * 4
     cmp bl, 1
     je .vector
+    mov ax, font_8x14
+    cmp bl, 2
+    je .rom
+    cmp bl, 5
+    je .rom
     mov ax, font_8x8
     cmp bl, 3
     je .rom

@@ -1,5 +1,6 @@
 // A domain: one guest with its memory, its virtual processors and its virtual platform.
 import type { Board } from '../machine/devices/board.ts';
+import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { GuestMemory } from './frames.ts';
 import type { Technique } from './technique.ts';
 
@@ -33,6 +34,8 @@ export class Domain {
   ending = '';
   /** The virtual PC of an unmodified guest; null for a paravirtualized one. */
   board: Board | null = null;
+  /** What that PC's drives are; set before it is built. */
+  drives: readonly Drive[] = [];
   /** Text that came out of the paravirtual console (a serial port keeps its own on the board). */
   consoleOutput = '';
   /** Characters that wait for the paravirtual console. */

@@ -74,6 +74,8 @@ export class FrameTable {
 export class GuestMemory {
   /** Machine frame of each guest frame, or -1. */
   readonly p2m: Int32Array;
+  /** Called when a device of the domain has written to one of its frames; whoever shadows that frame wants to know. */
+  onDeviceWrite: ((frame: number) => void) | null = null;
 
   /** @param size bytes of guest-physical memory, a multiple of 4096 */
   constructor(

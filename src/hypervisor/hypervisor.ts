@@ -2,6 +2,7 @@
 // The loop that runs guests is in run-loop.ts.
 import type { ChargeName } from '../cost/model.ts';
 import type { Image } from '../images/image.ts';
+import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { Pc } from '../machine/pc.ts';
 import { Device, Kind, Life } from '../trace/events.ts';
 import { Domain, type DomainState, type Vcpu } from './domain.ts';
@@ -18,6 +19,8 @@ export interface DomainConfig {
   memoryBytes: number;
   image: Image;
   options: BootOptions;
+  /** Drives of the virtual PC of an unmodified guest. */
+  drives?: readonly Drive[];
 }
 
 const PIT_HZ = 1_193_182;
@@ -73,6 +76,7 @@ export class Hypervisor {
   createDomain(config: DomainConfig): Domain {
     const memory = new GuestMemory(this.frames, config.id, config.memoryBytes);
     const domain = new Domain(config.id, config.name, config.technique, memory);
+    domain.drives = config.drives ?? [];
     try {
       config.technique.prepare(domain, config.image, config.options);
     } catch (error) {

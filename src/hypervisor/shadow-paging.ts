@@ -97,6 +97,7 @@ export class ShadowPaging {
       throw error;
     }
     this.memory.bytes.fill(0xff, this.holeFrame * 4096, this.holeFrame * 4096 + 4096);
+    guest.onDeviceWrite = (frame) => this.wroteFrame(frame);
   }
 
   /** Machine address of the root in use: what CR3 must hold. */
@@ -199,13 +200,15 @@ export class ShadowPaging {
     if (!valid) return -1;
     if (this.dirty) this.noteWalk(this.dirty);
     const frame = this.walker.physical >>> 12;
-    if (write && frame < this.guest.pages) {
-      // The hypervisor is about to write there itself, past the protection.
-      if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
-      if (this.dirty) this.dirty[frame] = 1;
-      if (this.traced[frame]) this.tracedWrite = true;
-    }
+    if (write && frame < this.guest.pages) this.wroteFrame(frame);
     return this.walker.physical;
+  }
+
+  /** The hypervisor or a device writes to a frame itself, past the protection. */
+  private wroteFrame(frame: number): void {
+    if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
+    if (this.dirty) this.dirty[frame] = 1;
+    if (this.traced[frame]) this.tracedWrite = true;
   }
 
   /** Lets a write to a place without memory happen, on a page of ones that belongs to the domain. Step one instruction, then `closeHole`. */

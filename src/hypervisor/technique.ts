@@ -1,6 +1,7 @@
 // The seam: every way to virtualize x86 is one implementation of `Technique`, and the run loop knows nothing else.
 // A technique may use only what hardware gives system software: registers, memory, traps, control structures.
 import type { Image } from '../images/image.ts';
+import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { Instruction } from '../machine/isa/instruction.ts';
 import type { Domain, Vcpu } from './domain.ts';
 
@@ -73,4 +74,8 @@ export interface Technique extends TechniqueInfo {
 export interface BootOptions {
   commandLine: string;
   modules: { name: string; data: Uint8Array }[];
+  /** Drives of its machine, and what lies in them. */
+  drives?: readonly Drive[];
+  /** 64 KiB of ROM for F0000h: what boots a disk. */
+  firmware?: Uint8Array;
 }

@@ -1,6 +1,6 @@
 // From an image to a machine that stands at its first instruction: memory filled, registers as the boot protocol says.
-// Multiboot: specification §3.2; Linux: 32-bit boot protocol; plain ELF: the same flat protected mode without an information structure; boot sector:
-// real mode at 0000:7C00 with the drive in DL, as a BIOS hands over.
+// Multiboot: specification §3.2; Linux: 32-bit boot protocol; plain ELF: the same flat protected mode without an information structure; a disk is
+// not placed: firmware reads it.
 import { type Image, ImageError, type LoadTarget, loadSegments } from './image.ts';
 import { loadLinux } from './linux.ts';
 import { loadMultiboot } from './multiboot.ts';
@@ -77,9 +77,8 @@ export function placeImage(
     case 'elf32':
       loadSegments(target, image);
       return state;
-    case 'boot-sector':
-      loadSegments(target, image);
-      return { ...state, esp: 0x7c00 };
+    case 'disk':
+      throw new ImageError(`${image.name} is ${image.description}: firmware must boot it`);
     default:
       throw new ImageError(`${image.name} is ${image.description}: it needs Xen under it`);
   }

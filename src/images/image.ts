@@ -1,7 +1,7 @@
 // What every loader produces: the pieces of a guest and where they go. Images are untrusted input: loaders check every
 // number against the file before they use it, and refuse with one line that a person can act on.
 
-export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'boot-sector' | 'linux';
+export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'linux' | 'disk';
 
 /** A piece of memory as it must be before the first instruction. */
 export interface Segment {
@@ -73,6 +73,13 @@ export interface LinuxInfo {
   commandLineMax: number;
 }
 
+/** A disk, diskette or CD as a file. */
+export interface DiskContents {
+  drive: 'hard-disk' | 'cd' | 'floppy';
+  /** Whole sectors: 2048 bytes of a CD, 512 of others; a diskette has a format that drives know. */
+  bytes: Uint8Array;
+}
+
 export interface ImageSymbol {
   name: string;
   address: number;
@@ -86,7 +93,7 @@ interface AnyImage {
   /** File name or title, for messages. */
   name: string;
   segments: Segment[];
-  /** First instruction: physical for multiboot, elf32 and boot-sector; virtual for xen. */
+  /** First instruction: physical for multiboot, elf32 and linux; virtual for xen; for a disk, the reset vector below 1 MiB. */
   entry: number;
   /** Processor mode at the entry. */
   bits: 16 | 32;
@@ -96,8 +103,6 @@ interface AnyImage {
   linux?: LinuxInfo;
   /** Sorted by address; empty when the file has none. */
   symbols: ImageSymbol[];
-  /** A boot sector's whole disk. */
-  disk?: Uint8Array;
 }
 
 interface XenImage extends AnyImage {
@@ -112,10 +117,15 @@ interface LinuxImage extends AnyImage {
   kind: 'linux';
   linux: LinuxInfo;
 }
-interface PlainImage extends AnyImage {
-  kind: 'elf32' | 'boot-sector';
+/** What firmware boots: nothing of it is loaded before. */
+interface DiskImage extends AnyImage {
+  kind: 'disk';
+  disk: DiskContents;
 }
-export type Image = XenImage | MultibootImage | LinuxImage | PlainImage;
+interface PlainImage extends AnyImage {
+  kind: 'elf32';
+}
+export type Image = XenImage | MultibootImage | LinuxImage | DiskImage | PlainImage;
 
 /** An image that cannot be used: what it looks like, and what would do. */
 export class ImageError extends Error {

@@ -171,19 +171,14 @@ describe('boot sectors and everything else', () => {
     return b;
   };
   it('takes a sector or a floppy', () => {
-    expect(parseImage(sector())).toMatchObject({ kind: 'boot-sector', bits: 16, entry: 0x7c00 });
-    expect(identify(sector(1440 * 1024))).toBe('boot-sector');
+    expect(parseImage(sector())).toMatchObject({ kind: 'disk', bits: 16, disk: { drive: 'floppy' } });
+    expect(identify(sector(1440 * 1024))).toBe('disk');
   });
-  const disk = sector(1 << 20);
-  disk.set([0x80, 1, 1, 0, 0x83, 1, 1, 1, 63, 0, 0, 0, 0, 1, 0, 0], 0x1be);
-
   const pe = new Uint8Array(256);
   pe.set(ascii('MZ'));
   pe[0x3c] = 0x80;
   pe.set(ascii('PE\0\0'), 0x80);
   it.each([
-    ['hard disk', disk, /hard disk image/],
-    ['large disk', sector(4 << 20), /hard disk image/],
     ['PE', pe, /Windows program/],
     ['gzip', Uint8Array.of(0x1f, 0x8b, 8, 0), /gzip/],
     ['qcow2', ascii('QFI\xfb\0\0\0\x03'), /qcow2/],

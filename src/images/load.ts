@@ -1,18 +1,17 @@
 // From bytes to an Image: which kind of file it is, and the one entry to all loaders. Multiboot 1 (Multiboot
-// Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, boot sectors. Nothing here throws anything but ImageError.
+// Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, Linux bzImage, disks of all sorts. Nothing here throws anything but ImageError.
+import { hasBootSignature, parseBootDisk } from './disk.ts';
 import { type Elf, isElf, readElf } from './elf.ts';
 import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
 import { parseLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
-import { findHeader, readHeader } from './multiboot-header.ts';
-import { looksLikeHardDisk, recognize } from './recognize.ts';
+import { findHeader, hasLoadAddresses, readHeader } from './multiboot-header.ts';
+import { recognize } from './recognize.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
 const ACCEPTED =
-  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, and boot sectors or floppy images.';
+  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, and boot sectors, floppy, hard disk and CD images.';
 const SECTOR = 512;
-const LARGEST_FLOPPY = 2880 * 1024;
-const BOOT_ADDRESS = 0x7c00;
 
 /** The kind of an image by its first signs; throws ImageError when it is none of them. */
 export function identify(bytes: Uint8Array, name = 'image'): ImageKind {
@@ -30,12 +29,14 @@ export function parseImage(bytes: Uint8Array, name = 'image'): Image {
     );
   if (isElf(bytes)) return parseElf(bytes, name);
   const header = findHeader(bytes);
-  if (header >= 0) return parseFlat(bytes, header, name);
+  // A disk may carry a kernel in its first sectors: what begins with a boot sector is a disk, unless the header can load it.
+  if (header >= 0 && (!hasBootSignature(bytes) || hasLoadAddresses(bytes, header)))
+    return parseFlat(bytes, header, name);
   if (isLinux(bytes)) return parseLinux(bytes, name);
   const known = recognize(bytes);
   if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
-  if (bytes.length >= SECTOR && bytes[0x1fe] === 0x55 && bytes[0x1ff] === 0xaa)
-    return parseBootSector(bytes, name);
+  const disk = parseBootDisk(bytes, name);
+  if (disk) return disk;
   const hint = bytes.length === SECTOR ? ' (512 bytes, but no 55AAh signature at the end)' : '';
   throw new ImageError(`${name}: is not an image that can boot${hint}. ${ACCEPTED}`);
 }
@@ -128,27 +129,5 @@ function parseFlat(bytes: Uint8Array, at: number, name: string): Image {
     bits: 32,
     multiboot: info,
     symbols: [],
-  };
-}
-
-function parseBootSector(bytes: Uint8Array, name: string): Image {
-  if (bytes.length > LARGEST_FLOPPY || (bytes.length > SECTOR && looksLikeHardDisk(bytes))) {
-    throw new ImageError(`${name}: looks like a hard disk image with a partition table. ${ACCEPTED}`);
-  }
-  const segment = {
-    address: BOOT_ADDRESS,
-    virtualAddress: BOOT_ADDRESS,
-    data: bytes.slice(0, SECTOR),
-    memorySize: SECTOR,
-  };
-  return {
-    kind: 'boot-sector',
-    description: bytes.length > SECTOR ? 'a floppy image' : 'a boot sector',
-    name,
-    segments: [segment],
-    entry: BOOT_ADDRESS,
-    bits: 16,
-    symbols: [],
-    disk: bytes.slice(),
   };
 }

@@ -21,6 +21,11 @@ export function findHeader(bytes: Uint8Array): number {
   return -1;
 }
 
+/** True when the header at `at` says where a flat file goes. */
+export function hasLoadAddresses(bytes: Uint8Array, at: number): boolean {
+  return (bytes[at + 6] & (ADDRESS_FIELDS >> 16)) !== 0;
+}
+
 /**
  * Reads the header at `at`.
  * @param elfEntry physical entry point of the ELF file around it, or null for a flat file

@@ -19,7 +19,6 @@ export function recognize(bytes: Uint8Array): string | null {
     [0, ['PK', 3, 4], 'a zip archive (unpack it first)'],
     [257, ['ustar'], 'a tar archive (unpack it first)'],
     [0, ['070701'], 'a cpio archive (an initrd?)'],
-    [0x8001, ['CD001'], 'a CD image (ISO 9660)'],
     [0, ['QFI', 0xfb], 'a QEMU disk image (qcow2)'],
     [0, ['KDMV'], 'a VMware disk image (VMDK)'],
     [0, ['# Disk DescriptorFile'], 'a VMware disk description (VMDK)'],
@@ -44,19 +43,4 @@ function looksLikeText(bytes: Uint8Array): boolean {
   for (let i = 0; i < n; i++)
     if (bytes[i] === 0x7f || (bytes[i] < 32 && ![9, 10, 12, 13].includes(bytes[i]))) return false;
   return true;
-}
-
-/** A boot signature, a partition table with something in it, and more than a floppy's worth of bytes. */
-export function looksLikeHardDisk(bytes: Uint8Array): boolean {
-  if (bytes.length < 1024 || bytes[0x1fe] !== 0x55 || bytes[0x1ff] !== 0xaa) return false;
-  for (let entry = 0x1be; entry < 0x1fe; entry += 16) {
-    const active = bytes[entry];
-    if (
-      (active === 0 || active === 0x80) &&
-      bytes[entry + 4] !== 0 &&
-      bytes.subarray(entry + 12, entry + 16).some(Boolean)
-    )
-      return true;
-  }
-  return false;
 }

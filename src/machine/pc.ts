@@ -1,7 +1,7 @@
 // A PC: one processor, its memory and its board, running together in virtual time. It has never heard of hypervisors.
 import type { CostModel } from '../cost/model.ts';
-import type { Recorder } from '../trace/recorder.ts';
-import { Cpu, Stop } from './cpu/cpu.ts';
+import { Recorder } from '../trace/recorder.ts';
+import { Attention, Cpu, Stop } from './cpu/cpu.ts';
 import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
 import { reset } from './cpu/reset.ts';
@@ -10,6 +10,7 @@ import { HostBus } from './devices/bus-memory.ts';
 import { parseDate } from './devices/calendar.ts';
 import type { Clock } from './devices/device.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
+import { Processors } from './multiprocessor.ts';
 
 /** First byte of the legacy video memory, and its size. */
 export const VIDEO_BASE = 0xa0000;
@@ -24,9 +25,21 @@ export class CycleClock implements Clock {
   }
 }
 
+export interface PcOptions extends Pick<BoardOptions, 'startDate' | 'drives'> {
+  /** Local APICs and an I/O APIC are there, and CPUID says so. Default: the PIC pair alone, unless there are several processors. */
+  apic?: boolean;
+  /** 1 to 4. */
+  processors?: number;
+}
+
+/** Events that the processors other than the first keep: what they do is not part of the host's record. */
+const QUIET = 16;
+
 export class Pc {
   readonly memory: PhysicalMemory;
+  /** The bootstrap processor. */
   readonly cpu: Cpu;
+  readonly processors: Processors;
   readonly board: Board;
   readonly clock: CycleClock;
   /** Seconds since 1970 at power-on. */
@@ -37,32 +50,68 @@ export class Pc {
     readonly cost: CostModel,
     readonly recorder: Recorder,
     memoryBytes: number,
-    options: Pick<BoardOptions, 'startDate' | 'drives'>,
+    options: PcOptions,
   ) {
     this.startSeconds = parseDate(options.startDate);
     this.memory = new PhysicalMemory(memoryBytes);
     this.clock = new CycleClock(cost.clockHz);
+    const count = options.processors ?? 1;
+    if (count < 1 || count > 4) throw new RangeError(`${count} processors: one to four can be had`);
+    this.processors = new Processors((cpu) => {
+      this.clock.cpu = cpu;
+    });
+    const apic = options.apic || count > 1;
     this.board = new Board({
-      ...options,
+      startDate: options.startDate,
+      drives: options.drives,
+      ...(apic
+        ? {
+            apic: {
+              processors: count,
+              current: () => this.processors.current,
+              pins: (n: number) => this.processors.pins(n),
+            },
+          }
+        : {}),
       clock: this.clock,
       memoryBytes,
       memory: new HostBus(this.memory),
       map: this.memory.map,
       videoMemory: this.memory.bytes.subarray(VIDEO_BASE, VIDEO_BASE + VIDEO_SIZE),
     });
-    this.cpu = new Cpu(this.memory, cost, recorder, this.board, this.board.pic);
+    for (let n = 0; n < count; n++) {
+      const local = this.board.apics?.locals[n] ?? null;
+      const cpu = new Cpu(
+        this.memory,
+        cost,
+        n === 0 ? recorder : new Recorder(QUIET),
+        this.board,
+        local ?? this.board.pic,
+      );
+      cpu.apic = local;
+      reset(cpu);
+      this.processors.add(cpu);
+    }
+    this.cpu = this.processors.all[0];
     this.clock.cpu = this.cpu;
-    reset(this.cpu);
+    const { x87 } = this.cpu;
+    x87.onError = (asserted) => this.board.coprocessor.setError(asserted);
+    this.board.coprocessor.onIgnore = () => {
+      x87.ignoreErrors = x87.errorAsserted;
+    };
     // A device was told to act sooner than the processor was told to look: look again.
     this.board.onEarlierDeadline = (deadline) => {
-      if (deadline < this.until) this.cpu.stop = Stop.budget;
+      if (deadline < this.until) this.processors.running.stop = Stop.budget;
+    };
+    this.board.onAttention = () => {
+      this.processors.running.attention |= Attention.event;
     };
     this.board.onPower = () => {
-      this.cpu.stop = Stop.requested;
+      this.processors.running.stop = Stop.requested;
     };
     this.board.onA20 = (enabled) => {
-      this.cpu.a20Mask = enabled ? 0xffffffff : 0xffefffff;
-      syncA20(this.cpu);
+      for (const cpu of this.processors.all) cpu.a20Mask = enabled ? 0xffffffff : 0xffefffff;
+      syncA20(this.processors.running);
     };
   }
   /** Cycles that passed while nothing ran. */
@@ -72,6 +121,10 @@ export class Pc {
 
   /** Runs until `until` (cycles) or until something needs attention. Devices act exactly at their deadlines. Returns Stop.*. */
   run(until: number): number {
+    if (this.processors.all.length > 1) {
+      this.until = until;
+      return this.processors.run(this.board, until);
+    }
     for (;;) {
       const deadline = this.board.nextDeadline();
       this.until = Math.min(until, deadline);
@@ -93,7 +146,7 @@ export class Pc {
     const deadline = this.board.nextDeadline();
     if (deadline === Infinity && until === Infinity) return false;
     const before = this.cpu.cycles;
-    this.cpu.cycles = Math.max(before, Math.min(deadline, until));
+    this.processors.idleUntil(Math.max(before, Math.min(deadline, until)));
     this.idleCycles += this.cpu.cycles - before;
     this.board.advance(this.cpu.cycles);
     return true;

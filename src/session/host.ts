@@ -45,9 +45,12 @@ export class Host {
     this.pc = this.powerOn();
   }
 
-  private powerOn(): Pc {
+  private powerOn(drives: BootOptions['drives'] = []): Pc {
     const cost = costModel(this.scenario.processor, this.scenario.clockHz);
-    this.pc = new Pc(cost, this.recorder, this.scenario.memoryMiB * 2 ** 20, { startDate: START_DATE });
+    this.pc = new Pc(cost, this.recorder, this.scenario.memoryMiB * 2 ** 20, {
+      startDate: START_DATE,
+      drives,
+    });
     return this.pc;
   }
 
@@ -165,7 +168,7 @@ export class Host {
     this.destroy(request.id);
     this.recorder.resetCounts(request.id);
     if (request.technique === 'native') {
-      this.restart();
+      this.restart(request.options.drives);
       this.bootInstructions = this.pc.cpu.instructions;
       this.native = new NativeHost(this.pc, request.id, request.name, request.image, request.options);
       return;
@@ -175,13 +178,13 @@ export class Host {
   }
 
   /** The machine is switched off and on: time goes on, memory is empty. */
-  private restart(): void {
+  private restart(drives?: BootOptions['drives']): void {
     const { cycles, instructions } = this.pc.cpu;
     this.hypervisor = null;
     this.loop = null;
     this.native = null;
     this.techniques = new Map();
-    this.powerOn();
+    this.powerOn(drives);
     this.pc.cpu.cycles = cycles;
     this.pc.cpu.instructions = instructions;
     this.recorder.domain = -1;

@@ -20,6 +20,8 @@ export interface GuestLibrary {
   find(guest: string): GuestSource | undefined;
   /** Include files that every source may use, by path. */
   readonly includes: ReadonlyMap<string, string>;
+  /** The BIOS that boots disks; undefined while it is not there. */
+  firmware?(): Uint8Array | undefined;
 }
 
 /** What is known of the source behind an image. */

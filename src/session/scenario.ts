@@ -16,6 +16,8 @@ const DomainSchema = v.object({
   technique: v.picklist(TECHNIQUES),
   memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_MEMORY_MIB)),
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
+  /** Images of disks, diskettes and CDs in its drives, by name like guests. */
+  disks: v.optional(v.pipe(v.array(name), v.maxLength(4)), []),
   /** Typed on its serial port or console as soon as it listens. */
   input: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
 });

@@ -5,7 +5,9 @@ import type { GuestView } from '../hypervisor/guest-view.ts';
 import type { LoopEnd } from '../hypervisor/run-loop.ts';
 import type { BootOptions, TechniqueName } from '../hypervisor/technique.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
+import type { Drive } from '../machine/devices/storage/medium.ts';
 import { Kind } from '../trace/events.ts';
+import { drivesOf } from './drives.ts';
 import { Host } from './host.ts';
 import {
   type BuiltGuest,
@@ -34,6 +36,8 @@ export class SessionDomain {
   breakpoints: ReadonlySet<number> = new Set();
   /** Cycle at which it comes back from the reboot that it asked for; Infinity = it has not asked. */
   rebootAt = Infinity;
+  /** Its drives: what a guest wrote to them is there after its reboot, and gone when it is booted anew. */
+  drives: readonly Drive[] = [];
   /** Why it could not be booted again; empty while it could. */
   failure = '';
 
@@ -149,12 +153,19 @@ export class Session {
     technique: TechniqueName,
     config: ScenarioDomain,
   ): BootResult {
-    const before = { built: domain.built, technique: domain.technique, config: domain.config };
+    const before = {
+      built: domain.built,
+      technique: domain.technique,
+      config: domain.config,
+      drives: domain.drives,
+    };
     domain.config = config;
     try {
+      domain.drives = drivesOf(built.image, config.disks, this.library);
       this.bootHost(domain, built, technique);
     } catch (error) {
       domain.config = before.config;
+      domain.drives = before.drives;
       // The old guest had to make room; it comes back as it would after a reboot.
       if (before.built && !domain.stopped) this.bootAgain(domain, before.built, before.technique);
       return refuse((error as Error).message);
@@ -192,7 +203,12 @@ export class Session {
       technique,
       memoryBytes: domain.config.memoryMiB * 2 ** 20,
       image: built.image,
-      options: { commandLine: domain.config.commandLine, modules: this.modules },
+      options: {
+        commandLine: domain.config.commandLine,
+        modules: this.modules,
+        drives: domain.drives,
+        firmware: built.image.kind === 'disk' ? this.library.firmware?.() : undefined,
+      },
     });
   }
 
@@ -344,8 +360,7 @@ export class Session {
         // A line that nobody listens to yet would lose its beginning.
         if (view.board.serial.listening)
           domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
-      }
-      else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
+      } else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
     }
   }
 

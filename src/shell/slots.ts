@@ -34,7 +34,7 @@ export interface PageApi {
   pause(): void;
   step(unit: 'instruction' | 'event' | 'switch'): void;
   boot(domain: number, options?: { technique?: TechniqueName; files?: SourceFile[]; main?: string }): void;
-  breakpoints(domain: number, lines: { file: string; line: number }[]): void;
+  breakpoints(domain: number, lines: { file: string; line: number }[], addresses?: number[]): void;
   /** Loads a scenario (an object as in src/session/scenarios), and guests that it names and brings along. */
   load(scenario: unknown, files?: GuestFiles[]): void;
   /** The machine stands still, and running or stepping it says why, until this is called with null. */

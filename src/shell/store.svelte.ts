@@ -236,8 +236,8 @@ export class Store implements PageApi {
   input(domain: number, text: string): void {
     this.client?.send({ type: 'input', domain, text });
   }
-  breakpoints(domain: number, lines: { file: string; line: number }[]): void {
-    this.client?.send({ type: 'breakpoints', domain, lines });
+  breakpoints(domain: number, lines: { file: string; line: number }[], addresses?: number[]): void {
+    this.client?.send({ type: 'breakpoints', domain, lines, addresses });
   }
   ask: Client['ask'] = (question) => {
     return this.client

@@ -35,7 +35,7 @@ export const Kind = {
   idle: 15,
   /** Domain life: Life.*, detail. */
   domain: 16,
-  /** A sensitive instruction ran silently wrong in a deprivileged kernel: form id of the instruction table, what the guest got, what bare hardware would have given. */
+  /** A sensitive instruction ran silently wrong in a deprivileged kernel: form id of the instruction table, what the guest got, what bare hardware would have given; 1 when that is an exception, of this vector. */
   hole: 17,
   /** The guest switched address spaces by itself (MOV CR3, native or not intercepted): new CR3, old CR3. */
   addressSpace: 18,

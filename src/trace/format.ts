@@ -160,7 +160,7 @@ export function eventText(e: TraceEvent): string {
     case Kind.domain:
       return `domain ${LIFE_TEXT[e.a] ?? e.a}`;
     case Kind.hole:
-      return `silently wrong: got ${hex8(e.b)}, bare hardware gives ${hex8(e.c)}`;
+      return `silently wrong: got ${hex8(e.b)}, bare hardware ${e.d ? `raises ${vectorName(e.c)}` : `gives ${hex8(e.c)}`}`;
     case Kind.addressSpace:
       return `CR3 := ${hex8(e.a)}`;
     default:

@@ -129,6 +129,7 @@ export class FrameBuilder {
           }))
         : null,
       heat: tables ? this.heat(id) : null,
+      heatAt: tables ? this.heatAt(id) : null,
     };
   }
 
@@ -169,6 +170,16 @@ export class FrameBuilder {
     const text = domain.text.slice(from, from + MAX_FRAME_TEXT);
     sent.text = start + text.length;
     return this.session.view(id)?.board ? { console: '', serial: text } : { console: text, serial: '' };
+  }
+
+  /** Exits by address, where no line can be named. */
+  private heatAt(id: number): DomainFrame['heatAt'] {
+    const { built } = this.session.domains[id];
+    if (built?.assembly && !built.sealed) return null;
+    return [...this.session.host.recorder.exitSites(id)]
+      .map(([address, count]) => ({ address, count }))
+      .sort((a, b) => b.count - a.count)
+      .slice(0, MAX_HEAT_LINES);
   }
 
   /** Exits by source line: the sites of the trace, through the line map. */

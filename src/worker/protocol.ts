@@ -87,6 +87,8 @@ export interface DomainFrame {
   exits: ExitRow[] | null;
   /** Exits per source line (file → counts by line, 1-based): the editor's heat. Sent with `exits`. */
   heat: { file: string; line: number; count: number }[] | null;
+  /** The same by address, for a guest without source. */
+  heatAt: { address: number; count: number }[] | null;
 }
 export type Screen =
   | {
@@ -235,7 +237,8 @@ export type ToWorker =
   | { type: 'mouse'; domain: number; dx: number; dy: number; buttons: number }
   /** Characters for the serial port or Xen console. */
   | { type: 'input'; domain: number; text: string }
-  | { type: 'breakpoints'; domain: number; lines: { file: string; line: number }[] }
+  /** By line of the source that runs, or by linear address. All of a domain's at once. */
+  | { type: 'breakpoints'; domain: number; lines: { file: string; line: number }[]; addresses?: number[] }
   | { type: 'wantFrame' }
   | { type: 'question'; id: number; question: Question };
 export type FromWorker =

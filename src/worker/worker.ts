@@ -121,7 +121,9 @@ function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void 
   const addresses = message.lines.map(({ file, line }) => domain.assembly?.lines.addressOf(file, line));
   session.setBreakpoints(
     domain.id,
-    addresses.filter((address) => address !== undefined && address !== null).map((address) => address >>> 0),
+    [...addresses, ...(message.addresses ?? [])]
+      .filter((address) => address !== undefined && address !== null)
+      .map((address) => address >>> 0),
   );
 }
 

@@ -10,6 +10,12 @@
 image:  dd      0x1BADB002, 0x00010000, -(0x1BADB002 + 0x00010000)
         dd      image, LOAD, image_end, memory_end, start
 
+%include "exercisers/disks/report.inc"
+%include "exercisers/disks/ata.inc"
+%include "exercisers/disks/hard-disk.inc"
+%include "exercisers/disks/cd.inc"
+%include "exercisers/disks/floppy.inc"
+
 start:  cld
         mov     esp, stack_top
         mov     al, 0xFF                        ; interrupts are seen in the controllers' request registers only
@@ -116,18 +122,12 @@ cmos_report:
         call    line
         ret
 
-%include "exercisers/disks/report.inc"
-%include "exercisers/disks/ata.inc"
-%include "exercisers/disks/hard-disk.inc"
-%include "exercisers/disks/cd.inc"
-%include "exercisers/disks/floppy.inc"
-
         align   4, db 0
 image_end:
 
 bus_master      equ image_end                   ; first port of the bus master
 regions         equ LOAD + 0x8000               ; its table
-buffer          equ LOAD + 0x10000              ; 64 KiB that no DMA has to cross
+buffer          equ LOAD + 0x10000              ; 64 KiB for DMA, and more for PIO
 floppy_buffer   equ 0x30000                     ; within the reach of the 8237A
-stack_top       equ LOAD + 0x30000
+stack_top       equ LOAD + 0x40000
 memory_end      equ stack_top

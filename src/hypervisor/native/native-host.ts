@@ -1,8 +1,7 @@
 // The bare machine: no hypervisor, one guest, and it owns everything. The yardstick for all techniques.
 import { loadFlat } from '../../images/boot.ts';
-import type { Image } from '../../images/image.ts';
+import { type Image, ImageError } from '../../images/image.ts';
 import { type Cpu, Stop } from '../../machine/cpu/cpu.ts';
-import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Pc } from '../../machine/pc.ts';
 import { Channel, Kind, Life } from '../../trace/events.ts';
@@ -11,6 +10,7 @@ import { type FaultLink, tellChain } from '../fault-chain.ts';
 import type { GuestView } from '../guest-view.ts';
 import type { LoopEnd } from '../run-loop.ts';
 import type { BootOptions, TechniqueInfo } from '../technique.ts';
+import { coldStart } from './cold-start.ts';
 
 export const NATIVE: TechniqueInfo = { name: 'native', kernelRing: 0, nonRoot: false };
 
@@ -55,7 +55,8 @@ export class NativeHost {
       );
     board.serial.onTransmit = (byte) =>
       recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
-    loadFlat(image, options, pc.memory, pc.memory.size, cpu);
+    if (image.kind === 'disk') coldStart(pc, firmwareOf(image, options), image.disk.drive);
+    else loadFlat(image, options, pc.memory, pc.memory.size, cpu);
     recorder.recordFor(id, Kind.domain, cpu.cycles, cpu.eip, Life.booted);
     // Nobody enters it: it has the processor from the start.
     recorder.placeOf(id, cpu.cycles).move('kernel', cpu.cycles);
@@ -99,7 +100,7 @@ export class NativeHost {
   /** HLT: time passes until a device interrupts. */
   private halted(until: number): LoopEnd | undefined {
     const { pc, guest } = this;
-    if (!(getFlags(pc.cpu) & IF) && !pc.cpu.nmiPending) {
+    if (!pc.processors.canWake()) {
       // CLI; HLT: nothing but a reset wakes it. Its devices and the clock go on.
       if (!guest.ending) pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
       guest.ending = 'halted with interrupts off: it waits for ever';
@@ -108,7 +109,7 @@ export class NativeHost {
       return 'idle';
     }
     pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
-    while (!pc.board.pic.pending() && !pc.cpu.nmiPending) {
+    while (!pc.processors.interruptDue()) {
       if (pc.cpu.cycles >= until) return 'budget';
       if (!pc.passTime(until)) return 'idle';
     }
@@ -136,4 +137,10 @@ function faultsOf(cpu: Cpu): FaultLink[] {
   for (let n = 0; n < chain.length; n += 3)
     links.push({ vector: chain[n], errorCode: chain[n + 1], eip: cpu.instructionStart, cr2: chain[n + 2] });
   return links;
+}
+
+function firmwareOf(image: Image, options: BootOptions): Uint8Array {
+  if (!options.firmware)
+    throw new ImageError(`${image.name} is ${image.description}: the firmware that boots it is not there`);
+  return options.firmware;
 }

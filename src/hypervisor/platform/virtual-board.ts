@@ -6,6 +6,7 @@ import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import { Channel, Kind } from '../../trace/events.ts';
 import type { Domain } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import { GuestBus } from './guest-bus.ts';
 
 /** Builds the board. The domain's video frames lie in one row in machine memory. */
 export function virtualBoard(hypervisor: Hypervisor, domain: Domain): Board {
@@ -14,6 +15,8 @@ export function virtualBoard(hypervisor: Hypervisor, domain: Domain): Board {
   const board = new Board({
     clock: pc.clock,
     memoryBytes: domain.memory.size,
+    memory: new GuestBus(domain.memory),
+    drives: domain.drives,
     videoMemory: pc.memory.bytes.subarray(video, video + VIDEO_SIZE),
     startDate: powerOnDate(hypervisor),
   });

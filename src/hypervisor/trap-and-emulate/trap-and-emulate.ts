@@ -261,7 +261,8 @@ export class TrapAndEmulate implements Technique {
     const hole = compare(guest, i, got, expected, operand);
     if (!hole) return;
     const { recorder, cpu } = this.hypervisor.pc;
-    recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, hole.got, hole.expected);
+    const { got: had, expected: wanted, faults } = hole;
+    recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, had, wanted, faults ? 1 : 0);
   }
 
   translate(vcpu: Vcpu, linear: number): number {

@@ -1,9 +1,10 @@
 // The watcher that the guest cannot see: what a sensitive instruction gave a kernel at ring 1, and what bare hardware would
 // have given it (Robin & Irvine 2000). It looks with the simulator's eyes and changes nothing; see decisions/watcher.md.
 
+import { VECTOR } from '../../machine/cpu/fault.ts';
 import { IF, IOPL } from '../../machine/cpu/flags.ts';
 import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
-import type { Instruction } from '../../machine/isa/instruction.ts';
+import { CS, type Instruction, SS } from '../../machine/isa/instruction.ts';
 import { peekGuest } from '../guest-walk.ts';
 import { believed } from './rings.ts';
 import type { TrapGuest } from './trap-guest.ts';
@@ -11,8 +12,8 @@ import type { TrapGuest } from './trap-guest.ts';
 const d = new Descriptor();
 const PRIVILEGED = IF | IOPL;
 
-/** A hole: got and expected. Null when the guest got what it should. */
-export type Hole = { got: number; expected: number } | null;
+/** A hole: what the guest got, and what it should have got, which may be an exception. Null when these are the same. */
+export type Hole = { got: number; expected: number; faults: boolean } | null;
 
 /**
  * @param got what the instruction gave; `expected` what it would have given at CPL 0 on the real tables
@@ -67,8 +68,22 @@ export function compare(
     case 'call-far':
       wanted = believed(descriptors.unslotted(operand, got));
       break;
+    case 'mov-to-sreg':
+    case 'pop-sreg':
+    case 'load-far-pointer':
+    case 'jmp-far':
+    case 'ret-far':
+      return accepts(guest, got, operand) ? null : { got, expected: VECTOR.GP, faults: true };
   }
-  return (had | 0) === (wanted | 0) ? null : { got: had, expected: wanted };
+  return (had | 0) === (wanted | 0) ? null : { got: had, expected: wanted, faults: false };
+}
+
+/** Whether a selector that ring 1 could load passes the checks that ring 0 makes: a requested ring 1 is then no longer the CPL. */
+function accepts(guest: TrapGuest, selector: number, register: number): boolean {
+  const rpl = selector & 3;
+  if (rpl === 0 || rpl === 3 || !(selector & 0xfffc) || !lookUp(guest, selector)) return true;
+  if (register === SS) return false;
+  return d.isConforming || (register !== CS && rpl <= d.dpl);
 }
 
 /** System descriptor types that LAR and LSL answer for (SDM vol. 2A tables "LAR", "LSL"). */
@@ -83,12 +98,7 @@ const SEGMENTS: readonly number[] = [
 
 /** What LAR, LSL, VERR or VERW answers at ring 0 about the guest's own descriptor; 0 = ZF cleared. */
 function asked(guest: TrapGuest, operation: string, selector: number): number {
-  if (!(selector & 0xfffc)) return 0;
-  const table = selector & 4 ? guest.descriptors.ldtr : guest.descriptors.gdtr;
-  const offset = selector & 0xfff8;
-  if (offset + 7 > table.limit) return 0;
-  d.low = look(guest, table.base + offset);
-  d.high = look(guest, table.base + offset + 4);
+  if (!(selector & 0xfffc) || !lookUp(guest, selector)) return 0;
   const visible = d.isConforming || d.dpl >= (selector & 3);
   const system = SEGMENTS.includes(d.systemType);
   switch (operation) {
@@ -101,6 +111,16 @@ function asked(guest: TrapGuest, operation: string, selector: number): number {
     default:
       return visible && d.isWritableData ? 1 : 0;
   }
+}
+
+/** The guest's own descriptor in `d`; false when the selector lies outside its table. */
+function lookUp(guest: TrapGuest, selector: number): boolean {
+  const table = selector & 4 ? guest.descriptors.ldtr : guest.descriptors.gdtr;
+  const offset = selector & 0xfff8;
+  if (offset + 7 > table.limit) return false;
+  d.low = look(guest, table.base + offset);
+  d.high = look(guest, table.base + offset + 4);
+  return true;
 }
 
 /** A word of guest-linear memory; 0 where there is none. Sets no bit and charges nothing. */

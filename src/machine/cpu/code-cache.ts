@@ -14,14 +14,10 @@ const PAGE = 0x1000;
 /** Longest instruction, in bytes. */
 const LONGEST = 15;
 
-/** What the engine knows of one page of code (machine/engine/engine.ts). */
-export class PageHeat {
-  /** Samples of the interpreter since something was compiled. */
-  samples = 0;
-  /** Regions compiled, also of code that has gone since. */
-  compiles = 0;
-  /** Offsets that were looked at. */
-  readonly covered = new Set<number>();
+/** What the engine keeps of one page of code (machine/engine/engine.ts). */
+export interface Heat {
+  /** The code has changed: what was compiled of it is gone. */
+  clear(): void;
 }
 
 /** What has been decoded from one physical page, for one default operand size. */
@@ -32,7 +28,7 @@ class CodePage {
   crossing: Instruction | null = null;
   crossingAt = 0;
   crossingBytes: Uint8Array | null = null;
-  readonly heat = new PageHeat();
+  heat: Heat | null = null;
 
   constructor(
     readonly frame: number,
@@ -42,7 +38,7 @@ class CodePage {
   clear(): void {
     this.table.fill(null);
     this.crossing = null;
-    this.heat.covered.clear();
+    this.heat?.clear();
   }
 }
 
@@ -124,7 +120,7 @@ export class CodeCache {
   }
 
   /** Where the next instruction comes from, when that is a whole page of 32-bit code that has been executed; for the engine. */
-  hot(): { start: number; heat: PageHeat } | null {
+  hot(): { start: number; page: { heat: Heat | null } } | null {
     const { cpu } = this;
     const w = this.windows[(cpu.eip >>> 12) & (WINDOWS - 1)];
     if (
@@ -138,7 +134,7 @@ export class CodeCache {
       return null;
     }
     this.current = w;
-    return { start: w.start, heat: w.page.heat };
+    return { start: w.start, page: w.page };
   }
 
   /** The instruction at an offset of the page that `hot` found; null when there is none that lies wholly in it. Raises nothing. */

@@ -6,6 +6,7 @@ import type { Recorder } from '../../trace/recorder.ts';
 import type { InterruptController, PortBus } from '../devices/device.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
 import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
 import { Tlb } from './tlb.ts';
@@ -129,6 +130,9 @@ export class Cpu {
   /** Session breakpoints: linear addresses. Empty = no check. */
   readonly breakpoints = new Set<number>();
 
+  /** The local APIC on the die, or null. */
+  apic: ApicSeam | null = null;
+
   readonly tlb: Tlb;
   /** A20 gate and so on are the board's: the bus masks here. */
   a20Mask = 0xffffffff;
@@ -136,7 +140,7 @@ export class Cpu {
   /**
    * Called for sensitive instructions that have run at CPL 1..2 without trapping (the watcher that the guest cannot see).
    * `got` is what the instruction gave, `expected` what it would have given at CPL 0; `operand` is the selector that LAR, LSL,
-   * VERR and VERW asked about, or the number of the segment register that was stored.
+   * VERR and VERW asked about, or the number of the segment register that was stored or loaded.
    */
   watcher: ((i: Instruction, got: number, expected: number, operand: number) => void) | null = null;
 

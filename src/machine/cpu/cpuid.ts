@@ -15,9 +15,21 @@ export const VENDOR = 'RingsideIA32';
 /** Family 6, model 1, stepping 9: a Pentium Pro as far as instructions go. Also what EDX holds after reset. */
 export const SIGNATURE = 0x619;
 
-/** DE PSE TSC MSR PAE CX8 SEP PGE CMOV. No FPU, VME, MCE, APIC, MTRR. */
+/** FPU DE PSE TSC MSR PAE CX8 SEP PGE CMOV FXSR. No VME, MCE, APIC, MTRR. */
 const FEATURES =
-  (1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 11) | (1 << 13) | (1 << 15);
+  (1 << 0) |
+  (1 << 2) |
+  (1 << 3) |
+  (1 << 4) |
+  (1 << 5) |
+  (1 << 6) |
+  (1 << 8) |
+  (1 << 11) |
+  (1 << 13) |
+  (1 << 15) |
+  (1 << 24);
+/** Only where the machine has one, and while MSR 1Bh leaves it on. */
+const FEATURE_APIC = 1 << 9;
 const FEATURE_VMX = 1 << 5;
 
 const HIGHEST_BASIC = 1;
@@ -42,7 +54,14 @@ export function cpuid(cpu: Cpu, leaf: number): Identification {
       edx: word(brand, at + 12),
     };
   }
-  return { eax: SIGNATURE, ebx: 0, ecx: cpu.msrs.has(MSR_VMX_BASIC) ? FEATURE_VMX : 0, edx: FEATURES };
+  const { apic } = cpu;
+  const edx = apic?.enabled ? FEATURES | FEATURE_APIC : FEATURES;
+  return {
+    eax: SIGNATURE,
+    ebx: apic ? apic.id << 24 : 0,
+    ecx: cpu.msrs.has(MSR_VMX_BASIC) ? FEATURE_VMX : 0,
+    edx,
+  };
 }
 
 /** Four characters as a little-endian word. */

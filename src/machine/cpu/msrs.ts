@@ -15,7 +15,7 @@ export const MSR = {
   vmxLast: 0x48a,
 } as const;
 
-/** Bootstrap processor, local APIC off: which is why CPUID does not announce one. */
+/** Bootstrap processor, local APIC off: which is why CPUID does not announce one. With one, see `Cpu.apic`. */
 const APIC_BASE = 0xfee00100n;
 const APIC_ENABLE = 1n << 11n;
 const FEATURE_CONTROL_LOCK = 1n;
@@ -54,7 +54,7 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
       cpu.msrs.set(MSR.tsc, value - BigInt(Math.floor(cpu.cycles)));
       return;
     case MSR.apicBase:
-      if (value & APIC_ENABLE) fault(cpu, VECTOR.GP, 0);
+      if (cpu.apic ? !cpu.apic.setBase(value) : value & APIC_ENABLE) fault(cpu, VECTOR.GP, 0);
       break;
     case MSR.featureControl:
       if (old & FEATURE_CONTROL_LOCK) fault(cpu, VECTOR.GP, 0);

@@ -41,6 +41,7 @@ export function reset(cpu: Cpu, options: ResetOptions = {}): void {
   cpu.tlb.flush();
   cpu.msrs.clear();
   for (const [index, value] of initialMsrs()) cpu.msrs.set(index, value);
+  if (cpu.apic) cpu.msrs.set(MSR.apicBase, cpu.apic.base);
   if (options.vmx ?? true) {
     for (const [index, value] of capabilityMsrs()) cpu.msrs.set(index, value);
     cpu.msrs.set(MSR.featureControl, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);

@@ -2,8 +2,10 @@
 // serves the bare PC and, unchanged, the virtual platform that a hypervisor gives to a hardware-virtualized domain.
 import { Device as DeviceId } from '../../trace/events.ts';
 import type { MemoryMap } from '../memory/memory-mapped.ts';
+import { type ApicOptions, ApicSystem } from './apic/apic-system.ts';
 import { type BusMemory, NO_MEMORY } from './bus-memory.ts';
 import { Cmos } from './cmos.ts';
+import { CoprocessorError } from './coprocessor.ts';
 import { DebugPorts } from './debug-ports.ts';
 import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
 import { Dma } from './dma.ts';
@@ -33,6 +35,8 @@ export interface BoardOptions {
   memory?: BusMemory;
   /** Where accesses to video memory can be had; without it the adapter shows its simple modes only (vga/planes.ts). */
   map?: MemoryMap;
+  /** Local APICs and an I/O APIC, which need `map` too; without it, the PIC pair alone. */
+  apic?: ApicOptions;
   /** See Board.onAccess. */
   onAccess?: AccessListener | null;
 }
@@ -55,9 +59,13 @@ export class Board implements PortBus {
   readonly vga: Vga;
   readonly debug = new DebugPorts();
   readonly power: Power;
+  /** FERR# and IGNNE# of the processor: IRQ 13 and port F0h. */
+  readonly coprocessor: CoprocessorError;
   readonly chipset = new Chipset();
   readonly dma: Dma;
   readonly storage: Storage;
+  /** Null on a board without APICs. */
+  readonly apics: ApicSystem | null;
 
   /** Called after every port access that a device decoded. */
   onAccess: AccessListener | null = null;
@@ -69,6 +77,9 @@ export class Board implements PortBus {
   /** Called when an access made the next deadline earlier than the one last announced, so that a run loop can stop in time. */
   onEarlierDeadline: ((deadline: number) => void) | null = null;
 
+  /** Called when an access to an APIC may have made an interrupt due. */
+  onAttention: (() => void) | null = null;
+
   /** `off` and `reset` stay until `reset()`. */
   state: 'on' | PowerEvent = 'on';
 
@@ -78,11 +89,14 @@ export class Board implements PortBus {
   private readonly decode = new Uint8Array(0x10000);
   private readonly clock: Clock;
   private deadline = Infinity;
+  private advancing = false;
 
   constructor(options: BoardOptions) {
     const { clock, videoMemory, memoryBytes, startDate } = options;
     this.clock = clock;
     this.onAccess = options.onAccess ?? null;
+    const { apic, map } = options;
+    this.apics = apic && map ? new ApicSystem(clock, this.pic, map, apic, () => this.apicChanged()) : null;
     this.pit = new Pit(clock, this.line(0));
     this.keyboard = new KeyboardController(clock, {
       irq1: this.line(1),
@@ -105,6 +119,7 @@ export class Board implements PortBus {
     );
     this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage.setUp);
     this.vga = new Vga(clock, videoMemory, options.map);
+    this.coprocessor = new CoprocessorError(this.line(13));
     this.power = new Power((event) => this.powerEvent(event));
     this.devices = [
       this.pic,
@@ -115,11 +130,13 @@ export class Board implements PortBus {
       this.vga,
       this.debug,
       this.power,
+      this.coprocessor,
       this.chipset.bus,
       this.dma,
       this.storage.floppy,
       ...this.storage.devices,
       ...(this.vga.vbe ? [this.vga.vbe] : []),
+      ...(this.apics ? [this.apics] : []),
     ];
     this.ids = [
       DeviceId.pic,
@@ -130,11 +147,13 @@ export class Board implements PortBus {
       DeviceId.vga,
       DeviceId.debug,
       DeviceId.power,
+      DeviceId.other,
       DeviceId.pci,
       DeviceId.dma,
       DeviceId.floppy,
       ...this.storage.devices.map(() => DeviceId.disk),
       ...(this.vga.vbe ? [DeviceId.vga] : []),
+      ...(this.apics ? [DeviceId.pic] : []),
     ];
     this.devices.forEach((device, i) => {
       for (const [first, last] of device.ports) this.decode.fill(i + 1, first, last + 1);
@@ -162,14 +181,26 @@ export class Board implements PortBus {
   /** A wire to the controller that also tells the listener about rising edges. */
   private line(irq: number): InterruptLine {
     const wire = this.pic.line(irq);
+    // The timer's line goes to the I/O APIC's input 2: the PIC pair has input 0.
+    const input = irq === 0 ? 2 : irq;
     let before = false;
     return (level) => {
       if (level !== before) {
         before = level;
         wire(level);
+        this.apics?.ioApic.setLine(input, level);
         if (level) this.onInterruptLine?.(irq);
       }
     };
+  }
+
+  /** A local APIC or the I/O APIC was written to. */
+  private apicChanged(): void {
+    if (this.advancing) return;
+    const before = this.deadline;
+    this.updateDeadline();
+    if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
+    this.onAttention?.();
   }
 
   private powerEvent(event: PowerEvent): void {
@@ -247,10 +278,12 @@ export class Board implements PortBus {
   /** Does everything due at or before `now`. Each device is looked at once, in a fixed order. */
   advance(now: number): void {
     if (now < this.deadline) return;
+    this.advancing = true;
     for (let i = 0; i < this.devices.length; i++) {
       const device = this.devices[i];
       if (device.nextDeadline() <= now) device.advance(now);
     }
+    this.advancing = false;
     this.updateDeadline();
   }
 

@@ -24,6 +24,8 @@ export interface CompiledRegion {
   readonly exits: readonly Exit[];
   /** Offsets in the page where it can be entered; the index is what the function takes. */
   readonly entries: readonly number[];
+  /** Cycles are the count of instructions, too. */
+  readonly uniform: boolean;
 }
 
 /** Words at Shared.state. */
@@ -39,14 +41,19 @@ export const State = {
   eip: 8,
 } as const;
 
-/** More sites than this that one RET may go to are left to the dispatcher outside. */
-const MOST_RETURNS = 12;
+/** More sites than this that one RET may go to are found through the table. */
+const MOST_RETURNS = 4;
+/** As many as a byte of the table can name. */
+const MOST_ENTRIES = 200;
 
 const blockLabel = (node: number) => node * 2;
 const loopLabel = (node: number) => node * 2 + 1;
 
 class Compiler {
   private readonly f: Frame;
+  private readonly region: Region;
+  /** Each instruction costs one cycle: then cycles count instructions too. */
+  private readonly uniform: boolean;
   private readonly blocks: readonly Block[];
   private readonly nodeAt = new Map<number, number>();
   private readonly structure: Structure;
@@ -54,17 +61,16 @@ class Compiler {
   /** Cycles on the longest way from a node to the next place that looks at the budget. */
   private readonly ahead: number[];
 
-  constructor(
-    private readonly region: Region,
-    start: number,
-    assumes: Assumptions,
-  ) {
+  constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions) {
+    this.region = region;
     this.f = new Frame(assumes);
     this.blocks = [...region.blocks.values()];
     this.blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
     this.returns = region.returnSites.length > MOST_RETURNS ? [] : region.returnSites;
     const graph = { successors: this.blocks.map((b) => this.successors(b.leaving)) };
-    this.structure = structureOf(graph, this.entriesFrom(graph.successors, start), true);
+    const entries = this.entriesFrom(graph.successors, starts, targets);
+    this.structure = structureOf(graph, entries, loopsToo);
+    this.uniform = this.blocks.every((b) => b.cost === b.count);
     this.ahead = this.waysAhead(graph.successors);
   }
 
@@ -87,6 +93,7 @@ class Compiler {
     return {
       bytes: moduleOf([wordHelper(), body]),
       exits,
+      uniform: this.uniform,
       entries: structure.entries.map((n) => this.blocks[n].start),
     };
   }
@@ -107,23 +114,36 @@ class Compiler {
     }
   }
 
-  /** Where the interpreter should find a way in: functions, places behind what it does itself, and the start if nothing else leads there. */
-  private entriesFrom(successors: readonly (readonly number[])[], start: number): number[] {
+  /**
+   * Where the interpreter, and jumps to places known only then, should find a way in: functions, places behind what the
+   * interpreter does, and for each start that none of them leads to its loop, or itself.
+   */
+  private entriesFrom(
+    successors: readonly (readonly number[])[],
+    starts: readonly number[],
+    targets: Iterable<number>,
+  ): number[] {
     const { region, nodeAt } = this;
     const wanted = new Set<number>();
-    for (const at of [...region.called, ...region.behindStops]) wanted.add(nodeAt.get(at)!);
-    for (const block of this.blocks) {
-      const { leaving } = block;
-      const outside = leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target));
-      if (!outside) continue;
-      const back = nodeAt.get(leaving.back);
-      if (back !== undefined) wanted.add(back);
+    const want = (at: number) => {
+      const n = nodeAt.get(at);
+      if (n !== undefined) wanted.add(n);
+    };
+    for (const set of [region.called, region.behindStops, targets]) for (const at of set) want(at);
+    for (const { leaving } of this.blocks) {
+      if (leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target)))
+        want(leaving.back);
     }
-    if (this.returns.length === 0) for (const at of region.returnSites) wanted.add(nodeAt.get(at)!);
-    const first = nodeAt.get(start)!;
-    const loops = structureOf({ successors }, [first, ...wanted], false).loop;
-    const roots = [...wanted, ...loops.flatMap((loop, n) => (loop ? [n] : []))];
-    return reaches(successors, roots, first) ? [...(wanted.size > 0 ? wanted : roots)] : [first, ...wanted];
+    if (this.returns.length === 0) for (const at of region.returnSites) want(at);
+    for (const at of starts) {
+      const n = nodeAt.get(at);
+      if (n === undefined || reachable(successors, wanted).has(n)) continue;
+      const ahead = reachable(successors, successors[n]);
+      const loop = ahead.has(n) ? [...ahead].filter((m) => reachable(successors, [m]).has(n)) : [n];
+      // The head of a loop is mostly its lowest address.
+      wanted.add(loop.reduce((best, m) => (this.blocks[m].start < this.blocks[best].start ? m : best), n));
+    }
+    return [...wanted].slice(0, MOST_ENTRIES);
   }
 
   private looksAtBudget(node: number): boolean {
@@ -246,8 +266,10 @@ class Compiler {
     if (block.count > 0) {
       code.with(Local.budget, Op.i32Sub, block.cost);
       code.set(Local.budget);
-      code.with(Local.count, Op.i32Add, block.count);
-      code.set(Local.count);
+      if (!this.uniform) {
+        code.with(Local.count, Op.i32Add, block.count);
+        code.set(Local.count);
+      }
     }
     for (const { at, i } of block.steps) {
       f.at = at;
@@ -300,7 +322,7 @@ class Compiler {
           code.set(Local.t1);
           pushLocal(f, Local.t1);
         }
-        f.leaveTo(null);
+        this.byTable();
     }
   }
 
@@ -319,6 +341,32 @@ class Compiler {
       code.end();
       f.flags = flags;
       this.restoreCounters(node);
+    }
+    this.byTable();
+  }
+
+  /** Goes on at the place in `eip` when that is an entry, or leaves. */
+  private byTable(): void {
+    const { f } = this;
+    const { code, assumes } = f;
+    if (assumes.table >= 0) {
+      const { flags } = f;
+      code.with(Local.eip, Op.i32Sub, assumes.page | 0);
+      code.tee(Local.t0);
+      code.const(0x1000);
+      code.op(Op.i32LtU);
+      code.if();
+      code.get(Local.t0);
+      code.memory(Op.i32Load8u, assumes.table);
+      code.tee(Local.t0);
+      code.if();
+      code.with(Local.t0, Op.i32Sub, 1);
+      code.set(Local.next);
+      settle(f);
+      code.br(ROOT_LABEL);
+      code.end();
+      code.end();
+      f.flags = flags;
     }
     f.leaveTo(null);
   }
@@ -345,22 +393,30 @@ class Compiler {
   }
 }
 
-function reaches(successors: readonly (readonly number[])[], from: readonly number[], to: number): boolean {
+function reachable(successors: readonly (readonly number[])[], from: Iterable<number>): Set<number> {
   const seen = new Set(from);
-  const work = [...from];
+  const work = [...seen];
   while (work.length > 0) {
-    const n = work.pop()!;
-    if (n === to) return true;
-    for (const s of successors[n]) {
+    for (const s of successors[work.pop()!]) {
       if (seen.has(s)) continue;
       seen.add(s);
       work.push(s);
     }
   }
-  return false;
+  return seen;
 }
 
-/** @param start offset of the instruction that was found hot */
-export function compileRegion(region: Region, start: number, assumes: Assumptions): CompiledRegion {
-  return new Compiler(region, start, assumes).compile();
+/** What to compile, and how. */
+export interface Plan {
+  readonly region: Region;
+  /** Offsets of instructions that were found hot. */
+  readonly starts: readonly number[];
+  /** Offsets that were jumped to through registers and memory. */
+  readonly targets: ReadonlySet<number>;
+  /** Every loop can be entered: for code that often leaves in the middle. */
+  readonly loopsToo: boolean;
+}
+
+export function compileRegion(plan: Plan, assumes: Assumptions): CompiledRegion {
+  return new Compiler(plan, assumes).compile();
 }

@@ -1,12 +1,12 @@
 // Runs hot guest code as WebAssembly. The interpreter is sampled; where samples gather, the region around is compiled, and
 // the instructions at its entries get an executor that runs it. Compiled code leaves at an instruction boundary with the
 // state, the cycles and the counts that the interpreter would have: whatever is not plain work, the interpreter does.
-import type { CodeCache, PageHeat } from '../cpu/code-cache.ts';
+import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { getFlags } from '../cpu/flags.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, DS, ES, type Instruction, SS } from '../isa/instruction.ts';
-import { wasmApi } from '../memory/store.ts';
+import { TABLES, wasmApi } from '../memory/store.ts';
 import { type CompiledRegion, compileRegion, State } from './compile.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions } from './frame.ts';
@@ -14,24 +14,30 @@ import { compilable } from './lower.ts';
 import { findRegion } from './region.ts';
 
 /** Samples in a page before code there is compiled. */
-const HOT = 6;
-/** A page whose code was thrown away this often changes too much to be compiled. */
+const HOT = 5;
+/** Samples in code that is compiled, before its loops are made entries. */
+const MISSED = 24;
+/** A page whose code was compiled this often changes too much. */
 const MOST_COMPILES = 60;
+/** Hot places in one page that are kept. */
+const MOST_STARTS = 64;
 /** Largest budget of one call, in cycles. */
 const LONGEST = 0x3fffffff;
 /** P, S, data, expand-up, writable. */
 const PLAIN_MASK = 0x1009e;
 const PLAIN = 0x92;
+const PAGE = 4096;
 
 type Execute = NonNullable<Instruction['execute']>;
 
-/** One way into a region: hangs at the instruction there. */
+/** One way into the compiled code of a page: hangs at the instruction there. */
 class Entry {
   constructor(
     readonly region: Runnable,
     readonly index: number,
     /** Offset of the instruction in its page. */
     readonly at: number,
+    readonly instruction: Instruction,
     /** What the interpreter does there. */
     readonly interpret: Execute,
   ) {}
@@ -40,13 +46,55 @@ class Entry {
 interface Runnable {
   readonly run: (entry: number, budget: number) => number;
   readonly exits: CompiledRegion['exits'];
+  readonly uniform: boolean;
   readonly assumes: Assumptions;
+  readonly heat: PageHeat;
+}
+
+/** What is known of one page of code. */
+class PageHeat implements Heat {
+  /** Samples since something was compiled: where nothing is compiled, and where something is. */
+  samples = 0;
+  missed = 0;
+  /** Regions compiled, also of code that has gone since. */
+  compiles = 0;
+  /** Offsets in compiled code, or not worth another look. */
+  readonly covered = new Set<number>();
+  readonly starts = new Set<number>();
+  /** Places that were jumped to and were no entries. */
+  readonly targets = new Set<number>();
+  newTargets = false;
+  loopsToo = false;
+  entries: readonly Entry[] = [];
+  /** Number of its table; -1 = none. */
+  table = -1;
+
+  clear(): void {
+    this.covered.clear();
+    this.starts.clear();
+    this.targets.clear();
+    this.newTargets = this.loopsToo = false;
+    this.entries = [];
+  }
+
+  /** Everything is interpreted again. */
+  uninstall(): void {
+    for (const { instruction, interpret } of this.entries) {
+      instruction.execute = interpret;
+      instruction.compiled = null;
+    }
+    this.entries = [];
+    this.covered.clear();
+  }
 }
 
 export class Engine {
   /** Regions compiled so far. */
   compiled = 0;
   private refused = false;
+  /** Who has which table. */
+  private readonly tables: (PageHeat | null)[] = new Array(TABLES).fill(null);
+  private nextTable = 0;
 
   constructor(private readonly cpu: Cpu) {}
 
@@ -56,41 +104,66 @@ export class Engine {
     if (this.refused || !cpu.compiledAllowed || !cpu.shared.compiled) return;
     const window = code.hot();
     if (!window) return;
-    const { heat } = window;
+    const heat = (window.page.heat ??= new PageHeat()) as PageHeat;
+    if (heat.compiles > MOST_COMPILES) return;
     const at = (cpu.eip - window.start) >>> 0;
-    if (heat.covered.has(at) || heat.compiles > MOST_COMPILES) return;
-    if (++heat.samples < HOT) return;
-    heat.samples = 0;
+    if (!heat.covered.has(at)) {
+      if (++heat.samples < HOT) return;
+      if (heat.starts.size < MOST_STARTS) heat.starts.add(at);
+    } else if (heat.newTargets) {
+      if (++heat.samples < HOT) return;
+    } else {
+      if (heat.loopsToo || ++heat.missed < MISSED) return;
+      heat.loopsToo = true;
+    }
     this.compile(code, window.start, at, heat);
   }
 
-  private compile(code: CodeCache, start: number, at: number, heat: PageHeat): void {
-    const assumes = this.assumptions(start);
+  private compile(code: CodeCache, page: number, at: number, heat: PageHeat): void {
+    heat.samples = heat.missed = 0;
+    heat.newTargets = false;
+    const assumes = this.assumptions(page, heat);
     if (!assumes) return;
-    const usable = (i: Instruction) =>
-      compilable(i) && (!i.memory || assumes.limits[i.segment] >= 0) && i.compiled === null;
-    const region = findRegion(at, (offset) => code.peekAt(offset), usable);
-    if (!region) {
-      // Its head is for the interpreter; look behind it next time.
-      heat.covered.add(at);
-      return;
-    }
-    for (const block of region.blocks.values()) {
+    heat.uninstall();
+    const usable = (i: Instruction) => compilable(i) && (!i.memory || assumes.limits[i.segment] >= 0);
+    const starts = [at, ...heat.targets, ...heat.starts];
+    const region = findRegion(starts, (offset) => code.peekAt(offset), usable);
+    heat.covered.add(at);
+    // Its head is for the interpreter; another sample may find what lies behind.
+    if (!region) heat.starts.delete(at);
+    const found = region ?? findRegion([...heat.starts], (offset) => code.peekAt(offset), usable);
+    if (!found) return;
+    for (const block of found.blocks.values()) {
       for (const step of block.steps) heat.covered.add(step.at);
       if (block.leaving.kind !== 'stop' && block.leaving.step) heat.covered.add(block.leaving.step.at);
     }
-    const made = compileRegion(region, at, assumes);
+    const { targets, loopsToo } = heat;
+    const made = compileRegion({ region: found, starts, targets, loopsToo }, assumes);
     const run = this.instantiate(made.bytes);
     if (!run) return;
     heat.compiles++;
     this.compiled++;
-    const runnable: Runnable = { run, exits: made.exits, assumes };
-    made.entries.forEach((offset, index) => {
-      const i = code.peekAt(offset);
-      if (!i || i.compiled !== null) return;
-      i.compiled = new Entry(runnable, index, offset, i.execute!);
+    const runnable: Runnable = { run, exits: made.exits, uniform: made.uniform, assumes, heat };
+    heat.entries = made.entries.map((offset, index) => {
+      const i = code.peekAt(offset)!;
+      const entry = new Entry(runnable, index, offset, i, i.execute!);
+      i.compiled = entry;
       i.execute = enter as Execute;
+      return entry;
     });
+    const table = new Uint8Array(this.cpu.shared.buffer, assumes.table, PAGE).fill(0);
+    made.entries.forEach((offset, index) => (table[offset] = index + 1));
+  }
+
+  /** The offset of a page's table in the buffer; another page may lose its own, and its compiled code with it. */
+  private tableOf(heat: PageHeat): number {
+    if (heat.table < 0 || this.tables[heat.table] !== heat) {
+      heat.table = this.nextTable;
+      this.nextTable = (this.nextTable + 1) % TABLES;
+      this.tables[heat.table]?.uninstall();
+      this.tables[heat.table] = heat;
+    }
+    return this.cpu.memory.store.tablesBase + heat.table * PAGE;
   }
 
   private instantiate(bytes: Uint8Array): Runnable['run'] | null {
@@ -111,7 +184,7 @@ export class Engine {
   }
 
   /** What holds now and must hold at each entry; null when this is no place for compiled code. */
-  private assumptions(page: number): Assumptions | null {
+  private assumptions(page: number, heat: PageHeat): Assumptions | null {
     const { cpu } = this;
     const cs = cpu.segments[CS];
     if (!(cs.access & Access.big)) return null;
@@ -129,6 +202,7 @@ export class Engine {
       limits,
       shared: cpu.shared.base,
       hasCode: store.hasCodeBase,
+      table: this.tableOf(heat),
     };
   }
 
@@ -157,17 +231,28 @@ function enter(cpu: Cpu, i: Instruction): void {
     const words = cpu.compiledState;
     words[State.flags] = getFlags(cpu);
     const exit = region.exits[region.run(entry.index, budget)];
-    const count = words[State.count] - exit.refundCount;
+    const cycles = budget - words[State.budget] - exit.refundCycles;
+    const count = region.uniform ? cycles : words[State.count] - exit.refundCount;
     if (count > 0) {
-      cpu.cycles += budget - words[State.budget] - exit.refundCycles - i.cost;
+      cpu.cycles += cycles - i.cost;
       // The loop counts one itself.
       cpu.instructions += count - 1;
-      cpu.eip = exit.at === null ? words[State.eip] >>> 0 : (assumes.page + exit.at) >>> 0;
+      if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
+      else cpu.eip = (assumes.page + exit.at) >>> 0;
       restoreFlags(cpu, words, exit.flags);
       return;
     }
   }
   entry.interpret(cpu as never, i);
+}
+
+/** Left through a register or memory: next time it may be an entry. */
+function jumpedTo(cpu: Cpu, { assumes, heat }: Runnable, eip: number): void {
+  cpu.eip = eip;
+  const at = (eip - assumes.page) >>> 0;
+  if (at >= PAGE || heat.targets.has(at) || heat.targets.size >= MOST_STARTS) return;
+  heat.targets.add(at);
+  heat.newTargets = true;
 }
 
 function restoreFlags(cpu: Cpu, words: Int32Array, state: CompiledRegion['exits'][number]['flags']): void {

@@ -71,6 +71,8 @@ export interface Assumptions {
   /** Offsets of this processor's block in the buffer, and of the bytes that say where code is. */
   readonly shared: number;
   readonly hasCode: number;
+  /** Offset of the page's table in the buffer: for each offset the number of its entry plus one. -1 = none. */
+  readonly table: number;
 }
 
 /** A region's function while it is written. */

@@ -44,7 +44,7 @@ export interface Region {
 
 const PAGE = 4096;
 /** Instructions in one region at most. */
-const MOST = 600;
+const MOST = 1200;
 
 const BRANCHES: ReadonlySet<string> = new Set([
   'jcc',
@@ -58,22 +58,22 @@ const BRANCHES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Finds the region around an instruction.
+ * Finds the region around some instructions, those first in the list above all.
  * @param decode the instruction at an offset of the page, null when there is none that lies wholly in the page
  * @param compilable whether the compiler knows an instruction (branches included)
  */
 export function findRegion(
-  start: number,
+  starts: readonly number[],
   decode: (at: number) => Instruction | null,
   compilable: (i: Instruction) => boolean,
 ): Region | null {
-  const leaders = new Set<number>([start]);
+  const leaders = new Set<number>(starts);
   const seen = new Map<number, Instruction>();
   const stops = new Set<number>();
   const called = new Set<number>();
   const returnSites = new Set<number>();
   const behindStops = new Set<number>();
-  const work = [start];
+  const work = [...starts].reverse();
   const follow = (at: number) => {
     leaders.add(at);
     if (at >= 0 && at < PAGE && !seen.has(at) && !stops.has(at)) work.push(at);
@@ -111,7 +111,7 @@ export function findRegion(
       at = next;
     }
   }
-  if (!seen.has(start)) return null;
+  if (!seen.has(starts[0])) return null;
   const blocks = new Map<number, Block>();
   for (const leader of leaders) if (seen.has(leader)) blocks.set(leader, blockAt(leader, seen, leaders));
   const inside = (set: Set<number>) => new Set([...set].filter((at) => blocks.has(at)));

@@ -7,6 +7,9 @@ export const SHARED_BYTES = 0x8000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
+/** Tables of where to go in a page of compiled code: so many, a byte for each offset. */
+export const TABLES = 64;
+const TABLE_BYTES = 4096;
 const WASM_PAGE = 0x10000;
 
 /** The little of WebAssembly that the core uses; the core compiles without DOM types. */
@@ -23,20 +26,23 @@ export interface Store {
   readonly wasm: object | null;
   /** Offset of the bytes that say where code is. */
   readonly hasCodeBase: number;
+  /** Offset of the first table. */
+  readonly tablesBase: number;
 }
 
 /** @param size bytes of the machine's memory, a multiple of 4096 */
 export function allocate(size: number): Store {
   const hasCodeBase = RAM_BASE + size;
-  const total = hasCodeBase + (size >>> 12);
+  const tablesBase = hasCodeBase + (size >>> 12);
+  const total = tablesBase + TABLES * TABLE_BYTES;
   if (wasmApi) {
     try {
       const pages = Math.ceil(total / WASM_PAGE);
       const wasm = new wasmApi.Memory({ initial: pages, maximum: pages });
-      return { buffer: wasm.buffer, wasm, hasCodeBase };
+      return { buffer: wasm.buffer, wasm, hasCodeBase, tablesBase };
     } catch {
       // No address space left for one: the interpreter needs none.
     }
   }
-  return { buffer: new ArrayBuffer(total), wasm: null, hasCodeBase };
+  return { buffer: new ArrayBuffer(total), wasm: null, hasCodeBase, tablesBase };
 }

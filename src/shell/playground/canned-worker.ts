@@ -200,6 +200,7 @@ export class CannedWorker implements Port {
           }))
         : null,
       heat: null,
+      heatAt: null,
     };
   }
 

@@ -18,25 +18,32 @@ const transfer =
   (call: boolean): Executor =>
   (cpu, i) => {
     const { selector } = cpu.segments[CS];
-    const watched = call && cpu.watcher !== null && isDeprivileged(cpu);
-    go(cpu, i, call);
-    // CALL has left its CS, and with it its CPL, on the stack for everybody to see.
-    if (watched) cpu.watcher?.(i, selector, selector, CS);
+    const watched = cpu.watcher !== null && isDeprivileged(cpu);
+    const target = go(cpu, i, call);
+    // CALL has left its CS, and with it its CPL, on the stack for everybody to see. JMP has had its RPL compared with that.
+    if (watched) cpu.watcher?.(i, call ? selector : target, call ? selector : target, CS);
   };
 
-function go(cpu: Cpu, i: Instruction, call: boolean): void {
+/** @returns the selector that the instruction named */
+function go(cpu: Cpu, i: Instruction, call: boolean): number {
   const wide = i.operandSize === 32;
   if (!i.memory) {
     farTransfer(cpu, i.immediate2, wide ? i.immediate : i.immediate & 0xffff, wide, call);
-    return;
+    return i.immediate2 & 0xffff;
   }
   const at = effectiveAddress(cpu, i);
   const offset = wide ? read32(cpu, i.segment, at) : read16(cpu, i.segment, at);
-  farTransfer(cpu, read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2)), offset, wide, call);
+  const selector = read16(cpu, i.segment, stepOffset(i, at, wide ? 4 : 2));
+  farTransfer(cpu, selector, offset, wide, call);
+  return selector;
 }
 
 function retFar(cpu: Cpu, i: Instruction): void {
+  const watched = cpu.watcher !== null && isDeprivileged(cpu);
   farReturn(cpu, i.operandSize === 32, i.immediate & 0xffff);
+  if (!watched) return;
+  const { selector } = cpu.segments[CS];
+  cpu.watcher?.(i, selector, selector, CS);
 }
 
 function int(cpu: Cpu, i: Instruction): void {

@@ -22,6 +22,13 @@ function movFromMemory(cpu: Cpu, i: Instruction): void {
 function movTo(cpu: Cpu, i: Instruction, selector: number): void {
   loadSegment(cpu, i.reg, selector);
   if (i.reg === SS) cpu.shadow |= SHADOW_MOV_SS;
+  accepted(cpu, i, i.reg, selector);
+}
+
+/** A load has passed the checks, which were made with the real CPL. */
+function accepted(cpu: Cpu, i: Instruction, register: number, selector: number): void {
+  if (cpu.watcher !== null && isDeprivileged(cpu))
+    cpu.watcher(i, selector & 0xffff, selector & 0xffff, register);
 }
 
 // CS as a destination, and numbers 6 and 7, have not passed the decoder.
@@ -79,6 +86,7 @@ const popSreg: Binder = (i) => {
     loadSegment(cpu, register, selector);
     cpu.regs[ESP] = esp;
     if (register === SS) cpu.shadow |= SHADOW_MOV_SS;
+    accepted(cpu, i, register, selector);
   };
 };
 
@@ -89,15 +97,19 @@ const loadFarPointer: Binder = (i) => {
     return (cpu, i) => {
       const at = effectiveAddress(cpu, i);
       const offset = read32(cpu, i.segment, at);
-      loadSegment(cpu, register, read16(cpu, i.segment, stepOffset(i, at, 4)));
+      const selector = read16(cpu, i.segment, stepOffset(i, at, 4));
+      loadSegment(cpu, register, selector);
       cpu.regs[i.reg] = offset;
+      accepted(cpu, i, register, selector);
     };
   }
   return (cpu, i) => {
     const at = effectiveAddress(cpu, i);
     const offset = read16(cpu, i.segment, at);
-    loadSegment(cpu, register, read16(cpu, i.segment, stepOffset(i, at, 2)));
+    const selector = read16(cpu, i.segment, stepOffset(i, at, 2));
+    loadSegment(cpu, register, selector);
     cpu.regs16[i.reg << 1] = offset;
+    accepted(cpu, i, register, selector);
   };
 };
 

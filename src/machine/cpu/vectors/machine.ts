@@ -7,7 +7,7 @@ import { decode } from '../../isa/decode.ts';
 import { CS, DS, ES, FS, type Instruction, SS } from '../../isa/instruction.ts';
 import { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { Cpu } from '../cpu.ts';
-import { integerExecutors } from '../executors/integer.ts';
+import { EXECUTORS } from '../executors/index.ts';
 import { type Fault, isFault } from '../fault.ts';
 import { getFlags, setFlags } from '../flags.ts';
 import { BASE, type Case, MARGIN, type Outcome, SETTABLE, START, WINDOW, WINDOW_AT } from './case.ts';
@@ -35,7 +35,7 @@ function setSegment(cpu: Cpu, register: number, base: number, access: number): v
 export function bindBytes(bytes: readonly number[], mode: 16 | 32): Instruction {
   const i = decode(Uint8Array.from(bytes), 0, mode);
   if (typeof i === 'string') throw new Error(`${i} instruction`);
-  const binder = integerExecutors[i.form.operation];
+  const binder = EXECUTORS[i.form.operation];
   if (!binder) throw new Error(`no executor for ${i.form.operation}`);
   i.execute = binder(i) as Instruction['execute'];
   return i;

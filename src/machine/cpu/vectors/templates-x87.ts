@@ -2,7 +2,7 @@
 // control words, full and empty registers. Encodings are written from the manual, not with our own table.
 import type { Random } from './random.ts';
 import { AT, freshState, type X87Case } from './x87-case.ts';
-import { double, type Extended, extended, single } from './x87-values.ts';
+import { double, type Extended, extended, normal, single } from './x87-values.ts';
 
 export interface X87Template {
   readonly name: string;
@@ -295,3 +295,65 @@ for (const [name, opcode, digit] of [
 }
 
 export const X87_TEMPLATES: readonly X87Template[] = templates;
+
+const functions: X87Template[] = [];
+
+function functionTemplate(name: string, count: number, second: number, make: (d: Draft) => void): void {
+  functions.push({
+    name,
+    count,
+    make: (random) => {
+      const d = new Draft(random);
+      // What the masks do is the business of the other templates; results of these are compared to the last place but one.
+      make(d);
+      return d.done(name, 0xd9, second);
+    },
+  });
+}
+
+const trigonometric = (d: Draft): void => {
+  d.room();
+  if (!d.random.oneIn(8)) d.st(0, normal(d.random, 0x3fff, d.random.pick([2, 10, 63])));
+};
+functionTemplate('fsin', 600, 0xfe, trigonometric);
+functionTemplate('fcos', 600, 0xff, trigonometric);
+functionTemplate('fsincos', 500, 0xfb, trigonometric);
+functionTemplate('fptan', 500, 0xf2, trigonometric);
+functionTemplate('fpatan', 1000, 0xf3, (d) => {
+  if (d.random.oneIn(2)) pair(d, 0, 1);
+});
+functionTemplate('f2xm1', 600, 0xf0, (d) => {
+  // Beyond ±1 the manual promises nothing.
+  const [se, hi, lo] = normal(d.random, 0x3fff - d.random.pick([1, 5, 60, 8000]), 60);
+  if (d.random.oneIn(10))
+    d.st(
+      0,
+      d.random.pick<Extended>([
+        [se & 0x8000, 0, 0],
+        [se & 0x8000, hi >>> 1, lo],
+        [0x3fff, 0x80000000, 0],
+        [0xbfff, 0x80000000, 0],
+        [0x7fff, 0xc0000000, 0],
+      ]),
+    );
+  else d.st(0, [(se & 0x8000) | Math.min(se & 0x7fff, 0x3ffe), hi, lo]);
+});
+functionTemplate('fyl2x', 1200, 0xf1, (d) => {
+  if (d.random.oneIn(3)) d.st(0, normal(d.random, 0x3fff, 1));
+});
+functionTemplate('fyl2xp1', 800, 0xf9, (d) => {
+  const [se, hi, lo] = normal(d.random, 0x3ffe - d.random.pick([2, 20, 60, 8000]), 60);
+  if (d.random.oneIn(10))
+    d.st(
+      0,
+      d.random.pick<Extended>([
+        [se & 0x8000, 0, 0],
+        [se & 0x8000, hi >>> 1, lo],
+        [0x7fff, 0xc0000000, 0],
+      ]),
+    );
+  else d.st(0, [(se & 0x8000) | Math.min(se & 0x7fff, 0x3ffc), hi, lo]);
+});
+
+/** The transcendental instructions, which processors round to within one unit of the last place. */
+export const FUNCTION_TEMPLATES: readonly X87Template[] = functions;

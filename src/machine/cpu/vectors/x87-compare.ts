@@ -51,3 +51,29 @@ export function describeX87(c: X87Case): string {
     `eax=${value(state, AT.eax, 4)} flags=${value(state, AT.flags, 4)}`,
   ].join(' ');
 }
+
+/** The last-place distance of two registers of equal sign; they are Infinity apart when that says nothing. */
+function unitsApart(a: Uint8Array, b: Uint8Array): number {
+  const number = (bytes: Uint8Array) => BigInt(`0x${hex(bytes.slice().reverse())}`);
+  const x = number(a);
+  const y = number(b);
+  if (x >> 79n !== y >> 79n) return Number.POSITIVE_INFINITY;
+  // Across a power of two the integer bit turns up again: take it out, so that neighbours are one apart.
+  const linear = (n: bigint) => ((n >> 64n) << 63n) | (n & 0x7fffffffffffffffn);
+  const distance = linear(x) - linear(y);
+  return Number(distance < 0n ? -distance : distance);
+}
+
+/** As `x87Differences`, but results may be one unit of the last place apart, and C1 (rounded up) with them. */
+export function functionDifferences(c: X87Case, got: X87Outcome, wanted: X87Outcome): string[] {
+  const near = { vector: got.vector, state: got.state.slice() };
+  for (let r = 0; r < 8; r++) {
+    const at = AT.st + 10 * r;
+    const theirs = wanted.state.subarray(at, at + 10);
+    if (unitsApart(got.state.subarray(at, at + 10), theirs) <= 1) near.state.set(theirs, at);
+  }
+  const C1_HIGH = 2;
+  near.state[AT.status + 1] =
+    (near.state[AT.status + 1] & ~C1_HIGH) | (wanted.state[AT.status + 1] & C1_HIGH);
+  return x87Differences(c, near, wanted);
+}

@@ -5,18 +5,23 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bareProcessor } from './machine.ts';
 import { runX87Natively } from './native.ts';
+import { FUNCTION_TEMPLATES } from './templates-x87.ts';
 import { loadX87, type X87Case, type X87Outcome } from './x87-case.ts';
 import { X87_SEED, x87CasesOf } from './x87-cases.ts';
-import { describeX87, x87Differences } from './x87-compare.ts';
+import { describeX87, functionDifferences, x87Differences } from './x87-compare.ts';
 import { runX87Case } from './x87-machine.ts';
 
 const cpu = bareProcessor();
 
 /** The first few cases of which our outcome is not the wanted one. */
-function failures(cases: readonly X87Case[], wanted: readonly X87Outcome[]): string[] {
+function failures(
+  cases: readonly X87Case[],
+  wanted: readonly X87Outcome[],
+  differences = x87Differences,
+): string[] {
   const found: string[] = [];
   cases.forEach((c, n) => {
-    const wrong = x87Differences(c, runX87Case(cpu, c), wanted[n]);
+    const wrong = differences(c, runX87Case(cpu, c), wanted[n]);
     if (wrong.length && found.length < 5) found.push(`${describeX87(c)}: ${wrong.join('; ')}`);
   });
   return found;
@@ -44,11 +49,36 @@ describe('x87 vectors of a real processor', () => {
   }
 });
 
+describe('transcendental instructions', () => {
+  const cases = x87CasesOf(X87_SEED, 1, FUNCTION_TEMPLATES);
+  const outcomes = loadX87(cases, readFileSync(new URL('./x87-functions.vectors', import.meta.url)));
+
+  it('are within one unit of the last place of a real processor, flags and special cases exact', () => {
+    expect(cases.length).toBeGreaterThan(5000);
+    expect(failures(cases, outcomes, functionDifferences)).toEqual([]);
+  });
+
+  it('give the same bits in more than nine cases of ten', () => {
+    const same = cases.filter((c, n) => {
+      const { state } = runX87Case(cpu, c);
+      return state.every((byte, k) => byte === outcomes[n].state[k]);
+    });
+    expect(same.length / cases.length).toBeGreaterThan(0.9);
+  });
+});
+
 describe('the processor underneath', () => {
   it('agrees on fresh x87 cases', (context) => {
     const cases = x87CasesOf(0x1f2e3d4c, 0.25);
     const outcomes = runX87Natively(cases);
     if (typeof outcomes === 'string') return context.skip(`skipped: ${outcomes}`);
     expect(failures(cases, outcomes)).toEqual([]);
+  });
+
+  it('agrees on fresh transcendental cases', (context) => {
+    const cases = x87CasesOf(0x3c4d5e6f, 0.5, FUNCTION_TEMPLATES);
+    const outcomes = runX87Natively(cases);
+    if (typeof outcomes === 'string') return context.skip(`skipped: ${outcomes}`);
+    expect(failures(cases, outcomes, functionDifferences)).toEqual([]);
   });
 });

@@ -45,6 +45,7 @@ function reportError(cpu: Cpu, f: X87): void {
   f.onError?.(true);
   cpu.eip = cpu.instructionStart;
   cpu.halted = true;
+  cpu.shadow = 0;
   cpu.attention |= Attention.event;
   throw EXITED;
 }

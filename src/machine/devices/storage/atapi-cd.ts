@@ -1,6 +1,6 @@
 // A CD-ROM drive on an ATA channel: the packet protocol of ATA/ATAPI-6 (T13 1410D) §9.8 (PIO) and §9.9 (DMA), as SFF-8020i
 // has it too. What the packets mean is mmc.ts's matter.
-import { AtaDrive, BYTE_NS, type Cable, ERROR, STATUS } from './ata-drive.ts';
+import { AtaDrive, BYTE_NS, type Cable, STATUS } from './ata-drive.ts';
 import { type DriveSettings, identifyPacketDevice } from './ata-identify.ts';
 import type { Medium } from './medium.ts';
 import { CD_BLOCK, CdUnit } from './mmc.ts';
@@ -8,6 +8,8 @@ import { CD_BLOCK, CdUnit } from './mmc.ts';
 const PACKET_BYTES = 12;
 /** Blocks that a DMA transfer moves at a time. */
 const DMA_BLOCKS = 32;
+/** The largest piece of PIO (65 534 bytes), and what may be left of a block before it. */
+const BUFFER_BLOCKS = 33;
 /** Interrupt reason, in the sector count register (§7.15.6): a command packet, data to the host, or the end. */
 const REASON = { command: 1, toHost: 2, end: 3 } as const;
 const FEATURE_DMA = 0x01;
@@ -22,7 +24,8 @@ export class AtapiCd extends AtaDrive {
   private limit = 0;
   private lba = 0;
   private left = 0;
-  /** Bytes of the buffer that are for the host. */
+  /** Bytes of the buffer that are for the host: [from, ready). */
+  private from = 0;
   private ready = 0;
 
   constructor(
@@ -30,7 +33,7 @@ export class AtapiCd extends AtaDrive {
     private readonly medium: Medium,
     private readonly serial: string,
   ) {
-    super(cable, DMA_BLOCKS * CD_BLOCK);
+    super(cable, BUFFER_BLOCKS * CD_BLOCK);
     this.unit = new CdUnit(medium.sectors);
     this.powerOn();
   }
@@ -66,7 +69,6 @@ export class AtapiCd extends AtaDrive {
         return this.startPacket();
       case 0xa1:
         identifyPacketDevice(this.buffer, this.settings, this.serial);
-        this.ready = 512;
         return this.offer(512, () => this.done(false));
       case 0xef:
         return this.setFeatures();
@@ -122,45 +124,48 @@ export class AtapiCd extends AtaDrive {
       this.count = REASON.end;
       return this.abort();
     }
+    this.from = this.ready = this.left = 0;
     if (outcome === 'reply') {
-      this.left = 0;
       this.ready = this.unit.length;
       this.buffer.set(this.unit.reply.subarray(0, this.ready));
-      return this.send(0);
+    } else {
+      this.lba = this.unit.lba;
+      this.left = this.unit.blocks;
     }
-    this.lba = this.unit.lba;
-    this.left = this.unit.blocks;
-    this.nextBlocks();
+    this.next();
   }
 
-  /** Blocks of the CD into the buffer, then to the host: one at a time by PIO. */
-  private readonly nextBlocks = (): void => {
-    if (this.left === 0) return this.complete();
-    const blocks = Math.min(this.left, this.dma ? DMA_BLOCKS : 1);
-    this.busyFor(blocks * CD_BLOCK * BYTE_NS, this.readBlocks);
+  /** The next piece for the host: as much as it takes at a time. Reads the blocks of the CD that it needs. */
+  private readonly next = (): void => {
+    const waiting = this.ready - this.from;
+    const all = waiting + this.left * CD_BLOCK;
+    if (all === 0) return this.complete();
+    const piece = Math.min(all, this.dma ? DMA_BLOCKS * CD_BLOCK : this.limit);
+    const blocks = Math.max(0, Math.ceil((piece - waiting) / CD_BLOCK));
+    if (blocks) this.load(blocks);
+    this.busyFor(blocks * CD_BLOCK * BYTE_NS, () => this.send(piece));
   };
 
-  private readonly readBlocks = (): void => {
-    const blocks = Math.min(this.left, this.dma ? DMA_BLOCKS : 1);
-    for (let n = 0; n < blocks; n++) this.medium.read(this.lba + n, this.buffer, n * CD_BLOCK);
-    this.lba += blocks;
-    this.left -= blocks;
-    this.ready = blocks * CD_BLOCK;
-    this.send(0);
-  };
-
-  /** What is ready in the buffer, from byte `from`, in pieces of at most `limit` bytes. */
-  private send(from: number): void {
-    if (this.dma) {
-      this.count = REASON.toHost;
-      return this.transfer(true, 0, this.ready, this.nextBlocks);
+  /** Blocks of the CD into the buffer, behind what is there. */
+  private load(blocks: number): void {
+    this.buffer.copyWithin(0, this.from, this.ready);
+    this.ready -= this.from;
+    this.from = 0;
+    for (let n = 0; n < blocks; n++) {
+      this.medium.read(this.lba++, this.buffer, this.ready);
+      this.ready += CD_BLOCK;
     }
-    if (from >= this.ready) return this.nextBlocks();
-    const length = Math.min(this.limit, this.ready - from);
+    this.left -= blocks;
+  }
+
+  private send(length: number): void {
+    const { from } = this;
+    this.from += length;
     this.count = REASON.toHost;
+    if (this.dma) return this.transfer(true, from, this.from, this.next);
     this.middle = length & 0xff;
     this.high = length >>> 8;
-    this.offer(length, () => this.send(from + length), from);
+    this.offer(length, this.next, from);
   }
 
   private complete(): void {
@@ -171,6 +176,6 @@ export class AtapiCd extends AtaDrive {
   /** The sense key shows in the error register; REQUEST SENSE tells the rest. */
   private checkCondition(): void {
     this.count = REASON.end;
-    this.fail((this.unit.senseKey << 4) | ERROR.aborted);
+    this.fail(this.unit.senseKey << 4);
   }
 }

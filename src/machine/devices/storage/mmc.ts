@@ -208,7 +208,7 @@ export class CdUnit {
   private putTrack(track: number, lba: number, msf: boolean): void {
     const at = this.length;
     this.length += 8;
-    this.reply[at + 1] = 0x14; // position in Q, data track
+    this.reply[at + 1] = track === 0xaa ? 0x16 : 0x14; // position in Q, data; the lead-out may be copied
     this.reply[at + 2] = track;
     this.putAddress(at + 4, lba, msf);
   }

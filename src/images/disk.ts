@@ -1,0 +1,108 @@
+// Disks, diskettes and CDs as files: which of them a file is, and whether firmware finds something to boot on it (boot
+// signature; partition table of the IBM PC; ECMA-119 volume descriptors and the El Torito boot record of a CD).
+import { type DiskContents, type Image, ImageError } from './image.ts';
+import { recognize } from './recognize.ts';
+
+const SECTOR = 512;
+const CD_SECTOR = 2048;
+/** Bytes of the formats that drives know, 360 KB and larger with two heads; smaller ones of the first PCs besides. */
+const FLOPPY_FORMATS = [160, 180, 320, 360, 720, 1200, 1440, 2880].map((kib) => kib * 1024);
+/** A file of another size is extended to the first of these that holds it. */
+const COMMON_FLOPPIES = [1440, 2880].map((kib) => kib * 1024);
+const LARGEST_FLOPPY = 2880 * 1024;
+const PARTITION_TABLE = 0x1be;
+const FIRST_DESCRIPTOR = 16 * CD_SECTOR;
+const BOOT_RECORD = 17 * CD_SECTOR;
+const EL_TORITO = 'EL TORITO SPECIFICATION';
+/** The reset vector, as the processor's first code segment shows it below 1 MiB. */
+const RESET_VECTOR = 0xffff0;
+
+/** The last two bytes of the first sector are 55h, AAh. */
+export function hasBootSignature(bytes: Uint8Array): boolean {
+  return bytes.length >= SECTOR && bytes[0x1fe] === 0x55 && bytes[0x1ff] === 0xaa;
+}
+
+/** The image of something that firmware can boot; null when it is no such thing. Throws ImageError for a CD without a boot record. */
+export function parseBootDisk(bytes: Uint8Array, name: string): Image | null {
+  let description: string;
+  if (isCd(bytes)) {
+    if (!text(bytes, BOOT_RECORD + 7, EL_TORITO))
+      throw new ImageError(`${name}: a CD image without an El Torito boot record: nothing on it can boot`);
+    description = 'a bootable CD image';
+  } else if (hasBootSignature(bytes)) {
+    description =
+      bytes.length === SECTOR
+        ? 'a boot sector'
+        : isFloppy(bytes)
+          ? 'a bootable floppy image'
+          : 'a bootable hard disk image';
+  } else return null;
+  return {
+    kind: 'disk',
+    description,
+    name,
+    segments: [],
+    entry: RESET_VECTOR,
+    bits: 16,
+    symbols: [],
+    disk: contents(bytes),
+  };
+}
+
+/** A file as what lies in a drive, bootable or not. Throws ImageError when it is something else that is known. */
+export function readDisk(bytes: Uint8Array, name: string): DiskContents {
+  if (!isCd(bytes) && !hasBootSignature(bytes)) {
+    const known = recognize(bytes);
+    if (known && !known.startsWith('text'))
+      throw new ImageError(`${name}: looks like ${known}. A drive takes a raw disk, floppy or CD image`);
+  }
+  return contents(bytes);
+}
+
+function contents(bytes: Uint8Array): DiskContents {
+  if (isCd(bytes)) return { drive: 'cd', bytes: padded(bytes, Math.ceil(bytes.length / CD_SECTOR) * CD_SECTOR) };
+  if (isFloppy(bytes)) {
+    const size = FLOPPY_FORMATS.includes(bytes.length)
+      ? bytes.length
+      : COMMON_FLOPPIES.find((format) => format >= bytes.length)!;
+    return { drive: 'floppy', bytes: padded(bytes, size) };
+  }
+  return { drive: 'hard-disk', bytes: padded(bytes, Math.ceil(bytes.length / SECTOR) * SECTOR) };
+}
+
+function padded(bytes: Uint8Array, size: number): Uint8Array {
+  if (bytes.length === size) return bytes;
+  const whole = new Uint8Array(size);
+  whole.set(bytes);
+  return whole;
+}
+
+function isCd(bytes: Uint8Array): boolean {
+  return bytes.length >= BOOT_RECORD + CD_SECTOR && text(bytes, FIRST_DESCRIPTOR + 1, 'CD001');
+}
+
+/** No larger than a diskette, and no partition table where the boot sector would have one. */
+function isFloppy(bytes: Uint8Array): boolean {
+  return bytes.length <= LARGEST_FLOPPY && (FLOPPY_FORMATS.includes(bytes.length) || !hasPartitions(bytes));
+}
+
+/** Four entries that make sense, and one of them has a type and sectors. */
+function hasPartitions(bytes: Uint8Array): boolean {
+  if (!hasBootSignature(bytes) || bytes.length <= SECTOR) return false;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let used = 0;
+  for (let entry = PARTITION_TABLE; entry < PARTITION_TABLE + 64; entry += 16) {
+    const active = bytes[entry];
+    if (active !== 0 && active !== 0x80) return false;
+    const start = view.getUint32(entry + 8, true);
+    if (bytes[entry + 4] === 0) continue;
+    if (start * SECTOR >= bytes.length || view.getUint32(entry + 12, true) === 0) return false;
+    used++;
+  }
+  return used > 0;
+}
+
+function text(bytes: Uint8Array, at: number, wanted: string): boolean {
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted.charCodeAt(i)) return false;
+  return true;
+}

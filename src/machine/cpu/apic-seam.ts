@@ -1,0 +1,12 @@
+// What a processor knows of the local APIC on its die: CPUID tells of it, MSR 1Bh switches it. The APIC itself is a device.
+
+export interface ApicSeam {
+  /** Its identifier, which CPUID gives too. */
+  readonly id: number;
+  /** Switched on by MSR 1Bh. */
+  readonly enabled: boolean;
+  /** MSR 1Bh as it is after reset. */
+  readonly base: bigint;
+  /** WRMSR to 1Bh. False when the value is not possible: #GP(0). */
+  setBase(value: bigint): boolean;
+}

@@ -1,0 +1,57 @@
+// Kernels and programs that nobody here wrote, as Debian packages, fetched with Debian's own package client. Nothing of the
+// system changes: the client works on folders of its own, and asks for i386 whatever this machine is. None is committed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const CACHE = resolve('node_modules/.cache/ringside-foreign');
+const TOOLS = ['apt-get', 'apt-cache', 'dpkg-deb'];
+
+/** Options that keep apt away from the system's state. */
+function options(): string[] {
+  const settings = {
+    'APT::Architecture': 'i386',
+    'APT::Architectures': 'i386',
+    'Dir::State::lists': join(CACHE, 'lists'),
+    'Dir::State::status': '/dev/null',
+    'Dir::Cache': join(CACHE, 'apt'),
+    'APT::Sandbox::User': '',
+  };
+  return Object.entries(settings).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
+}
+
+/** Why packages cannot be had here, or null. Updates the lists once. */
+export function whyNoPackages(): string | null {
+  for (const tool of TOOLS)
+    if (spawnSync('which', [tool]).status !== 0) return `no ${tool}: not a Debian system`;
+  mkdirSync(join(CACHE, 'lists/partial'), { recursive: true });
+  mkdirSync(join(CACHE, 'apt/archives/partial'), { recursive: true });
+  if (readdirSync(join(CACHE, 'lists')).some((name) => name.endsWith('Packages'))) return null;
+  const { stderr } = spawnSync('apt-get', [...options(), 'update', '-qq'], { encoding: 'utf8' });
+  // One list of several may fail; what matters is that some came.
+  if (readdirSync(join(CACHE, 'lists')).some((name) => /Packages/.test(name))) return null;
+  return `the package lists could not be fetched: ${stderr.split('\n')[0]}`;
+}
+
+/** The package that a meta-package stands for (linux-image-686 → linux-image-6.1.0-…-686). Throws when there is none. */
+export function dependency(name: string): string {
+  const { stdout } = spawnSync('apt-cache', [...options(), 'depends', name], { encoding: 'utf8' });
+  const found = /Depends: (\S+)/.exec(stdout)?.[1];
+  if (!found) throw new Error(`Debian has no package ${name} for i386`);
+  return found;
+}
+
+/** Downloads and unpacks a package. @returns the folder with its files. Throws when it cannot be had. */
+export function unpack(name: string): string {
+  const folder = join(CACHE, name);
+  if (existsSync(folder)) return folder;
+  const download = spawnSync('apt-get', [...options(), 'download', '-qq', `${name}:i386`], {
+    cwd: CACHE,
+    encoding: 'utf8',
+  });
+  const file = readdirSync(CACHE).find((f) => f.startsWith(`${name}_`) && f.endsWith('.deb'));
+  if (!file) throw new Error(`${name} could not be downloaded: ${download.stderr}`);
+  const { status, stderr } = spawnSync('dpkg-deb', ['-x', join(CACHE, file), folder], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${file} could not be unpacked: ${stderr}`);
+  return folder;
+}

@@ -1,0 +1,12 @@
+// Tests with systems that others wrote: they take minutes, so they have a run of their own (`npm test -- foreign`).
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['tests/foreign/**/*.test.ts'],
+    environment: 'node',
+    testTimeout: 900_000,
+    hookTimeout: 600_000,
+    maxWorkers: 1,
+  },
+});
