@@ -152,13 +152,15 @@ function alone(kind: OperandKind, operand: Operand): boolean {
     case 'far':
       return kind === 'far';
     case 'memory':
-      return /^(rm|m)/.test(kind);
+      return /^(rm|m(?!m)|x?mmrm)/.test(kind);
     case 'immediate':
       return /^(imm|rel|one)/.test(kind);
     default:
       if (register!.class === 'segment') return kind === 'sreg' || kind === register!.name;
       if (register!.class === 'control') return kind === 'cr';
       if (register!.class === 'debug') return kind === 'dr';
+      if (register!.class === 'mmx') return kind.startsWith('mm');
+      if (register!.class === 'sse') return kind.startsWith('xmm');
       if (register!.class === 'x87') return kind === 'sti' || kind === 'tosti' || kind === register!.name;
       if (/^r(8|m8)/.test(kind)) return register!.size === 8;
       if (/^r(16|m16)/.test(kind)) return register!.size === 16;
@@ -178,7 +180,9 @@ const KIND_WORDS: readonly (readonly [RegExp, string])[] = [
   [/^cr/, 'a control register'],
   [/^(to)?st[i0]/, 'a floating-point register'],
   [/^dr/, 'a debug register'],
-  [/^(rm|m)(?!offs)/, 'memory'],
+  [/^mm/, 'an mm register'],
+  [/^xmm/, 'an xmm register'],
+  [/^(rm|m|mmrm|xmmrm)(?!offs|m)/, 'memory'],
   [/^(imm|one)/, 'a number'],
   [/^rel/, 'a label'],
   [/^far/, 'segment:offset'],

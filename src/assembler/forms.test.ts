@@ -8,6 +8,8 @@ import { differences, noNasm } from './oracle.test.ts';
 const R8 = ['al', 'cl', 'dl', 'bl', 'ah', 'ch', 'dh', 'bh'];
 const R16 = ['ax', 'cx', 'dx', 'bx', 'sp', 'bp', 'si', 'di'];
 const R32 = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
+const MMX = ['mm0', 'mm1', 'mm2', 'mm3', 'mm4', 'mm5', 'mm6', 'mm7'];
+const XMM = MMX.map((name) => `x${name}`);
 const X87 = ['st0', 'st1', 'st2', 'st3', 'st4', 'st5', 'st6', 'st7'];
 const ADDRESSES = [
   '[bx]',
@@ -109,6 +111,18 @@ function operand(kind: OperandKind, size: 16 | 32, form: Form, pick: Pick): stri
       return memory(size, pick);
     case 'sti':
       return pick(X87);
+    case 'mm':
+    case 'mmrr':
+      return pick(MMX);
+    case 'xmm':
+    case 'xmmrr':
+      return pick(XMM);
+    case 'mmrm':
+      return pick([pick(MMX), memory(64, pick)]);
+    case 'xmmrm32':
+    case 'xmmrm64':
+    case 'xmmrm128':
+      return pick([pick(XMM), memory(Number(kind.slice(5)), pick)]);
     case 'tosti':
       return `to ${pick(X87)}`;
     case 'mfar': {

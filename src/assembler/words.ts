@@ -3,14 +3,14 @@
 import type { Form } from '../machine/isa/form.ts';
 import { formsByMnemonic } from '../machine/isa/table.ts';
 
-export type RegisterClass = 'general' | 'segment' | 'control' | 'debug' | 'x87';
+export type RegisterClass = 'general' | 'segment' | 'control' | 'debug' | 'x87' | 'mmx' | 'sse';
 
 export interface Register {
   readonly type: 'register';
   readonly name: string;
   readonly class: RegisterClass;
   /** Bits. */
-  readonly size: 8 | 16 | 32 | 80;
+  readonly size: 8 | 16 | 32 | 64 | 80 | 128;
   /** As encoded. */
   readonly number: number;
   /** Alphabetical rank: the order in which NASM picks base and index when nothing else decides. */
@@ -61,6 +61,8 @@ registers('es cs ss ds fs gs', 'segment', 16);
 registers('cr0 cr1 cr2 cr3 cr4 cr5 cr6 cr7', 'control', 32);
 registers('dr0 dr1 dr2 dr3 dr4 dr5 dr6 dr7', 'debug', 32);
 registers('st0 st1 st2 st3 st4 st5 st6 st7', 'x87', 80);
+registers('mm0 mm1 mm2 mm3 mm4 mm5 mm6 mm7', 'mmx', 64);
+registers('xmm0 xmm1 xmm2 xmm3 xmm4 xmm5 xmm6 xmm7', 'sse', 128);
 for (const [rank, name] of [...WORDS.keys()].sort().entries())
   (WORDS.get(name) as { rank: number }).rank = rank;
 

@@ -5,6 +5,7 @@ import { PROCESSORS } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import { parseImage } from '../images/load.ts';
 import type { GuestSource } from '../session/library.ts';
+import { ENGINES, type Engine } from '../session/host.ts';
 import { results } from '../session/result.ts';
 import {
   MAX_MEMORY_MIB,
@@ -190,8 +191,8 @@ function check(values: Values): void {
     throw new UsageError(
       `--paging: "${values.paging}" is not available: these processors have no nested paging (shadow)`,
     );
-  if (values.engine && !['auto', 'interpreter'].includes(values.engine))
-    throw new UsageError(`--engine: "${values.engine}" is not one of auto, interpreter`);
+  if (values.engine && !ENGINES.includes(values.engine as Engine))
+    throw new UsageError(`--engine: "${values.engine}" is not one of ${ENGINES.join(', ')}`);
 }
 
 /** Runs; the exit status. */
@@ -211,7 +212,7 @@ export function run(words: string[]): number {
   } catch (error) {
     throw new UsageError(`--until-serial: ${(error as Error).message}`);
   }
-  const session = new Session(scenario, nodeLibrary(extra));
+  const session = new Session(scenario, nodeLibrary(extra), (values.engine ?? 'auto') as Engine);
   const modules = values.initrd ? [{ name: values.initrd, data: readBytes(values.initrd) }] : [];
   session.modules = modules;
   const trace = values.trace === undefined ? null : openTrace(values.trace, session);

@@ -177,7 +177,7 @@ export class ListingPane {
     if (now.place === 'off' && now.eip === 0) return this.say('There is no guest in this domain now.');
     this.now = now;
     if (this.listing.lines.length === 0 && !this.asking)
-      void this.show(lead ? now.eip : (this.info?.entry ?? now.eip), false);
+      void this.begin(lead ? now.eip : (this.info?.entry ?? now.eip), now.eip);
     if (!lead) {
       this.eip = null;
       return this.mark.set(null);
@@ -187,6 +187,12 @@ export class ListingPane {
       if (this.follow) void this.show(now.eip, false);
     }
     this.draw();
+  }
+
+  /** Shows an address, or another when there is no memory: a kernel that has moved up leaves its entry unmapped. */
+  private async begin(target: number, otherwise: number): Promise<void> {
+    await this.show(target, false);
+    if (this.listing.lines.length === 0 && target !== otherwise) await this.show(otherwise, false);
   }
 
   /** Shows an address: from what is there, if memory still says the same; else anew. */

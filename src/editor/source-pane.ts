@@ -299,9 +299,9 @@ export class SourcePane {
     if (!/^[\w-]+(\/[\w-]+)*\.(asm|inc)$/.test(file))
       return 'A name of letters, digits, - and _ that ends in .asm or .inc';
     if (guest.work.text(MINE, file) !== undefined) return `There is a file ${file} already.`;
-    guest.work.edit(file, `; Assembled where it is included:  %include "${file}"\n`);
+    guest.work.edit(file, `; Assembled where another file includes it:\n;   %include "${file}"\n`);
     if (guest.version !== MINE) this.choose(MINE);
-    this.open(file, 2, true);
+    this.open(file, 3, true);
     return null;
   }
 

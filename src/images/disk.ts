@@ -13,6 +13,7 @@ const LARGEST_FLOPPY = 2880 * 1024;
 const PARTITION_TABLE = 0x1be;
 const FIRST_DESCRIPTOR = 16 * CD_SECTOR;
 const BOOT_RECORD = 17 * CD_SECTOR;
+const DISK_NAME = /\.(img|ima|flp|dsk|hdd|raw|usb)$/i;
 const EL_TORITO = 'EL TORITO SPECIFICATION';
 /** The reset vector, as the processor's first code segment shows it below 1 MiB. */
 const RESET_VECTOR = 0xffff0;
@@ -25,7 +26,7 @@ export function hasBootSignature(bytes: Uint8Array): boolean {
 /** The image of something that firmware can boot; null when it is no such thing. Throws ImageError for a CD without a boot record. */
 export function parseBootDisk(bytes: Uint8Array, name: string): Image | null {
   let description: string;
-  if (isCd(bytes)) {
+  if (isCd(bytes, name)) {
     if (!text(bytes, BOOT_RECORD + 7, EL_TORITO))
       throw new ImageError(`${name}: a CD image without an El Torito boot record: nothing on it can boot`);
     description = 'a bootable CD image';
@@ -45,22 +46,23 @@ export function parseBootDisk(bytes: Uint8Array, name: string): Image | null {
     entry: RESET_VECTOR,
     bits: 16,
     symbols: [],
-    disk: contents(bytes),
+    disk: contents(bytes, name),
   };
 }
 
 /** A file as what lies in a drive, bootable or not. Throws ImageError when it is something else that is known. */
 export function readDisk(bytes: Uint8Array, name: string): DiskContents {
-  if (!isCd(bytes) && !hasBootSignature(bytes)) {
+  if (!isCd(bytes, name) && !hasBootSignature(bytes)) {
     const known = recognize(bytes);
     if (known && !known.startsWith('text'))
       throw new ImageError(`${name}: looks like ${known}. A drive takes a raw disk, floppy or CD image`);
   }
-  return contents(bytes);
+  return contents(bytes, name);
 }
 
-function contents(bytes: Uint8Array): DiskContents {
-  if (isCd(bytes)) return { drive: 'cd', bytes: padded(bytes, Math.ceil(bytes.length / CD_SECTOR) * CD_SECTOR) };
+function contents(bytes: Uint8Array, name: string): DiskContents {
+  if (isCd(bytes, name))
+    return { drive: 'cd', bytes: padded(bytes, Math.ceil(bytes.length / CD_SECTOR) * CD_SECTOR) };
   if (isFloppy(bytes)) {
     const size = FLOPPY_FORMATS.includes(bytes.length)
       ? bytes.length
@@ -77,8 +79,10 @@ function padded(bytes: Uint8Array, size: number): Uint8Array {
   return whole;
 }
 
-function isCd(bytes: Uint8Array): boolean {
-  return bytes.length >= BOOT_RECORD + CD_SECTOR && text(bytes, FIRST_DESCRIPTOR + 1, 'CD001');
+/** A hybrid image is a CD and, to a BIOS that takes it for a disk, a disk: its name says which is meant. */
+function isCd(bytes: Uint8Array, name: string): boolean {
+  if (bytes.length < BOOT_RECORD + CD_SECTOR || !text(bytes, FIRST_DESCRIPTOR + 1, 'CD001')) return false;
+  return !(hasBootSignature(bytes) && DISK_NAME.test(name));
 }
 
 /** No larger than a diskette, and no partition table where the boot sector would have one. */

@@ -9,6 +9,8 @@ import { Session } from './session.ts';
 
 const library = nodeLibrary();
 type Technique = (typeof TECHNIQUES)[number];
+/** Techniques for guests that know of no hypervisor. */
+const UNMODIFIED = TECHNIQUES.filter((technique) => technique !== 'paravirtualization');
 
 /** A session with one guest, which does not have to be in the library. */
 function sessionOf(technique: Technique, source?: GuestSource, memoryMiB = 4): Session {
@@ -75,7 +77,7 @@ function refused(given: GuestSource, reason: RegExp, technique?: Technique): voi
   const before = penguin.host.pc.cpu.cycles;
   const start = performance.now();
   const result = penguin.boot(0, { source: given, technique });
-  expect(performance.now() - start, 'milliseconds').toBeLessThan(20_000);
+  expect(performance.now() - start, 'milliseconds').toBeLessThan(50_000);
   expect(result.ok).toBe(false);
   if (result.ok) return;
   expect(result.message).toMatch(reason);
@@ -124,58 +126,31 @@ describe('images that are none', () => {
     stillThere();
   });
 
-  it.each(['hello-xen', 'penguin-xen'])(
-    '%s cut off at any boundary is refused, or boots and does no harm',
-    (guest) => {
-      const whole = bytesOf(guest);
-      const lengths = [...Array(140).keys(), 200, 300, 400, 4095, 4096, 4097, 8191, 8192, whole.length - 1];
-      const outcomes = new Set<string>();
-      for (const length of lengths.filter((n) => n < whole.length)) {
-        const session = sessionOf('paravirtualization', image(whole.subarray(0, length)));
-        const result = session.boot(0);
-        if (!result.ok) {
-          expect(result.message).toMatch(/^hello-xen: /);
-          outcomes.add('refused');
-          continue;
-        }
-        session.run(200_000);
-        outcomes.add(session.view(0)!.state);
-      }
-      expect([...outcomes]).toEqual(['refused']);
-    },
-  );
+  it.each(['hello-xen', 'penguin-xen'])('%s cut off at any boundary is refused', (guest) => {
+    const whole = bytesOf(guest);
+    const lengths = [...Array(140).keys(), 200, 300, 400, 4095, 4096, 4097, 8191, 8192, whole.length - 1];
+    const session = sessionOf('paravirtualization');
+    for (const length of lengths.filter((n) => n < whole.length)) {
+      const result = session.boot(0, { source: image(whole.subarray(0, length)) });
+      expect(result, `${length} bytes of ${whole.length}`).toMatchObject({
+        ok: false,
+        message: expect.stringMatching(/^hello-xen: [^\n]+$/),
+      });
+    }
+  });
 
   it.each(['penguin-native', 'panes'])(
-    '%s cut off at any boundary, on all techniques that take it',
+    '%s cut off at any boundary is refused, by all techniques that take it whole',
     (guest) => {
       const whole = bytesOf(guest);
-      for (const technique of ['native', 'vt-x'] as const) {
-        const lengths = [
-          0,
-          1,
-          2,
-          4,
-          11,
-          12,
-          31,
-          32,
-          47,
-          48,
-          64,
-          511,
-          512,
-          513,
-          4096,
-          whole.length >> 1,
-          whole.length - 1,
-        ];
-        for (const length of lengths) {
-          const session = sessionOf(technique, image(whole.subarray(0, length)));
-          const result = session.boot(0);
-          if (result.ok) session.run(100_000);
-          else expect(result.message).toMatch(/^hello-xen: .*/);
+      const middle = [0, 1, 2, 4, 11, 12, 31, 32, 47, 48, 64, 511, 512, 513, 4096, whole.length >> 1];
+      for (const technique of UNMODIFIED) {
+        const session = sessionOf(technique, undefined, 8);
+        for (const length of [...middle, whole.length - 1]) {
+          const result = session.boot(0, { source: image(whole.subarray(0, length)) });
           expect(result.ok, `${length} bytes under ${technique}`).toBe(false);
         }
+        expect(session.boot(0, { source: image(whole) })).toEqual({ ok: true });
       }
     },
   );
@@ -245,9 +220,8 @@ xen_guest_end
 `);
 
 describe('guests that go wild', () => {
-  const PC = TECHNIQUES.filter((technique) => technique !== 'paravirtualization');
   const both = (body: string): [Technique, GuestSource][] => [
-    ...PC.map((technique): [Technique, GuestSource] => [technique, pc(body)]),
+    ...UNMODIFIED.map((technique): [Technique, GuestSource] => [technique, pc(body)]),
     ['paravirtualization', xen(body)],
   ];
   const booted = (technique: Technique, given: GuestSource): Session => {
@@ -256,7 +230,7 @@ describe('guests that go wild', () => {
     return session;
   };
 
-  it.each(PC)('%s: a triple fault is shown with the faults that led to it', (technique) => {
+  it.each(UNMODIFIED)('%s: a triple fault is shown with the faults that led to it', (technique) => {
     const session = booted(technique, pc('lidt [nothing]\nud2\nnothing: dw 0\ndd 0'));
     expect(session.run(10_000_000)).toBe('idle');
     const { state, ending } = session.view(0)!;
@@ -270,7 +244,7 @@ describe('guests that go wild', () => {
     expect(session.view(0)!.ending).toMatch(/^exception 6 at c0102005h: it registered no handler/);
   });
 
-  it.each(PC)('%s: CLI; HLT waits for ever, and says so; the host’s time goes on', (technique) => {
+  it.each(UNMODIFIED)('%s: CLI; HLT waits for ever, and says so; the host’s time goes on', (technique) => {
     const session = booted(technique, pc('cli\nhlt\nud2'));
     session.run(5_000_000);
     expect(session.view(0)).toMatchObject({
@@ -309,14 +283,14 @@ describe('guests that go wild', () => {
     for (const [technique, given] of both(body)) {
       const session = booted(technique, given);
       const start = performance.now();
-      for (let n = 0; n < 20; n++) {
+      for (let n = 0; n < 10; n++) {
         const until = session.now + 100_000;
         const end = session.run(until);
         expect(['budget', 'idle'], technique).toContain(end);
         expect(session.now - until, `${technique}: cycles beyond the budget`).toBeLessThan(1_000_000);
         if (end === 'idle') break;
       }
-      expect(performance.now() - start, technique).toBeLessThan(20_000);
+      expect(performance.now() - start, technique).toBeLessThan(50_000);
       const { state, ending } = session.view(0)!;
       if (state !== 'running') expect(ending).not.toBe('');
       expect(ending).not.toMatch(/mistake of the hypervisor/);
@@ -332,11 +306,14 @@ describe('guests that go wild', () => {
     expect(session.domains[0].printed).toBeGreaterThan(10);
   });
 
-  it.each(PC)('%s: a guest that reboots at once, for ever, leaves the time to the others', (technique) => {
-    const session = booted(technique, pc('mov al, 0xfe\nout 0x64, al\nagain: jmp again'));
-    session.run(session.host.pc.cost.clockHz);
-    // A reboot takes a tenth of a second: ten of them, and not thousands, in a second.
-    expect(session.host.recorder.count(16)).toBeLessThan(60);
-    expect(session.view(0)!.state).toMatch(/running|rebooting/);
-  });
+  it.each(UNMODIFIED)(
+    '%s: a guest that reboots at once, for ever, leaves the time to the others',
+    (technique) => {
+      const session = booted(technique, pc('mov al, 0xfe\nout 0x64, al\nagain: jmp again'));
+      session.run(session.host.pc.cost.clockHz);
+      // A reboot takes a tenth of a second: ten of them, and not thousands, in a second.
+      expect(session.host.recorder.count(16)).toBeLessThan(60);
+      expect(session.view(0)!.state).toMatch(/running|rebooting/);
+    },
+  );
 });

@@ -1,4 +1,5 @@
 // The hash of a scenario's trace: equal on every machine, in Node as in a browser's worker, or something is not deterministic.
+import type { Engine } from './host.ts';
 import type { GuestLibrary } from './library.ts';
 import type { Scenario } from './scenario.ts';
 import { Session } from './session.ts';
@@ -11,14 +12,15 @@ export interface Fingerprint {
   instructions: number;
 }
 
-/** Runs a scenario from power-on for `cycles` and hashes its whole trace. `slice`: cycles between two stops; must not matter. */
+/** Runs a scenario from power-on for `cycles` and hashes its whole trace. `slice`: cycles between two stops; must not matter, and neither must `engine`. */
 export function fingerprint(
   scenario: Scenario,
   library: GuestLibrary,
   cycles: number,
   slice = cycles,
+  engine: Engine = 'auto',
 ): Fingerprint {
-  const session = new Session(scenario, library);
+  const session = new Session(scenario, library, engine);
   const { recorder } = session.host;
   recorder.hashing = true;
   session.bootAll();

@@ -32,6 +32,10 @@ export interface BootRequest {
   options: BootOptions;
 }
 
+/** How guest code is run: `auto` compiles what is hot, where WebAssembly is allowed. */
+export const ENGINES = ['auto', 'interpreter'] as const;
+export type Engine = (typeof ENGINES)[number];
+
 export class Host {
   readonly recorder: Recorder;
   pc: Pc;
@@ -40,7 +44,11 @@ export class Host {
   private native: NativeHost | null = null;
   private techniques = new Map<TechniqueName, Technique>();
 
-  constructor(readonly scenario: Scenario) {
+  /** @param engine `interpreter`: no guest code is compiled. Nothing that can be seen depends on it but speed */
+  constructor(
+    readonly scenario: Scenario,
+    readonly engine: Engine = 'auto',
+  ) {
     this.recorder = new Recorder();
     this.pc = this.powerOn();
   }
@@ -51,6 +59,7 @@ export class Host {
       startDate: START_DATE,
       drives,
     });
+    this.pc.cpu.compiledAllowed = this.engine !== 'interpreter';
     return this.pc;
   }
 

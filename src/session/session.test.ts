@@ -56,6 +56,11 @@ describe('the opening scenario', () => {
     expect(whole.events).toBeGreaterThan(1000);
   });
 
+  it('gives the same trace interpreted and compiled', () => {
+    const compiled = fingerprint(sideBySide, library, 20_000_000);
+    expect(fingerprint(sideBySide, library, 20_000_000, 20_000_000, 'interpreter')).toEqual(compiled);
+  });
+
   it('stops, edits and boots one guest again while the other goes on', () => {
     const session = new Session(sideBySide, library);
     session.bootAll();

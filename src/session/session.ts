@@ -8,7 +8,7 @@ import { Stop } from '../machine/cpu/cpu.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
 import { Kind } from '../trace/events.ts';
 import { drivesOf } from './drives.ts';
-import { Host } from './host.ts';
+import { type Engine, Host } from './host.ts';
 import {
   type BuiltGuest,
   buildGuest,
@@ -86,8 +86,9 @@ export class Session {
   constructor(
     readonly scenario: Scenario,
     private readonly library: GuestLibrary,
+    engine: Engine = 'auto',
   ) {
-    this.host = new Host(scenario);
+    this.host = new Host(scenario, engine);
     this.domains = scenario.domains.map((config, id) => new SessionDomain(id, config));
   }
 

@@ -45,3 +45,39 @@ test('a sealed guest shows its machine code, read-only', async ({ page }) => {
   await page.getByRole('button', { name: 'Panes', exact: true }).click();
   await expect(page.locator('#pane-source')).toContainText(/without source/i, { timeout: 30_000 });
 });
+
+test('a breakpoint in a sealed guest stops it there, and is still set after a reload', async ({ page }) => {
+  await openSource(page);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  await page.getByRole('button', { name: 'Panes', exact: true }).click();
+  const pane = page.locator('#pane-source');
+  // Where it waits: the hottest line of the listing.
+  const line = pane.locator('.view-line:visible').filter({ hasText: /^hlt/ }).first();
+  await expect(line).toBeVisible({ timeout: 30_000 });
+  await expect(pane.locator('.rs-heat-row:visible').first()).toContainText(/\d/);
+  await line.click();
+  await page.keyboard.press('F9');
+  await expect(pane.locator('.rs-breakpoint')).toHaveCount(1);
+  await page.getByRole('button', { name: 'Run', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Run', exact: true })).toBeVisible({ timeout: 10_000 });
+  await page.reload();
+  await openSource(page);
+  await page.getByRole('button', { name: 'Panes', exact: true }).click();
+  await expect(page.getByRole('button', { name: 'Run', exact: true })).toBeVisible({ timeout: 20_000 });
+  await expect(pane.locator('.rs-breakpoint:visible')).toHaveCount(1, { timeout: 20_000 });
+});
+
+test('a file is added, included, assembled and booted', async ({ page }) => {
+  await openSource(page);
+  await page.getByRole('button', { name: /penguin-xen\.asm/ }).click();
+  await page.getByLabel('Name of a new file').fill('mine.inc');
+  await page.getByRole('button', { name: 'Add', exact: true }).click();
+  await expect(page.getByRole('button', { name: /mine\.inc/ })).toBeVisible();
+  await page.keyboard.type('%define PENGUIN_VERSION "9.9"');
+  await page.getByRole('button', { name: /mine\.inc/ }).click();
+  await page.getByRole('button', { name: 'penguin-xen.asm', exact: true }).click();
+  await insertAfter(page, 'kernel.inc', '%include "penguin/mine.inc"');
+  await expect(page.getByRole('button', { name: 'no problems' })).toBeVisible({ timeout: 30_000 });
+  await page.getByRole('button', { name: 'Assemble & boot' }).click();
+  await expect(page.getByTestId('console-0')).toContainText('Penguin 9.9 Xen', { timeout: 30_000 });
+});

@@ -32,7 +32,9 @@ export function cpio(nodes: readonly Node[]): Uint8Array {
 }
 
 const APPLETS =
-  'sh mount cat uname echo sleep ps head free md5sum seq poweroff setsid cttyhack dmesg ls date'.split(' ');
+  'sh mount timeout grep wc diff tail cat uname echo sleep ps head free md5sum seq poweroff setsid cttyhack dmesg ls date'.split(
+    ' ',
+  );
 const INIT = `#!/bin/sh
 mount -t proc proc /proc
 mount -t devtmpfs dev /dev

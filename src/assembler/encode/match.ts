@@ -43,7 +43,7 @@ export interface FormFacts {
 }
 
 const FACTS = new Map<Form, FormFacts>();
-const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr']);
+const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr', 'mm', 'xmm']);
 const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'rm8',
   'rm16',
@@ -53,6 +53,12 @@ const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'rrv',
   'sti',
   'tosti',
+  'mmrr',
+  'mmrm',
+  'xmmrr',
+  'xmmrm32',
+  'xmmrm64',
+  'xmmrm128',
 ]);
 
 export function factsOf(form: Form): FormFacts {
@@ -215,6 +221,17 @@ function acceptsRegister(kind: OperandKind, operand: Operand, trial: Trial): boo
       return register.class === 'control';
     case 'dr':
       return register.class === 'debug';
+    case 'mm':
+    case 'mmrr':
+    case 'mmrm':
+      trial.knownSize = 64;
+      return register.class === 'mmx';
+    case 'xmm':
+    case 'xmmrr':
+    case 'xmmrm32':
+    case 'xmmrm64':
+    case 'xmmrm128':
+      return register.class === 'sse';
     case 'sti':
       return register.class === 'x87' && !operand.to;
     case 'tosti':
@@ -247,6 +264,13 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
       return trial.sized(operand.size, 64);
     case 'm128':
       return trial.sized(operand.size, 128);
+    case 'xmmrm32':
+      return operand.size === 0 || operand.size === 32;
+    case 'mmrm':
+    case 'xmmrm64':
+      return operand.size === 0 || operand.size === 64;
+    case 'xmmrm128':
+      return operand.size === 0 || operand.size === 128;
     case 'm80':
       return trial.sized(operand.size, 80);
     case 'rmv':

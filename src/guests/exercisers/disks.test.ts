@@ -1,59 +1,34 @@
 // The drives of the board, asked by a program, against QEMU's: the same images, the same text on the serial port. What QEMU
 // wrote is in disks/expected.txt, so that the comparison needs no QEMU; where there is one it is asked again.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { assemble } from '../../assembler/assemble.ts';
 import { costModel } from '../../cost/processors.ts';
 import { loadFlat } from '../../images/boot.ts';
 import { parseImage } from '../../images/load.ts';
 import { Stop } from '../../machine/cpu/cpu.ts';
-import { type Drive, Medium } from '../../machine/devices/storage/medium.ts';
 import { Pc } from '../../machine/pc.ts';
 import { Recorder } from '../../trace/recorder.ts';
+import { assembledDisks, DISKS, diskDrives, diskImages, expectedText } from '../testing/disks.ts';
 import { installed, nasm } from '../testing/nasm.ts';
 
-const MAIN = 'exercisers/disks.asm';
-const expected = readFileSync(join(import.meta.dirname, 'disks/expected.txt'), 'latin1');
-const assembly = assemble((name) => {
-  try {
-    return readFileSync(join(import.meta.dirname, '..', name), 'utf8');
-  } catch {
-    return undefined;
-  }
-}, MAIN);
-
-/** Numbers of a linear congruential generator: no two sectors are equal, and no sector is a partition table. */
-function numbers(bytes: number): Uint8Array {
-  const words = new Uint32Array(bytes / 4);
-  let seed = 12345;
-  for (let n = 0; n < words.length; n++) {
-    seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
-    words[n] = seed;
-  }
-  return new Uint8Array(words.buffer);
-}
-
-const IMAGES = { disk: numbers(20480 * 512), cd: numbers(200 * 2048), floppy: numbers(2880 * 512) };
-const drives = (): Drive[] => [
-  { kind: 'hard-disk', medium: new Medium(IMAGES.disk) },
-  { kind: 'cd', medium: new Medium(IMAGES.cd, 2048, true) },
-  { kind: 'floppy', medium: new Medium(IMAGES.floppy) },
-];
+const expected = expectedText();
+const assembly = assembledDisks();
+const images = diskImages();
 
 describe('disks, CDs and diskettes', () => {
   it.skipIf(!installed('nasm'))('the program is what NASM makes of it (skipped without nasm)', () => {
     expect(assembly.diagnostics).toEqual([]);
-    expect(Buffer.compare(Buffer.from(assembly.bytes), nasm(MAIN).bytes)).toBe(0);
+    expect(Buffer.compare(Buffer.from(assembly.bytes), nasm(DISKS).bytes)).toBe(0);
   });
 
   it('say what QEMU’s said', () => {
     const cost = costModel('prescott');
     const pc = new Pc(cost, new Recorder(1 << 10), 16 << 20, {
       startDate: '2005-08-23T09:41:00',
-      drives: drives(),
+      drives: diskDrives(images),
     });
     const image = parseImage(assembly.bytes, 'disks');
     loadFlat(image, { commandLine: '', modules: [] }, pc.memory, pc.memory.size, pc.cpu);
@@ -95,9 +70,9 @@ function inQemu(directory: string): string {
     [
       ...['-kernel', file('disks.img', assembly.bytes), '-m', '16', '-display', 'none', '-monitor', 'none'],
       ...['-serial', 'stdio', '-no-reboot', '-nic', 'none', '-vga', 'std'],
-      ...drive(file('disk', IMAGES.disk), 'if=ide,index=0'),
-      ...drive(file('cd', IMAGES.cd), 'if=ide,index=2,media=cdrom'),
-      ...drive(file('floppy', IMAGES.floppy), 'if=floppy'),
+      ...drive(file('disk', images.disk), 'if=ide,index=0'),
+      ...drive(file('cd', images.cd), 'if=ide,index=2,media=cdrom'),
+      ...drive(file('floppy', images.floppy), 'if=floppy'),
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], timeout: 50_000, maxBuffer: 1 << 20 },
   ).toString('latin1');

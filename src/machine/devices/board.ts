@@ -85,6 +85,8 @@ export class Board implements PortBus {
 
   private readonly devices: readonly Device[];
   private readonly ids: readonly number[];
+  /** Those of the devices that ever do something by themselves. */
+  private readonly timed: Device[];
   /** Device index + 1 by port; 0 = nobody. */
   private readonly decode = new Uint8Array(0x10000);
   private readonly clock: Clock;
@@ -121,40 +123,32 @@ export class Board implements PortBus {
     this.vga = new Vga(clock, videoMemory, options.map);
     this.coprocessor = new CoprocessorError(this.line(13));
     this.power = new Power((event) => this.powerEvent(event));
-    this.devices = [
-      this.pic,
-      this.pit,
-      this.serial,
-      this.keyboard,
-      this.cmos,
-      this.vga,
-      this.debug,
-      this.power,
-      this.coprocessor,
-      this.chipset.bus,
-      this.dma,
-      this.storage.floppy,
-      ...this.storage.devices,
-      ...(this.vga.vbe ? [this.vga.vbe] : []),
-      ...(this.apics ? [this.apics] : []),
+    const { primary, secondary, busMaster, floppy } = this.storage;
+    const parts: (readonly [Device | null, number])[] = [
+      [this.pic, DeviceId.pic],
+      [this.pit, DeviceId.pit],
+      [this.serial, DeviceId.serial],
+      [this.keyboard, DeviceId.keyboard],
+      [this.cmos, DeviceId.cmos],
+      [this.vga, DeviceId.vga],
+      [this.debug, DeviceId.debug],
+      [this.power, DeviceId.power],
+      [this.coprocessor, DeviceId.other],
+      [this.chipset.bus, DeviceId.pci],
+      [this.dma, DeviceId.dma],
+      [floppy, DeviceId.floppy],
+      [primary, DeviceId.disk],
+      [secondary, DeviceId.disk],
+      [busMaster, DeviceId.disk],
+      [this.vga.vbe, DeviceId.vga],
+      [this.apics, DeviceId.pic],
     ];
-    this.ids = [
-      DeviceId.pic,
-      DeviceId.pit,
-      DeviceId.serial,
-      DeviceId.keyboard,
-      DeviceId.cmos,
-      DeviceId.vga,
-      DeviceId.debug,
-      DeviceId.power,
-      DeviceId.other,
-      DeviceId.pci,
-      DeviceId.dma,
-      DeviceId.floppy,
-      ...this.storage.devices.map(() => DeviceId.disk),
-      ...(this.vga.vbe ? [DeviceId.vga] : []),
-      ...(this.apics ? [DeviceId.pic] : []),
-    ];
+    const present = parts.filter((part): part is [Device, number] => part[0] !== null);
+    this.devices = present.map(([device]) => device);
+    this.ids = present.map(([, id]) => id);
+    this.timed = [this.pit, this.serial, this.keyboard, this.cmos, floppy];
+    for (const device of [primary.empty ? null : primary, secondary.empty ? null : secondary, this.apics])
+      if (device) this.timed.push(device);
     this.devices.forEach((device, i) => {
       for (const [first, last] of device.ports) this.decode.fill(i + 1, first, last + 1);
     });
@@ -263,8 +257,8 @@ export class Board implements PortBus {
 
   private updateDeadline(): void {
     let next = Infinity;
-    for (let i = 0; i < this.devices.length; i++) {
-      const d = this.devices[i].nextDeadline();
+    for (let i = 0; i < this.timed.length; i++) {
+      const d = this.timed[i].nextDeadline();
       if (d < next) next = d;
     }
     this.deadline = next;
@@ -275,12 +269,12 @@ export class Board implements PortBus {
     return this.deadline;
   }
 
-  /** Does everything due at or before `now`. Each device is looked at once, in a fixed order. */
+  /** Does everything due at or before `now`. Each device that has a deadline is looked at once, in a fixed order. */
   advance(now: number): void {
     if (now < this.deadline) return;
     this.advancing = true;
-    for (let i = 0; i < this.devices.length; i++) {
-      const device = this.devices[i];
+    for (let i = 0; i < this.timed.length; i++) {
+      const device = this.timed[i];
       if (device.nextDeadline() <= now) device.advance(now);
     }
     this.advancing = false;

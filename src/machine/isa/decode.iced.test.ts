@@ -61,6 +61,7 @@ const OURS = new Set([
   ...['INTEL8086', 'INTEL8086_ONLY', 'INTEL186', 'INTEL286', 'INTEL386', 'INTEL486', 'CPUID'],
   ...['CMOV', 'CX8', 'MSR', 'TSC', 'RDPMC', 'SEP', 'SMM', 'MULTIBYTENOP', 'PAUSE', 'MONITOR'],
   ...['FPU', 'FPU287', 'FPU387', 'FPU287XL_ONLY', 'FPU387SL_ONLY', 'FXSR'],
+  ...['MMX', 'SSE', 'SSE2', 'CLFSH'],
   ...['VMX', 'INVEPT', 'INVVPID', 'SVM', 'SKINIT_or_SVM'],
 ]);
 

@@ -8,6 +8,8 @@ import {
   REGISTERS_32,
   SEGMENT_REGISTERS,
   X87_REGISTERS,
+  MMX_REGISTERS,
+  XMM_REGISTERS,
 } from './registers.ts';
 import { formsByMnemonic } from './table.ts';
 
@@ -79,6 +81,12 @@ const OPERAND_NAMES: Partial<Record<OperandKind, string>> = {
   mpair: 'm16&16/32&32',
   mfar: 'm16:16/32',
   mdesc: 'm16&32',
+  mmrr: 'mm',
+  mmrm: 'mm/m64',
+  xmmrr: 'xmm',
+  xmmrm32: 'xmm/m32',
+  xmmrm64: 'xmm/m64',
+  xmmrm128: 'xmm/m128',
   sti: 'st(i)',
   tosti: 'to st(i)',
   st0: 'st0',
@@ -133,6 +141,8 @@ export const REGISTERS: readonly string[] = [
   ...REGISTERS_32,
   ...SEGMENT_REGISTERS,
   ...X87_REGISTERS,
+  ...MMX_REGISTERS,
+  ...XMM_REGISTERS,
   ...[0, 2, 3, 4].map((n) => CONTROL_REGISTERS[n]),
   ...DEBUG_REGISTERS,
 ];

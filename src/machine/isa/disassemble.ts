@@ -11,6 +11,8 @@ import {
   REGISTERS_32,
   SEGMENT_REGISTERS,
   X87_REGISTERS,
+  MMX_REGISTERS,
+  XMM_REGISTERS,
 } from './registers.ts';
 
 export interface DisassembleOptions {
@@ -141,6 +143,18 @@ function operandText(
       return sized(i, size, options);
     case 'm80':
       return `tword ${memoryText(i, options)}`;
+    case 'mm':
+      return MMX_REGISTERS[i.reg];
+    case 'xmm':
+      return XMM_REGISTERS[i.reg];
+    case 'mmrr':
+    case 'mmrm':
+      return i.memory ? memoryText(i, options) : MMX_REGISTERS[i.rm];
+    case 'xmmrr':
+    case 'xmmrm32':
+    case 'xmmrm64':
+    case 'xmmrm128':
+      return i.memory ? memoryText(i, options) : XMM_REGISTERS[i.rm];
     case 'sti':
     case 'tosti':
       return X87_REGISTERS[i.rm];

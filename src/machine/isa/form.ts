@@ -40,6 +40,15 @@ export type OperandKind =
   | 'sti'
   | 'tosti'
   | 'st0'
+  // MMX and SSE: in ModRM.reg; in rm, register only; in rm, register or memory of so many bits (mmrm: 64)
+  | 'mm'
+  | 'mmrr'
+  | 'mmrm'
+  | 'xmm'
+  | 'xmmrr'
+  | 'xmmrm32'
+  | 'xmmrm64'
+  | 'xmmrm128'
   // in the opcode's low three bits
   | 'r8+'
   | 'r16+'

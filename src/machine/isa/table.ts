@@ -1,5 +1,5 @@
 // THE instruction table: every encoding of every instruction from the 8086 to the Pentium Pro in 16- and 32-bit code,
-// x87 included, with VT-x and SVM (Intel SDM vol. 2, vol. 3C; AMD APM vol. 3). Decoder, assembler, disassembler and editor read it.
+// x87, MMX, SSE and SSE2 included, with VT-x and SVM (Intel SDM vol. 2, vol. 3C; AMD APM vol. 3). Decoder, assembler, disassembler and editor read it.
 //
 // How to read a form:
 // - Order is preference. Among forms of one mnemonic that accept the operands as written, an assembler takes the first
@@ -17,6 +17,8 @@ import { BITS } from './table/bits.ts';
 import { CONTROL } from './table/control.ts';
 import { DATA_MOVEMENT } from './table/data-movement.ts';
 import { FLAGS } from './table/flags.ts';
+import { PACKED } from './table/packed.ts';
+import { SSE } from './table/sse.ts';
 import { STACK } from './table/stack.ts';
 import { STRING } from './table/string.ts';
 import { SVM } from './table/svm.ts';
@@ -35,6 +37,8 @@ export const FORMS: readonly Form[] = [
   ...FLAGS,
   ...SYSTEM,
   ...X87,
+  ...PACKED,
+  ...SSE,
   ...VMX,
   ...SVM,
 ].map((row, id): Form => ({ id, ...row }));

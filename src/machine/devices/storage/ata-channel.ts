@@ -43,6 +43,11 @@ export class AtaChannel implements Device, Cable {
     this.drives[position] = drive;
   }
 
+  /** Nothing is plugged in. */
+  get empty(): boolean {
+    return this.drives[0] === null && this.drives[1] === null;
+  }
+
   private get drive(): AtaDrive | null {
     return this.drives[this.selected];
   }

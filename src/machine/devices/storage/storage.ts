@@ -1,7 +1,7 @@
 // The storage of a board: two ATA channels with what is plugged into them, the bus master that serves them, the diskette
 // controller. Where drives go is drive-bays.ts's matter.
 import type { BusMemory } from '../bus-memory.ts';
-import type { Clock, Device, InterruptLine } from '../device.ts';
+import type { Clock, InterruptLine } from '../device.ts';
 import type { DmaLine } from '../dma.ts';
 import type { PciFunction } from '../pci/function.ts';
 import { AtaChannel } from './ata-channel.ts';
@@ -37,8 +37,6 @@ export class Storage {
   /** Its ports are where BAR4 says. */
   readonly busMaster: BusMaster;
   readonly floppy: FloppyController;
-  /** Hard disks and their bus master. */
-  readonly devices: readonly Device[];
 
   /** What the set-up bytes of the CMOS memory say about drives. */
   readonly setUp: DriveSetUp;
@@ -64,6 +62,5 @@ export class Storage {
           : new AtaDisk(channel, drive.medium, serial);
       channel.attach((place & 1) as 0 | 1, unit);
     });
-    this.devices = [this.primary, this.secondary, this.busMaster];
   }
 }
