@@ -195,8 +195,18 @@ const VARIATIONS = 40;
 /**
  * Where nasm 2.16 is not followed: it calls `skinit` a 64-bit instruction, and AMD's manual does not; and the operands
  * of `invlpga eax,ecx` say nothing of the address size in our table, so that 16-bit code gets no 67h.
+ * Of MMX and SSE: which memory operands may have their true size written in front is a matter of chance there (`psubq mm0,
+ * qword [x]` is refused, `psubd` is not); and PEXTRW with a sized immediate becomes the SSE4.1 encoding.
  */
-const NOT_FOLLOWED = /^nasm rejects, we do not: .*skinit$|^(\w+ )?invlpga eax, ecx\n/;
+const NOT_FOLLOWED = new RegExp(
+  [
+    '^nasm rejects, we do not: .*skinit$|^(\\w+ )?invlpga eax, ecx\\n',
+    '^nasm rejects, we do not: (\\w+ )?(psubq mm|pmuludq mm|pshuf|cmpsd xmm).*[qo]word',
+    '^nasm accepts, we do not: (\\w+ )?(cmpsd xmm|psubq mm|pmuludq mm).*oword',
+    '^(\\w+ )?pextrw \\w+, xmm\\d, (strict )?byte',
+    '^nasm accepts, we do not: (\\w+ )?pextrw \\w+, xmm\\d, (strict )?byte',
+  ].join('|'),
+);
 
 function linesFor(form: Form, bits: 16 | 32): string[] {
   const pick = chooser(form.id * 2 + bits);

@@ -1,6 +1,7 @@
 // `npm test`: everything that must hold before a commit, in order of how fast it fails. One command, here and in CI.
 //   npm test                 all steps
 //   npm test -- types unit   only the steps named
+//   npm test -- foreign      systems that others wrote; takes minutes, so it runs only when named
 import { spawnSync } from 'node:child_process';
 import { ensureChromium, ensureNasm } from './packages.ts';
 
@@ -8,6 +9,8 @@ interface Step {
   name: string;
   what: string;
   command: string[];
+  /** Not part of a plain `npm test`. */
+  onlyWhenNamed?: boolean;
   /** Says why the step cannot run, or null. */
   before?: () => string | null;
 }
@@ -43,6 +46,12 @@ const STEPS: Step[] = [
     command: ['playwright', 'test'],
     before: ensureChromium,
   },
+  {
+    name: 'foreign',
+    what: 'stock Debian kernels and public processor tests, fetched with the package client',
+    command: ['vitest', 'run', '--config', 'tests/foreign/vitest.config.ts'],
+    onlyWhenNamed: true,
+  },
 ];
 
 const wanted = process.argv.slice(2);
@@ -54,7 +63,7 @@ if (unknown.length) {
 const failed: string[] = [];
 let passed = 0;
 for (const step of STEPS) {
-  if (wanted.length && !wanted.includes(step.name)) continue;
+  if (wanted.length ? !wanted.includes(step.name) : step.onlyWhenNamed) continue;
   console.log(`\n── ${step.name}: ${step.what}`);
   const started = performance.now();
   const missing = step.before?.() ?? null;

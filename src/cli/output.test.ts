@@ -169,7 +169,8 @@ describe('standard output that is a pipe', () => {
     );
 
   it('gets all of the trace, however slowly it is read', () => {
-    const command = 'ringside run penguin-xen --max-cycles 20000000 --json $F --trace - | (sleep 3; wc -l)';
+    const command =
+      'ringside run panes --technique vt-x --max-cycles 5000000 --json $F --trace - | (sleep 3; wc -l)';
     const lines = Number(shell(command.replace('$F', at('slow.json'))));
     expect(lines).toBeGreaterThanOrEqual(JSON.parse(read('slow.json')).events);
     expect(lines).toBeGreaterThan(1000);
@@ -177,7 +178,7 @@ describe('standard output that is a pipe', () => {
 
   it('whose reader has seen enough ends the run, without a word', () => {
     const text = shell(
-      `ringside run penguin-xen --max-cycles 300000000 --trace - 2>${at('stderr')} | head -1`,
+      `ringside run panes --technique vt-x --max-cycles 300000000 --trace - 2>${at('stderr')} | head -1`,
     );
     expect(text).toMatch(/domain booted/);
     expect(read('stderr')).toBe('');

@@ -4,8 +4,8 @@ import { parseArgs } from 'node:util';
 import { PROCESSORS } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import { parseImage } from '../images/load.ts';
-import type { GuestSource } from '../session/library.ts';
 import { ENGINES, type Engine } from '../session/host.ts';
+import type { GuestSource } from '../session/library.ts';
 import { results } from '../session/result.ts';
 import {
   MAX_MEMORY_MIB,

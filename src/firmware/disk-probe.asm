@@ -80,19 +80,16 @@ probe_place:
     cmp al, 0xff                ; nobody drives the bus
     je .nothing
     test al, al
-    jz .nothing
+    jnz .there
+    call .signature             ; a packet device has no status before its first command
+    jne .nothing
+.there:
     call ata_wait_idle
     jc .nothing
     mov ah, 0xec                ; IDENTIFY DEVICE
     call .identify
     jnc .disk
-    mov dx, [fs:si + D_PORT]
-    add dx, ATA_MIDDLE          ; a packet device says so when it refuses
-    in al, dx
-    mov ah, al
-    inc dx
-    in al, dx
-    cmp ax, 0x14eb
+    call .signature             ; a packet device says so when it refuses
     jne .nothing
     mov ah, 0xa1                ; IDENTIFY PACKET DEVICE
     call .identify
@@ -122,6 +119,16 @@ probe_place:
     mov [fs:si + D_OWN_TRACK], ax
     mov [fs:si + D_TRACK], ax
     clc
+    ret
+; Zero flag: the task file shows the signature of a packet device.
+.signature:
+    mov dx, [fs:si + D_PORT]
+    add dx, ATA_MIDDLE
+    in al, dx
+    mov ah, al
+    inc dx
+    in al, dx
+    cmp ax, 0x14eb
     ret
 ; Command AH, 256 words into the buffer. Carry: refused.
 .identify:

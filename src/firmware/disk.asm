@@ -254,6 +254,10 @@ disk_parameters:
     je disk_unknown
     mov ax, [fs:si + D_CYLINDERS]
     dec ax
+    test dl, 0x80
+    jz .cylinders
+    dec ax                      ; the last one of a hard disk is for diagnostics
+.cylinders:
     mov ch, al
     mov cl, ah
     shl cl, 6
@@ -297,14 +301,19 @@ count_drives:
     pop di
     ret
 
-; 15h: 1 diskette without a change line, 3 hard disk with its sectors in CX:DX.
+; 15h: 1 diskette without a change line, 3 hard disk with its sectors in CX:DX, those of 08h.
 disk_type:
     mov ah, 1
     test dl, 0x80
     jz .done
     cmp byte [fs:si + D_TYPE], DRIVE_CD
     je disk_unknown
-    mov eax, [fs:si + D_SECTORS]
+    movzx eax, word [fs:si + D_CYLINDERS]
+    dec eax
+    movzx ecx, word [fs:si + D_HEADS]
+    imul eax, ecx
+    movzx ecx, word [fs:si + D_TRACK]
+    imul eax, ecx
     mov [bp + R_DX], ax
     shr eax, 16
     mov [bp + R_CX], ax

@@ -14,11 +14,7 @@ serial_service:
     test dx, dx
     jz .absent
     dispatch_by_ah .table, 4, .absent
-.absent:
-    cmp ah, 3
-    ja .exit
-    mov byte [bp + R_AH], 0x80  ; timeout
-.exit:
+.absent:                        ; nothing changes
     service_exit
 .table:
     dw serial_initialize, serial_send, serial_receive, serial_status

@@ -75,13 +75,13 @@ set_mode:
     mov [0x43 * 4], ax
     mov word [0x43 * 4 + 2], ROM_SEGMENT
     pop ds
-    mov cx, 0x0607
+    mov word [B_CURSOR_SHAPE], 0
     call is_text
     jne .answer
+    mov cx, 0x0607
     call set_cursor_shape
     call show_cursor
 .answer:
-    mov [B_CURSOR_SHAPE], cx
     mov al, 0x20                ; what other video BIOSes return
     call is_text
     jne .done
@@ -489,7 +489,7 @@ mode_12:
 ; 13h: 320x200, 256 colours
 mode_13:
     db 40, 24, 8
-    dw 0x0000
+    dw 0x2000
     db 0x63
     db 0x01, 0x0f, 0x00, 0x0e
     db 0x5f, 0x4f, 0x50, 0x82, 0x54, 0x80, 0xbf, 0x1f, 0x00, 0x41, 0x00, 0x00, 0x00

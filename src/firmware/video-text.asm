@@ -152,7 +152,9 @@ teletype_character:
     dec dh
     mov [si + B_CURSOR], dx
     push si
+    push dx
     call scroll_page
+    pop dx
     pop si
     jmp .place
 .backspace:

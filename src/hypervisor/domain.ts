@@ -1,4 +1,5 @@
 // A domain: one guest with its memory, its virtual processors and its virtual platform.
+import { X87 } from '../machine/cpu/x87/state.ts';
 import type { Board } from '../machine/devices/board.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { GuestMemory } from './frames.ts';
@@ -11,6 +12,8 @@ export class Vcpu {
   /** General registers, saved at every exit (the silicon does not save them). */
   readonly regs = new Int32Array(8);
   cr2 = 0;
+  /** Floating-point, MMX and SSE registers, as long as another virtual processor's are in the physical one. */
+  readonly floatingPoint = new X87();
   state: 'runnable' | 'blocked' = 'runnable';
   /** Cycle at which the last exit happened, and cycles spent on it so far (without time asleep or waiting). */
   exitTime = 0;

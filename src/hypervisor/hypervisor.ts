@@ -34,6 +34,8 @@ export class Hypervisor {
   /** Whose state the physical processor holds; null when none. */
   current: Vcpu | null = null;
   sliceEnd = 0;
+  /** Whose floating-point registers are in the physical processor. */
+  private floatingPointOwner: Vcpu | null = null;
   /** What the physical timer is set for; Infinity after it has fired. */
   private armedFor = Infinity;
   /** When it last fired, and the cycles that must lie between two of its interrupts while guests run. */
@@ -105,6 +107,7 @@ export class Hypervisor {
         this.current = null;
       }
     }
+    if (this.floatingPointOwner?.domain === domain) this.floatingPointOwner = null;
     domain.technique.destroy(domain);
     this.frames.releaseAll(id);
     this.domains.delete(id);
@@ -147,6 +150,19 @@ export class Hypervisor {
     // An interrupt may have been on its way: nobody will acknowledge it any more.
     this.initializeInterruptController();
     this.armedFor = Infinity;
+  }
+
+  /**
+   * This virtual processor is about to run: its floating-point registers come in, and those of the one before go out, as by
+   * FXSAVE and FXRSTOR. (Xen waits for the first use, by CR0.TS and #NM; no guest can tell. The time is in `scheduler`.)
+   */
+  loadFloatingPoint(vcpu: Vcpu): void {
+    const { floatingPointOwner: before } = this;
+    if (before === vcpu) return;
+    const { x87 } = this.cpu;
+    before?.floatingPoint.copyFrom(x87);
+    x87.copyFrom(vcpu.floatingPoint);
+    this.floatingPointOwner = vcpu;
   }
 
   /** An event arrived for a virtual processor: if it waited, it is runnable again. */

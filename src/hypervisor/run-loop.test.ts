@@ -76,6 +76,51 @@ describe('sharing the processor', () => {
   });
 });
 
+describe('floating-point registers', () => {
+  /** Keeps a number in ST0, lets others run, and looks whether it is still there. */
+  const keeper = (number: number) =>
+    build(`
+        fninit
+        fild dword [number]
+        mov ecx, 50
+again:  push ecx
+        mov ebx, SCHEDOP_yield
+        ask sched_op
+        fist dword [found]
+        mov eax, [found]
+        cmp eax, [number]
+        jne wrong
+        pop ecx
+        loop again
+        off
+        align 4
+number: dd ${number}
+found:  dd 0
+wrong:`);
+
+  it('belong to each guest, though there is one unit', () => {
+    const host = new PvHost();
+    const domains = [11, -22, 33].map((number, n) => host.boot(keeper(number), n + 1, { memoryMiB: 3 }));
+    host.run();
+    expect(domains.map((domain) => domain.ending)).toEqual(new Array(3).fill('the guest shut down'));
+    expect(host.events('schedule').length).toBeGreaterThan(100);
+  });
+
+  it('of a guest that is gone are not there for the next one', () => {
+    const host = new PvHost();
+    host.boot(build('fninit\nfldpi\nagain: jmp again'), 1);
+    host.run(HZ / 100);
+    host.loop.leaveGuest();
+    const { x87 } = host.pc.cpu;
+    expect(x87.occupied, 'ST0 is in use').not.toBe(0);
+    host.hypervisor.destroyDomain(1);
+    host.boot(SPIN, 2);
+    host.run(HZ / 100);
+    expect(x87.occupied).toBe(0);
+    expect([...x87.lo, ...x87.hi, ...x87.se, ...x87.xmm].every((word) => word === 0)).toBe(true);
+  });
+});
+
 describe('time', () => {
   it('passes when nobody runs, to the end of the budget and not further', () => {
     const host = new PvHost();

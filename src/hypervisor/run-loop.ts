@@ -170,6 +170,7 @@ export class RunLoop {
     recorder.vcpu = vcpu.id;
     const resumed = hypervisor.now;
     let injected = -1;
+    hypervisor.loadFloatingPoint(vcpu);
     try {
       injected = vcpu.domain.technique.enter(vcpu);
     } catch (error) {

@@ -321,14 +321,14 @@ describe('shadow paging', () => {
     const machine = new Shadowed();
     machine.control(1, 0, 0);
     machine.attempt({ linear: 0x10000, write: true, user: false });
-    machine.shadow.startDirtyLog();
+    machine.shadow.writes.startDirtyLog();
     machine.attempt({ linear: 0x10000, write: true, user: false });
     machine.attempt({ linear: 0x11000, write: false, user: false });
-    const log = machine.shadow.takeDirtyLog();
+    const log = machine.shadow.writes.takeDirtyLog();
     expect([log[0x10], log[0x11]]).toEqual([1, 0]);
-    expect(machine.shadow.takeDirtyLog()[0x10]).toBe(0);
+    expect(machine.shadow.writes.takeDirtyLog()[0x10]).toBe(0);
     machine.attempt({ linear: 0x10000, write: true, user: false });
-    expect(machine.shadow.takeDirtyLog()[0x10]).toBe(1);
+    expect(machine.shadow.writes.takeDirtyLog()[0x10]).toBe(1);
   });
 
   it('gives every frame back', () => {

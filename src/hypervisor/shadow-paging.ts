@@ -13,7 +13,9 @@ import type { Vcpu } from './domain.ts';
 import type { FrameTable, GuestMemory } from './frames.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
+import { BASE, childFrame, childKind, DIRECTORY, leafRights } from './shadow-entries.ts';
 import { ENTRIES, ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
+import { WriteLog } from './write-log.ts';
 
 /** What a page fault of the processor was. */
 export const FaultIs = {
@@ -23,7 +25,7 @@ export const FaultIs = {
   guests: 1,
   /** A write where the guest has no memory: see `openHole`. */
   hole: 2,
-  /** A write to a frame that is traced: see `traceFrame`, `openTraced`. */
+  /** A write to a frame that is traced: see `WriteLog.traceFrame`, `openTraced`. */
   traced: 3,
 } as const;
 
@@ -33,9 +35,6 @@ const FIRST_RESERVED = 1008;
 const CR0_PG = 0x80000000;
 const CR0_WP = 0x10000;
 const CR4_PSE = 0x10;
-/** Present, accessed, dirty: the processor never has to write to a shadow. */
-const BASE = PTE.present | PTE.accessed | PTE.dirty;
-const DIRECTORY = BASE | PTE.write | PTE.user;
 /** Kinds of shadow that a guest's own table can have. */
 const GUEST_TABLES = [
   ShadowKind.table,
@@ -63,11 +62,8 @@ export class ShadowPaging {
   /** Guest frames whose tables are out of sync, and the same as a list. */
   private readonly outOfSync: Uint8Array;
   private readonly unsynchronized: number[] = [];
-  /** Frames written since the log was last taken; null while nobody wants to know. */
-  private dirty: Uint8Array | null = null;
-  /** Frames of which every write must be seen; and whether the hypervisor itself has written to one in the guest's name. */
-  private readonly traced: Uint8Array;
-  tracedWrite = false;
+  /** What of the guest's memory has been written to, and what must not be without being seen. */
+  readonly writes: WriteLog;
   /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
   private readonly holeFrame: number;
 
@@ -87,7 +83,7 @@ export class ShadowPaging {
     this.pages = new ShadowPages(this.memory, host.frames, limit, guest.pages);
     this.walker = new GuestWalk(guest);
     this.outOfSync = new Uint8Array(guest.pages);
-    this.traced = new Uint8Array(guest.pages);
+    this.writes = new WriteLog(this.pages, guest.pages);
     this.current = this.pages.create(ShadowKind.flatRoot, 0, null);
     this.reserve(this.current);
     try {
@@ -162,14 +158,14 @@ export class ShadowPaging {
       this.host.record(this.vcpu, Kind.shadow, Shadow.guestFault, linear, 0, 0);
       return FaultIs.guests;
     }
-    if (this.dirty) this.noteWalk(this.dirty);
+    this.writes.noteWalk(this.control, this.walker);
     const frame = walker.physical >>> 12;
     const backed = frame < guest.pages && guest.p2m[frame] >= 0;
     if (!backed && write) return FaultIs.hole;
     if (backed && write) {
       if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
-      if (this.dirty) this.dirty[frame] = 1;
-      if (this.traced[frame]) return FaultIs.traced;
+      this.writes.note(frame);
+      if (this.writes.isTraced(frame)) return FaultIs.traced;
     }
     const cost = this.host.charge('shadowFill');
     const table = this.tableFor(linear);
@@ -198,7 +194,7 @@ export class ShadowPaging {
     this.host.charge('guestWalkReference', this.walker.references);
     this.guestError = this.walker.errorCode;
     if (!valid) return -1;
-    if (this.dirty) this.noteWalk(this.dirty);
+    this.writes.noteWalk(this.control, this.walker);
     const frame = this.walker.physical >>> 12;
     if (write && frame < this.guest.pages) this.wroteFrame(frame);
     return this.walker.physical;
@@ -207,21 +203,14 @@ export class ShadowPaging {
   /** The hypervisor or a device writes to a frame itself, past the protection. */
   private wroteFrame(frame: number): void {
     if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
-    if (this.dirty) this.dirty[frame] = 1;
-    if (this.traced[frame]) this.tracedWrite = true;
+    this.writes.note(frame);
+    if (this.writes.isTraced(frame)) this.writes.tracedWrite = true;
   }
 
   /** Lets a write to a place without memory happen, on a page of ones that belongs to the domain. Step one instruction, then `closeHole`. */
   openHole(linear: number): void {
     const table = this.tableFor(linear);
     this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, this.hole() | BASE | PTE.write | PTE.user, -1);
-  }
-
-  /** From now on no write to this frame goes unseen: `pageFault` says `traced`, `tracedWrite` tells of the hypervisor's own. */
-  traceFrame(frame: number, on: boolean): void {
-    if (frame >= this.traced.length) return;
-    this.traced[frame] = on ? 1 : 0;
-    if (on) this.pages.writeProtect(frame);
   }
 
   /** Lets the write that `pageFault` has just called `traced` happen. Step one instruction, then `closeTraced`. @returns where it goes, guest-physical */
@@ -253,25 +242,6 @@ export class ShadowPaging {
     this.outOfSync.fill(0);
     this.unsynchronized.length = 0;
     this.current = this.findRoot();
-  }
-
-  /** From now on the first write to each page is noted (live migration, SOSP'03-style checkpoints). */
-  startDirtyLog(): void {
-    this.dirty = new Uint8Array(this.guest.pages);
-    for (let frame = 0; frame < this.guest.pages; frame++) this.pages.writeProtect(frame);
-  }
-
-  /** Frames written since the log began or was last taken (1 = written); the log goes on empty. */
-  takeDirtyLog(): Uint8Array {
-    if (!this.dirty) throw new Error('no dirty log was started');
-    const taken = this.dirty.slice();
-    this.dirty.fill(0);
-    for (let frame = 0; frame < taken.length; frame++) if (taken[frame]) this.pages.writeProtect(frame);
-    return taken;
-  }
-
-  stopDirtyLog(): void {
-    this.dirty = null;
   }
 
   /** Gives all frames back. The object is of no use afterwards. */
@@ -314,28 +284,13 @@ export class ShadowPaging {
   /** The shadow table for an address that has just been walked, put under the current root if need be. */
   private tableFor(linear: number): ShadowPage {
     const n = linear >>> 22;
-    const kind = this.control.cr0 & CR0_PG ? this.childKind(this.walker.pde) : ShadowKind.flatTable;
-    const frame = this.control.cr0 & CR0_PG ? this.childFrame(this.walker.pde) : n;
+    const kind = this.control.cr0 & CR0_PG ? childKind(this.control, this.walker.pde) : ShadowKind.flatTable;
+    const frame = this.control.cr0 & CR0_PG ? childFrame(this.control, this.walker.pde) : n;
     const present = this.pages.child(this.current, n);
     if (present && present.kind === kind && present.frame === frame) return present;
     const table = this.pages.find(kind, frame) ?? this.create(kind, frame);
     this.pages.setChild(this.current, n, table, DIRECTORY);
     return table;
-  }
-
-  private isLarge(pde: number): boolean {
-    return (pde & PTE.large) !== 0 && (this.control.cr4 & CR4_PSE) !== 0;
-  }
-
-  /** Kind of the shadow table below a guest directory entry. A large page may be written only when its dirty bit is set. */
-  private childKind(pde: number): number {
-    const user = pde & PTE.user ? 2 : 0;
-    if (!this.isLarge(pde)) return ShadowKind.table + user + (pde & PTE.write ? 1 : 0);
-    return ShadowKind.split + user + ((pde & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) ? 1 : 0);
-  }
-
-  private childFrame(pde: number): number {
-    return this.isLarge(pde) ? (pde >>> 22) << 10 : pde >>> 12;
   }
 
   // ---- leaves
@@ -352,18 +307,12 @@ export class ShadowPaging {
     return machine | BASE | this.rights(table.kind, rights, frame);
   }
 
-  /** User and write bits of a leaf: the directory's rights (in the kind), the entry's, and what the frame allows. */
   private rights(kind: number, pte: number, frame: number): number {
-    const user = pte & PTE.user && kind & 2 ? PTE.user : 0;
-    const writable =
-      (pte & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) && kind & 1 && this.mayWrite(frame);
-    return user | (writable ? PTE.write : 0);
+    return leafRights(kind, pte, this.mayWrite(frame));
   }
 
   private mayWrite(frame: number): boolean {
-    if (this.traced[frame]) return false;
-    if (this.pages.tables[frame] && !this.outOfSync[frame]) return false;
-    return !this.dirty || this.dirty[frame] === 1;
+    return this.writes.mayWrite(frame) && (!this.pages.tables[frame] || this.outOfSync[frame] === 1);
   }
 
   private hole(): number {
@@ -371,16 +320,6 @@ export class ShadowPaging {
   }
 
   // ---- staying true
-
-  /** The walk may have set accessed or dirty bits: for a dirty log these are writes to the tables' frames. */
-  private noteWalk(dirty: Uint8Array): void {
-    const { control, walker } = this;
-    if (!(control.cr0 & CR0_PG)) return;
-    const directory = control.cr3 >>> 12;
-    if (directory < dirty.length) dirty[directory] = 1;
-    const table = walker.pde >>> 12;
-    if (!walker.large && table < dirty.length) dirty[table] = 1;
-  }
 
   /** The guest writes to a frame that has shadows: those of the address space in use go out of sync, others are dropped. */
   private tableWritten(frame: number): void {
@@ -440,7 +379,11 @@ export class ShadowPaging {
       if (!child) continue;
       const pde = this.memory.read32(directory + n * 4);
       const live = (pde & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
-      if (!live || child.kind !== this.childKind(pde) || child.frame !== this.childFrame(pde))
+      if (
+        !live ||
+        child.kind !== childKind(this.control, pde) ||
+        child.frame !== childFrame(this.control, pde)
+      )
         this.pages.clear(page, n);
     }
   }

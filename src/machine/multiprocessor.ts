@@ -63,10 +63,12 @@ export class Processors {
 
   /** True when some halted processor would take an interrupt now. */
   interruptDue(): boolean {
-    return this.all.some(
-      (cpu, n) =>
-        !this.waiting[n] && (cpu.nmiPending || ((cpu.flags & IF) !== 0 && cpu.interrupts.pending())),
-    );
+    return this.all.some((_, n) => this.wakes(n));
+  }
+
+  private wakes(n: number): boolean {
+    const cpu = this.all[n];
+    return !this.waiting[n] && (cpu.nmiPending || ((cpu.flags & IF) !== 0 && cpu.interrupts.pending()));
   }
 
   /** False when no interrupt can ever wake anybody. */
@@ -79,6 +81,25 @@ export class Processors {
     for (const cpu of this.all) cpu.cycles = Math.max(cpu.cycles, cycle);
     this.now = Math.max(this.now, cycle);
     this.next = 0;
+  }
+
+  /** The processor to step: of those that have something to do, the one whose time is the earliest. Its turn it is then. */
+  behind(): Cpu {
+    if (this.all.length === 1) return this.all[0];
+    let best = -1;
+    for (let n = 0; n < this.all.length; n++) {
+      const cpu = this.all[n];
+      const idle = this.waiting[n] || (cpu.halted && !this.wakes(n));
+      if (!idle && (best < 0 || cpu.cycles < this.all[best].cycles)) best = n;
+    }
+    this.next = 0;
+    this.hand(Math.max(0, best));
+    // Those that wait are carried along.
+    for (let n = 0; n < this.all.length; n++) {
+      const cpu = this.all[n];
+      if (this.waiting[n] || cpu.halted) cpu.cycles = Math.max(cpu.cycles, this.running.cycles);
+    }
+    return this.running;
   }
 
   /** Runs everybody until `until` or until there is a reason to stop; all halted is one. */

@@ -5,6 +5,7 @@ import { Attention, Cpu, Stop } from './cpu/cpu.ts';
 import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
 import { reset } from './cpu/reset.ts';
+import { firmwareTables } from './devices/apic/tables.ts';
 import { Board, type BoardOptions } from './devices/board.ts';
 import { HostBus } from './devices/bus-memory.ts';
 import { parseDate } from './devices/calendar.ts';
@@ -32,6 +33,8 @@ export interface PcOptions extends Pick<BoardOptions, 'startDate' | 'drives'> {
   processors?: number;
 }
 
+/** In the part of our firmware's ROM that its code leaves free; whoever loads the ROM places the tables anew. */
+const TABLES_ADDRESS = 0xfb000;
 /** Events that the processors other than the first keep: what they do is not part of the host's record. */
 const QUIET = 16;
 
@@ -93,6 +96,7 @@ export class Pc {
       this.processors.add(cpu);
     }
     this.cpu = this.processors.all[0];
+    this.placeTables();
     this.clock.cpu = this.cpu;
     const { x87 } = this.cpu;
     x87.onError = (asserted) => this.board.coprocessor.setError(asserted);
@@ -113,6 +117,12 @@ export class Pc {
       for (const cpu of this.processors.all) cpu.a20Mask = enabled ? 0xffffffff : 0xffefffff;
       syncA20(this.processors.running);
     };
+  }
+  /** What firmware tells of processors and interrupt controllers, where it is looked for. Nothing on a machine without APICs. */
+  placeTables(): void {
+    if (!this.board.apics || this.memory.size < TABLES_ADDRESS + 0x1000) return;
+    const options = { processors: this.processors.all.length, apic: true };
+    this.memory.load(TABLES_ADDRESS, firmwareTables(options, TABLES_ADDRESS).bytes);
   }
   /** Cycles that passed while nothing ran. */
   idleCycles = 0;
@@ -135,10 +145,10 @@ export class Pc {
     }
   }
 
-  /** One instruction (or one interrupt delivery). Returns Stop.*. */
+  /** One instruction (or one interrupt delivery), of the processor that is behind the others. Returns Stop.*. */
   step(): number {
     if (this.cpu.cycles >= this.board.nextDeadline()) this.board.advance(this.cpu.cycles);
-    return step(this.cpu);
+    return step(this.processors.behind());
   }
 
   /** Nothing runs: time passes until the next device deadline, or until `until`. False when no device will ever act. */

@@ -58,7 +58,7 @@ beforeAll(() => {
   penguin.bootAll();
   const end = penguin.now + 400_000_000;
   while (penguin.now < end && !/penguin# $/.test(penguin.domains[0].text)) penguin.run(penguin.now + 500_000);
-});
+}, 60_000);
 
 /** The running guest answers as before. */
 let asked = 0;

@@ -183,7 +183,11 @@ export class Host {
       return;
     }
     if (this.native) this.restart();
-    this.underHypervisor().createDomain({ ...request, technique: this.technique(request.technique) });
+    this.underHypervisor().createDomain({
+      ...request,
+      drives: request.options.drives,
+      technique: this.technique(request.technique),
+    });
   }
 
   /** The machine is switched off and on: time goes on, memory is empty. */

@@ -67,6 +67,22 @@ const XEN: Record<number, Rule> = {
   },
 };
 
+/** Traps of a deprivileged kernel that has not been ported: the gates of the monitor's IDT. */
+const TRAP: Record<number, Rule> = {
+  1: {
+    why: 'A debug exception. Mostly the monitor set the trap flag itself for one instruction: to let a write through to a page that it watches, or to give an interrupt its place behind STI.',
+    manual: 'SDM 3B §17.3.2',
+  },
+  13: {
+    why: 'The guest’s kernel believes to be in ring 0 and is in ring 1: an instruction that only ring 0 may execute raised #GP, and so did a selector or a gate that ring 0 could have used. The monitor does on the virtual processor what the instruction would have done.',
+    manual: 'SDM 3A §5.9; Popek & Goldberg 1974',
+  },
+  14: {
+    why: 'The processor walks the monitor’s shadow tables. The fault is the monitor’s own when only the shadow lacks the page, else the guest’s.',
+    manual: 'SDM 3A §4.7, SDM 3C §31.3',
+  },
+};
+
 /** The rule for an event that crosses a boundary, or for what follows from one. */
 export function ruleOf(e: TraceEvent): Rule {
   switch (e.kind) {
@@ -83,6 +99,13 @@ export function ruleOf(e: TraceEvent): Rule {
           why: 'A hardware interrupt: every vector of the processor’s IDT leads into the hypervisor, which runs at ring 0.',
           manual: 'Barham et al. 2003, §3.3',
         };
+      if (e.e === Vendor.trap)
+        return (
+          TRAP[e.a] ?? {
+            why: 'An exception or INT n: every gate of the processor’s IDT leads into the monitor, which delivers the event through the guest’s own IDT.',
+            manual: 'SDM 3A §6.10–6.14',
+          }
+        );
       return (
         XEN[e.a] ?? {
           why: 'An exception: every gate of the processor’s IDT leads into the hypervisor, which hands it on to the handler that the guest registered.',

@@ -2,6 +2,7 @@
 import { parseScenario, type Scenario } from './scenario.ts';
 import barePanes from './scenarios/bare-panes.json' with { type: 'json' };
 import barePenguin from './scenarios/bare-penguin.json' with { type: 'json' };
+import classical from './scenarios/classical.json' with { type: 'json' };
 import helloXen from './scenarios/hello-xen.json' with { type: 'json' };
 import sameKernelTwice from './scenarios/same-kernel-twice.json' with { type: 'json' };
 import sideBySide from './scenarios/side-by-side.json' with { type: 'json' };
@@ -10,6 +11,7 @@ import sideBySide from './scenarios/side-by-side.json' with { type: 'json' };
 export const SCENARIOS: readonly Scenario[] = [
   sideBySide,
   sameKernelTwice,
+  classical,
   barePenguin,
   barePanes,
   helloXen,

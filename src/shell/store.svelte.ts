@@ -50,7 +50,7 @@ export interface Candidate {
   inspection: Extract<Inspection, { ok: true }>;
 }
 /** Larger files are not read (images/image.ts refuses them too). */
-const MAX_KERNEL_MIB = 64;
+const MAX_KERNEL_MIB = 256;
 /** Names of a scenario (session/scenario.ts). */
 const MAX_NAME = 60;
 /** What the hypervisor needs of a host's memory, generously. */
@@ -173,7 +173,11 @@ export class Store implements PageApi {
   async openKernel(file: File): Promise<void> {
     const name = file.name.slice(-MAX_NAME) || 'image';
     if (file.size > MAX_KERNEL_MIB << 20)
-      return this.notify(null, `${name}: ${file.size >> 20} MiB is more than an image may have (64 MiB)`, []);
+      return this.notify(
+        null,
+        `${name}: ${file.size >> 20} MiB is more than an image may have (${MAX_KERNEL_MIB} MiB)`,
+        [],
+      );
     try {
       const bytes = new Uint8Array(await file.arrayBuffer());
       const { inspection } = await this.ask({ ask: 'inspect', name, bytes });

@@ -8,7 +8,8 @@ import type { TimelineWindow } from '../worker/protocol.ts';
 import { grouped, PLACE_LABEL, percent, virtualTime } from './words.ts';
 
 const PLACES = SPAN_PLACES.length;
-const LABEL = { ...PLACE_LABEL, switch: 'world switch' };
+/** Where a processor can be, in words. */
+export const PLACE_NAME = { ...PLACE_LABEL, switch: 'world switch' };
 
 /** Shares of a lane's time between two bins. */
 export function sharesOfLane(data: TimelineWindow, lane: number, first = 0, last = data.bins): number[] {
@@ -53,7 +54,7 @@ export function momentWords(
     const at = spanAt(data.spans, lane, time);
     if (at < 0) return `${when} · ${name}: not there${happened}`;
     const cycles = data.spans[at + 3] - data.spans[at + 2];
-    const place = LABEL[SPAN_PLACES[data.spans[at + 1]]];
+    const place = PLACE_NAME[SPAN_PLACES[data.spans[at + 1]]];
     return `${when} · ${name}: ${place}, ${grouped(cycles)} cycles (${virtualTime(cycles, hz)})${happened}`;
   }
   const wide = (data.to - data.from) / data.bins;
@@ -65,7 +66,7 @@ export function momentWords(
 /** `guest kernel 40 %, idle 60 %`; the largest first. */
 export function shareWords(shares: readonly number[]): string {
   return shares
-    .map((share, p) => ({ share, label: LABEL[SPAN_PLACES[p]] }))
+    .map((share, p) => ({ share, label: PLACE_NAME[SPAN_PLACES[p]] }))
     .filter(({ share }) => share > 0.0005)
     .sort((a, b) => b.share - a.share)
     .map(({ share, label }) => `${label} ${percent(Math.min(1, share))}`)

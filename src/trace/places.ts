@@ -7,7 +7,6 @@ export type PlaceTimes = Record<Exclude<Place, 'off'>, number>;
 
 /** Places of a timeline's lane, in the order of every packed answer. `switch`: on the way between guest and hypervisor. */
 export const SPAN_PLACES = ['user', 'kernel', 'hypervisor', 'switch', 'ready', 'idle'] as const;
-export type SpanPlace = (typeof SPAN_PLACES)[number];
 
 /** True when an event (arguments as in events.ts) says that domain `a` lost the processor though it had work left. */
 export function preempts(kind: number, a: number, c: number): boolean {

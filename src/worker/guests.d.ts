@@ -3,3 +3,7 @@ declare module 'virtual:guests' {
   const guests: Record<string, () => Promise<{ image: string; lines: string | null }>>;
   export default guests;
 }
+declare module 'virtual:firmware' {
+  /** The BIOS as the build assembled it, packed like a guest. */
+  export const rom: string;
+}

@@ -15,11 +15,17 @@ export function inspect(name: string, bytes: Uint8Array): Inspection {
       kind: image.kind,
       description: image.description,
       techniques: techniquesFor(image),
-      leastMemoryMiB: Math.max(1, Math.ceil(imageEnd(image) / MEBIBYTE)),
+      leastMemoryMiB: Math.max(1, Math.ceil(endOf(image) / MEBIBYTE)),
     };
   } catch (error) {
     return { ok: false, message: (error as Error).message };
   }
+}
+
+/** A Linux kernel unpacks itself where it wants to run, and says how much it needs there. */
+function endOf(image: Image): number {
+  const { linux } = image;
+  return Math.max(imageEnd(image), linux ? linux.preferred + linux.initSize : 0);
 }
 
 /** A kernel ported to Xen knows nothing else, unless it says so; first-generation VT-x has no real mode (CR0.PE is fixed to 1). */

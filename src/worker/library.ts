@@ -17,6 +17,17 @@ export class BundledLibrary implements GuestLibrary {
   private brought = new Map<string, GuestSource>();
 
   private readonly fetched = new Map<string, GuestSource>();
+  private rom: Uint8Array | undefined;
+
+  /** The BIOS, once `loadFirmware` has fetched it. */
+  firmware(): Uint8Array | undefined {
+    return this.rom;
+  }
+
+  /** Fetches the BIOS: disks can be booted then. */
+  async loadFirmware(): Promise<void> {
+    this.rom ??= await unpack((await import('virtual:firmware')).rom);
+  }
 
   find(guest: string): GuestSource | undefined {
     return this.brought.get(guest) ?? this.fetched.get(guest);

@@ -62,6 +62,7 @@ async function load({
   let next: Session;
   try {
     if (files.length) await library.loadSources();
+    if (images?.length) await library.loadFirmware();
     scenario =
       typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
     await library.fetch(scenario.domains.map((domain) => domain.guest));
@@ -93,6 +94,7 @@ function sourceOf({ files, main, image }: Extract<ToWorker, { type: 'boot' }>): 
 
 async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void> {
   if (message.files) await library.loadSources();
+  if (message.image) await library.loadFirmware();
   const domain = session.domains[message.domain];
   if (!domain) return;
   const result = session.boot(domain.id, {

@@ -1,7 +1,7 @@
 // Kernels and programs that nobody here wrote, as Debian packages, fetched with Debian's own package client. Nothing of the
 // system changes: the client works on folders of its own, and asks for i386 whatever this machine is. None is committed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 const CACHE = resolve('node_modules/.cache/ringside-foreign');
@@ -39,6 +39,38 @@ export function dependency(name: string): string {
   const found = /Depends: (\S+)/.exec(stdout)?.[1];
   if (!found) throw new Error(`Debian has no package ${name} for i386`);
   return found;
+}
+
+/**
+ * Some files of a source package as its authors released it.
+ * @param paths wildcards of tar, below the top folder
+ * @returns the folder with them. Throws when it cannot be had
+ */
+export function sources(name: string, paths: readonly string[]): string {
+  const folder = join(CACHE, `${name}-sources`);
+  if (existsSync(folder)) return folder;
+  const codename = /VERSION_CODENAME=(\w+)/.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  const list = join(CACHE, 'sources.list');
+  const lists = join(CACHE, 'source-lists');
+  mkdirSync(join(lists, 'partial'), { recursive: true });
+  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
+  writeFileSync(list, `deb-src [signed-by=${keyring}] http://deb.debian.org/debian ${codename} main\n`);
+  const from = ['-o', `Dir::Etc::sourcelist=${list}`, '-o', 'Dir::Etc::sourceparts=/dev/null'];
+  const apt = (...words: string[]) =>
+    spawnSync('apt-get', [...options(), ...from, '-o', `Dir::State::lists=${lists}`, '-qq', ...words], {
+      cwd: CACHE,
+      encoding: 'utf8',
+    });
+  apt('update');
+  const { stderr } = apt('source', '--download-only', name);
+  const archive = readdirSync(CACHE).find((f) => f.startsWith(`${name}_`) && f.includes('.orig.tar'));
+  if (!archive) throw new Error(`the sources of ${name} could not be downloaded: ${stderr}`);
+  const unpacked = `${folder}.part`;
+  mkdirSync(unpacked, { recursive: true });
+  const tar = ['--strip-components=1', '--wildcards', '-xf', join(CACHE, archive), '-C', unpacked];
+  spawnSync('tar', [...tar, ...paths.map((path) => `*/${path}`)]);
+  renameSync(unpacked, folder);
+  return folder;
 }
 
 /** Downloads and unpacks a package. @returns the folder with its files. Throws when it cannot be had. */

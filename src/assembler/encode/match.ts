@@ -43,7 +43,17 @@ export interface FormFacts {
 }
 
 const FACTS = new Map<Form, FormFacts>();
-const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>(['r8', 'r16', 'r32', 'rv', 'sreg', 'cr', 'dr', 'mm', 'xmm']);
+const IN_REG: ReadonlySet<OperandKind> = new Set<OperandKind>([
+  'r8',
+  'r16',
+  'r32',
+  'rv',
+  'sreg',
+  'cr',
+  'dr',
+  'mm',
+  'xmm',
+]);
 const IN_RM: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'rm8',
   'rm16',
@@ -295,6 +305,13 @@ function acceptsMemory(kind: OperandKind, operand: Operand, form: Form, trial: T
   }
 }
 
+/** MMX and SSE: most of their immediates take no size keyword either; NASM makes three exceptions. */
+const isPacked = (form: Form): boolean =>
+  form.operands.some((kind) => /^x?mm/.test(kind)) &&
+  form.operands[0] !== 'xmmrr' &&
+  form.operation !== 'sse-cmp' &&
+  form.operation !== 'sse-shuf';
+
 const isBranch = (form: Form): boolean =>
   form.operation.startsWith('jmp') || form.operation.startsWith('call');
 
@@ -312,7 +329,7 @@ function acceptsImmediate(kind: OperandKind, operand: Operand, form: Form, trial
     case 'one':
       return size === 0;
     case 'imm8':
-      if (size !== 0 && BARE_NUMBERS.has(form.operation)) return false;
+      if (size !== 0 && (BARE_NUMBERS.has(form.operation) || isPacked(form))) return false;
       if (size === 8 && trial.wide) trial.knownSize = 8;
       return size === 0 || size === 8;
     case 'imm8s':

@@ -3,6 +3,8 @@
 import { expect, it } from 'vitest';
 import { nasm } from '../../machine/cpu/test-machine.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { Emulated } from '../../trace/events.ts';
 import { build, kernel, needsNasm, PAGING, runKernel, said, TestHost } from './testing.ts';
 
@@ -191,4 +193,34 @@ hang:   jmp hang`),
       (monitor.monitorGate(0)[1] >>> 16) & 0xffff,
     );
   });
+});
+
+needsNasm('an entry that the processor refuses', () => {
+  // What no guest can bring about: it takes a control structure that the hypervisor itself has filled in wrongly.
+  it.each([
+    [
+      'a control',
+      F.PIN_BASED_VM_EXEC_CONTROL,
+      0,
+      /could not enter the guest: VMRESUME failed with VM-instruction error 7 \(pin-based/,
+    ],
+    ['host state', F.HOST_CS_SELECTOR, 0, /VMRESUME failed with VM-instruction error 8 \(host CS is null\)/],
+    ['guest state', F.GUEST_RFLAGS, 0, /the processor refused to enter the guest: .*RFLAGS/],
+  ])(
+    'because of %s ends that guest with the rule that was broken; the others go on',
+    (_, field, value, reason) => {
+      const host = new TestHost();
+      const victim = host.boot(build('again: jmp again'), 1);
+      host.run(1_000_000);
+      host.loop.leaveGuest();
+      vmwrite(host.pc.cpu, field, value);
+      const other = host.boot(build("put 'o'\noff"), 2);
+      host.run(20_000_000);
+      expect(victim.state).toBe('crashed');
+      expect(victim.ending).toMatch(reason);
+      expect([other.state, said(other)]).toEqual(['halted', 'o']);
+      host.hypervisor.destroyDomain(1);
+      expect(host.hypervisor.frames.owner.includes(1)).toBe(false);
+    },
+  );
 });

@@ -12,6 +12,7 @@ const BOOT_CODE: Record<DiskContents['drive'], number> = { floppy: 0x31, 'hard-d
 /** Puts `firmware` into the machine and the processor at its reset vector. The first boot device is `drive`. */
 export function coldStart(pc: Pc, firmware: Uint8Array, drive: DiskContents['drive']): void {
   pc.memory.load(ROM_BASE, firmware);
+  pc.placeTables();
   pc.board.write(0x70, BOOT_ORDER, 1);
   pc.board.write(0x71, BOOT_CODE[drive], 1);
   // The ROM shows at the top of the address space too until the first far jump; here it begins below 1 MiB at once.

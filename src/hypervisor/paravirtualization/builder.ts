@@ -140,6 +140,7 @@ export function buildDomain(
   frame.eflags = 0x202;
   pv.kernelStack = { selector: SELECTOR.ring1Data, pointer: stack | 0 };
   domain.vcpus[0].regs[6] = startInfo | 0;
+  domain.vcpus[0].floatingPoint.initialize();
 }
 
 /** 32 bytes a slot: mov eax, n; int 82h; ret. The iret slot saves EAX, which HYPERVISOR_iret restores (x86_32/traps.c). */

@@ -212,6 +212,8 @@ export class Paravirtualization implements Technique {
       if (resume === 'block') this.time.stop(pv);
       return resume;
     }
+    // The handler finds the unit usable: it need not, and as a rule does not, clear CR0.TS itself.
+    if (vector === 7) pv.taskSwitched = false;
     if (vector === 13) this.generalProtection(vcpu, pv, exit.detail);
     else this.exceptions.reflect(vcpu, pv, vector, exit.detail, vector === 14 ? vcpu.cr2 : 0);
     return vcpu.domain.alive ? 'enter' : 'ended';

@@ -78,6 +78,28 @@ wrong:`);
     ]);
   });
 
+  it('CR0.TS is the processor’s while the guest runs: its next FPU instruction is #NM, and TS is 0 in the handler', () => {
+    const { text, domain } = runKernel(`
+        handle 7, unavailable
+        fninit
+        mov ebx, 1
+        ask fpu_taskswitch
+        fld1
+        fistp dword [esp - 4]
+        cmp dword [esp - 4], 1
+        jne wrong
+        put 'y'
+        off
+unavailable:
+        put 'N'
+        fninit                                  ; no CLTS: Xen has done that
+        push eax
+        jmp hypercall_page + HYPERVISOR_iret * 32 + 1
+wrong:`);
+    expect(domain.ending).toBe('the guest shut down');
+    expect(text).toBe('Ny');
+  });
+
   it('CR2 is the address of the last page fault, CR3 the machine address of the directory in use', () => {
     const { text, kept, host } = runKernel(`
         handle 14, fault

@@ -26,7 +26,7 @@ export class Snapshot {
       const owned = this.hypervisor.frames.owner[frame];
       if (owned !== owner[frame]) {
         // The hypervisor may take free frames for what it keeps about the domain, and for nothing else.
-        const grown = owner[frame] === OWNER_FREE && owned === OWNER_HYPERVISOR && domain.technique.nonRoot;
+        const grown = owner[frame] === OWNER_FREE && owned === OWNER_HYPERVISOR && domain.board !== null;
         if (!grown) found.push(`frame ${frame.toString(16)}h went from owner ${owner[frame]} to ${owned}`);
         continue;
       }
@@ -42,21 +42,26 @@ export class Snapshot {
     return found;
   }
 
-  /** Whole frames that the hypervisor keeps for this domain: descriptor area; VMCS and shadow tables. */
+  /** Whole frames that the hypervisor keeps for this domain: descriptor tables; VMCS; shadow page tables. */
   private isWorkOf(domain: Domain, frame: number): boolean {
     const kept = (domain.technique as unknown as { guests: Map<Domain, Kept> }).guests.get(domain);
     if (!kept) return false;
     if (kept.perDomainTable !== undefined) return frame === kept.perDomainTable >>> 12;
-    if (frame === kept.vmcs! >>> 12) return true;
+    if (kept.vmcs !== undefined && frame === kept.vmcs >>> 12) return true;
+    if (kept.descriptors?.frames.some((machine) => machine >>> 12 === frame)) return true;
     return kept.shadow!.pages.pages.some((page) => page.machine >>> 12 === frame);
   }
 
-  /** Single places: the hypervisor's stack, the ring-1 stack in its TSS, the gate of INT 80h, the domain's part of the M2P table. */
+  /**
+   * Single places: the hypervisor's stack, the ring-1 stack in its TSS, the gate of INT 80h, the two descriptors through
+   * which trap-and-emulate loads CS and SS, the domain's part of the M2P table.
+   */
   private mayChange(domain: Domain, at: number): boolean {
     const { monitor, frames } = this.hypervisor;
     const within = (start: number, length: number) => at >= start && at < start + length;
     if (within(monitor.stack, 0x2000) || within(monitor.tss + 0x0c, 6) || within(monitor.idt + 0x80 * 8, 8))
       return true;
+    if (domain.technique.name === 'trap-and-emulate' && within(monitor.gdtPage + 0x48, 16)) return true;
     return within(monitor.m2p, frames.count * 4) && frames.owner[(at - monitor.m2p) >>> 2] === domain.id;
   }
 }
@@ -65,5 +70,6 @@ export class Snapshot {
 interface Kept {
   perDomainTable?: number;
   vmcs?: number;
+  descriptors?: { frames: readonly number[] };
   shadow?: { pages: { pages: { machine: number }[] } };
 }

@@ -163,9 +163,9 @@ export class ShadowDescriptors {
     this.stale = false;
     const before = REGISTERS.map((register) => ({ ...this.loaded(register) }));
     const { shadow } = this.guest;
-    for (const frame of this.traced) if (frame >= 0) shadow.traceFrame(frame, false);
+    for (const frame of this.traced) if (frame >= 0) shadow.writes.traceFrame(frame, false);
     this.traced = this.tableFrames();
-    for (const frame of this.traced) if (frame >= 0) shadow.traceFrame(frame, true);
+    for (const frame of this.traced) if (frame >= 0) shadow.writes.traceFrame(frame, true);
     this.rebuild(0, 0, Math.min(this.gdtr.limit, SELECTOR.firstReserved - 1));
     this.rebuild(LDT_PAGE, 4, this.ldtr.limit);
     this.suppressed.clear();

@@ -152,8 +152,8 @@ export class TrapAndEmulate implements Technique {
   private loadTables(guest: TrapGuest): void {
     const { cpu } = this.hypervisor;
     const { shadow, descriptors } = guest;
-    if (shadow.tracedWrite) descriptors.stale = true;
-    shadow.tracedWrite = false;
+    if (shadow.writes.tracedWrite) descriptors.stale = true;
+    shadow.writes.tracedWrite = false;
     if (descriptors.stale) descriptors.synchronize();
     this.loadLdt(guest);
     const { cr0, cr4 } = shadow.control;

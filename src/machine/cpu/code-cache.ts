@@ -204,7 +204,7 @@ export class CodeCache {
     return decoded;
   }
 
-  /** Bytes that are no instruction of this processor. There is no x87 either: its opcodes are #NM where software asked for that. */
+  /** Bytes that are no instruction of this processor. Among the x87's opcodes the undefined ones, too, are #NM under EM or TS. */
   private reject(why: 'invalid' | 'long', bytes: Uint8Array, at: number): never {
     const { cpu } = this;
     if (why === 'long') fault(cpu, VECTOR.GP, 0);

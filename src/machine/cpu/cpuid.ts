@@ -15,7 +15,7 @@ export const VENDOR = 'RingsideIA32';
 /** Family 6, model 1, stepping 9: a Pentium Pro as far as instructions go. Also what EDX holds after reset. */
 export const SIGNATURE = 0x619;
 
-/** FPU DE PSE TSC MSR PAE CX8 SEP PGE CMOV FXSR. No VME, MCE, APIC, MTRR. */
+/** FPU DE PSE TSC MSR PAE CX8 SEP PGE CMOV CLFSH MMX FXSR SSE SSE2. No VME, MCE, MTRR. */
 const FEATURES =
   (1 << 0) |
   (1 << 2) |
@@ -27,7 +27,13 @@ const FEATURES =
   (1 << 11) |
   (1 << 13) |
   (1 << 15) |
-  (1 << 24);
+  (1 << 19) |
+  (1 << 23) |
+  (1 << 24) |
+  (1 << 25) |
+  (1 << 26);
+/** EBX 15:8: what CLFLUSH works on, in eight-byte units. */
+const CLFLUSH_LINE = 8 << 8;
 /** Only where the machine has one, and while MSR 1Bh leaves it on. */
 const FEATURE_APIC = 1 << 9;
 const FEATURE_VMX = 1 << 5;
@@ -58,7 +64,7 @@ export function cpuid(cpu: Cpu, leaf: number): Identification {
   const edx = apic?.enabled ? FEATURES | FEATURE_APIC : FEATURES;
   return {
     eax: SIGNATURE,
-    ebx: apic ? apic.id << 24 : 0,
+    ebx: CLFLUSH_LINE | (apic ? apic.id << 24 : 0),
     ecx: cpu.msrs.has(MSR_VMX_BASIC) ? FEATURE_VMX : 0,
     edx,
   };

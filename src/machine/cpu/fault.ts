@@ -21,6 +21,7 @@ export const VECTOR = {
   MF: 16,
   AC: 17,
   MC: 18,
+  XM: 19,
 } as const;
 
 /** Bits of the page-fault error code (SDM vol. 3 §4.7). */

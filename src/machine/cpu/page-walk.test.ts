@@ -27,8 +27,12 @@ interface Entry {
   high: number;
 }
 
+/** One for all: what a case needs of it is set anew each time. */
+const shared = new TestMachine().flat(new Uint8Array());
+
 function machine(pde: Entry, pte: Entry, wp: boolean): TestMachine {
-  const m = new TestMachine().flat(new Uint8Array());
+  const m = shared;
+  m.memory.clear(PDPT, 32);
   m.memory.write32(PDPT + 16, PD | P);
   m.memory.write32(PDE_AT, pde.low);
   m.memory.write32(PDE_AT + 4, pde.high);
@@ -36,7 +40,7 @@ function machine(pde: Entry, pte: Entry, wp: boolean): TestMachine {
   m.memory.write32(PTE_AT + 4, pte.high);
   m.cpu.cr3 = PDPT;
   m.cpu.cr4 = CR4_PAE;
-  m.cpu.cr0 |= PG | (wp ? WP : 0);
+  m.cpu.cr0 = (m.cpu.cr0 & ~WP) | PG | (wp ? WP : 0);
   loadPdptes(m.cpu, m.cpu.cr3);
   m.cpu.tlb.flush();
   return m;

@@ -122,7 +122,7 @@ export class Board implements PortBus {
     this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage.setUp);
     this.vga = new Vga(clock, videoMemory, options.map);
     this.coprocessor = new CoprocessorError(this.line(13));
-    this.power = new Power((event) => this.powerEvent(event));
+    this.power = new Power((event) => this.powerEvent(event), clock);
     const { primary, secondary, busMaster, floppy } = this.storage;
     const parts: (readonly [Device | null, number])[] = [
       [this.pic, DeviceId.pic],

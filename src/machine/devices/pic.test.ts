@@ -132,4 +132,19 @@ describe('8259A pair', () => {
     expect(pic.readPort(0x21)).toBe(0);
     expect(pic.pending()).toBe(false);
   });
+
+  it('takes single inputs by level where the edge/level register says so: they come again until they fall', () => {
+    write(0x4d0, 0xff);
+    write(0x4d1, 0xff);
+    expect([pic.readPort(0x4d0), pic.readPort(0x4d1)]).toEqual([0xf8, 0xde]); // some are edges on every PC
+    raise(11);
+    expect(pic.acknowledge()).toBe(0x2b);
+    write(0xa0, 0x20);
+    write(0x20, 0x20);
+    expect(pic.acknowledge()).toBe(0x2b);
+    lower(11);
+    write(0xa0, 0x20);
+    write(0x20, 0x20);
+    expect(pic.pending()).toBe(false);
+  });
 });

@@ -1,5 +1,6 @@
 // Two cascaded 8259A programmable interrupt controllers, as on the PC/AT: Intel 8259A data sheet (order 231468), sections
-// "Interrupt sequence", "Initialization command words", "Operation command words". Triggering is by ICW1.LTIM (no ELCR).
+// "Interrupt sequence", "Initialization command words", "Operation command words". Triggering is by ICW1.LTIM, or input by
+// input by the edge/level control registers 4D0h and 4D1h of Intel's chipsets (PIIX3 data sheet, "ELCR").
 import type { Device, InterruptController, InterruptLine } from './device.ts';
 
 /** One 8259A. `irq` numbers are its own inputs 0..7. */
@@ -11,6 +12,8 @@ class Chip {
   imr = 0;
   base = 0;
   level = false;
+  /** Inputs that are level-triggered one by one. */
+  elcr = 0;
   autoEoi = false;
   rotateOnAutoEoi = false;
   specialMask = false;
@@ -31,13 +34,18 @@ class Chip {
     this.imr = 0xff;
     this.level = this.autoEoi = this.rotateOnAutoEoi = this.specialMask = this.specialNested = false;
     this.needsIcw4 = this.single = this.readIsr = this.poll = false;
+    this.elcr = 0;
+  }
+
+  private isLevel(bit: number): boolean {
+    return this.level || (this.elcr & bit) !== 0;
   }
 
   /** Edge: a rising input latches a request and a falling one withdraws it (the request latch is transparent until INTA). */
   setLine(irq: number, high: boolean): void {
     const bit = 1 << irq;
     if (high) {
-      if (this.level || !(this.lines & bit)) this.irr |= bit;
+      if (this.isLevel(bit) || !(this.lines & bit)) this.irr |= bit;
       this.lines |= bit;
     } else {
       this.lines &= ~bit;
@@ -68,7 +76,7 @@ class Chip {
   /** INTA for `irq`: into service, out of the request register when edge-triggered. */
   take(irq: number): void {
     const bit = 1 << irq;
-    if (!this.level) this.irr &= ~bit;
+    if (!this.isLevel(bit)) this.irr &= ~bit;
     if (this.autoEoi) {
       if (this.rotateOnAutoEoi) this.first = (irq + 1) & 7;
     } else this.isr |= bit;
@@ -95,7 +103,7 @@ class Chip {
     this.single = (value & 0x02) !== 0;
     this.needsIcw4 = (value & 0x01) !== 0;
     this.imr = this.isr = this.first = 0;
-    this.irr = this.level ? this.lines : 0;
+    this.irr = this.lines & (this.level ? 0xff : this.elcr);
     this.specialMask = this.readIsr = this.poll = false;
     this.autoEoi = this.rotateOnAutoEoi = this.specialNested = false;
     this.expecting = 2;
@@ -164,6 +172,7 @@ export class Pic implements Device, InterruptController {
   readonly ports = [
     [0x20, 0x21],
     [0xa0, 0xa1],
+    [0x4d0, 0x4d1],
   ] as const;
   private readonly master = new Chip(true);
   private readonly slave = new Chip(false);
@@ -220,6 +229,7 @@ export class Pic implements Device, InterruptController {
   }
 
   readPort(port: number): number {
+    if (port >= 0x4d0) return (port & 1 ? this.slave : this.master).elcr;
     const chip = port & 0x80 ? this.slave : this.master;
     if (chip.poll) {
       chip.poll = false;
@@ -235,6 +245,12 @@ export class Pic implements Device, InterruptController {
   }
 
   writePort(port: number, value: number): void {
+    if (port >= 0x4d0) {
+      // Timer, keyboard, cascade, clock and coprocessor are edges on every PC.
+      if (port & 1) this.slave.elcr = value & 0xde;
+      else this.master.elcr = value & 0xf8;
+      return;
+    }
     const chip = port & 0x80 ? this.slave : this.master;
     if (port & 1) chip.writeData(value & 0xff);
     else chip.writeCommand(value & 0xff);

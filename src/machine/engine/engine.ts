@@ -2,11 +2,11 @@
 // the instructions at its entries get an executor that runs it. Compiled code leaves at an instruction boundary with the
 // state, the cycles and the counts that the interpreter would have: whatever is not plain work, the interpreter does.
 import type { CodeCache, Heat } from '../cpu/code-cache.ts';
-import type { Cpu } from '../cpu/cpu.ts';
+import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { getFlags } from '../cpu/flags.ts';
 import { Access } from '../cpu/segmentation.ts';
-import { CS, DS, ES, type Instruction, SS } from '../isa/instruction.ts';
-import { TABLES, wasmApi } from '../memory/store.ts';
+import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
+import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { type CompiledRegion, compileRegion, State } from './compile.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions } from './frame.ts';
@@ -163,7 +163,9 @@ export class Engine {
       this.tables[heat.table]?.uninstall();
       this.tables[heat.table] = heat;
     }
-    return this.cpu.memory.store.tablesBase + heat.table * PAGE;
+    const { memory, shared } = this.cpu;
+    const first = (shared.base / SHARED_BYTES) * TABLES;
+    return memory.store.tablesBase + (first + heat.table) * PAGE;
   }
 
   private instantiate(bytes: Uint8Array): Runnable['run'] | null {
@@ -189,10 +191,11 @@ export class Engine {
     const cs = cpu.segments[CS];
     if (!(cs.access & Access.big)) return null;
     if (!(cpu.segments[SS].access & Access.big)) return null;
-    const limits = [ES, CS, SS, DS].map((segment) => {
-      const s = cpu.segments[segment];
-      return segment !== CS && s.base === 0 && (s.access & PLAIN_MASK) === PLAIN ? s.limit : -1;
-    });
+    const segments = cpu.segments.slice(0, GS + 1);
+    const usable = (s: SegmentRegister, n: number) =>
+      n !== CS && (s.access & PLAIN_MASK) === PLAIN && s.limit >= PAGE - 1;
+    const limits = segments.map((s, n) => (usable(s, n) ? s.limit : -1));
+    const bases = segments.map((s) => s.base);
     if (limits[SS] < 0) return null;
     const { store } = cpu.memory;
     return {
@@ -200,6 +203,8 @@ export class Engine {
       user: cpu.cpl === 3,
       codeLimit: cs.limit,
       limits,
+      bases,
+      uses: [],
       shared: cpu.shared.base,
       hasCode: store.hasCodeBase,
       table: this.tableOf(heat),
@@ -210,12 +215,12 @@ export class Engine {
   static holds(cpu: Cpu, assumes: Assumptions): boolean {
     const { segments } = cpu;
     if ((cpu.cpl === 3) !== assumes.user || segments[CS].limit !== assumes.codeLimit) return false;
-    const { limits } = assumes;
-    for (let segment = ES; segment <= DS; segment++) {
-      const limit = limits[segment];
-      if (limit < 0) continue;
+    const { limits, bases, uses } = assumes;
+    for (let n = 0; n < uses.length; n++) {
+      const segment = uses[n];
       const s = segments[segment];
-      if (s.base !== 0 || s.limit !== limit || (s.access & PLAIN_MASK) !== PLAIN) return false;
+      if (s.base !== bases[segment] || s.limit !== limits[segment] || (s.access & PLAIN_MASK) !== PLAIN)
+        return false;
     }
     return (segments[SS].access & Access.big) !== 0;
   }

@@ -60,14 +60,17 @@ export interface Exit {
   readonly flags: FlagState;
 }
 
-/** Of a data segment that a region was compiled for: base 0, plain, and this limit. */
+/** What a region was compiled for. */
 export interface Assumptions {
   /** EIP of the first byte of the page. */
   readonly page: number;
   readonly user: boolean;
   readonly codeLimit: number;
-  /** Limits by segment number; -1 = may not be used. */
+  /** Limits and bases by segment number, ES to GS; a limit of -1 = may not be used. */
   readonly limits: readonly number[];
+  readonly bases: readonly number[];
+  /** Segments that memory operands of the region go through: those must be as they were. Filled while compiling. */
+  readonly uses: number[];
   /** Offsets of this processor's block in the buffer, and of the bytes that say where code is. */
   readonly shared: number;
   readonly hasCode: number;

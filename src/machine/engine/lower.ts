@@ -1,6 +1,6 @@
 // From instructions to WebAssembly: one short function a family. Each first does everything that may leave the region,
 // then changes state; so an exit is always exactly before an instruction. What is not here, the interpreter runs.
-import { AF, CF, OF } from '../cpu/flags.ts';
+import { AF, CF, DF, OF } from '../cpu/flags.ts';
 import { ESP, type Instruction, SS } from '../isa/instruction.ts';
 import { keepCarry, pushCarry, pushCondition } from './flags-code.ts';
 import { type FlagState, type Frame, Local } from './frame.ts';
@@ -141,8 +141,9 @@ export function pushLocal(f: Frame, local: number): void {
   f.code.op(Op.i32Sub);
   locate(f, SS, 32, true);
   store(f, 32, local);
-  // `locate` left the linear address, and SS has base 0.
-  f.code.get(Local.address);
+  f.reg(ESP);
+  f.code.const(4);
+  f.code.op(Op.i32Sub);
   f.setReg(ESP);
 }
 
@@ -180,7 +181,7 @@ function leave(f: Frame): void {
   locate(f, SS, 32, false);
   loadSigned(f, 32);
   f.code.set(Local.t0);
-  f.code.with(Local.address, Op.i32Add, 4);
+  f.code.with(Local.regs + EBP, Op.i32Add, 4);
   f.setReg(ESP);
   f.code.get(Local.t0);
   f.setReg(EBP);
@@ -208,12 +209,48 @@ function cmovcc(f: Frame, i: Instruction): void {
 function xchg(f: Frame, i: Instruction): void {
   const one = placeAt(i, 0);
   const other = placeAt(i, 1);
+  locatePlace(f, i, one, true);
+  locatePlace(f, i, other, true);
   pushPlace(f, i, one);
   f.code.set(Local.t0);
   pushPlace(f, i, other);
   f.code.set(Local.t1);
   setPlace(f, one, Local.t1);
   setPlace(f, other, Local.t0);
+}
+
+/** The accumulator is compared; memory is written in any case. */
+function cmpxchg(f: Frame, i: Instruction): void {
+  const { code } = f;
+  const to = placeAt(i, 0);
+  const from = placeAt(i, 1);
+  locatePlace(f, i, to, true);
+  pushPlace(f, i, to);
+  code.set(Local.b);
+  pushRegister(f, 0, to.size);
+  code.tee(Local.a);
+  code.get(Local.b);
+  code.op(Op.i32Sub);
+  extend(f, to.size);
+  code.set(Local.result);
+  f.flags = 'sub';
+  code.get(Local.result);
+  code.op(Op.i32Eqz);
+  code.if();
+  pushPlace(f, i, from);
+  code.set(Local.t0);
+  setPlace(f, to, Local.t0);
+  code.else();
+  setRegister(f, 0, to.size, Local.b);
+  code.end();
+}
+
+/** CLD STD: a bit of the flags word that is never lazy. */
+function direction(set: boolean): Lowering {
+  return (f) => {
+    f.code.with(Local.flags, set ? Op.i32Or : Op.i32And, set ? DF : ~DF);
+    f.code.set(Local.flags);
+  };
 }
 
 function bswap(f: Frame, i: Instruction): void {
@@ -283,6 +320,9 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
   setcc,
   cmovcc,
   xchg,
+  cmpxchg,
+  cld: direction(false),
+  std: direction(true),
   bswap,
   cbw,
   cwd,
@@ -302,12 +342,12 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
 /** Branches, which blocks end with; they are written by the compiler itself. */
 const BRANCHES: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'ret']);
 
-/** Whether an instruction can be compiled: 32-bit addresses, segments without a base, no prefix that matters. */
+/** Whether an instruction can be compiled: 32-bit addresses, no prefix that matters. */
 export function compilable(i: Instruction): boolean {
   const { form, operandSize } = i;
   const name = form.operation;
-  if (i.lock || i.addressSize !== 32 || (i.rep !== 0 && name !== 'nop')) return false;
-  if (i.memory && i.segment > 3) return false;
+  if (i.addressSize !== 32 || (i.lock && !(i.memory && form.lock)) || (i.rep !== 0 && name !== 'nop'))
+    return false;
   if (BRANCHES.has(name)) return operandSize === 32;
   if (!(name in LOWERINGS)) return false;
   switch (name) {
@@ -318,8 +358,6 @@ export function compilable(i: Instruction): boolean {
     case 'leave':
     case 'bswap':
       return operandSize === 32;
-    case 'xchg':
-      return !i.memory;
     case 'mul':
     case 'imul-wide':
     case 'div':

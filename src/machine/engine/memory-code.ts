@@ -11,17 +11,23 @@ import { Op } from './wasm-writer.ts';
 export type Size = 8 | 16 | 32;
 
 /**
- * With the linear address on the stack: leaves its place in the buffer in the local `host`, or leaves the region.
+ * With the offset in its segment on the stack: leaves its place in the buffer in the local `host`, or leaves the region.
  * @param segment whose limit holds
  */
 export function locate(f: Frame, segment: number, size: Size, write: boolean): void {
   const { code, assumes } = f;
   const limit = assumes.limits[segment];
+  const base = assumes.bases[segment];
   const bytes = size >> 3;
+  if (!assumes.uses.includes(segment)) assumes.uses.push(segment);
   code.set(Local.address);
   if (limit !== 0xffffffff) {
     code.with(Local.address, Op.i32GtU, (limit - bytes + 1) | 0);
     f.leaveHereIf();
+  }
+  if (base !== 0) {
+    code.with(Local.address, Op.i32Add, base | 0);
+    code.set(Local.address);
   }
   // Slot of the page, times four: (page ^ page >> 10) & 3FFh.
   code.with(Local.address, Op.i32ShrU, 10);

@@ -35,7 +35,13 @@ interface Slot {
 export const choiceKey = (mandatory: number, operandSize: number, addressSize: number): number =>
   (mandatory << 2) | ((operandSize >> 5) << 1) | (addressSize >> 5);
 
-const REGISTER_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>(['rr32', 'rrv', 'sti', 'mmrr', 'xmmrr']);
+const REGISTER_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>([
+  'rr32',
+  'rrv',
+  'sti',
+  'mmrr',
+  'xmmrr',
+]);
 const MEMORY_KINDS: ReadonlySet<OperandKind> = new Set<OperandKind>([
   'm',
   'm8',

@@ -135,7 +135,9 @@ function operandDisagreement(ours: Instruction, theirs: IcedInstruction): string
   for (let n = 0; n < texts.length; n++) {
     const kind = ours.form.operands[n];
     // XCHG swaps either way round; we write it as NASM encodes it, register first.
-    const theirPlace = ours.form.operation === 'xchg' ? 1 - n : n;
+    // MASKMOV's implied memory operand is iced's first.
+    const { operation } = ours.form;
+    const theirPlace = operation === 'xchg' ? 1 - n : operation === 'maskmov' ? n + 1 : n;
     const theirKind = theirs.opKind(theirPlace);
     let expected: string;
     let got = texts[n];

@@ -158,7 +158,7 @@ describe('failures', () => {
     ['CR1', '0F 20 C8'],
     ['an empty slot of the x87 map', 'D9 D1'],
     ['UD0', '0F FF C0'],
-    ['an instruction of a later processor', '0F 58 C0'],
+    ['an instruction of a later processor', '0F 7C C0'],
     ['POP CS', '0F'.concat(' 0F')],
   ])('%s is invalid', (_, text) => {
     expect(failure(text)).toBe('invalid');

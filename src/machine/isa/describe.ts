@@ -3,12 +3,12 @@ import type { Form, OperandKind, PrivilegeClass } from './form.ts';
 import {
   CONTROL_REGISTERS,
   DEBUG_REGISTERS,
+  MMX_REGISTERS,
   REGISTERS_8,
   REGISTERS_16,
   REGISTERS_32,
   SEGMENT_REGISTERS,
   X87_REGISTERS,
-  MMX_REGISTERS,
   XMM_REGISTERS,
 } from './registers.ts';
 import { formsByMnemonic } from './table.ts';

@@ -6,12 +6,12 @@ import { DS, type Instruction, REP_E, REP_NONE, SS } from './instruction.ts';
 import {
   CONTROL_REGISTERS,
   DEBUG_REGISTERS,
+  MMX_REGISTERS,
   REGISTERS_8,
   REGISTERS_16,
   REGISTERS_32,
   SEGMENT_REGISTERS,
   X87_REGISTERS,
-  MMX_REGISTERS,
   XMM_REGISTERS,
 } from './registers.ts';
 
@@ -34,10 +34,18 @@ const SIZE_UNSEEN: ReadonlySet<string> = new Set([
 /** Operations with an implied memory or count register, which the address size chooses. */
 const ADDRESS_UNSEEN: ReadonlySet<string> = new Set([
   ...['movs', 'cmps', 'stos', 'lods', 'scas', 'ins', 'outs', 'xlat', 'loop', 'loope', 'loopne'],
-  ...['monitor', 'vmrun', 'vmload', 'vmsave', 'invlpga'],
+  ...['monitor', 'vmrun', 'vmload', 'vmsave', 'invlpga', 'maskmov'],
 ]);
 /** Operations that address DS:(E)SI, DS:(E)BX or DS:(E)AX unless a segment is written. */
-const SEGMENT_UNSEEN: ReadonlySet<string> = new Set(['movs', 'cmps', 'lods', 'outs', 'xlat', 'monitor']);
+const SEGMENT_UNSEEN: ReadonlySet<string> = new Set([
+  'movs',
+  'cmps',
+  'lods',
+  'outs',
+  'xlat',
+  'monitor',
+  'maskmov',
+]);
 /** Where a small negative immediate is a number; elsewhere it is a bit pattern. */
 const SIGNED: ReadonlySet<string> = new Set(['add', 'adc', 'sub', 'sbb', 'cmp', 'imul', 'push']);
 

@@ -7,8 +7,8 @@ export const SHARED_BYTES = 0x8000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
-/** Tables of where to go in a page of compiled code: so many, a byte for each offset. */
-export const TABLES = 64;
+/** Tables of where to go in a page of compiled code: so many for each processor, a byte for each offset. */
+export const TABLES = 512;
 const TABLE_BYTES = 4096;
 const WASM_PAGE = 0x10000;
 
@@ -34,7 +34,7 @@ export interface Store {
 export function allocate(size: number): Store {
   const hasCodeBase = RAM_BASE + size;
   const tablesBase = hasCodeBase + (size >>> 12);
-  const total = tablesBase + TABLES * TABLE_BYTES;
+  const total = tablesBase + TABLES * MOST_PROCESSORS * TABLE_BYTES;
   if (wasmApi) {
     try {
       const pages = Math.ceil(total / WASM_PAGE);

@@ -9,7 +9,8 @@ directory   equ 0x00200000
 table       equ 0x00201000
 LIMIT_FS    equ 0x38                    ; a descriptor that is rewritten while the kernel runs
 
-main:   call    paging
+main:   mov     dword [frame], stack_top - 8    ; what those have that are called from here
+        call    paging
         call    registers
         call    segments
         call    exceptions
@@ -27,7 +28,7 @@ paging: mov     edi, table
         cmp     edi, table + 0x1000
         jb      .fill
         mov     dword [table + 0x300 * 4], 0x00300005
-        mov     dword [table + 0x301 * 4], 0xE0000007
+        mov     dword [table + 0x301 * 4], 0xD0000007
         mov     dword [table + 0x302 * 4], 0
         mov     dword [directory], table + 7
         mov     eax, directory
@@ -66,7 +67,7 @@ page_fault:
         show    "#PF, error code:"
         mov     eax, cr2
         show    "  address:"
-        mov     esp, stack_top - 8      ; what `main`'s callees had
+        mov     esp, [frame]
         push    dword [resume]
         ret
 
@@ -156,7 +157,7 @@ segments:
 not_present:
         mov     eax, [esp]
         show    "#NP:"
-        mov     esp, stack_top - 8
+        mov     esp, [frame]
         push    dword [resume]
         ret
 

@@ -23,8 +23,8 @@ const CR0_CD = 1 << 30;
 const CR0_BITS = 0xe005003f | 0;
 const CR4_DE = 1 << 3;
 const CR4_VMXE = 1 << 13;
-/** TSD DE PSE PAE PGE PCE OSFXSR; what CPUID does not announce (VME, PVI, MCE …) is reserved. */
-const CR4_BITS = 0x3bc;
+/** TSD DE PSE PAE PGE PCE OSFXSR OSXMMEXCPT; what CPUID does not announce (VME, PVI, MCE …) is reserved. */
+const CR4_BITS = 0x7bc;
 const DR6_BD = 1 << 13;
 const DR7_GD = 1 << 13;
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { casesOf, STORED_SEED } from './cases.ts';
 import { runNatively, runX87Natively } from './native.ts';
 import { store } from './store.ts';
+import { SIMD_TEMPLATES } from './templates-simd.ts';
 import { FUNCTION_TEMPLATES } from './templates-x87.ts';
 import { storeX87 } from './x87-case.ts';
 import { X87_SEED, x87CasesOf } from './x87-cases.ts';
@@ -28,4 +29,5 @@ function make<C, O>(
 
 make('integer', casesOf(STORED_SEED), runNatively, store);
 make('x87', x87CasesOf(X87_SEED), runX87Natively, storeX87);
+make('simd', x87CasesOf(X87_SEED, 1, SIMD_TEMPLATES), runX87Natively, storeX87);
 make('x87-functions', x87CasesOf(X87_SEED, 1, FUNCTION_TEMPLATES), runX87Natively, storeX87);

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bareProcessor } from './machine.ts';
 import { runX87Natively } from './native.ts';
+import { SIMD_TEMPLATES } from './templates-simd.ts';
 import { FUNCTION_TEMPLATES } from './templates-x87.ts';
 import { loadX87, type X87Case, type X87Outcome } from './x87-case.ts';
 import { X87_SEED, x87CasesOf } from './x87-cases.ts';
@@ -67,6 +68,20 @@ describe('transcendental instructions', () => {
   });
 });
 
+describe('MMX, SSE and SSE2 vectors of a real processor', () => {
+  const cases = x87CasesOf(X87_SEED, 1, SIMD_TEMPLATES);
+  const outcomes = loadX87(cases, readFileSync(new URL('./simd.vectors', import.meta.url)));
+
+  it('are many, and some of them are #XM', () => {
+    expect(cases.length).toBeGreaterThan(20_000);
+    expect(outcomes.filter((o) => o.vector === 19).length).toBeGreaterThan(500);
+  });
+
+  it('give the same registers, memory, flags and faults', () => {
+    expect(failures(cases, outcomes)).toEqual([]);
+  });
+});
+
 describe('the processor underneath', () => {
   it('agrees on fresh x87 cases', (context) => {
     const cases = x87CasesOf(0x1f2e3d4c, 0.25);
@@ -80,5 +95,12 @@ describe('the processor underneath', () => {
     const outcomes = runX87Natively(cases);
     if (typeof outcomes === 'string') return context.skip(`skipped: ${outcomes}`);
     expect(failures(cases, outcomes, functionDifferences)).toEqual([]);
+  });
+
+  it('agrees on fresh MMX and SSE cases', (context) => {
+    const cases = x87CasesOf(0x6d6d7821, 0.25, SIMD_TEMPLATES);
+    const outcomes = runX87Natively(cases);
+    if (typeof outcomes === 'string') return context.skip(`skipped: ${outcomes}`);
+    expect(failures(cases, outcomes)).toEqual([]);
   });
 });

@@ -76,7 +76,7 @@ export function write80(cpu: Cpu, segment: number, offset: number): void {
 }
 
 /** Faults now if any byte of [linear, linear+size) cannot be written; `size` is at most a page. */
-function reserve(cpu: Cpu, linear: number, size: number, user: boolean): void {
+export function reserve(cpu: Cpu, linear: number, size: number, user: boolean): void {
   translate(cpu, linear, true, user);
   const last = (linear + size - 1) >>> 0;
   if ((linear ^ last) >>> 12) translate(cpu, last, true, user);

@@ -16,6 +16,7 @@ import {
   ROUND_UP,
   SIGN,
   UE,
+  UNROUNDED,
   type X87,
 } from './state.ts';
 
@@ -61,6 +62,10 @@ export function roundAndPack(
   const sign = negative ? SIGN : 0;
   if ((hi | lo | rest) === 0) {
     f.set(RESULT, sign, 0, 0);
+    return;
+  }
+  if (precision === UNROUNDED) {
+    f.set(RESULT, sign | exponent, hi, rest !== 0 ? lo | 1 : lo);
     return;
   }
   const rounding = (f.control >> 10) & 3;

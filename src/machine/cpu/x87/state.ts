@@ -38,7 +38,9 @@ export const SIGN = 0x8000;
 /** Precision control, bits 9:8 of the control word. */
 export const PRECISION_24 = 0,
   PRECISION_53 = 2,
-  PRECISION_64 = 3;
+  PRECISION_64 = 3,
+  /** No rounding yet: what lies behind 64 bits is put into the last one. SSE rounds to its own formats afterwards. */
+  UNROUNDED = 4;
 /** Rounding control, bits 11:10 of the control word. */
 export const ROUND_NEAREST = 0,
   ROUND_DOWN = 1,

@@ -183,7 +183,7 @@ describe('I/O APIC', () => {
     m.redirect(17, 0xa055); // level, low
     m.system.ioApic.setLine(17, true);
     expect(m.cpu(0).acknowledge()).toBe(0x55);
-    expect(m.io(0x10 + 34) & 0x4000).toBe(0x4000);
+    expect(Number(m.io(0x10 + 34)) & 0x4000).toBe(0x4000);
     expect(m.cpu(0).pending()).toBe(false);
     m.apic(0xb0, 0);
     expect(m.cpu(0).acknowledge()).toBe(0x55);

@@ -27,7 +27,7 @@ export interface FunctionDescription {
   readonly registers?: readonly (readonly [offset: number, value: number, writable: number])[];
 }
 
-export const COMMAND = { ports: 1, memory: 2, busMaster: 4 } as const;
+const COMMAND = { ports: 1, memory: 2, busMaster: 4 } as const;
 const BAR0 = 0x10;
 const UNMAPPED = -1;
 

@@ -9,6 +9,7 @@ const SECTOR = 512;
 /** Sectors that a DMA transfer moves at a time. */
 const DMA_SECTORS = 128;
 const BY_LBA = 0x40;
+const WRITES = new Set([0x30, 0x31, 0x34, 0x39, 0x3c, 0xc5]);
 
 /** Which way the sectors go, in blocks of how many. */
 interface Transfer {
@@ -44,6 +45,11 @@ export class AtaDisk extends AtaDrive {
   protected defaults(): void {
     this.translation = this.geometry;
     this.settings = { transferMode: 0x45, writeCache: true, multiple: 0 };
+  }
+
+  /** The PIO writes. */
+  protected asksAtOnce(command: number): boolean {
+    return WRITES.has(command);
   }
 
   protected execute(command: number): void {

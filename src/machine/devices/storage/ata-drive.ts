@@ -6,7 +6,8 @@ export const STATUS = { error: 0x01, dataRequest: 0x08, seekDone: 0x10, ready: 0
 export const ERROR = { aborted: 0x04, idNotFound: 0x10 } as const;
 
 /** A drive answers from its buffer: 20 µs for a command, and the 100 MB/s of Ultra DMA mode 5. Seeks are not modelled. */
-export const COMMAND_NS = 20_000;
+const COMMAND_NS = 20_000;
+/** Time for one byte. */
 export const BYTE_NS = 10;
 /** From the end of a reset until the drive is ready. The standard allows 31 s; a drive that spins takes some microseconds. */
 const RESET_NS = 100_000;
@@ -70,6 +71,8 @@ export abstract class AtaDrive {
   protected abstract signature(): void;
   /** A command whose time has come; what no drive knows ends in `abort()`. */
   protected abstract execute(command: number): void;
+  /** A command that begins by asking the host for data: its buffer is free, so it asks without a delay. */
+  protected abstract asksAtOnce(command: number): boolean;
   /** Settings of the drive after power-on or a hardware reset. */
   protected abstract defaults(): void;
 
@@ -127,7 +130,8 @@ export abstract class AtaDrive {
     if (this.status & (STATUS.busy | STATUS.dataRequest)) return;
     this.setInterrupt(false);
     this.error = 0;
-    this.busyFor(COMMAND_NS, () => this.execute(code));
+    if (this.asksAtOnce(code)) this.execute(code);
+    else this.busyFor(COMMAND_NS, () => this.execute(code));
   }
 
   // ---- protocols

@@ -13,8 +13,8 @@ export interface DriveSettings {
 
 export const MAXIMUM_MULTIPLE = 16;
 /** Ultra DMA modes 0–5, multiword DMA modes 0–2. */
-export const ULTRA_DMA_MODES = 0x3f;
-export const MULTIWORD_MODES = 0x07;
+const ULTRA_DMA_MODES = 0x3f;
+const MULTIWORD_MODES = 0x07;
 
 class Words {
   constructor(private readonly into: Uint8Array) {

@@ -63,6 +63,11 @@ export class AtapiCd extends AtaDrive {
     });
   }
 
+  /** PACKET: 50 µs at most, as IDENTIFY PACKET DEVICE promises. */
+  protected asksAtOnce(command: number): boolean {
+    return command === 0xa0;
+  }
+
   protected execute(command: number): void {
     switch (command) {
       case 0xa0:

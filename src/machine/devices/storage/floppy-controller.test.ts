@@ -199,6 +199,16 @@ describe('82077AA diskette controller', () => {
     expect(m.memory.bytes.slice(0x9000, 0x9200).every((byte) => byte === 0xf6)).toBe(true);
   });
 
+  it('moves the head by itself when CONFIGURE has said so', () => {
+    const m = machine();
+    m.command(0x13, 0, 0x57, 0);
+    m.dma(0x8000, 512, 0x46);
+    m.command(0x46, 0, 33, 0, 1, 2, 18, 0x1b, 0xff);
+    m.run();
+    expect(m.result().slice(0, 3)).toEqual([0, 0, 0]);
+    expect(m.memory.bytes.slice(0x8000, 0x8200)).toEqual(sector(33, 0, 1));
+  });
+
   it('keeps the change line up until the head has moved', () => {
     const m = machine();
     expect(m.board.read(0x3f7, 1)).toBe(0x80);

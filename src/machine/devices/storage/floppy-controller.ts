@@ -87,6 +87,11 @@ export class FloppyController implements Device {
     return this.drives[number & 3] ?? NO_DRIVE;
   }
 
+  /** CONFIGURE's EIS: data commands move the head by themselves. */
+  get impliedSeek(): boolean {
+    return (this.configuration[0] & 0x40) !== 0;
+  }
+
   // ---- registers
 
   readPort(port: number): number {

@@ -62,6 +62,7 @@ export class FloppyTransfer {
     this.counted = command === 2 || command === 13 || (command === 22 && (bytes[1] & 0x80) !== 0);
     this.left = command === 13 ? bytes[3] : command === 2 ? bytes[6] : bytes[8];
     if (command === 2) this.r = 1;
+    if (controller.impliedSeek && command !== 10 && command !== 13) this.drive.step(this.c);
     controller.later(SECTOR * BYTE_NS, command === 10 ? this.readId : this.next);
   }
 

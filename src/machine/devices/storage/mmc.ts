@@ -16,7 +16,7 @@ const NOT_SAVED = 0x3900;
 const NO_MEDIUM = 0x3a00;
 const LOCKED = 0x5302;
 
-export type Outcome = 'failed' | 'done' | 'reply' | 'blocks';
+type Outcome = 'failed' | 'done' | 'reply' | 'blocks';
 
 export class CdUnit {
   /** The reply of the last command, and its length in bytes. */

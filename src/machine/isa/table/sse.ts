@@ -1,6 +1,6 @@
 // SSE and SSE2 floating point (SDM vol. 1 ch. 10 and 11; vol. 2): packed and scalar singles and doubles, conversions, comparisons,
 // MXCSR, and the instructions about caches that came with them.
-import { type Row, rows } from './row.ts';
+import { hex, type Row, rows } from './row.ts';
 
 /** All four kinds: opcode, stem, what it does. */
 const ARITHMETIC = [
@@ -38,6 +38,13 @@ const logic = LOGIC.map(
   ${stem}ps xmm,xmmrm128     0F ${opcode} /r np
   ${stem}pd xmm,xmmrm128  66 0F ${opcode} /r`,
 ).join('\n');
+
+/** The r/m field of the fences says nothing; assemblers write zero. */
+const fences = ['lfence', 'mfence', 'sfence']
+  .flatMap((name, n) =>
+    [1, 2, 3, 4, 5, 6, 7].map((rm) => `${name} -  0F AE ${hex(0xe8 + 8 * n + rm)} np decode-only`),
+  )
+  .join('\n');
 
 export const SSE: Row[] = rows(`
   ${arithmetic}
@@ -153,6 +160,7 @@ export const SSE: Row[] = rows(`
   lfence -  0F AE E8 np
   mfence -  0F AE F0 np
   sfence -  0F AE F8 np
+  ${fences}
   # clflush | SDM 2A CLFLUSH | Writes a cache line back; here only the address is checked.
-  clflush m8  0F AE /7 np
+  clflush m  0F AE /7 np
 `);

@@ -1,0 +1,33 @@
+// What a shadow entry may allow, and which shadow stands below a guest's directory entry: rules without state (SDM vol. 3
+// §4.3, §4.6, §4.8).
+import { type GuestControl, PTE } from './guest-walk.ts';
+import { ShadowKind } from './shadow-pages.ts';
+
+const CR4_PSE = 0x10;
+
+/** Present, accessed, dirty: the processor never has to write to a shadow. */
+export const BASE = PTE.present | PTE.accessed | PTE.dirty;
+/** A shadow's directory entries are as permissive as can be: the rights are in the leaves. */
+export const DIRECTORY = BASE | PTE.write | PTE.user;
+
+const isLarge = (control: GuestControl, pde: number): boolean =>
+  (pde & PTE.large) !== 0 && (control.cr4 & CR4_PSE) !== 0;
+
+/** Kind of the shadow table below a guest directory entry. A large page may be written only when its dirty bit is set. */
+export function childKind(control: GuestControl, pde: number): number {
+  const user = pde & PTE.user ? 2 : 0;
+  if (!isLarge(control, pde)) return ShadowKind.table + user + (pde & PTE.write ? 1 : 0);
+  return ShadowKind.split + user + ((pde & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) ? 1 : 0);
+}
+
+/** Guest frame that this shadow stands for. */
+export function childFrame(control: GuestControl, pde: number): number {
+  return isLarge(control, pde) ? (pde >>> 22) << 10 : pde >>> 12;
+}
+
+/** User and write bits of a leaf: the directory's rights (in the kind), the entry's, and what the frame allows. */
+export function leafRights(kind: number, pte: number, mayWrite: boolean): number {
+  const user = pte & PTE.user && kind & 2 ? PTE.user : 0;
+  const writable = (pte & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) && kind & 1 && mayWrite;
+  return user | (writable ? PTE.write : 0);
+}
