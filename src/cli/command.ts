@@ -6,9 +6,10 @@ import { ReaderGone } from './trace-file.ts';
 const USAGE = `ringside run [options] GUEST [GUEST …]   boot guests on one simulated server
 ringside assemble F.asm [-o F.bin] [--listing]
 ringside lesson check ID [--solution DIR]
+ringside popek-goldberg [--json]           which instructions trap, and which only should: observed, ring by ring
 GUEST: a guest of ours (penguin-xen, penguin-native, panes, hello-xen), a scenario (side-by-side), a .asm source, or an image.
 Options of run:
-  --technique native|paravirtualization|vt-x   --cpu prescott|merom|nehalem   --memory 16M   --append STRING   --initrd FILE
+  --technique native|trap-and-emulate|paravirtualization|vt-x   --cpu prescott|merom|nehalem   --memory 16M   --append STRING   --initrd FILE
   --paging shadow   --engine auto|interpreter  --input TEXT   --max-cycles N   --max-seconds N   --until-serial REGEX
   --json FILE|-     --trace FILE|- (.json: Chrome trace events)
 Exit status: 0 the guests shut down or the condition was met; 1 they did not; 2 bad arguments or an unusable image.`;
@@ -24,13 +25,15 @@ export async function ringside(words: string[]): Promise<number> {
         return (await import('./assemble.ts')).assembleCommand(rest);
       case 'lesson':
         return (await import('./lesson.ts')).lessonCommand(rest);
+      case 'popek-goldberg':
+        return (await import('./popek-goldberg.ts')).popekGoldberg(rest);
       case undefined:
       case 'help':
       case '--help':
         console.log(USAGE);
         return command ? 0 : 2;
       default:
-        throw new UsageError(`no command "${command}" (run, assemble, lesson)`);
+        throw new UsageError(`no command "${command}" (run, assemble, lesson, popek-goldberg)`);
     }
   } catch (error) {
     if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {

@@ -15,6 +15,8 @@ write_graphics_cells:
 
 ; Character AL in colour BL at row DH, column DL of page BH. Bit 7 of the colour: exclusive or (not in mode 13h).
 draw_character:
+    cmp byte [B_VIDEO_MODE], NO_VGA_MODE
+    je .none
     pusha
     push ds
     push es
@@ -101,6 +103,7 @@ draw_character:
     pop es
     pop ds
     popa
+.none:
     ret
 
 ; 08h in graphics: the picture at the cursor is looked for in the font. AL 0 when it is no character.

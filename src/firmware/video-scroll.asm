@@ -15,6 +15,8 @@ scroll_window_up:
 scroll_window_down:
     mov si, 1
 scroll_window:
+    cmp byte [B_VIDEO_MODE], NO_VGA_MODE
+    je .nothing
     push bp
     sub sp, 10
     mov bp, sp
@@ -121,6 +123,7 @@ scroll_window:
     call planes_plain
     add sp, 10
     pop bp
+.nothing:
     ret
 
 ; Carry when the mode has planes. Keeps everything.

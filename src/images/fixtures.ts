@@ -118,3 +118,26 @@ export function bzImage(
   bytes.set(code, 4 * 512);
   return bytes;
 }
+
+/** A CD image with an El Torito default entry: `code` in sector 20, and what the entry says of it (0 = no emulation). */
+export function bootableCd(f: { code?: Uint8Array; media?: number; segment?: number; sectors?: number }) {
+  const code = f.code ?? Uint8Array.of(0xf4);
+  const bytes = new Uint8Array((20 + Math.max(1, Math.ceil(code.length / 2048))) * 2048);
+  bytes.set(concat(Uint8Array.of(1), ascii('CD001'), Uint8Array.of(1)), 16 * 2048);
+  bytes.set(
+    concat(Uint8Array.of(0), ascii('CD001'), Uint8Array.of(1), ascii('EL TORITO SPECIFICATION')),
+    17 * 2048,
+  );
+  const view = new DataView(bytes.buffer);
+  view.setUint32(17 * 2048 + 0x47, 19, true);
+  const catalog = 19 * 2048;
+  bytes[catalog] = 1;
+  view.setUint16(catalog + 0x1e, 0xaa55, true);
+  bytes[catalog + 0x20] = 0x88;
+  bytes[catalog + 0x21] = f.media ?? 0;
+  view.setUint16(catalog + 0x22, f.segment ?? 0, true);
+  view.setUint16(catalog + 0x26, f.sectors ?? Math.ceil(code.length / 512), true);
+  view.setUint32(catalog + 0x28, 20, true);
+  bytes.set(code, 20 * 2048);
+  return bytes;
+}

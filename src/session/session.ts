@@ -1,6 +1,7 @@
 // A session: a scenario brought to life. Boot, run, pause, step, input; deterministic: everything that comes from
 // outside enters here, at a named cycle.
 import type { Assembly } from '../assembler/assemble.ts';
+import { OutOfMemory } from '../hypervisor/frames.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import type { LoopEnd } from '../hypervisor/run-loop.ts';
 import type { BootOptions, TechniqueName } from '../hypervisor/technique.ts';
@@ -71,6 +72,8 @@ export interface Input {
   codes: number[];
 }
 
+/** What scenario.ts sets aside for the hypervisor. */
+const HYPERVISOR_MIB = 4;
 const MAX_TEXT = 1 << 20;
 /** What a reboot takes, in seconds: a machine that starts over needs its time, and a guest that does nothing else leaves it to the others. */
 const REBOOT_SECONDS = 0.1;
@@ -169,7 +172,12 @@ export class Session {
       domain.drives = before.drives;
       // The old guest had to make room; it comes back as it would after a reboot.
       if (before.built && !domain.stopped) this.bootAgain(domain, before.built, before.technique);
-      return refuse((error as Error).message);
+      const { message } = error as Error;
+      return refuse(
+        error instanceof OutOfMemory
+          ? `${config.memoryMiB} MiB for ${config.name} are more than this host has left (${message})`
+          : message,
+      );
     }
     domain.built = built;
     domain.technique = technique;
@@ -202,7 +210,7 @@ export class Session {
       id: domain.id,
       name: domain.config.name,
       technique,
-      memoryBytes: domain.config.memoryMiB * 2 ** 20,
+      memoryBytes: this.memoryFor(domain, technique) * 2 ** 20,
       image: built.image,
       options: {
         commandLine: domain.config.commandLine,
@@ -211,6 +219,12 @@ export class Session {
         firmware: built.image.kind === 'disk' ? this.library.firmware?.() : undefined,
       },
     });
+  }
+
+  /** A guest that had the bare machine to itself leaves the hypervisor its share when it is run under one. */
+  private memoryFor({ config }: SessionDomain, technique: TechniqueName): number {
+    if (technique === 'native') return config.memoryMiB;
+    return Math.max(1, Math.min(config.memoryMiB, this.scenario.memoryMiB - HYPERVISOR_MIB));
   }
 
   /** Takes the guest of a domain away. */

@@ -229,6 +229,7 @@ export class Store implements PageApi {
     this.client?.send({ type: 'boot', domain, ...options });
   }
   stop(domain: number): void {
+    this.notices = this.notices.filter((n) => n.domain !== domain);
     this.client?.send({ type: 'stop', domain });
   }
   keys(domain: number, scancodes: number[]): void {

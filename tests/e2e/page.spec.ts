@@ -77,6 +77,19 @@ test('a guest is stopped and booted while the other goes on', async ({ page }) =
   await expect(penguin(page)).toContainText('penguin#', { timeout: 20_000 });
 });
 
+test('a guest goes from the bare machine to VT-x and back', async ({ page }) => {
+  await bothUp(page);
+  await page.getByLabel('Scenario').selectOption('bare-panes');
+  const technique = page.getByLabel('Technique of Panes');
+  await expect(technique).toHaveValue('native');
+  for (const next of ['vt-x', 'native']) {
+    await technique.selectOption(next);
+    await expect(technique).toHaveValue(next, { timeout: 20_000 });
+    await panes(page).getByText('serial').click();
+    await expect(panes(page)).toContainText('desktop ready', { timeout: 20_000 });
+  }
+});
+
 test('paused, a step adds an event, and an event explains itself', async ({ page }) => {
   await bothUp(page);
   await page.getByRole('button', { name: 'Pause' }).click();

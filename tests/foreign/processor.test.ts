@@ -9,11 +9,11 @@ import { boot, PROMPT } from './boot.ts';
 import { initrd } from './cpio.ts';
 import { sources, unpack, whyNoPackages } from './debian.ts';
 
+/** Without fp-exceptions, which uses FISTTP (SSE3), and fprem, which prints for more than a minute even natively. */
 const X87 = [
   'f2xm1',
   'fbstp',
   'fldcst',
-  'fp-exceptions',
   'fpatan',
   'fscale',
   'fxam',

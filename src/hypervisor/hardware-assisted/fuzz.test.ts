@@ -383,4 +383,4 @@ it('random kernels and random guest states leave the host and the neighbour alon
   expect(Buffer.compare(before, foreign())).toBe(0);
   expect(JSON.stringify(technique.registers(victim.vcpus[0]))).toBe(victimState);
   expect(pc.recorder.count(Kind.exit, VICTIM)).toBeGreaterThan(0);
-});
+}, 300_000);

@@ -294,4 +294,4 @@ it('random hypercalls leave the host, the neighbour and the safety of the tables
   if (process.env.FUZZ_TELL) console.log(calls, succeeded, [...works].sort((a, b) => b[1] - a[1]).join(' '));
   expect(pc.recorder.count(Kind.pageTable)).toBeGreaterThan(calls / 20);
   expect(victim.state).toBe('paused');
-});
+}, 300_000);

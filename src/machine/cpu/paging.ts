@@ -7,7 +7,6 @@ import { allowed, CR0_PG, denied, peekTables, walk, walked } from './page-walk.t
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
 export const CR0_AM = 1 << 18;
-export { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE } from './page-walk.ts';
 
 /**
  * Physical address (uint32) of a linear address, through the TLB; walks and fills on a miss. Raises #PF.

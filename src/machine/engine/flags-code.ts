@@ -136,6 +136,18 @@ export function keepCarry(f: Frame): void {
 
 const maskOf = (state: FlagState) => (state === 'dynamic' ? STATUS_FLAGS : maskAndKind(state)[0]);
 
+/** Notes a result whose CF, OF and AF are in a local: `noteResult` of cpu/flags.ts. */
+export function noteResult(f: Frame, result: number, explicit: number): void {
+  const { code } = f;
+  code.with(Local.flags, Op.i32And, ~(CF | OF | AF));
+  code.get(explicit);
+  code.op(Op.i32Or);
+  code.set(Local.flags);
+  code.get(result);
+  code.set(Local.result);
+  f.flags = 'result';
+}
+
 /** Condition `cc` as encoded, on the stack as 0 or not 0. */
 export function pushCondition(f: Frame, cc: number): void {
   pushEven(f, cc & ~1);

@@ -2,8 +2,8 @@
 // would raise #DE are for the interpreter.
 import { CF, OF } from '../cpu/flags.ts';
 import { EAX, EDX, type Instruction } from '../isa/instruction.ts';
+import { noteResult } from './flags-code.ts';
 import { type Frame, Local } from './frame.ts';
-import { noteResult } from './lower.ts';
 import { fetch, setRegister } from './operands-code.ts';
 import { Op } from './wasm-writer.ts';
 

@@ -2,9 +2,8 @@
 // nothing at all, so they end in code that does not know the flags.
 import { CF, OF } from '../cpu/flags.ts';
 import type { Instruction } from '../isa/instruction.ts';
-import { settle, toWord } from './flags-code.ts';
+import { noteResult, settle, toWord } from './flags-code.ts';
 import { type Frame, Local } from './frame.ts';
-import { noteResult } from './lower.ts';
 import { extend, locatePlace, type Place, placeAt, pushPlace, setPlace } from './operands-code.ts';
 import { Op } from './wasm-writer.ts';
 

@@ -1,6 +1,6 @@
 // From instructions to WebAssembly: one short function a family. Each first does everything that may leave the region,
 // then changes state; so an exit is always exactly before an instruction. What is not here, the interpreter runs.
-import { AF, CF, DF, OF } from '../cpu/flags.ts';
+import { DF } from '../cpu/flags.ts';
 import { ESP, type Instruction, SS } from '../isa/instruction.ts';
 import { keepCarry, pushCarry, pushCondition } from './flags-code.ts';
 import { type FlagState, type Frame, Local } from './frame.ts';
@@ -282,18 +282,6 @@ function cwd(f: Frame, i: Instruction): void {
   f.code.op(Op.i32ShrS);
   f.code.set(Local.t0);
   setRegister(f, 2, i.operandSize, Local.t0);
-}
-
-/** Notes a result whose CF, OF and AF are in a local: `noteResult` of cpu/flags.ts. */
-export function noteResult(f: Frame, result: number, explicit: number): void {
-  const { code } = f;
-  code.with(Local.flags, Op.i32And, ~(CF | OF | AF));
-  code.get(explicit);
-  code.op(Op.i32Or);
-  code.set(Local.flags);
-  code.get(result);
-  code.set(Local.result);
-  f.flags = 'result';
 }
 
 const LOWERINGS: Readonly<Record<string, Lowering>> = {

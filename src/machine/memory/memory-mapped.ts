@@ -12,8 +12,7 @@ const PAGE_SHIFT = 12;
 
 interface Range {
   first: number;
-  /** Behind the last byte. */
-  end: number;
+  length: number;
   device: MemoryMapped;
 }
 
@@ -23,6 +22,10 @@ export class MemoryMap {
   readonly mapped: Uint8Array;
   private readonly ranges: Range[] = [];
   private readonly listeners: (() => void)[] = [];
+  /** The range that answered last: who draws, draws on. */
+  private latest: Range | null = null;
+  /** Some range hides another (software can place PCI's where it likes). */
+  private overlapping = false;
 
   /** @param size bytes of memory */
   constructor(private readonly size: number) {
@@ -36,7 +39,8 @@ export class MemoryMap {
 
   /** Gives [first, first + length) to a device; whole pages. What was mapped earlier answers first where ranges overlap. */
   add(first: number, length: number, device: MemoryMapped): void {
-    this.ranges.push({ first, end: first + length, device });
+    this.ranges.push({ first, length, device });
+    this.rangesChanged();
     this.setMapped(first, length, true);
   }
 
@@ -44,8 +48,17 @@ export class MemoryMap {
   remove(first: number, device: MemoryMapped): void {
     const i = this.ranges.findIndex((range) => range.first === first && range.device === device);
     if (i < 0) return;
-    const [{ end }] = this.ranges.splice(i, 1);
-    this.setMapped(first, end - first, false);
+    const [{ length }] = this.ranges.splice(i, 1);
+    this.rangesChanged();
+    this.setMapped(first, length, false);
+  }
+
+  private rangesChanged(): void {
+    this.latest = null;
+    const sorted = [...this.ranges].sort((a, b) => a.first - b.first);
+    this.overlapping = sorted.some(
+      (range, i) => i > 0 && sorted[i - 1].first + sorted[i - 1].length > range.first,
+    );
   }
 
   /** For a device over memory: whether it wants the accesses to these pages, or lets the memory have them. */
@@ -60,19 +73,25 @@ export class MemoryMap {
 
   /** All ones where nobody is. */
   read(address: number, size: 1 | 2 | 4): number {
-    for (let i = 0; i < this.ranges.length; i++) {
-      const range = this.ranges[i];
-      if (address >= range.first && address < range.end) return range.device.readMemory(address, size);
-    }
+    const range = this.at(address);
+    if (range !== null) return range.device.readMemory(address, size);
     return size === 4 ? -1 : size === 2 ? 0xffff : 0xff;
   }
 
   write(address: number, value: number, size: 1 | 2 | 4): void {
+    this.at(address)?.device.writeMemory(address, value, size);
+  }
+
+  private at(address: number): Range | null {
+    const { latest } = this;
+    if (latest !== null && !this.overlapping && (address - latest.first) >>> 0 < latest.length) return latest;
     for (let i = 0; i < this.ranges.length; i++) {
       const range = this.ranges[i];
-      if (address < range.first || address >= range.end) continue;
-      range.device.writeMemory(address, value, size);
-      return;
+      if ((address - range.first) >>> 0 < range.length) {
+        this.latest = range;
+        return range;
+      }
     }
+    return null;
   }
 }

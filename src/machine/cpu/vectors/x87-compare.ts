@@ -1,4 +1,5 @@
 // What differs between two outcomes of a floating-point case, in words.
+import { C1, UE } from '../x87/state.ts';
 import { AT, MEMORY, STATE_BYTES, type X87Case, type X87Outcome } from './x87-case.ts';
 
 /** Offsets in an environment at which pointers, selectors and opcode lie: they depend on where the instruction stood. */
@@ -64,16 +65,25 @@ function unitsApart(a: Uint8Array, b: Uint8Array): number {
   return Number(distance < 0n ? -distance : distance);
 }
 
-/** As `x87Differences`, but results may be one unit of the last place apart, and C1 (rounded up) with them. */
+/**
+ * As `x87Differences`, but results may be one unit of the last place apart, and C1 (rounded up) with them; where that unit is the
+ * one below the smallest normal number, UE too.
+ */
 export function functionDifferences(c: X87Case, got: X87Outcome, wanted: X87Outcome): string[] {
+  let ignored = C1;
   const near = { vector: got.vector, state: got.state.slice() };
   for (let r = 0; r < 8; r++) {
     const at = AT.st + 10 * r;
     const theirs = wanted.state.subarray(at, at + 10);
-    if (unitsApart(got.state.subarray(at, at + 10), theirs) <= 1) near.state.set(theirs, at);
+    const distance = unitsApart(got.state.subarray(at, at + 10), theirs);
+    if (distance > 1) continue;
+    near.state.set(theirs, at);
+    if (distance === 1 && (theirs[8] | (theirs[9] << 8)) % 0x8000 <= 1) ignored |= UE;
   }
-  const C1_HIGH = 2;
-  near.state[AT.status + 1] =
-    (near.state[AT.status + 1] & ~C1_HIGH) | (wanted.state[AT.status + 1] & C1_HIGH);
+  for (let k = 0; k < 2; k++) {
+    const bits = (ignored >> (8 * k)) & 0xff;
+    const at = AT.status + k;
+    near.state[at] = (near.state[at] & ~bits) | (wanted.state[at] & bits);
+  }
   return x87Differences(c, near, wanted);
 }

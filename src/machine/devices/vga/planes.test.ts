@@ -122,6 +122,20 @@ describe('the window', () => {
   });
 });
 
+it('nothing that registers and accesses can say makes the picture impossible', () => {
+  const m = machine();
+  let seed = 1;
+  const random = () => (seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 16;
+  for (let n = 0; n < 200; n++) {
+    for (let k = 0; k < 20; k++) m.vga.writePort(0x3c0 + (random() & 0x1f), random() & 0xff);
+    for (let k = 0; k < 5; k++) m.memory.busWrite32(0xa0000 + (random() & 0xfffc) * 2, random());
+    for (let k = 0; k < 5; k++) m.memory.busRead8(0xa0000 + random());
+    const screen = m.vga.screen();
+    if (screen.mode === 'text') expect(screen.cells.length).toBe(screen.columns * screen.rows * 2);
+    else expect(screen.pixels.length).toBe(screen.width * screen.height);
+  }
+});
+
 describe('the Bochs extensions', () => {
   it('say who they are and what fits', () => {
     const { vga } = machine();

@@ -7,7 +7,10 @@ import {
   dac256,
   MODE_0D,
   MODE_0E,
+  MODE_04,
+  MODE_06,
   MODE_10,
+  MODE_11,
   MODE_12,
   MODE_13,
   type ModeRegisters,
@@ -154,6 +157,18 @@ const planar = (name: string, mode: ModeRegisters, dac: Uint8Array, draw: string
 });
 const label = (name: string) => `stage_${name.replaceAll(/\W/g, '_')}`;
 
+/** Every byte of the window at B8000h different. */
+const fillWindow = `
+  mov edi, 0xb8000
+.byte:
+  mov eax, edi
+  imul eax, eax, 0x9e3779b1
+  shr eax, 11
+  stosb
+  cmp edi, 0xb8000 + 0x4000
+  jb .byte
+`;
+
 const vbe = (index: number, value: number) => `
   mov dx, 0x1ce
   mov ax, ${index}
@@ -233,6 +248,9 @@ const STAGES: Stage[] = [
     dac256(),
     fillPlanes(0x4000),
   ),
+  planar('CGA 640×200', MODE_06, cgaDac(), fillWindow),
+  planar('CGA 320×200', MODE_04, cgaDac(), fillWindow),
+  planar('640×480 two colours', MODE_11, textDac(), fillPlanes(0x9600)),
   linear(640, 480, 8),
   linear(800, 600, 16),
   linear(640, 480, 15),

@@ -1,0 +1,78 @@
+// `npm run bench`: measures, as ratios in one run. Nothing here is asserted: machines are noisy.
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { BenchError, peers, type Row } from './peers.ts';
+
+const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--folder ../shared/bench] [--json FILE|-]
+  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder`;
+
+function table(rows: readonly Row[], mean: number | null): string {
+  const head = [
+    'kernel',
+    'M instr/s',
+    'Chromium',
+    'v86',
+    'ratio',
+    'Node',
+    'v86',
+    'ratio',
+    'interpreter',
+    'v86',
+    'ratio',
+    'QEMU',
+  ];
+  const seconds = (value: number | null) => (value === null ? '-' : `${value.toFixed(3)} s`);
+  const times = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)} ×`);
+  const lines = rows.map((r) => [
+    r.name,
+    (r.ringside ?? r.ringsideNode)
+      ? (r.instructions / (r.ringside ?? r.ringsideNode)! / 1e6).toFixed(0)
+      : '-',
+    seconds(r.ringside),
+    seconds(r.v86Chromium),
+    times(r.ratioChromium),
+    seconds(r.ringsideNode),
+    seconds(r.v86Node),
+    times(r.ratioNode),
+    seconds(r.interpreter),
+    seconds(r.v86Interpreter),
+    times(r.ratioInterpreter),
+    seconds(r.qemu),
+  ]);
+  const widths = head.map((word, n) => Math.max(word.length, ...lines.map((line) => line[n].length)));
+  const text = [head, ...lines].map((line) =>
+    line.map((cell, n) => (n ? cell.padStart(widths[n]) : cell.padEnd(widths[n]))).join('  '),
+  );
+  return [...text, `geometric mean of the kernels that compute: ${times(mean)} v86`].join('\n');
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '5' },
+      folder: { type: 'string', default: '../shared/bench' },
+      json: { type: 'string' },
+    },
+  });
+  const [what, ...kernels] = positionals;
+  if (what !== 'peers') throw new BenchError(USAGE);
+  const rounds = Number(values.rounds);
+  if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);
+  const result = await peers({ folder: values.folder, kernels, rounds, log: (line) => console.error(line) });
+  const json = JSON.stringify(result, null, 2);
+  if (values.json === '-') console.log(json);
+  else {
+    if (values.json) writeFileSync(values.json, `${json}\n`);
+    console.log(table(result.kernels, result.geometricMean));
+  }
+  return 0;
+}
+
+main().then(
+  (status) => process.exit(status),
+  (error: Error) => {
+    console.error(error instanceof BenchError ? error.message : error);
+    process.exit(2);
+  },
+);

@@ -1,0 +1,192 @@
+// `bench peers`: our engine beside v86 (in Node and in Chromium) and QEMU on the same kernels, in turn, in one run. The
+// kernels and the runners of the peers live in a folder outside the project; v86 is installed there when it is missing.
+import { execFile, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import type { Engine } from '../session/host.ts';
+import { type Browser, openBrowser } from './chromium.ts';
+import { type KernelRun, runKernel } from './kernel.ts';
+
+/** What computes; the others are about traps and devices. */
+const COMPUTE = ['loop', 'sieve', 'memstride', 'sha256', 'crc32', 'fib', 'indirect', 'qsort'];
+const PATIENCE = 120_000;
+
+export class BenchError extends Error {}
+
+export interface PeersOptions {
+  /** Folder with `guest/out/*.elf`, `guest/workloads.txt` and the runners of the peers. */
+  readonly folder: string;
+  readonly kernels: readonly string[];
+  readonly rounds: number;
+  readonly log: (line: string) => void;
+}
+
+/** One kernel's row: seconds are medians over all rounds, without each run's first repetition. */
+export interface Row {
+  name: string;
+  unit: 's';
+  /** Guest instructions of one repetition. */
+  instructions: number;
+  ringsideNode: number | null;
+  ringside: number | null;
+  interpreter: number | null;
+  v86Node: number | null;
+  v86Interpreter: number | null;
+  v86Chromium: number | null;
+  qemu: number | null;
+  /** How many times as fast as v86 in the same Chromium, in Node, and interpreter against interpreter. */
+  ratioChromium: number | null;
+  ratioNode: number | null;
+  ratioInterpreter: number | null;
+}
+
+type Column =
+  | 'ringsideNode'
+  | 'ringside'
+  | 'interpreter'
+  | 'v86Node'
+  | 'v86Interpreter'
+  | 'v86Chromium'
+  | 'qemu';
+type Runner = (
+  kernel: string,
+) => Promise<Pick<KernelRun, 'value' | 'times' | 'problem'> & Partial<KernelRun>>;
+
+export async function peers(
+  options: PeersOptions,
+): Promise<{ kernels: Row[]; geometricMean: number | null }> {
+  const { log } = options;
+  const folder = prepare(options.folder, log);
+  const known = readFileSync(join(folder, 'guest/workloads.txt'), 'utf8').trim().split('\n');
+  const all = known.map((line) => line.split(' ')[0]);
+  const names = options.kernels.length > 0 ? options.kernels : all;
+  for (const name of names)
+    if (!all.includes(name)) throw new BenchError(`no kernel "${name}" (there are ${all.join(', ')})`);
+  const file = (name: string) => join(folder, 'guest/out', `${name}.elf`);
+  const browser = await openBrowser().catch((error: Error) => {
+    log(`no Chromium: ${error.message.split('\n')[0]}`);
+    return null;
+  });
+  const runners = runnersOf(folder, file, browser);
+  const times = new Map<string, number[]>();
+  const rows: Row[] = [];
+  try {
+    for (let round = 0; round < options.rounds; round++) {
+      for (const name of names) {
+        const values = new Set<string>();
+        for (const [column, run] of runners) {
+          const result = await run(name).catch((error: Error) => ({
+            value: '',
+            times: [],
+            problem: error.message.split('\n')[0],
+          }));
+          if (result.problem || result.times.length === 0) {
+            log(`${name}: ${column}: ${result.problem ?? 'nothing came out'}`);
+            continue;
+          }
+          values.add(result.value);
+          const key = `${name} ${column}`;
+          // The first repetition warms up.
+          times.set(key, [...(times.get(key) ?? []), ...result.times.slice(result.times.length > 1 ? 1 : 0)]);
+          if ('instructions' in result && result.instructions)
+            times.set(`${name} instructions`, [result.instructions[result.instructions.length - 1]]);
+        }
+        if (values.size > 1) throw new BenchError(`${name}: engines disagree: ${[...values].join(', ')}`);
+        log(`round ${round + 1}: ${name}`);
+      }
+    }
+  } finally {
+    await browser?.close();
+  }
+  for (const name of names) rows.push(rowOf(name, (column) => times.get(`${name} ${column}`) ?? []));
+  return { kernels: rows, geometricMean: geometricMean(rows) };
+}
+
+/** The folder itself, or a copy of it with its packages installed. */
+function prepare(given: string, log: (line: string) => void): string {
+  const folder = resolve(given);
+  if (!existsSync(join(folder, 'guest/workloads.txt')))
+    throw new BenchError(
+      `${given}: there are no kernels (guest/workloads.txt); name their folder with --folder`,
+    );
+  if (existsSync(join(folder, 'node_modules/v86'))) return folder;
+  const copy = mkdtempSync(join(tmpdir(), 'ringside-peers-'));
+  cpSync(folder, copy, { recursive: true });
+  log('installing the peers');
+  const done = spawnSync('npm', ['install', '--no-audit', '--no-fund'], { cwd: copy, encoding: 'utf8' });
+  if (done.status !== 0) log(`npm install failed, so v86 is missing: ${done.stderr.split('\n')[0]}`);
+  return copy;
+}
+
+function runnersOf(
+  folder: string,
+  file: (name: string) => string,
+  browser: Browser | null,
+): [Column, Runner][] {
+  const ours =
+    (engine: Engine): Runner =>
+    async (name) =>
+      runKernel(name, new Uint8Array(readFileSync(file(name))), engine, () => performance.now(), PATIENCE);
+  const script =
+    (...words: string[]): Runner =>
+    async (name) => {
+      const { stdout } = await promisify(execFile)(
+        'node',
+        [...words.map((w) => (w.endsWith('.mjs') ? join(folder, w) : w)), name],
+        {
+          cwd: folder,
+          timeout: PATIENCE * 2,
+        },
+      );
+      const { value, times, err } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+      return { value, times, problem: err };
+    };
+  const runners: [Column, Runner][] = [
+    ['ringsideNode', ours('auto')],
+    ['v86Node', script('v86node.mjs')],
+    ['interpreter', ours('interpreter')],
+    ['v86Interpreter', script('v86node.mjs', '--nojit')],
+    ['qemu', script('qemu.mjs', 'tcg')],
+  ];
+  if (browser) {
+    runners.unshift(['v86Chromium', script('v86chromium.mjs')]);
+    runners.unshift(['ringside', (name) => browser.run(name, file(name), PATIENCE)]);
+  }
+  return runners;
+}
+
+const median = (values: readonly number[]): number | null =>
+  values.length ? [...values].sort((a, b) => a - b)[values.length >> 1] : null;
+const ratio = (peer: number | null, own: number | null) => (peer && own ? peer / own : null);
+
+function rowOf(name: string, of: (column: string) => readonly number[]): Row {
+  const row = {
+    name,
+    unit: 's' as const,
+    instructions: of('instructions')[0] ?? 0,
+    ringsideNode: median(of('ringsideNode')),
+    ringside: median(of('ringside')),
+    interpreter: median(of('interpreter')),
+    v86Node: median(of('v86Node')),
+    v86Interpreter: median(of('v86Interpreter')),
+    v86Chromium: median(of('v86Chromium')),
+    qemu: median(of('qemu')),
+  };
+  return {
+    ...row,
+    ratioChromium: ratio(row.v86Chromium, row.ringside),
+    ratioNode: ratio(row.v86Node, row.ringsideNode),
+    ratioInterpreter: ratio(row.v86Interpreter, row.interpreter),
+  };
+}
+
+/** Of the ratios in Chromium (or in Node, without one) over the kernels that compute. */
+function geometricMean(rows: readonly Row[]): number | null {
+  const ratios = rows
+    .filter((r) => COMPUTE.includes(r.name))
+    .map((r) => r.ratioChromium ?? r.ratioNode)
+    .filter((r) => r !== null);
+  return ratios.length ? Math.exp(ratios.reduce((sum, r) => sum + Math.log(r), 0) / ratios.length) : null;
+}
