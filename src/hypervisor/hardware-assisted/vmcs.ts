@@ -15,8 +15,8 @@ const CR0_FORCED = 0x80010031 | 0;
 const CR0_GUESTS = 0xe;
 const CR0_CACHE = 0x60000000;
 export const CR4_VMXE = 0x2000;
-/** CR4 bits that are the guest's as it sets them (TSD, DE, PCE); PSE and PGE concern its tables, which the processor never walks. */
-const CR4_PASSED = 0x10c;
+/** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE and PGE concern its tables, which the processor never walks. */
+const CR4_PASSED = 0x70c;
 
 const HOST_CR0 = 0x80010033 | 0;
 const HOST_CR4 = 0x90 | CR4_VMXE;

@@ -2,5 +2,5 @@
 
 /** PE MP EM TS ET NE WP AM NW CD PG; writes to other bits are ignored. */
 export const CR0_KNOWN = 0xe005003f;
-/** TSD DE PSE PGE PCE; a write of another bit is #GP(0). */
-export const CR4_KNOWN = 0x19c;
+/** TSD DE PSE PGE PCE OSFXSR OSXMMEXCPT; a write of another bit is #GP(0). */
+export const CR4_KNOWN = 0x79c;

@@ -91,7 +91,7 @@ function inQemu(name: string, bios: Uint8Array | null): string {
   }
 }
 
-describe.each(['system', 'video', 'disk'])('BIOS services: %s', (name) => {
+describe.each(['system', 'video', 'vbe', 'disk'])('BIOS services: %s', (name) => {
   const expected = readFileSync(join(FOLDER, 'expected', `${name}.txt`), 'latin1');
 
   it('answers as SeaBIOS does', () => {

@@ -64,6 +64,10 @@
     int 0x10
     mov bl, 0
     line '4F07', ax, bx, cx, dx
+    mov ax, 0x4f02              ; banks are for modes without a linear frame buffer
+    mov bx, 0x0103
+    int 0x10
+    line '4F02', ax
     mov ax, 0x4f05
     mov bx, 0
     mov dx, 3

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { PhysicalMemory } from '../../memory/physical-memory.ts';
 import { font } from './font.ts';
-import { MODE_03, MODE_12, MODE_13, type ModeRegisters } from './modes.ts';
+import { MODE_01, MODE_03, MODE_12, MODE_13, type ModeRegisters } from './modes.ts';
 import { FRAME_BUFFER_BASE } from './vbe.ts';
 import { Vga } from './vga.ts';
 
@@ -120,6 +120,20 @@ describe('the window', () => {
     m.memory.busWrite8(0xa0000, 0x80); // the same again
     expect(m.vga.changedScreen()).toBeNull();
   });
+});
+
+it('text modes come out of the registers: forty columns, own colours', () => {
+  const m = machine();
+  m.mode(MODE_01);
+  m.memory.busWrite16(0xb8000 + 2 * 40, 0x2e42);
+  const screen = m.vga.screen();
+  if (screen.mode !== 'text') throw new Error(screen.mode);
+  expect([screen.columns, screen.rows, screen.palette]).toEqual([40, 25, undefined]);
+  expect([...screen.cells.subarray(80, 82)]).toEqual([0x42, 0x2e]);
+  m.vga.writePort(0x3c8, 0x3f); // what attribute 15 shows
+  for (const v of [63, 0, 21]) m.vga.writePort(0x3c9, v);
+  const changed = m.vga.screen();
+  expect(changed.mode === 'text' && [...changed.palette!.subarray(45)]).toEqual([255, 0, 85]);
 });
 
 it('nothing that registers and accesses can say makes the picture impossible', () => {
