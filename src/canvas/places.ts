@@ -77,6 +77,7 @@ export function stationOf(device: number): Station | 'hardware' {
     case Device.vga:
       return 'screen';
     case Device.disk:
+    case Device.floppy:
       return 'disk';
     default:
       return 'hardware';

@@ -35,6 +35,7 @@ const OPTIONS = {
   json: { type: 'string' },
   trace: { type: 'string' },
   clock: { type: 'string' },
+  processors: { type: 'string' },
 } as const;
 type Values = { [K in Exclude<keyof typeof OPTIONS, 'disk'>]?: string } & { disk?: string[] };
 
@@ -137,10 +138,15 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
     memoryMiB: hostMemory(domains, memoryMiB),
     domains,
     ...clock(values),
+    ...processors(values),
   });
 }
 
 const clock = (values: Values) => (values.clock ? { clockHz: positive(values.clock, 'clock') } : {});
+
+/** `--processors N`: local APICs and their tables come with them, also for one. */
+const processors = (values: Values) =>
+  values.processors ? { processors: positive(values.processors, 'processors'), apic: true } : {};
 
 /** A scenario with what the options say instead. `--memory` is each guest's, and the host grows with it. */
 function override(scenario: Scenario, values: Values, extra: Map<string, GuestSource>): Scenario {
@@ -157,6 +163,7 @@ function override(scenario: Scenario, values: Values, extra: Map<string, GuestSo
     ...scenario,
     processor: values.cpu ?? scenario.processor,
     ...clock(values),
+    ...processors(values),
     memoryMiB: memoryMiB ? hostMemory(domains, memoryMiB) : scenario.memoryMiB,
     domains,
   });

@@ -3,7 +3,7 @@
 import { assemble } from '../assembler/assemble.ts';
 import { font } from '../machine/devices/vga/font.ts';
 
-export const FIRMWARE_BYTES = 0x10000;
+const FIRMWARE_BYTES = 0x10000;
 /** The main source, below the folder of the firmware. */
 const MAIN = 'bios.asm';
 /** Offsets of the fonts, as bios.asm has them. */

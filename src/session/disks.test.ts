@@ -177,6 +177,46 @@ describe('drives', () => {
   });
 });
 
+describe('the keyboard', () => {
+  it('gives words of scan code and character: plain, with shift, control, alt, grey keys, locks', () => {
+    const rest = `
+    sti
+.next:
+    mov ah, 0x10
+    int 0x16
+    mov bx, ax
+    mov cx, 4
+.digit:
+    rol bx, 4
+    mov al, bl
+    and al, 15
+    cmp al, 10
+    jb .decimal
+    add al, 7
+.decimal:
+    call digit
+    loop .digit
+    mov al, ' ' - '0'
+    call digit
+    jmp .next`;
+    const s = session(program('keys ', rest));
+    s.bootAll();
+    screenAfter(s, 2);
+    const type = (...codes: number[]) => {
+      s.keys(0, codes);
+      s.run(s.now + 0.2 * s.host.pc.cost.clockHz);
+    };
+    type(0x1e, 0x9e); // a
+    type(0x2a, 0x1e, 0x9e, 0xaa); // shift a
+    type(0x1d, 0x2e, 0xae, 0x9d); // control c
+    type(0x38, 0x3b, 0xbb, 0xb8); // alt F1
+    type(0xe0, 0x48, 0xe0, 0xc8); // up
+    type(0x3a, 0xba, 0x10, 0x90, 0x2a, 0x10, 0x90, 0xaa, 0x3a, 0xba); // caps lock: Q, with shift q
+    type(0x57, 0xd7); // F11
+    expect(screenAfter(s, 1)).toBe('Ringside BIOS\nkeys 1E61 1E41 2E03 6800 48E0 1051 1071 8500');
+  });
+});
+
 describe('where firmware cannot run', () => {
   it('VT-x says why, in one line', () => {
     const result = session(program('x'), {}, 'vt-x').boot(0);

@@ -58,8 +58,10 @@ export class Host {
     this.pc = new Pc(cost, this.recorder, this.scenario.memoryMiB * 2 ** 20, {
       startDate: START_DATE,
       drives,
+      apic: this.scenario.apic,
+      processors: this.scenario.processors,
     });
-    this.pc.cpu.compiledAllowed = this.engine !== 'interpreter';
+    for (const cpu of this.pc.processors.all) cpu.compiledAllowed = this.engine !== 'interpreter';
     return this.pc;
   }
 

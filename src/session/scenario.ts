@@ -29,6 +29,10 @@ export const ScenarioSchema = v.object({
   processor: v.picklist(PROCESSORS),
   clockHz: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1_000_000), v.maxValue(4_000_000_000))),
   memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(1024)),
+  /** Processors of the host. Only a native guest can use more than one; then there are local APICs and an I/O APIC. */
+  processors: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4)), 1),
+  /** APICs, and the MP and ACPI tables, with one processor too. */
+  apic: v.optional(v.boolean(), false),
   domains: v.pipe(v.array(DomainSchema), v.minLength(1), v.maxLength(8)),
 });
 export type Scenario = v.InferOutput<typeof ScenarioSchema>;
@@ -51,6 +55,8 @@ export function parseScenario(value: unknown): Scenario {
     throw new ScenarioError(
       'scenario: domains: a native guest owns the whole machine, so it must be the only one',
     );
+  if (!native.length && (scenario.processors > 1 || scenario.apic))
+    throw new ScenarioError('scenario: processors: a hypervisor here has one processor, without an APIC');
   const asked = scenario.domains.reduce((sum, d) => sum + d.memoryMiB, 0);
   if (!native.length && asked > scenario.memoryMiB - 4) {
     throw new ScenarioError(

@@ -116,7 +116,7 @@ test('progress and programs go out as a file, and come in without replacing anyt
   const elsewhere = await browser.newPage();
   await elsewhere.goto(page.url());
   await elsewhere.getByRole('button', { name: 'Lessons' }).click();
-  const chooser = elsewhere.locator('input[type=file]');
+  const chooser = lessons(elsewhere).locator('input[type=file]');
   await chooser.setInputFiles({
     name: 'holiday.json',
     mimeType: 'application/json',

@@ -8,10 +8,10 @@ import type { Answer, Request } from './drive.ts';
 
 /**
  * Without these the kernel does the same, later: it looks for busses that are not there by waiting (noisapnp), and proves
- * its own cryptography (a minute of arithmetic). The time-stamp counter is the only good clock of this board.
+ * its own cryptography (a minute of arithmetic), and it waits for every character of its log (quiet). The time-stamp counter is the only good clock of this board.
  */
 const COMMAND_LINE =
-  'console=ttyS0,115200 acpi=off nosmp noapic nolapic tsc=reliable no_timer_check noisapnp cryptomgr.notests';
+  'console=ttyS0,115200 quiet acpi=off nosmp noapic nolapic tsc=reliable no_timer_check noisapnp cryptomgr.notests';
 /** What the shell prints when it listens. */
 export const PROMPT = '/ # ';
 

@@ -5,8 +5,8 @@ export default defineConfig({
   test: {
     include: ['tests/foreign/**/*.test.ts'],
     environment: 'node',
-    testTimeout: 900_000,
-    hookTimeout: 600_000,
+    testTimeout: 1_200_000,
+    hookTimeout: 1_200_000,
     maxWorkers: 1,
   },
 });

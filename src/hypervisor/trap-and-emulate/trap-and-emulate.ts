@@ -33,9 +33,9 @@ const BOOT_CR0 = 0x11;
 /** What CR0 has while a guest runs: PE, ET, NE, WP (so that shadows protect against ring 1 too), PG; and what is the guest's: MP, EM, TS. */
 const CR0_FORCED = 0x80010031 | 0;
 const CR0_GUESTS = 0xe;
-/** CR4: PSE and PGE are the monitor's; TSD, DE, PCE the guest's; VMXE stays as it is. */
+/** CR4: PSE and PGE are the monitor's; TSD, DE, PCE, OSFXSR, OSXMMEXCPT the guest's; VMXE stays as it is. */
 const CR4_MONITOR = 0x90;
-const CR4_GUESTS = 0x10c;
+const CR4_GUESTS = 0x70c;
 const CR4_TSD = 4;
 const CR4_VMXE = 0x2000;
 const HOST_CR0 = 0x80010033 | 0;

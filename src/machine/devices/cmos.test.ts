@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { civilFromSeconds, parseDate, secondsFromCivil } from './calendar.ts';
 import { Cmos } from './cmos.ts';
+import type { DriveSetUp } from './storage/storage.ts';
 
 const HZ = 32_768_000;
-function machine(date = '2005-12-31T23:59:50', memory = 64 << 20) {
+function machine(date = '2005-12-31T23:59:50', memory = 64 << 20, drives?: DriveSetUp) {
   let cycles = 0;
   let level = false;
   const edges: number[] = [];
@@ -16,6 +17,7 @@ function machine(date = '2005-12-31T23:59:50', memory = 64 << 20) {
     },
     date,
     memory,
+    drives,
   );
   const to = (seconds: number) => {
     const target = Math.floor(seconds * HZ);
@@ -131,5 +133,14 @@ describe('MC146818', () => {
     const m = machine(undefined, 64 << 20);
     const word = (i: number) => m.read(i) | (m.read(i + 1) << 8);
     expect([word(0x15), word(0x17), word(0x34)]).toEqual([640, 0xfc00, 48 * 16]);
+  });
+
+  it('knows the drives: two diskette drives, a disk of 20 cylinders, type 47', () => {
+    const m = machine(undefined, undefined, { floppyTypes: [4, 2], disks: [20 * 16 * 63, 0] });
+    expect([0x10, 0x12, 0x14, 0x19, 0x1a].map((i) => m.read(i))).toEqual([0x42, 0xf0, 0x47, 47, 0]);
+    const geometry = [0x1b, 0x1c, 0x1d, 0x23].map((i) => m.read(i));
+    expect(geometry).toEqual([20, 0, 16, 63]);
+    const sum = Array.from({ length: 0x1e }, (_, i) => m.read(0x10 + i)).reduce((a, b) => a + b);
+    expect((m.read(0x2e) << 8) | m.read(0x2f)).toBe(sum);
   });
 });

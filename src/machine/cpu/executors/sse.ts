@@ -7,67 +7,36 @@ import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { getFlags, setFlags } from '../flags.ts';
 import {
-  beginMmx,
   beginSse,
-  destinationToMm,
   destinationToXmm,
-  enterMmx,
-  memoryToSource,
-  mmToSource,
   quadToSource,
   sourceToQuad,
   xmmToDestination,
   xmmToSource,
 } from '../simd/access.ts';
+import { endLane, lane, leave, setLane, source, startLane } from '../simd/exceptions.ts';
 import {
   A,
   type Arithmetic,
   approximate,
   arithmetic,
-  asInteger,
   B,
-  convertFormat,
   DOUBLE,
   enterSse,
   type Format,
-  fromInteger,
   holds,
   order,
   R,
   SINGLE,
 } from '../simd/float.ts';
 import { D32, S32 } from '../simd/lanes.ts';
-import { DE, IE, MXCSR_MASK, type X87, ZE } from '../x87/state.ts';
+import { MXCSR_MASK, type X87 } from '../x87/state.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import { moveWhole } from './packed.ts';
+import { conversionExecutors } from './sse-conversions.ts';
 
-const CR4_OSXMMEXCPT = 1 << 10;
 /** OF SF ZF AF PF CF. */
 const STATUS = 0x8d5;
-
-/** Flags of the lanes done so far. */
-let collected = 0;
-
-/** Each lane raises by itself: what one has raised must not be taken for another's. */
-function startLane(f: X87): void {
-  f.raised = 0;
-}
-function endLane(f: X87): void {
-  collected |= f.raised;
-}
-
-/** Puts the control word back and notes the flags; faults for unmasked ones, before anything has been stored. */
-function leave(cpu: Cpu, f: X87, control: number): void {
-  f.control = control;
-  let raised = (f.raised | collected) & 0x3f;
-  collected = 0;
-  if (raised === 0) return;
-  const unmasked = raised & ~(f.mxcsr >> 7);
-  // What precedes a computation, when unmasked, keeps it from happening.
-  if (unmasked & (IE | DE | ZE)) raised &= IE | DE | ZE;
-  f.mxcsr |= raised;
-  if (unmasked) fault(cpu, cpu.cr4 & CR4_OSXMMEXCPT ? VECTOR.XM : VECTOR.UD);
-}
 
 /** Shape of an operation by its encoding: format and number of lanes. */
 interface Shape {
@@ -85,31 +54,6 @@ function shapeOf(i: Instruction): Shape {
       return { format: SINGLE, lanes: 1 };
     default:
       return { format: DOUBLE, lanes: 1 };
-  }
-}
-
-/** The source operand into S: as many bytes as the lanes need. */
-function source(cpu: Cpu, i: Instruction, bytes: number): void {
-  if (!i.memory) xmmToSource(cpu.x87, i.rm);
-  else if (bytes === 16) memoryToSource(cpu, i, true);
-  else if (bytes === 8) quadToSource(cpu, i);
-  else S32[0] = read32(cpu, i.segment, effectiveAddress(cpu, i));
-}
-
-/** Lane n of S or D into A or B. */
-function lane(to: Int32Array, from: Int32Array, n: number, format: Format): void {
-  if (format === SINGLE) to[0] = from[n];
-  else {
-    to[0] = from[2 * n];
-    to[1] = from[2 * n + 1];
-  }
-}
-/** R into lane n of D. */
-function setLane(n: number, format: Format): void {
-  if (format === SINGLE) D32[n] = R[0];
-  else {
-    D32[2 * n] = R[0];
-    D32[2 * n + 1] = R[1];
   }
 }
 
@@ -251,120 +195,6 @@ function acrossHalves(to: number, from: number): Binder {
   return () => executor;
 }
 
-/** What a conversion reads, how many lanes it has, and what becomes of the lanes that it does not write. */
-interface Conversion {
-  readonly bytes: 4 | 8 | 16;
-  readonly lanes: 1 | 2 | 4;
-  /** Bytes of a result's lane. */
-  readonly wide: 4 | 8;
-  /** Clear what is left of the destination. */
-  readonly clear: boolean;
-  convert(f: X87, n: number): void;
-}
-
-/** Conversions within xmm registers. Results go into D one after the other. */
-function conversion({ bytes, lanes, wide, clear, convert }: Conversion): Binder {
-  const executor: Executor = (cpu, i) => {
-    const f = beginSse(cpu);
-    source(cpu, i, bytes);
-    xmmToDestination(f, i.reg);
-    if (clear) D32.fill(0);
-    const control = enterSse(f);
-    for (let n = 0; n < lanes; n++) {
-      startLane(f);
-      convert(f, n);
-      endLane(f);
-      setLane(n, wide === 4 ? SINGLE : DOUBLE);
-    }
-    leave(cpu, f, control);
-    destinationToXmm(f, i.reg);
-  };
-  return () => executor;
-}
-const toOther = (from: Format) => (f: X87, n: number) => {
-  lane(B, S32, n, from);
-  convertFormat(f, from);
-};
-const integerTo = (format: Format) => (f: X87, n: number) => fromInteger(f, S32[n], format);
-const toIntegers = (from: Format, truncate: boolean) => (f: X87, n: number) => {
-  lane(B, S32, n, from);
-  R[0] = asInteger(f, truncate, from);
-};
-
-/** CVTPI2PS, CVTPI2PD: from mm registers; from memory they leave the x87 alone. */
-function fromPacked(format: Format): Binder {
-  const executor: Executor = (cpu, i) => {
-    const f = beginSse(cpu);
-    if (i.memory) quadToSource(cpu, i);
-    else {
-      beginMmx(cpu);
-      mmToSource(f, i.rm);
-    }
-    xmmToDestination(f, i.reg);
-    const control = enterSse(f);
-    for (let n = 0; n < 2; n++) {
-      startLane(f);
-      fromInteger(f, S32[n], format);
-      endLane(f);
-      setLane(n, format);
-    }
-    if (!i.memory) enterMmx(f);
-    leave(cpu, f, control);
-    destinationToXmm(f, i.reg);
-  };
-  return () => executor;
-}
-
-/** CVT(T)PS2PI, CVT(T)PD2PI. */
-function toPacked(from: Format, truncate: boolean): Binder {
-  const convert = toIntegers(from, truncate);
-  const executor: Executor = (cpu, i) => {
-    const f = beginSse(cpu);
-    beginMmx(cpu);
-    source(cpu, i, from === SINGLE ? 8 : 16);
-    const control = enterSse(f);
-    for (let n = 0; n < 2; n++) {
-      startLane(f);
-      convert(f, n);
-      endLane(f);
-      D32[n] = R[0];
-    }
-    enterMmx(f);
-    leave(cpu, f, control);
-    destinationToMm(f, i.reg);
-  };
-  return () => executor;
-}
-
-/** CVTSI2SS, CVTSI2SD. */
-function fromGeneral(format: Format): Binder {
-  const executor: Executor = (cpu, i) => {
-    const f = beginSse(cpu);
-    const value = i.memory ? read32(cpu, i.segment, effectiveAddress(cpu, i)) : cpu.regs[i.rm];
-    xmmToDestination(f, i.reg);
-    const control = enterSse(f);
-    fromInteger(f, value, format);
-    setLane(0, format);
-    leave(cpu, f, control);
-    destinationToXmm(f, i.reg);
-  };
-  return () => executor;
-}
-
-/** CVT(T)SS2SI, CVT(T)SD2SI. */
-function toGeneral(from: Format, truncate: boolean): Binder {
-  const convert = toIntegers(from, truncate);
-  const executor: Executor = (cpu, i) => {
-    const f = beginSse(cpu);
-    source(cpu, i, from === SINGLE ? 4 : 8);
-    const control = enterSse(f);
-    convert(f, 0);
-    leave(cpu, f, control);
-    cpu.regs[i.reg] = R[0];
-  };
-  return () => executor;
-}
-
 function ldmxcsr(cpu: Cpu, i: Instruction): void {
   const f = beginSse(cpu);
   const value = read32(cpu, i.segment, effectiveAddress(cpu, i));
@@ -380,8 +210,6 @@ function clflush(cpu: Cpu, i: Instruction): void {
   readLinear8(cpu, linear, cpu.cpl === 3);
 }
 function fence(): void {}
-
-const single = { bytes: 16, lanes: 4, wide: 4, clear: false } as const;
 
 export const sseExecutors: Executors = {
   'sse-add': calculation('add'),
@@ -415,28 +243,7 @@ export const sseExecutors: Executors = {
   movh: halfMove(1),
   movhlps: acrossHalves(0, 2),
   movlhps: acrossHalves(2, 0),
-  cvtpi2ps: fromPacked(SINGLE),
-  cvtpi2pd: fromPacked(DOUBLE),
-  cvtps2pi: toPacked(SINGLE, false),
-  cvttps2pi: toPacked(SINGLE, true),
-  cvtpd2pi: toPacked(DOUBLE, false),
-  cvttpd2pi: toPacked(DOUBLE, true),
-  cvtsi2ss: fromGeneral(SINGLE),
-  cvtsi2sd: fromGeneral(DOUBLE),
-  cvtss2si: toGeneral(SINGLE, false),
-  cvttss2si: toGeneral(SINGLE, true),
-  cvtsd2si: toGeneral(DOUBLE, false),
-  cvttsd2si: toGeneral(DOUBLE, true),
-  cvtps2pd: conversion({ bytes: 8, lanes: 2, wide: 8, clear: true, convert: toOther(SINGLE) }),
-  cvtpd2ps: conversion({ bytes: 16, lanes: 2, wide: 4, clear: true, convert: toOther(DOUBLE) }),
-  cvtss2sd: conversion({ bytes: 4, lanes: 1, wide: 8, clear: false, convert: toOther(SINGLE) }),
-  cvtsd2ss: conversion({ bytes: 8, lanes: 1, wide: 4, clear: false, convert: toOther(DOUBLE) }),
-  cvtdq2ps: conversion({ ...single, convert: integerTo(SINGLE) }),
-  cvtps2dq: conversion({ ...single, convert: toIntegers(SINGLE, false) }),
-  cvttps2dq: conversion({ ...single, convert: toIntegers(SINGLE, true) }),
-  cvtdq2pd: conversion({ bytes: 8, lanes: 2, wide: 8, clear: true, convert: integerTo(DOUBLE) }),
-  cvtpd2dq: conversion({ bytes: 16, lanes: 2, wide: 4, clear: true, convert: toIntegers(DOUBLE, false) }),
-  cvttpd2dq: conversion({ bytes: 16, lanes: 2, wide: 4, clear: true, convert: toIntegers(DOUBLE, true) }),
+  ...conversionExecutors,
   ldmxcsr: () => ldmxcsr,
   stmxcsr: () => stmxcsr,
   clflush: () => clflush,

@@ -2,18 +2,10 @@
 import type { Instruction } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import { begin, remember, settle, storeResult, underflows } from '../x87/exceptions.ts';
+import { timesLogarithm, timesLogarithmPlusOne } from '../x87/logarithm.ts';
 import { extract, remainder, scale } from '../x87/remainder.ts';
 import { C0, C1, C2, C3, IE, MAX_EXPONENT, RESULT, SF, SIGN, TEMPORARY, type X87 } from '../x87/state.ts';
-import {
-  arcTan,
-  cos,
-  powerMinusOne,
-  sin,
-  sinCos,
-  tan,
-  timesLogarithm,
-  timesLogarithmPlusOne,
-} from '../x87/transcendental.ts';
+import { arcTan, cos, powerMinusOne, sin, sinCos, tan } from '../x87/transcendental.ts';
 import type { Executor, Executors } from './executor.ts';
 
 function partial(nearest: boolean): Executor {

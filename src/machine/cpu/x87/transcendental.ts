@@ -1,6 +1,6 @@
-// F2XM1, FYL2X, FYL2XP1, FSIN, FCOS, FPTAN, FPATAN (SDM vol. 1 §8.3.6–8.3.11; vol. 2 for the special cases). Computed with some
-// 250 bits and rounded once, so nearly always right in the last place; processors are within one unit of that. Arguments of sine,
-// cosine and tangent are reduced by π of 66 bits, as the processors do it.
+// F2XM1, FSIN, FCOS, FPTAN, FPATAN (SDM vol. 1 §8.3.6–8.3.11; vol. 2 for the special cases). Computed with some 250 bits and
+// rounded once, so nearly always right in the last place; processors are within one unit of that. Arguments of sine, cosine and
+// tangent are reduced by π of 66 bits, as the processors do it. Logarithms are in logarithm.ts.
 import {
   classify,
   denormalStops,
@@ -11,65 +11,12 @@ import {
   QUIET_NAN,
   ZERO,
 } from './operands.ts';
-import { roundAndPack } from './round.ts';
-import {
-  arcTangent,
-  CONSTANT_BITS,
-  cosine,
-  exponentialMinusOne,
-  hyperbolicArcTangent,
-  ln2,
-  pi,
-  sine,
-} from './series.ts';
-import { BIAS, MAX_EXPONENT, PE, PRECISION_64, RESULT, SIGN, TEMPORARY, UE, type X87, ZE } from './state.ts';
+import { arcTangent, CONSTANT_BITS, cosine, exponentialMinusOne, ln2, pi, sine } from './series.ts';
+import { BIAS, PE, RESULT, SIGN, TEMPORARY, type X87 } from './state.ts';
+import { BITS, exponentOf, isNegative, lengthOf, pack, packSigned, scaled, significand } from './wide.ts';
 
-/** Bits behind the point in the working format, for arguments that are not tiny. */
-const BITS = 256;
 /** π as the processors use it: 66 bits, here 68 of which the last two are zero; π/2 = this × 2^−67. */
 const PI_66 = 0xc90fdaa22168c234cn;
-
-const significand = (f: X87, slot: number): bigint =>
-  (BigInt(f.hi[slot] >>> 0) << 32n) | BigInt(f.lo[slot] >>> 0);
-/** Exponent e with value = significand × 2^(e − 63). */
-const exponentOf = (f: X87, slot: number): number => (f.se[slot] & MAX_EXPONENT || 1) - BIAS;
-const isNegative = (f: X87, slot: number): boolean => (f.se[slot] & SIGN) !== 0;
-
-const lengthOf = (n: bigint): number => {
-  const text = n.toString(16);
-  return text.length * 4 - Math.clz32(Number.parseInt(text[0], 16)) + 28;
-};
-/** n × 2^shift, whatever the sign of shift. */
-const scaled = (n: bigint, shift: number): bigint => (shift >= 0 ? n << BigInt(shift) : n >> BigInt(-shift));
-
-/**
- * RESULT = ±n × 2^exponent, rounded.
- * @param inexact the true value has more bits behind
- */
-function pack(f: X87, negative: boolean, n: bigint, exponent: number, inexact: boolean): void {
-  if (n === 0n) {
-    f.set(RESULT, negative ? SIGN : 0, 0, 0);
-    return;
-  }
-  const length = lengthOf(n);
-  const drop = length - 96;
-  let head = scaled(n, -drop);
-  if (inexact || (drop > 0 && head << BigInt(drop) !== n)) head |= 1n;
-  roundAndPack(
-    f,
-    negative,
-    exponent + length - 1 + BIAS,
-    Number(BigInt.asIntN(32, head >> 64n)),
-    Number(BigInt.asIntN(32, head >> 32n)),
-    Number(BigInt.asIntN(32, head)),
-    PRECISION_64,
-  );
-}
-
-/** Signed n as sign and magnitude. */
-function packSigned(f: X87, n: bigint, exponent: number): void {
-  pack(f, n < 0n, n < 0n ? -n : n, exponent, true);
-}
 
 /** A constant such as ±π/2, inexact. @param numerator over `denominator`, of π */
 function packPi(f: X87, negative: boolean, numerator: bigint, denominator: bigint): void {
@@ -283,144 +230,4 @@ export function powerMinusOne(f: X87, a: number): void {
   const bits = BITS + 130;
   const argument = scaled(n * ln2(), exponent - 63 - CONSTANT_BITS + bits);
   packSigned(f, exponentialMinusOne(negative ? -argument : argument, bits), -bits);
-}
-
-/** RESULT = slot b × log2(slot a). */
-export function timesLogarithm(f: X87, a: number, b: number): void {
-  const kindX = classify(f, a);
-  const kindY = classify(f, b);
-  if (kindX >= QUIET_NAN || kindY >= QUIET_NAN) {
-    propagate(f, a, kindX, b, kindY);
-    return;
-  }
-  const negativeY = isNegative(f, b);
-  if (kindX === ZERO) {
-    if (kindY === ZERO) {
-      invalid(f);
-      return;
-    }
-    if (kindY === INFINITY) {
-      f.set(RESULT, (negativeY ? 0 : SIGN) | MAX_EXPONENT, 0x80000000 | 0, 0);
-      return;
-    }
-    f.raised |= ZE;
-    f.set(RESULT, (negativeY ? 0 : SIGN) | MAX_EXPONENT, 0x80000000 | 0, 0);
-    return;
-  }
-  if (isNegative(f, a)) {
-    invalid(f);
-    return;
-  }
-  const n = significand(f, a);
-  const length = lengthOf(n);
-  // log2 of the significand's leading bit; value = 1.fraction × 2^power.
-  const power = exponentOf(f, a) - 63 + length - 1;
-  const isPower = kindX !== INFINITY && n === 1n << BigInt(length - 1);
-  if (kindX === INFINITY || kindY === INFINITY) {
-    const logIsZero = kindX !== INFINITY && isPower && power === 0;
-    if ((kindX === INFINITY && kindY === ZERO) || logIsZero) {
-      invalid(f);
-      return;
-    }
-    if (denormalStops(f, kindX, kindY)) return;
-    const below = kindX !== INFINITY && power < 0;
-    f.set(RESULT, (negativeY !== below ? SIGN : 0) | MAX_EXPONENT, 0x80000000 | 0, 0);
-    return;
-  }
-  if (denormalStops(f, kindX, kindY)) return;
-  if (kindY === ZERO || (isPower && power === 0)) {
-    const below = power < 0;
-    f.set(RESULT, negativeY !== below ? SIGN : 0, 0, 0);
-    return;
-  }
-  const y = significand(f, b);
-  const exponentY = exponentOf(f, b) - 63;
-  if (isPower) {
-    // Often exact, which the processors do not tell apart.
-    f.raised |= PE;
-    pack(f, power < 0 !== negativeY, y * BigInt(Math.abs(power)), exponentY, false);
-    if ((f.se[RESULT] & MAX_EXPONENT) === 0) f.raised |= UE;
-    return;
-  }
-  const bits = BITS + 64;
-  const one = 1n << BigInt(bits);
-  let m = n << BigInt(bits - length + 1);
-  let whole = power;
-  // Into [2/3, 4/3], so that the logarithm of what is near one has no whole part to cancel.
-  if (3n * m > 4n * one) {
-    m >>= 1n;
-    whole++;
-  }
-  const ratio = ((m - one) << BigInt(bits)) / (m + one);
-  const natural = 2n * hyperbolicArcTangent(ratio, bits);
-  const logarithm = BigInt(whole) * one + (natural << BigInt(CONSTANT_BITS)) / ln2();
-  const magnitude = logarithm < 0n ? -logarithm : logarithm;
-  pack(f, logarithm < 0n !== negativeY, y * magnitude, exponentY - bits, true);
-}
-
-/** RESULT = slot b × log2(slot a + 1). The manual promises it for |ST(0)| below 1 − √2/2; here it is right for all above −1. */
-export function timesLogarithmPlusOne(f: X87, a: number, b: number): void {
-  const kindX = classify(f, a);
-  const kindY = classify(f, b);
-  if (kindX >= QUIET_NAN || kindY >= QUIET_NAN) {
-    propagate(f, a, kindX, b, kindY);
-    return;
-  }
-  const negative = isNegative(f, a) !== isNegative(f, b);
-  const exponent = exponentOf(f, a);
-  if (kindX === INFINITY || kindY === INFINITY) {
-    if ((kindX === INFINITY && (isNegative(f, a) || kindY === ZERO)) || kindX === ZERO) {
-      invalid(f);
-      return;
-    }
-    if (denormalStops(f, kindX, kindY)) return;
-    f.set(RESULT, (negative ? SIGN : 0) | MAX_EXPONENT, 0x80000000 | 0, 0);
-    return;
-  }
-  if (denormalStops(f, kindX, kindY)) return;
-  if (kindX === ZERO || kindY === ZERO) {
-    f.set(RESULT, negative ? SIGN : 0, 0, 0);
-    return;
-  }
-  const n = significand(f, a);
-  const y = significand(f, b);
-  const exponentY = exponentOf(f, b) - 63;
-  if (isNegative(f, a) && exponent >= 0) {
-    // log2 of zero and below.
-    if (exponent === 0 && n === 1n << 63n) {
-      f.raised |= ZE;
-      f.set(RESULT, (isNegative(f, b) ? 0 : SIGN) | MAX_EXPONENT, 0x80000000 | 0, 0);
-    } else invalid(f);
-    return;
-  }
-  const bits = BITS + 130;
-  if (exponent < -130) {
-    // log2(1+x) = x / ln 2, but for 2^−130 of it.
-    pack(
-      f,
-      negative,
-      ((y * n) << BigInt(CONSTANT_BITS + 192)) / ln2(),
-      exponentY + exponent - 63 - 192,
-      true,
-    );
-    return;
-  }
-  const one = 1n << BigInt(bits);
-  const magnitude = scaled(n, exponent - 63 + bits);
-  const x = isNegative(f, a) ? -magnitude : magnitude;
-  let m = one + x;
-  // Halve until near one; none of it for the arguments that the manual allows.
-  let whole = 0;
-  while (3n * m > 5n * one) {
-    m >>= 1n;
-    whole++;
-  }
-  while (3n * m < 2n * one) {
-    m <<= 1n;
-    whole--;
-  }
-  const ratio = ((m - one) << BigInt(bits)) / (m + one);
-  const natural = 2n * hyperbolicArcTangent(ratio, bits);
-  const logarithm = BigInt(whole) * one + (natural << BigInt(CONSTANT_BITS)) / ln2();
-  pack(f, negative, y * (logarithm < 0n ? -logarithm : logarithm), exponentY - bits, true);
 }

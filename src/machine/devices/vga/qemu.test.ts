@@ -273,5 +273,5 @@ it.skipIf(!installed('qemu-system-i386'))(
     for (const row of table)
       expect(row).toEqual({ name: row.name, size: row.size, different: 0, reads: true });
   },
-  90_000,
+  180_000,
 );
