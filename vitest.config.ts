@@ -1,5 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  test: { include: ['src/**/*.test.ts'], environment: 'node', testTimeout: 60_000, maxWorkers: 2 },
+  test: {
+    include: ['src/**/*.test.ts'],
+    environment: 'node',
+    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    maxWorkers: 2,
+  },
 });

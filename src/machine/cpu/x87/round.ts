@@ -2,7 +2,6 @@
 // A result arrives as sign, biased exponent, and a significand of 64 bits with 32 more behind it, the last of which is sticky.
 // Tininess is detected after rounding, as IA-32 does.
 import {
-  BIAS,
   C1,
   MAX_EXPONENT,
   OE,
@@ -27,10 +26,6 @@ export const WRAP = 24576;
 export function precisionOf(f: X87): number {
   const precision = (f.control >> 8) & 3;
   return precision === 1 ? PRECISION_64 : precision;
-}
-
-export function roundingOf(f: X87): number {
-  return (f.control >> 10) & 3;
 }
 
 /** Whether a value with these bits behind its last place is rounded away from zero. `rest`: 32 bits, the last one sticky. */
@@ -266,6 +261,3 @@ export function normalizeAndPack(
   }
   roundAndPack(f, negative, exponent, hi, lo, rest, precision);
 }
-
-/** Value of `2^n` in the biased exponent field. */
-export const biased = (n: number): number => n + BIAS;

@@ -23,12 +23,11 @@ export const IE = 1,
 export const EXCEPTIONS = 0x3f;
 export const CONDITIONS = C0 | C1 | C2 | C3;
 
-/** Slots behind the eight registers: the operand from memory, the result of an operation, and two to work with. */
+/** Slots behind the eight registers: the operand from memory, the result of an operation, and one to work with. */
 export const OPERAND = 8,
   RESULT = 9,
-  TEMPORARY = 10,
-  TEMPORARY_2 = 11;
-const SLOTS = 12;
+  TEMPORARY = 10;
+const SLOTS = 11;
 
 /** Exponent bias of the 80-bit format, and the exponent of infinities and NaNs. */
 export const BIAS = 0x3fff,
