@@ -1,7 +1,7 @@
 // Composition root of the page: the store with a client that starts the worker, the rooms that are loaded lazily, and
 // the Svelte application over them.
 import { mount } from 'svelte';
-import { SCENARIOS } from './session/scenarios.ts';
+import { SHIPPED } from './session/scenarios/shipped.ts';
 import App from './shell/App.svelte';
 import './shell/base.css';
 import './shell/fonts.css';
@@ -18,7 +18,7 @@ const rooms = import.meta.glob(['./editor/mount.ts', './lessons/mount.ts']) as R
 const room = (path: string): SlotLoader => rooms[path] ?? null;
 
 const store = new Store(() => new Client(spawnWorker()));
-store.scenarios = SCENARIOS.map((value) => ({
+store.scenarios = SHIPPED.map((value) => ({
   name: value.name,
   title: value.title,
   summary: value.summary,

@@ -2,6 +2,8 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import '../session/provide-all.ts';
+import { assemble } from '../assembler/assemble.ts';
 import { assembleFirmware } from '../firmware/firmware.ts';
 import { GUESTS } from '../guests/catalog.ts';
 import { MAX_IMAGE_BYTES } from '../images/image.ts';
@@ -32,6 +34,7 @@ export function nodeLibrary(extra: ReadonlyMap<string, GuestSource> = new Map())
   let firmware: Uint8Array | undefined;
   return {
     includes: files,
+    assembler: assemble,
     firmware: () => (firmware ??= assembleFirmware(readSources(FIRMWARE_FOLDER))),
     find(guest) {
       const given = extra.get(guest);

@@ -5,11 +5,11 @@ import { Attention, Cpu, Stop } from './cpu/cpu.ts';
 import { run, step } from './cpu/execute.ts';
 import { syncA20 } from './cpu/paging.ts';
 import { reset } from './cpu/reset.ts';
-import { firmwareTables } from './devices/apic/tables.ts';
 import { Board, type BoardOptions } from './devices/board.ts';
 import { HostBus } from './devices/bus-memory.ts';
 import { parseDate } from './devices/calendar.ts';
 import type { Clock } from './devices/device.ts';
+import { part } from './devices/optional.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
 import { Processors } from './multiprocessor.ts';
 
@@ -122,7 +122,7 @@ export class Pc {
   placeTables(): void {
     if (!this.board.apics || this.memory.size < TABLES_ADDRESS + 0x1000) return;
     const options = { processors: this.processors.all.length, apic: true };
-    this.memory.load(TABLES_ADDRESS, firmwareTables(options, TABLES_ADDRESS).bytes);
+    this.memory.load(TABLES_ADDRESS, part('firmwareTables')(options, TABLES_ADDRESS).bytes);
   }
   /** Cycles that passed while nothing ran. */
   idleCycles = 0;

@@ -23,7 +23,7 @@ function sessionOf(technique: Technique, source?: GuestSource, memoryMiB = 4): S
       memoryMiB: technique === 'native' ? memoryMiB : memoryMiB + 12,
       domains: [{ name: 'guest', guest: 'hello-xen', technique, memoryMiB }],
     }),
-    { includes: library.includes, find },
+    { ...library, find },
   );
 }
 
@@ -37,7 +37,7 @@ const image = (bytes: Uint8Array): GuestSource => ({ kind: 'image', name: 'guest
 
 /** The bytes of one of our guests. */
 function bytesOf(guest: string): Uint8Array {
-  const built = buildGuest(library.find(guest)!, library.includes, guest);
+  const built = buildGuest(library.find(guest)!, library, guest);
   if (!built.image) throw new Error(`${guest} does not assemble`);
   return built.bytes;
 }

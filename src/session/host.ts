@@ -7,7 +7,6 @@ import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
-import { TrapAndEmulate } from '../hypervisor/trap-and-emulate/trap-and-emulate.ts';
 import type { Image } from '../images/image.ts';
 import type { Cpu } from '../machine/cpu/cpu.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
@@ -31,6 +30,9 @@ export interface BootRequest {
   image: Image;
   options: BootOptions;
 }
+
+/** Techniques that a program provides when it wants them; the opening page does not. */
+export const optionalTechniques: Partial<Record<TechniqueName, (hypervisor: Hypervisor) => Technique>> = {};
 
 /** How guest code is run: `auto` compiles what is hot, where WebAssembly is allowed. */
 export const ENGINES = ['auto', 'interpreter'] as const;
@@ -167,10 +169,13 @@ export class Host {
     switch (name) {
       case 'paravirtualization':
         return new Paravirtualization(hypervisor);
-      case 'trap-and-emulate':
-        return new TrapAndEmulate(hypervisor);
-      default:
+      case 'vt-x':
         return new HardwareAssisted(hypervisor);
+      default: {
+        const made = optionalTechniques[name]?.(hypervisor);
+        if (!made) throw new Error(`${name}: nobody has provided this technique`);
+        return made;
+      }
     }
   }
 

@@ -1,6 +1,6 @@
 // Where guests come from: sources to assemble, or a finished image. The session asks; the page answers from its bundle,
 // the terminal from its files, a learner from the editor.
-import { type Assembly, assemble, type LineMap } from '../assembler/assemble.ts';
+import type { Assembly, assemble, LineMap } from '../assembler/assemble.ts';
 import type { Image } from '../images/image.ts';
 import { parseImage } from '../images/load.ts';
 
@@ -22,21 +22,22 @@ export interface GuestLibrary {
   readonly includes: ReadonlyMap<string, string>;
   /** The BIOS that boots disks; undefined while it is not there. */
   firmware?(): Uint8Array | undefined;
+  /** Null until it is there: images need none. */
+  readonly assembler: typeof assemble | null;
 }
 
 /** What is known of the source behind an image. */
 export type SourceMap = Pick<Assembly, 'lines' | 'symbols'>;
+
+/** What building a guest takes of a library. */
+export type BuildTools = Pick<GuestLibrary, 'includes' | 'assembler'>;
 
 export type BuiltGuest =
   | { image: Image; assembly: SourceMap | null; bytes: Uint8Array; sealed: boolean; diagnostics: [] }
   | { image: null; assembly: Assembly; diagnostics: Assembly['diagnostics'] };
 
 /** Assembles (when it is source) and parses. `name` goes into messages and onto the command line, so it is part of what the guest sees. Throws ImageError for an image that cannot be booted; source errors come back as diagnostics. */
-export function buildGuest(
-  source: GuestSource,
-  includes: ReadonlyMap<string, string>,
-  name: string,
-): BuiltGuest {
+export function buildGuest(source: GuestSource, library: BuildTools, name: string): BuiltGuest {
   if (source.kind === 'image')
     return {
       image: parseImage(source.bytes, name),
@@ -55,8 +56,10 @@ export function buildGuest(
       diagnostics: [],
     };
   }
+  const { includes, assembler } = library;
+  if (!assembler) throw new Error('a source is to be assembled, and nobody has provided the assembler');
   const files = new Map([...includes, ...source.files]);
-  const assembly = assemble(files, source.main, { includePaths: includePaths(source.main) });
+  const assembly = assembler(files, source.main, { includePaths: includePaths(source.main) });
   if (assembly.diagnostics.some((d) => d.severity === 'error'))
     return { image: null, assembly, diagnostics: assembly.diagnostics };
   return {

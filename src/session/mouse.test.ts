@@ -77,7 +77,6 @@ idt:    resb 2048
 `;
 
 it.each(UNMODIFIED)('%s', (technique) => {
-  const { includes } = nodeLibrary();
   const session = new Session(
     parseScenario({
       name: 'mouse',
@@ -87,7 +86,7 @@ it.each(UNMODIFIED)('%s', (technique) => {
       domains: [{ name: 'driver', guest: 'driver', technique, memoryMiB: 4 }],
     }),
     {
-      includes,
+      ...nodeLibrary(),
       find: () => ({
         kind: 'source',
         files: new Map([['driver.asm', DRIVER]]),

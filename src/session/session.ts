@@ -134,7 +134,7 @@ export class Session {
     };
     let built: BuiltGuest;
     try {
-      built = buildGuest(source, this.library.includes, guest);
+      built = buildGuest(source, this.library, guest);
     } catch (error) {
       return refuse((error as Error).message);
     }

@@ -2,7 +2,9 @@
 import guests from 'virtual:guests';
 import { unpackLines } from '../assembler/line-map-codec.ts';
 import { guestEntry } from '../guests/catalog.ts';
+import type { TechniqueName } from '../hypervisor/technique.ts';
 import type { GuestLibrary, GuestSource } from '../session/library.ts';
+import type { Scenario } from '../session/scenario.ts';
 import type { GuestFiles, GuestImage, SourceFile } from './protocol.ts';
 
 /** Base64 of raw deflate, as the build packs guests. */
@@ -14,6 +16,7 @@ async function unpack(base64: string): Promise<Uint8Array> {
 
 export class BundledLibrary implements GuestLibrary {
   includes: ReadonlyMap<string, string> = new Map();
+  assembler: GuestLibrary['assembler'] = null;
   private brought = new Map<string, GuestSource>();
 
   private readonly fetched = new Map<string, GuestSource>();
@@ -24,8 +27,10 @@ export class BundledLibrary implements GuestLibrary {
     return this.rom;
   }
 
-  /** Fetches the BIOS: disks can be booted then. */
+  /** Fetches the BIOS and the drives: disks can be booted then. */
   async loadFirmware(): Promise<void> {
+    await import('../machine/devices/storage/provide.ts');
+    await this.loadFloatingPoint();
     this.rom ??= await unpack((await import('virtual:firmware')).rom);
   }
 
@@ -48,9 +53,27 @@ export class BundledLibrary implements GuestLibrary {
     }
   }
 
-  /** Fetches the sources: what learners include is then there. */
+  /** Fetches what a scenario's host and guests need beyond the usual. */
+  async loadParts({ domains, apic, processors }: Scenario): Promise<void> {
+    if (domains.some((d) => d.disks.length > 0)) await this.loadFirmware();
+    if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');
+    for (const { technique } of domains) await this.loadTechnique(technique);
+  }
+
+  /** For guests that are not ours: ours compute with integers only. */
+  private async loadFloatingPoint(): Promise<void> {
+    await import('../machine/cpu/executors/provide-floating-point.ts');
+  }
+
+  async loadTechnique(technique: TechniqueName): Promise<void> {
+    if (technique === 'trap-and-emulate') await import('../session/provide-trap-and-emulate.ts');
+  }
+
+  /** Fetches the sources and the assembler: what learners include is then there. */
   async loadSources(): Promise<void> {
     if (!this.includes.size) this.includes = (await import('./sources.ts')).SOURCES;
+    await this.loadFloatingPoint();
+    this.assembler ??= (await import('../assembler/assemble.ts')).assemble;
   }
 
   /** Guests that a scenario brings along stay until the next scenario. */

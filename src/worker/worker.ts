@@ -65,6 +65,7 @@ async function load({
     if (images?.length) await library.loadFirmware();
     scenario =
       typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
+    await library.loadParts(scenario);
     await library.fetch(scenario.domains.map((domain) => domain.guest));
     library.bring(files, images);
     next = new Session(scenario, library);
@@ -95,6 +96,7 @@ function sourceOf({ files, main, image }: Extract<ToWorker, { type: 'boot' }>): 
 async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void> {
   if (message.files) await library.loadSources();
   if (message.image) await library.loadFirmware();
+  if (message.technique) await library.loadTechnique(message.technique);
   const domain = session.domains[message.domain];
   if (!domain) return;
   const result = session.boot(domain.id, {

@@ -1,6 +1,7 @@
 // Runs one guest in a process of its own and talks to it over its serial port, as somebody at a terminal would: waits for a
 // text, types an answer, until the last text has come. `node --import tsx tests/foreign/drive.ts REQUEST.json`; prints JSON.
 import { readFileSync } from 'node:fs';
+import '../../src/session/provide-all.ts';
 import { parseScenario } from '../../src/session/scenario.ts';
 import { Session } from '../../src/session/session.ts';
 
@@ -44,7 +45,7 @@ function drive(request: Request): Answer {
     domains: [{ name: 'guest', guest: 'guest', technique, memoryMiB, commandLine }],
   });
   const source = { kind: 'image', name: kernel, bytes: bytes(kernel) } as const;
-  const session = new Session(scenario, { find: () => source, includes: new Map() });
+  const session = new Session(scenario, { find: () => source, includes: new Map(), assembler: null });
   if (initrd) session.modules = [{ name: initrd, data: bytes(initrd) }];
   session.bootAll();
 

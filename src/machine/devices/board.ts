@@ -2,7 +2,7 @@
 // serves the bare PC and, unchanged, the virtual platform that a hypervisor gives to a hardware-virtualized domain.
 import { Device as DeviceId } from '../../trace/events.ts';
 import type { MemoryMap } from '../memory/memory-mapped.ts';
-import { type ApicOptions, ApicSystem } from './apic/apic-system.ts';
+import type { ApicOptions, ApicSystem } from './apic/apic-system.ts';
 import { type BusMemory, NO_MEMORY } from './bus-memory.ts';
 import { Cmos } from './cmos.ts';
 import { CoprocessorError } from './coprocessor.ts';
@@ -10,6 +10,7 @@ import { DebugPorts } from './debug-ports.ts';
 import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
 import { Dma } from './dma.ts';
 import { KeyboardController } from './keyboard.ts';
+import { part } from './optional.ts';
 import { Chipset } from './pci/chipset.ts';
 import type { PciFunction } from './pci/function.ts';
 import { Pic } from './pic.ts';
@@ -17,7 +18,7 @@ import { Pit } from './pit.ts';
 import { Power, type PowerEvent } from './power.ts';
 import type { Screen } from './screen.ts';
 import type { Drive } from './storage/medium.ts';
-import { Storage } from './storage/storage.ts';
+import type { Storage } from './storage/storage.ts';
 import { Uart } from './uart.ts';
 import { Vga } from './vga/vga.ts';
 
@@ -63,7 +64,8 @@ export class Board implements PortBus {
   readonly coprocessor: CoprocessorError;
   readonly chipset = new Chipset();
   readonly dma: Dma;
-  readonly storage: Storage;
+  /** Null on a board without drives: then there are no controllers either. */
+  readonly storage: Storage | null;
   /** Null on a board without APICs. */
   readonly apics: ApicSystem | null;
 
@@ -98,7 +100,8 @@ export class Board implements PortBus {
     this.clock = clock;
     this.onAccess = options.onAccess ?? null;
     const { apic, map } = options;
-    this.apics = apic && map ? new ApicSystem(clock, this.pic, map, apic, () => this.apicChanged()) : null;
+    this.apics =
+      apic && map ? new (part('ApicSystem'))(clock, this.pic, map, apic, () => this.apicChanged()) : null;
     this.pit = new Pit(clock, this.line(0));
     this.keyboard = new KeyboardController(clock, {
       irq1: this.line(1),
@@ -109,21 +112,18 @@ export class Board implements PortBus {
     this.serial = new Uart(clock, this.line(4));
     const memory = options.memory ?? NO_MEMORY;
     this.dma = new Dma(memory);
-    this.storage = new Storage(
-      {
-        clock,
-        line: (irq) => this.line(irq),
-        memory,
-        floppyDma: this.dma.line(2),
-        pci: this.chipset.ide,
-      },
-      options.drives ?? [],
-    );
-    this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage.setUp);
+    const wiring = {
+      clock,
+      line: (irq: number) => this.line(irq),
+      memory,
+      floppyDma: this.dma.line(2),
+      pci: this.chipset.ide,
+    };
+    this.storage = options.drives?.length ? new (part('Storage'))(wiring, options.drives) : null;
+    this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage?.setUp);
     this.vga = new Vga(clock, videoMemory, options.map);
     this.coprocessor = new CoprocessorError(this.line(13));
     this.power = new Power((event) => this.powerEvent(event), clock);
-    const { primary, secondary, busMaster, floppy } = this.storage;
     const parts: (readonly [Device | null, number])[] = [
       [this.pic, DeviceId.pic],
       [this.pit, DeviceId.pit],
@@ -136,23 +136,26 @@ export class Board implements PortBus {
       [this.coprocessor, DeviceId.other],
       [this.chipset.bus, DeviceId.pci],
       [this.dma, DeviceId.dma],
-      [floppy, DeviceId.floppy],
-      [primary, DeviceId.disk],
-      [secondary, DeviceId.disk],
-      [busMaster, DeviceId.disk],
+      [this.storage?.floppy ?? null, DeviceId.floppy],
+      [this.storage?.primary ?? null, DeviceId.disk],
+      [this.storage?.secondary ?? null, DeviceId.disk],
+      [this.storage?.busMaster ?? null, DeviceId.disk],
       [this.vga.vbe, DeviceId.vga],
       [this.apics, DeviceId.pic],
     ];
     const present = parts.filter((part): part is [Device, number] => part[0] !== null);
     this.devices = present.map(([device]) => device);
     this.ids = present.map(([, id]) => id);
-    this.timed = [this.pit, this.serial, this.keyboard, this.cmos, floppy];
-    for (const device of [primary.empty ? null : primary, secondary.empty ? null : secondary, this.apics])
-      if (device) this.timed.push(device);
+    this.timed = [this.pit, this.serial, this.keyboard, this.cmos];
+    if (this.storage) {
+      const { floppy, primary, secondary } = this.storage;
+      this.timed.push(floppy, ...[primary, secondary].filter((channel) => !channel.empty));
+    }
+    if (this.apics) this.timed.push(this.apics);
     this.devices.forEach((device, i) => {
       for (const [first, last] of device.ports) this.decode.fill(i + 1, first, last + 1);
     });
-    this.mapBaseAddress(this.chipset.ide, 4, 16, this.storage.busMaster);
+    if (this.storage) this.mapBaseAddress(this.chipset.ide, 4, 16, this.storage.busMaster);
     this.chipset.display.onBar = (bar, address) => {
       if (bar === 0) this.vga.vbe?.place(address);
     };

@@ -1,21 +1,34 @@
 // From a decoded instruction to the function that runs it: once for each instruction, at its first execution.
 import type { CostModel } from '../../../cost/model.ts';
 import type { Instruction } from '../../isa/instruction.ts';
+import { PACKED } from '../../isa/table/packed.ts';
+import { SSE } from '../../isa/table/sse.ts';
+import { X87 } from '../../isa/table/x87.ts';
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { vmxExecutors } from '../vmx/instructions.ts';
-import type { Executor, Executors } from './executor.ts';
+import type { Binder, Executor, Executors } from './executor.ts';
 import { integerExecutors } from './integer.ts';
 import { systemExecutors } from './system.ts';
-import { x87Executors } from './x87.ts';
 
 /** All families: what this processor can do. */
-export const EXECUTORS: Executors = {
+export const EXECUTORS: Record<string, Binder> = {
   ...integerExecutors,
   ...systemExecutors,
   ...vmxExecutors,
-  ...x87Executors,
 };
+
+/** Operations of the floating-point half, which a program provides when a guest may want it (provide-floating-point.ts). */
+const FLOATING_POINT: ReadonlySet<string> = new Set([...X87, ...PACKED, ...SSE].map((row) => row.operation));
+
+/** Adds families. */
+export function provideExecutors(families: Executors): void {
+  Object.assign(EXECUTORS, families);
+}
+
+function notProvided(_: Cpu, i: Instruction): never {
+  throw new Error(`${i.form.mnemonic}: nobody has provided the floating-point unit`);
+}
 
 function undefinedInstruction(cpu: Cpu): void {
   fault(cpu, VECTOR.UD);
@@ -24,7 +37,8 @@ function undefinedInstruction(cpu: Cpu): void {
 /** Chooses the executor and the price of an instruction. Operations that this processor does not have raise #UD. */
 export function bind(i: Instruction, cost: CostModel): void {
   const binder = EXECUTORS[i.form.operation];
-  const execute: Executor = binder ? binder(i) : undefinedInstruction;
+  const missing = FLOATING_POINT.has(i.form.operation) ? notProvided : undefinedInstruction;
+  const execute: Executor = binder ? binder(i) : missing;
   i.execute = execute as Instruction['execute'];
   i.cost = cost.instructions[i.form.operation] ?? 1;
 }

@@ -32,7 +32,7 @@ function machine(readOnly = false) {
   };
   const msr = () => board.read(0x3f4, 1);
   const run = () => {
-    while (board.storage.floppy.nextDeadline() < Infinity) {
+    while (board.storage!.floppy.nextDeadline() < Infinity) {
       clock.cycles = board.nextDeadline();
       board.advance(clock.cycles);
     }

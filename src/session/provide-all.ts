@@ -1,0 +1,5 @@
+// Everything that is optional in the page: for the terminal and the tests.
+import '../machine/cpu/executors/provide-floating-point.ts';
+import '../machine/devices/apic/provide.ts';
+import '../machine/devices/storage/provide.ts';
+import './provide-trap-and-emulate.ts';

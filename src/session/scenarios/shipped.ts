@@ -1,0 +1,10 @@
+// The scenarios that come with Ringside, as they stand in their files: what a page shows of them before it asks for one.
+import barePanes from './bare-panes.json' with { type: 'json' };
+import barePenguin from './bare-penguin.json' with { type: 'json' };
+import classical from './classical.json' with { type: 'json' };
+import helloXen from './hello-xen.json' with { type: 'json' };
+import sameKernelTwice from './same-kernel-twice.json' with { type: 'json' };
+import sideBySide from './side-by-side.json' with { type: 'json' };
+
+/** All of them, the opening one first. */
+export const SHIPPED = [sideBySide, sameKernelTwice, classical, barePenguin, barePanes, helloXen] as const;
