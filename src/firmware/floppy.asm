@@ -439,31 +439,35 @@ floppy_get:
     clc
     ret
 
-; Until IRQ 6 has come, two seconds at most by the refresh toggle. Carry: it did not.
+; Until IRQ 6 has come, two seconds at most by the clock's ticks, or so many looks without a tick: the refresh toggle of
+; port 61h would be the classic measure, but machines that are emulated flip it at each look. Carry: it did not come.
 floppy_wait:
-    push ecx
     push ax
+    push cx
+    push edx
     sti
-    mov ecx, 132000
-    in al, 0x61
-    mov ah, al
+    mov cx, 37
+.tick:
+    mov edx, 20000000
+    mov al, [B_TICKS]
 .wait:
     test byte [B_FLOPPY_SEEK], 0x80
     jnz .there
-    in al, 0x61
-    xor al, ah
-    test al, 0x10
-    jz .wait
-    xor ah, 0x10
-    dec ecx
+    cmp al, [B_TICKS]
+    jne .next
+    dec edx
     jnz .wait
-    pop ax
-    pop ecx
+    jmp .late
+.next:
+    loop .tick
+.late:
     stc
-    ret
+    jmp .done
 .there:
     and byte [B_FLOPPY_SEEK], 0x7f
-    pop ax
-    pop ecx
     clc
+.done:
+    pop edx
+    pop cx
+    pop ax
     ret
