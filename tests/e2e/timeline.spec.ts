@@ -36,10 +36,14 @@ test('zoomed in on an event, it tells spans by cycles; a click selects the neare
   page,
 }) => {
   await stand(page);
+  // Whichever guest ran last: one of Panes' exits is in view.
+  const shown = page.getByLabel('Guest', { exact: true });
+  await shown.selectOption('Panes');
   await page
     .getByRole('option', { name: /VM exit/ })
     .last()
     .click();
+  await shown.selectOption('all guests');
   await expect(detail(page)).toContainText(/cycles/, { timeout: 20_000 });
   const closer = page.getByRole('button', { name: 'Zoom in on the timeline' });
   for (let n = 0; n < 13; n++) await closer.click();
