@@ -12,9 +12,12 @@ export const TLB_SIZE = 1 << BITS;
 /** Rights of an entry, from PDE and PTE together. */
 export const Right = { user: 1, write: 2, dirty: 4, global: 8, large: 16 } as const;
 
+/** How far the high bits are folded: one more than the slot has, so that a page and the next never share a slot, also across 80000000h. */
+const FOLD = BITS + 1;
+
 /** Slot of a linear page number. Folds the high bits in, so that a kernel at C0000000h does not collide with low pages. */
 export function tlbSlot(page: number): number {
-  return (page ^ (page >>> BITS)) & (TLB_SIZE - 1);
+  return (page ^ (page >>> FOLD)) & (TLB_SIZE - 1);
 }
 
 export class Tlb {

@@ -70,7 +70,7 @@ class Compiler {
     const graph = { successors: this.blocks.map((b) => this.successors(b.leaving)) };
     const entries = this.entriesFrom(graph.successors, starts, targets);
     this.structure = structureOf(graph, entries, loopsToo);
-    this.uniform = this.blocks.every((b) => b.cost === b.count);
+    this.uniform = this.blocks.every(costsOneEach);
     this.ahead = this.waysAhead(graph.successors);
   }
 
@@ -404,6 +404,11 @@ function reachable(successors: readonly (readonly number[])[], from: Iterable<nu
     }
   }
   return seen;
+}
+
+function costsOneEach({ steps, leaving }: Block): boolean {
+  const last = leaving.kind === 'stop' ? null : leaving.step;
+  return steps.every((step) => step.i.cost === 1) && (last === null || last.i.cost === 1);
 }
 
 /** What to compile, and how. */

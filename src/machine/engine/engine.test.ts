@@ -6,6 +6,7 @@ import { Stop } from '../cpu/cpu.ts';
 import { executionOf, run } from '../cpu/execute.ts';
 import { getFlags } from '../cpu/flags.ts';
 import { TestMachine } from '../cpu/test-machine.ts';
+import { tlbSlot } from '../cpu/tlb.ts';
 import { decode } from '../isa/decode.ts';
 import { compilable } from './lower.ts';
 
@@ -101,6 +102,12 @@ function finish(code: readonly number[], compiled: boolean, slices: readonly num
     regions: executionOf(cpu).engine.compiled,
   };
 }
+
+it('tells an operand over two pages from one in the second, also where the upper half of memory begins', () => {
+  for (let page = 0; page < 1 << 20; page++) {
+    if (tlbSlot(page) === tlbSlot((page + 1) & 0xfffff)) expect.fail(`page ${page.toString(16)}h`);
+  }
+});
 
 it('runs random programs as the interpreter does, cut anywhere', () => {
   let regions = 0;

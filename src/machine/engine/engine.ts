@@ -152,7 +152,7 @@ export class Engine {
       return entry;
     });
     const table = new Uint8Array(this.cpu.shared.buffer, assumes.table, PAGE).fill(0);
-    made.entries.forEach((offset, index) => (table[offset] = index + 1));
+    made.entries.slice(0, 255).forEach((offset, index) => (table[offset] = index + 1));
   }
 
   /** The offset of a page's table in the buffer; another page may lose its own, and its compiled code with it. */

@@ -21,7 +21,8 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean): v
   const bytes = size >> 3;
   if (!assumes.uses.includes(segment)) assumes.uses.push(segment);
   code.set(Local.address);
-  if (limit !== 0xffffffff) {
+  // With a limit of 4 GiB an offset that wraps reaches into the next page, and misses, if the base is that of a page.
+  if (limit !== 0xffffffff || (bytes > 1 && (base & 0xfff) !== 0)) {
     code.with(Local.address, Op.i32GtU, (limit - bytes + 1) | 0);
     f.leaveHereIf();
   }
@@ -29,16 +30,16 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean): v
     code.with(Local.address, Op.i32Add, base | 0);
     code.set(Local.address);
   }
-  // Slot of the page, times four: (page ^ page >> 10) & 3FFh.
+  // Slot of the page, times four: (page ^ page >> 11) & 3FFh.
   code.with(Local.address, Op.i32ShrU, 10);
-  code.with(Local.address, Op.i32ShrU, 20);
+  code.with(Local.address, Op.i32ShrU, 21);
   code.op(Op.i32Xor);
   code.const((TLB_SIZE - 1) << 2);
   code.op(Op.i32And);
   code.tee(Local.slot);
   const tags = (write ? Shared.write : Shared.read) + (assumes.user ? TLB_SIZE * 4 : 0);
   code.memory(Op.i32Load, assumes.shared + tags);
-  // The page of the last byte: an operand that reaches into the next page misses.
+  // The page of the last byte: an operand that reaches into the next page misses, as that never has the same slot.
   code.get(Local.address);
   if (bytes > 1) {
     code.const(bytes - 1);
