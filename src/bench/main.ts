@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { BenchError, peers, type Row } from './peers.ts';
 
-const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--folder ../shared/bench] [--json FILE|-]
+const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
   our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder`;
 
 function table(rows: readonly Row[], mean: number | null): string {
@@ -53,13 +53,20 @@ async function main(): Promise<number> {
       rounds: { type: 'string', default: '5' },
       folder: { type: 'string', default: '../shared/bench' },
       json: { type: 'string' },
+      only: { type: 'string', default: '' },
     },
   });
   const [what, ...kernels] = positionals;
   if (what !== 'peers') throw new BenchError(USAGE);
   const rounds = Number(values.rounds);
   if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);
-  const result = await peers({ folder: values.folder, kernels, rounds, log: (line) => console.error(line) });
+  const result = await peers({
+    folder: values.folder,
+    kernels,
+    rounds,
+    only: values.only.split(',').filter(Boolean),
+    log: (line) => console.error(line),
+  });
   const json = JSON.stringify(result, null, 2);
   if (values.json === '-') console.log(json);
   else {

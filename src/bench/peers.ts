@@ -20,6 +20,8 @@ export interface PeersOptions {
   readonly folder: string;
   readonly kernels: readonly string[];
   readonly rounds: number;
+  /** Only these engines; empty = all. */
+  readonly only: readonly string[];
   readonly log: (line: string) => void;
 }
 
@@ -69,7 +71,10 @@ export async function peers(
     log(`no Chromium: ${error.message.split('\n')[0]}`);
     return null;
   });
-  const runners = runnersOf(folder, file, browser);
+  const { only } = options;
+  const runners = runnersOf(folder, file, browser).filter(
+    ([column]) => only.length === 0 || only.includes(column),
+  );
   const times = new Map<string, number[]>();
   const rows: Row[] = [];
   try {
