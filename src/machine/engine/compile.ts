@@ -15,8 +15,8 @@ import {
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
 import { fetch } from './operands-code.ts';
-import type { Block, Leaving, Region } from './region.ts';
-import { type Structure, structureOf } from './structure.ts';
+import { type Block, costsOneEach, type Leaving, type Region } from './region.ts';
+import { reachable, type Structure, structureOf } from './structure.ts';
 import { moduleOf, Op } from './wasm-writer.ts';
 
 export interface CompiledRegion {
@@ -306,9 +306,7 @@ class Compiler {
       }
       case 'call':
         this.checkTarget(leaving.target);
-        code.const((f.assumes.page + leaving.back) | 0);
-        code.set(Local.t1);
-        pushLocal(f, Local.t1);
+        this.pushReturn(leaving.back);
         this.goTo(node, leaving.target);
         return;
       case 'return':
@@ -317,13 +315,16 @@ class Compiler {
       case 'indirect':
         fetch(f, leaving.step.i, 0, Local.eip);
         this.checkDynamicTarget(Local.eip);
-        if (leaving.step.i.form.operation === 'call') {
-          code.const((f.assumes.page + leaving.back) | 0);
-          code.set(Local.t1);
-          pushLocal(f, Local.t1);
-        }
+        if (leaving.step.i.form.operation === 'call') this.pushReturn(leaving.back);
         this.byTable();
     }
+  }
+
+  private pushReturn(back: number): void {
+    const { f } = this;
+    f.code.const((f.assumes.page + back) | 0);
+    f.code.set(Local.t1);
+    pushLocal(f, Local.t1);
   }
 
   private return(node: number, dropped: number): void {
@@ -391,24 +392,6 @@ class Compiler {
     f.code.with(local, Op.i32GtU, f.assumes.codeLimit | 0);
     f.leaveHereIf();
   }
-}
-
-function reachable(successors: readonly (readonly number[])[], from: Iterable<number>): Set<number> {
-  const seen = new Set(from);
-  const work = [...seen];
-  while (work.length > 0) {
-    for (const s of successors[work.pop()!]) {
-      if (seen.has(s)) continue;
-      seen.add(s);
-      work.push(s);
-    }
-  }
-  return seen;
-}
-
-function costsOneEach({ steps, leaving }: Block): boolean {
-  const last = leaving.kind === 'stop' ? null : leaving.step;
-  return steps.every((step) => step.i.cost === 1) && (last === null || last.i.cost === 1);
 }
 
 /** What to compile, and how. */

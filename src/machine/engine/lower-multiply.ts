@@ -60,8 +60,7 @@ export function lowerMultiply(f: Frame, i: Instruction): void {
     code.op(Op.i64ExtendI32s);
     code.get(Local.t1);
     code.op(Op.i64ExtendI32s, Op.i64Mul);
-    code.byte(Op.localTee);
-    code.u32(Local.wide);
+    code.tee(Local.wide);
     code.op(Op.i32WrapI64);
     code.tee(Local.t0);
     code.op(Op.i64ExtendI32s);
@@ -83,8 +82,7 @@ export function lowerWide(signed: boolean): (f: Frame, i: Instruction) => void {
     code.op(widen);
     code.get(Local.t1);
     code.op(widen, Op.i64Mul);
-    code.byte(Op.localTee);
-    code.u32(Local.wide);
+    code.tee(Local.wide);
     code.op(Op.i32WrapI64);
     code.tee(Local.t0);
     f.setReg(EAX);
@@ -130,8 +128,7 @@ export function lowerDivide(signed: boolean): (f: Frame, i: Instruction) => void
     shiftWide(f, Op.i64Shl, 32);
     f.reg(EAX);
     code.op(Op.i64ExtendI32u, Op.i64Or);
-    code.byte(Op.localTee);
-    code.u32(Local.wide);
+    code.tee(Local.wide);
     code.get(Local.t1);
     code.op(signed ? Op.i64ExtendI32s : Op.i64ExtendI32u, signed ? Op.i64DivS : Op.i64DivU);
     code.set(Local.wide2);

@@ -157,3 +157,9 @@ function leavingOf(step: Step, next: number): Leaving {
   if (name === 'call') return { kind: 'call', target, back: next, step };
   return { kind: 'branch', taken: target, other: next, step };
 }
+
+/** Whether cycles count a block's instructions, too. */
+export function costsOneEach({ steps, leaving }: Block): boolean {
+  const last = leaving.kind === 'stop' ? null : leaving.step;
+  return steps.every((step) => step.i.cost === 1) && (last === null || last.i.cost === 1);
+}

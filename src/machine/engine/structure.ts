@@ -129,3 +129,17 @@ function dominators(
   }
   return result;
 }
+
+/** Nodes that some nodes lead to, themselves among them. */
+export function reachable(successors: readonly (readonly number[])[], from: Iterable<number>): Set<number> {
+  const seen = new Set(from);
+  const work = [...seen];
+  while (work.length > 0) {
+    for (const s of successors[work.pop()!]) {
+      if (seen.has(s)) continue;
+      seen.add(s);
+      work.push(s);
+    }
+  }
+  return seen;
+}
