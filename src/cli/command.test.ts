@@ -34,9 +34,14 @@ describe('words', () => {
     ['memory that is none', ['run', 'hello-xen', '--memory', '16X'], /--memory: "16X"/],
     ['too much memory', ['run', 'hello-xen', '--memory', '99G'], /--memory: a guest can have at most 512M/],
     [
-      'nested paging, which no processor here has',
-      ['run', 'panes', '--paging', 'nested'],
-      /--paging: "nested"/,
+      'paging of an unknown kind',
+      ['run', 'panes', '--paging', 'inverted'],
+      /--paging: "inverted" is not one of shadow, nested/,
+    ],
+    [
+      'nested paging on a processor that has none',
+      ['run', 'panes', '--technique', 'vt-x', '--paging', 'nested', '--cpu', 'prescott'],
+      /nested paging.*--cpu nehalem/,
     ],
     ['an engine', ['run', 'panes', '--engine', 'jit'], /--engine: "jit"/],
     ['cycles', ['run', 'panes', '--max-cycles', 'many'], /--max-cycles: "many" is not a positive number/],

@@ -3,17 +3,12 @@ import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { PROCESSORS } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
+import { PAGING, TECHNIQUES } from '../hypervisor/technique.ts';
 import { parseImage } from '../images/load.ts';
 import { ENGINES, type Engine } from '../session/host.ts';
 import type { GuestSource } from '../session/library.ts';
 import { results } from '../session/result.ts';
-import {
-  MAX_MEMORY_MIB,
-  parseScenario,
-  type Scenario,
-  ScenarioError,
-  TECHNIQUES,
-} from '../session/scenario.ts';
+import { MAX_MEMORY_MIB, parseScenario, type Scenario, ScenarioError } from '../session/scenario.ts';
 import { findScenario } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
 import { guestFile, nodeLibrary, readBytes, UsageError } from './library.ts';
@@ -22,6 +17,7 @@ import { openTrace, writeOut } from './trace-file.ts';
 const OPTIONS = {
   technique: { type: 'string' },
   paging: { type: 'string' },
+  enlightenments: { type: 'string' },
   cpu: { type: 'string' },
   memory: { type: 'string' },
   engine: { type: 'string' },
@@ -128,6 +124,7 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
       memoryMiB,
       commandLine: values.append ?? '',
       technique: values.technique ?? defaultTechnique(word, source, alone),
+      ...hardware(values),
       disks,
     };
   });
@@ -142,6 +139,12 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
   });
 }
 
+/** What hardware assistance offers its guests. */
+const hardware = ({ paging, enlightenments }: Values) => ({
+  ...(paging ? { paging } : {}),
+  ...(enlightenments ? { enlightenments: enlightenments.split(',') } : {}),
+});
+
 const clock = (values: Values) => (values.clock ? { clockHz: positive(values.clock, 'clock') } : {});
 
 /** `--processors N`: local APICs and their tables come with them, also for one. */
@@ -155,6 +158,7 @@ function override(scenario: Scenario, values: Values, extra: Map<string, GuestSo
   const domains = scenario.domains.map((d) => ({
     ...d,
     technique: values.technique ?? d.technique,
+    ...hardware(values),
     memoryMiB: memoryMiB ?? d.memoryMiB,
     commandLine: values.append ?? d.commandLine,
     disks: disks.length ? disks : d.disks,
@@ -194,10 +198,8 @@ function check(values: Values): void {
   if (values.cpu && !(PROCESSORS as readonly string[]).includes(values.cpu))
     throw new UsageError(`--cpu: "${values.cpu}" is not one of ${PROCESSORS.join(', ')}`);
   limits(values);
-  if (values.paging && values.paging !== 'shadow')
-    throw new UsageError(
-      `--paging: "${values.paging}" is not available: these processors have no nested paging (shadow)`,
-    );
+  if (values.paging && !(PAGING as readonly string[]).includes(values.paging))
+    throw new UsageError(`--paging: "${values.paging}" is not one of ${PAGING.join(', ')}`);
   if (values.engine && !ENGINES.includes(values.engine as Engine))
     throw new UsageError(`--engine: "${values.engine}" is not one of ${ENGINES.join(', ')}`);
 }

@@ -1,5 +1,6 @@
 // The guests that come with Ringside: what they are, how they may be run, which file is the main one.
 // Sources are read by whoever has a file system or a bundle; a sealed guest is given to the learner as an image only.
+import type { TechniqueName } from '../hypervisor/technique.ts';
 
 export interface GuestEntry {
   readonly id: string;
@@ -8,7 +9,7 @@ export interface GuestEntry {
   /** Path below src/guests/. */
   readonly main: string;
   readonly sealed: boolean;
-  readonly techniques: readonly ('native' | 'trap-and-emulate' | 'paravirtualization' | 'vt-x')[];
+  readonly techniques: readonly TechniqueName[];
   readonly display: 'graphics' | 'text' | 'console';
 }
 

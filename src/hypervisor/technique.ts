@@ -5,7 +5,24 @@ import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { Instruction } from '../machine/isa/instruction.ts';
 import type { Domain, Vcpu } from './domain.ts';
 
-export type TechniqueName = 'native' | 'trap-and-emulate' | 'paravirtualization' | 'vt-x';
+export const TECHNIQUES = [
+  'native',
+  'trap-and-emulate',
+  'binary-translation',
+  'paravirtualization',
+  'vt-x',
+  'svm',
+  'container',
+] as const;
+export type TechniqueName = (typeof TECHNIQUES)[number];
+
+/** Whose tables the processor walks for a guest with hardware assistance: shadows of the guest's, or the guest's own and then EPT or NPT. */
+export const PAGING = ['shadow', 'nested'] as const;
+export type Paging = (typeof PAGING)[number];
+
+/** What an unmodified guest with hardware assistance may find by CPUID and use. */
+export const ENLIGHTENMENTS = ['hyper-v', 'xen'] as const;
+export type Enlightenment = (typeof ENLIGHTENMENTS)[number];
 
 /** Why the processor came from a guest into the hypervisor: the one record that the run loop writes and hands to `handle`. */
 export interface Exit {
@@ -78,4 +95,7 @@ export interface BootOptions {
   drives?: readonly Drive[];
   /** 64 KiB of ROM for F0000h: what boots a disk. */
   firmware?: Uint8Array;
+  /** For hardware assistance; `shadow` when absent. */
+  paging?: Paging;
+  enlightenments?: readonly Enlightenment[];
 }

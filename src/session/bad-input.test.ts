@@ -1,16 +1,19 @@
 // What a session does with what cannot be used, and with guests that go wild (design.md §6): one clear reason before
 // anything boots, and the guest that runs stays as it was; a shown ending, or a guest that waits, never a hung host.
+
 import { beforeAll, describe, expect, it } from 'vitest';
 import { nodeLibrary } from '../cli/library.ts';
+import type { TechniqueName } from '../hypervisor/technique.ts';
 import { ascii, elf, words } from '../images/fixtures.ts';
+import { techniquesHere } from './host.ts';
 import { buildGuest, type GuestSource } from './library.ts';
-import { parseScenario, TECHNIQUES } from './scenario.ts';
+import { parseScenario } from './scenario.ts';
 import { Session } from './session.ts';
 
 const library = nodeLibrary();
-type Technique = (typeof TECHNIQUES)[number];
+type Technique = TechniqueName;
 /** Techniques for guests that know of no hypervisor. */
-const UNMODIFIED = TECHNIQUES.filter((technique) => technique !== 'paravirtualization');
+const UNMODIFIED = techniquesHere().filter((name) => name !== 'paravirtualization' && name !== 'container');
 
 /** A session with one guest, which does not have to be in the library. */
 function sessionOf(technique: Technique, source?: GuestSource, memoryMiB = 4): Session {

@@ -6,7 +6,13 @@ import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
-import type { BootOptions, Technique, TechniqueInfo, TechniqueName } from '../hypervisor/technique.ts';
+import {
+  type BootOptions,
+  TECHNIQUES,
+  type Technique,
+  type TechniqueInfo,
+  type TechniqueName,
+} from '../hypervisor/technique.ts';
 import type { Image } from '../images/image.ts';
 import type { Cpu } from '../machine/cpu/cpu.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
@@ -33,6 +39,12 @@ export interface BootRequest {
 
 /** Techniques that a program provides when it wants them; the opening page does not. */
 export const optionalTechniques: Partial<Record<TechniqueName, (hypervisor: Hypervisor) => Technique>> = {};
+
+/** Techniques that hosts can use now. */
+export function techniquesHere(): TechniqueName[] {
+  return TECHNIQUES.filter((name) => BUILT_IN.includes(name) || optionalTechniques[name]);
+}
+const BUILT_IN: readonly TechniqueName[] = ['native', 'paravirtualization', 'vt-x'];
 
 /** How guest code is run: `auto` compiles what is hot, where WebAssembly is allowed. */
 export const ENGINES = ['auto', 'interpreter'] as const;
@@ -173,7 +185,7 @@ export class Host {
         return new HardwareAssisted(hypervisor);
       default: {
         const made = optionalTechniques[name]?.(hypervisor);
-        if (!made) throw new Error(`${name}: nobody has provided this technique`);
+        if (!made) throw new Error(`${name}: this technique is not available here`);
         return made;
       }
     }

@@ -2,10 +2,11 @@
 // the bare machine and on the virtual boards that unmodified guests have under a hypervisor.
 import { expect, it } from 'vitest';
 import { nodeLibrary } from '../cli/library.ts';
-import { parseScenario, TECHNIQUES } from './scenario.ts';
+import { techniquesHere } from './host.ts';
+import { parseScenario } from './scenario.ts';
 import { Session } from './session.ts';
 
-const UNMODIFIED = TECHNIQUES.filter((technique) => technique !== 'paravirtualization');
+const UNMODIFIED = techniquesHere().filter((name) => name !== 'paravirtualization' && name !== 'container');
 
 /** Enables the auxiliary device and IRQ 12, and prints `r`; then every byte of a packet goes to port E9h as it is. */
 const DRIVER = `bits 32

@@ -1,10 +1,9 @@
 // A scenario: one host and the domains on it, as a file. Untrusted input: validated, bounded, one clear error.
 import * as v from 'valibot';
 import { PROCESSORS } from '../cost/processors.ts';
+import { ENLIGHTENMENTS, PAGING, TECHNIQUES } from '../hypervisor/technique.ts';
 
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(60));
-
-export const TECHNIQUES = ['native', 'trap-and-emulate', 'paravirtualization', 'vt-x'] as const;
 
 /** Most memory of one guest. */
 export const MAX_MEMORY_MIB = 512;
@@ -14,6 +13,9 @@ const DomainSchema = v.object({
   /** A guest of the library, or a file that came with the request. */
   guest: name,
   technique: v.picklist(TECHNIQUES),
+  /** With hardware assistance: whose tables the processor walks, and what the guest may find by CPUID. */
+  paging: v.optional(v.picklist(PAGING), 'shadow'),
+  enlightenments: v.optional(v.pipe(v.array(v.picklist(ENLIGHTENMENTS)), v.maxLength(2)), []),
   memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_MEMORY_MIB)),
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
   /** Images of disks, diskettes and CDs in its drives, by name like guests. */

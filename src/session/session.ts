@@ -4,7 +4,7 @@ import type { Assembly } from '../assembler/assemble.ts';
 import { OutOfMemory } from '../hypervisor/frames.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import type { LoopEnd } from '../hypervisor/run-loop.ts';
-import type { BootOptions, TechniqueName } from '../hypervisor/technique.ts';
+import type { BootOptions, Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
 import { Kind } from '../trace/events.ts';
@@ -57,6 +57,8 @@ export class SessionDomain {
 /** What to boot, as far as it differs from before. */
 export interface BootChange {
   technique?: TechniqueName;
+  paging?: Paging;
+  enlightenments?: Enlightenment[];
   source?: GuestSource;
   /** Another guest than the scenario's: its name on the page, and its memory. */
   name?: string;
@@ -129,6 +131,8 @@ export class Session {
       name: request.name ?? before.name,
       guest,
       memoryMiB: request.memoryMiB ?? before.memoryMiB,
+      paging: request.paging ?? before.paging,
+      enlightenments: request.enlightenments ?? before.enlightenments,
       // What the scenario types into its guest is not meant for another.
       input: request.name === undefined ? before.input : '',
     };
@@ -214,6 +218,8 @@ export class Session {
       image: built.image,
       options: {
         commandLine: domain.config.commandLine,
+        paging: domain.config.paging,
+        enlightenments: domain.config.enlightenments,
         modules: this.modules,
         drives: domain.drives,
         firmware: built.image.kind === 'disk' ? this.library.firmware?.() : undefined,

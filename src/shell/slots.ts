@@ -2,9 +2,25 @@
 // They get an element and this interface; they know neither the store nor Svelte.
 import type { Scheme } from '../canvas/palette.ts';
 import type { Client } from '../worker/client.ts';
-import type { Frame, GuestFiles, HostInfo, SourceFile, TechniqueName } from '../worker/protocol.ts';
+import type {
+  Enlightenment,
+  Frame,
+  GuestFiles,
+  HostInfo,
+  Paging,
+  SourceFile,
+  TechniqueName,
+} from '../worker/protocol.ts';
 
 /** A place in a guest's code. */
+/** How a guest is to be booted, as far as it differs from before. */
+export interface BootWishes {
+  technique?: TechniqueName;
+  paging?: Paging;
+  enlightenments?: Enlightenment[];
+  files?: SourceFile[];
+  main?: string;
+}
 export interface CodePlace {
   domain: number;
   address: number;
@@ -33,7 +49,7 @@ export interface PageApi {
   run(): void;
   pause(): void;
   step(unit: 'instruction' | 'event' | 'switch'): void;
-  boot(domain: number, options?: { technique?: TechniqueName; files?: SourceFile[]; main?: string }): void;
+  boot(domain: number, options?: BootWishes): void;
   breakpoints(domain: number, lines: { file: string; line: number }[], addresses?: number[]): void;
   /** Loads a scenario (an object as in src/session/scenarios), and guests that it names and brings along. */
   load(scenario: unknown, files?: GuestFiles[]): void;

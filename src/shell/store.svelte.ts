@@ -14,7 +14,6 @@ import type {
   HostInfo,
   Inspection,
   Screen,
-  SourceFile,
   Speed,
   StepUnit,
   TechniqueName,
@@ -23,7 +22,7 @@ import { EventLog, type LogRow } from './event-log.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
 import type { MouseMove } from './guest-mouse.ts';
 import { type DomainView, GuestOutputs, unseen } from './guest-outputs.ts';
-import type { CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
+import type { BootWishes, CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
 
 export interface ScenarioChoice {
   name: string;
@@ -222,10 +221,7 @@ export class Store implements PageApi {
   note(note: LessonNote | null): void {
     this.lessonNote = note;
   }
-  boot(
-    domain: number,
-    options: { technique?: TechniqueName; files?: SourceFile[]; main?: string } = {},
-  ): void {
+  boot(domain: number, options: BootWishes = {}): void {
     this.client?.send({ type: 'boot', domain, ...options });
   }
   stop(domain: number): void {

@@ -51,8 +51,11 @@ export function percent(share: number): string {
 export const TECHNIQUE_LABEL: Readonly<Record<TechniqueName, string>> = {
   native: 'bare machine',
   'trap-and-emulate': 'trap and emulate',
+  'binary-translation': 'binary translation',
   paravirtualization: 'paravirtualized',
   'vt-x': 'VT-x',
+  svm: 'SVM',
+  container: 'container',
 };
 
 /** Where the technique puts the guest's kernel: `ring 1`, `ring 0, VMX non-root`. */

@@ -1,7 +1,7 @@
 // Every message between the page and the worker that hosts the machine: this page is the whole protocol.
 // Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
 
-import type { TechniqueName } from '../hypervisor/technique.ts';
+import type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import type { Fingerprint } from '../session/fingerprint.ts';
 import type { MemoryRequest, Observation } from '../session/observe.ts';
 import type { TimelineWindow } from '../session/overview.ts';
@@ -13,7 +13,7 @@ export const MAX_FRAME_EVENTS = 256;
 /** Console characters a frame carries per domain, at most; the rest follows in the next frame. */
 export const MAX_FRAME_TEXT = 4096;
 
-export type { TechniqueName } from '../hypervisor/technique.ts';
+export type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 export type Speed =
   | { mode: 'slow'; eventsPerSecond: number }
   | { mode: 'normal'; cyclesPerSecond: number }
@@ -27,6 +27,9 @@ export interface DomainInfo {
   name: string;
   guest: string;
   technique: TechniqueName;
+  /** With hardware assistance: whose tables the processor walks, and what the guest is offered. */
+  paging?: Paging;
+  enlightenments?: readonly Enlightenment[];
   memoryBytes: number;
   sealed: boolean;
   /** Ring in which the guest's kernel runs, and whether that is VMX non-root. */
@@ -220,6 +223,8 @@ export type ToWorker =
       type: 'boot';
       domain: number;
       technique?: TechniqueName;
+      paging?: Paging;
+      enlightenments?: Enlightenment[];
       files?: SourceFile[];
       main?: string;
       /** Takes the place of the guest that was there, under its own name. */

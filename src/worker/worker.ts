@@ -33,6 +33,9 @@ function domainInfo(id: number): DomainInfo {
     name: domain.config.name,
     guest: domain.config.guest,
     technique: domain.technique,
+    ...(domain.technique === 'vt-x' || domain.technique === 'svm'
+      ? { paging: domain.config.paging, enlightenments: domain.config.enlightenments }
+      : {}),
     memoryBytes: domain.config.memoryMiB * 2 ** 20,
     sealed: domain.built?.sealed ?? entry?.sealed ?? true,
     kernelRing: technique.kernelRing,
@@ -101,6 +104,8 @@ async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void>
   if (!domain) return;
   const result = session.boot(domain.id, {
     technique: message.technique,
+    paging: message.paging,
+    enlightenments: message.enlightenments,
     source: sourceOf(message),
     name: message.image?.guest,
     memoryMiB: message.memoryMiB,

@@ -67,6 +67,10 @@ export class HardwareAssisted implements Technique {
       throw new ImageError(
         `${image.name}: is ported to Xen and needs its hypercalls. Run it by paravirtualization`,
       );
+    if (options.paging === 'nested')
+      throw new ImageError(
+        `${image.name}: nested paging (EPT) is not on this processor. Choose one that has it (--cpu nehalem)`,
+      );
     if (image.bits === 16) {
       throw new ImageError(
         `${image.name}: is ${image.description}, which starts in real mode, and first-generation VT-x cannot run that (CR0.PE is fixed to 1). Run it on the bare machine (native)`,

@@ -2,6 +2,7 @@
 import { type Case, type Outcome, STATUS, WINDOW_AT } from './case.ts';
 
 const REGISTERS = ['eax', 'ecx', 'edx', 'ebx', 'esp', 'ebp', 'esi', 'edi'];
+const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 const ESP = 4;
 const DF = 0x400;
 
@@ -23,6 +24,7 @@ export function differences(c: Case, got: Outcome, wanted: Outcome, onlyDefined:
   const flags = (onlyDefined ? c.defined : STATUS) | DF;
   note('flags', got.flags & flags, wanted.flags & flags);
   for (let r = 0; r < 8; r++) note(REGISTERS[r], got.regs[r], wanted.regs[r]);
+  for (let s = 0; s < 6; s++) note(SEGMENTS[s], got.segments[s], wanted.segments[s]);
   for (let k = 0; k < c.data.length; k++) note(`data+${k}`, got.data[k], wanted.data[k]);
   // A CALL beyond the limit of CS has pushed already when real processors notice; the manual checks first. What lies below
   // the stack pointer is nobody's.

@@ -1,6 +1,6 @@
 // The stored form of outcomes: what changed against the case, byte by byte, deflated. About seven bytes a case.
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { type Case, hashOf, type Outcome, packCases, START, WINDOW } from './case.ts';
+import { type Case, hashOfCases, type Outcome, START, segmentsBefore, WINDOW } from './case.ts';
 
 const MAGIC = 0x31435652;
 
@@ -38,13 +38,14 @@ class Cursor {
 /** Bits of the first byte of a record, beside the vector in 4:0. */
 const ELSEWHERE = 0x20;
 const MEMORY = 0x40;
+const SEGMENTS = 0x80;
 
 /** Packs outcomes of `cases`. */
 export function store(cases: readonly Case[], outcomes: readonly Outcome[]): Uint8Array {
   const out = new Bytes();
   out.u32(MAGIC);
   out.u32(cases.length);
-  out.u32(hashOf(packCases(cases)));
+  out.u32(hashOfCases(cases));
   cases.forEach((c, n) => {
     const o = outcomes[n];
     const elsewhere = o.eip !== expectedEip(c, o.vector);
@@ -53,7 +54,12 @@ export function store(cases: readonly Case[], outcomes: readonly Outcome[]): Uin
       if (o.data[k] !== c.data[k]) changes.push([k, o.data[k]]);
       if (o.stack[k] !== c.stack[k]) changes.push([k | 0x80, o.stack[k]]);
     }
-    out.u8(o.vector | (elsewhere ? ELSEWHERE : 0) | (changes.length ? MEMORY : 0));
+    const before = segmentsBefore(c);
+    let loaded = 0;
+    for (let s = 0; s < 6; s++) if (o.segments[s] !== before[s]) loaded |= 1 << s;
+    out.u8(
+      o.vector | (elsewhere ? ELSEWHERE : 0) | (changes.length ? MEMORY : 0) | (loaded ? SEGMENTS : 0),
+    );
     let changed = 0;
     for (let r = 0; r < 8; r++) if (o.regs[r] !== c.regs[r]) changed |= 1 << r;
     out.u8(changed);
@@ -68,6 +74,8 @@ export function store(cases: readonly Case[], outcomes: readonly Outcome[]): Uin
         out.u8(value);
       }
     }
+    if (loaded) out.u8(loaded);
+    for (let s = 0; s < 6; s++) if (loaded & (1 << s)) out.u16(o.segments[s]);
   });
   return deflateRawSync(out.all, { level: 9 });
 }
@@ -81,7 +89,7 @@ function expectedEip(c: Case, vector: number): number {
 export function load(cases: readonly Case[], file: Uint8Array): Outcome[] {
   const from = new Cursor(inflateRawSync(file));
   if (from.u32() !== MAGIC) throw new Error('not a vector file');
-  if (from.u32() !== cases.length || from.u32() !== hashOf(packCases(cases))) {
+  if (from.u32() !== cases.length || from.u32() !== hashOfCases(cases)) {
     throw new Error(
       'the vectors were made for other cases: run `node --import tsx src/machine/cpu/vectors/generate.ts`',
     );
@@ -101,6 +109,9 @@ export function load(cases: readonly Case[], file: Uint8Array): Outcome[] {
       const k = from.u8();
       (k & 0x80 ? stack : data)[k & 0x7f] = from.u8();
     }
-    return { vector, error, regs, eip, flags, data, stack };
+    const segments = segmentsBefore(c);
+    const loaded = head & SEGMENTS ? from.u8() : 0;
+    for (let s = 0; s < 6; s++) if (loaded & (1 << s)) segments[s] = from.u16();
+    return { vector, error, regs, eip, flags, segments, data, stack };
   });
 }
