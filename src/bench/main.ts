@@ -1,10 +1,13 @@
 // `npm run bench`: measures, as ratios in one run. Nothing here is asserted: machines are noisy.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { benchAssembler } from './assembler.ts';
 import { BenchError, peers, type Row } from './peers.ts';
 
 const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
-  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder`;
+  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder
+npm run bench -- assembler [--rounds 5]
+  our assembler beside NASM`;
 
 function table(rows: readonly Row[], mean: number | null): string {
   const head = [
@@ -57,6 +60,10 @@ async function main(): Promise<number> {
     },
   });
   const [what, ...kernels] = positionals;
+  if (what === 'assembler') {
+    benchAssembler(Number(values.rounds));
+    return 0;
+  }
   if (what !== 'peers') throw new BenchError(USAGE);
   const rounds = Number(values.rounds);
   if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);

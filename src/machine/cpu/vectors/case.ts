@@ -15,7 +15,7 @@ export const BASE = { code: 0x100000, data: 0x110000, stack: 0x120000, fs: 0x110
 
 /**
  * The local descriptor table of a case, 64 KiB each at bases as below; entries 0 to 5 are in CS, SS, DS, ES and FS, GS, the rest
- * is there to be loaded: read-only data, expand-down data, code that cannot be read, conforming code, data not present.
+ * is there to be loaded: read-only data, expand-down data, code that cannot be read, conforming code not present, data not present.
  */
 export const LDT = [
   { base: BASE.code, access: 0x40fb },
@@ -27,7 +27,7 @@ export const LDT = [
   { base: BASE.data, access: 0x40f1 },
   { base: BASE.data, access: 0x40f7 },
   { base: BASE.code, access: 0x40f9 },
-  { base: BASE.code, access: 0x40ff },
+  { base: BASE.code, access: 0x407f },
   { base: BASE.data, access: 0x4073 },
 ] as const;
 /** Selector of an entry, RPL 3. */

@@ -1,8 +1,9 @@
 // Makes the stored vectors anew on the processor underneath: node --import tsx src/machine/cpu/vectors/generate.ts [integer|x87|x87-functions|…]
 import { writeFileSync } from 'node:fs';
-import { casesOf, STORED_SEED } from './cases.ts';
+import { casesOf, FAMILIES, STORED_SEED } from './cases.ts';
 import { runNatively, runX87Natively } from './native.ts';
 import { store } from './store.ts';
+import { FLOATING_TEMPLATES } from './templates-floating.ts';
 import { SIMD_TEMPLATES } from './templates-simd.ts';
 import { FUNCTION_TEMPLATES } from './templates-x87.ts';
 import { storeX87 } from './x87-case.ts';
@@ -27,7 +28,9 @@ function make<C, O>(
   console.log(`${name}: ${cases.length} cases, ${file.length} bytes`);
 }
 
-make('integer', casesOf(STORED_SEED), runNatively, store);
+for (const [name, templates] of Object.entries(FAMILIES))
+  make(name, casesOf(STORED_SEED, 1, templates), runNatively, store);
 make('x87', x87CasesOf(X87_SEED), runX87Natively, storeX87);
 make('simd', x87CasesOf(X87_SEED, 1, SIMD_TEMPLATES), runX87Natively, storeX87);
 make('x87-functions', x87CasesOf(X87_SEED, 1, FUNCTION_TEMPLATES), runX87Natively, storeX87);
+make('floating', x87CasesOf(X87_SEED, 1, FLOATING_TEMPLATES), runX87Natively, storeX87);

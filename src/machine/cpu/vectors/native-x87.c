@@ -1,5 +1,5 @@
-// Runs single x87, MMX and SSE instructions on the processor underneath: loads a whole FXSAVE image, executes one instruction
-// whose memory operand is [ebx], and saves the image that came out. Build: gcc -m32 -O1. Layout of the records: x87-case.ts.
+// Runs x87, MMX and SSE instructions on the processor underneath: loads a whole FXSAVE image, executes the instructions of a
+// case, whose memory operand is [ebx] (and [edi]), and saves the image that came out. Build: gcc -m32 -O1. Layout of the records: x87-case.ts.
 //
 // An instruction that faults never gets to the FXSAVE by itself: the signal handler notes the vector and goes on behind it.
 #define _GNU_SOURCE
@@ -57,6 +57,7 @@ static void run(const Case *c) {
   uint8_t *p = code;
   p = put(p, "\x60\x9c\xbb", 3); // pusha; pushf; mov ebx, place
   p = put32(p, (uint32_t)place);
+  p = put(p, "\x89\xdf", 2); // mov edi, ebx
   p = put(p, "\x0f\xae\x8b", 3); // fxrstor [ebx+before]
   p = put32(p, (uint32_t)((uint8_t *)place->before - (uint8_t *)place));
   p = put(p, "\x68", 1); // push flags; popf

@@ -104,7 +104,7 @@ static void segment(int entry, uint32_t base, int is32, int contents, int restri
   struct user_desc d = {.entry_number = entry, .base_addr = base, .limit = SEGMENT - 1, .seg_32bit = is32, .contents = contents};
   d.read_exec_only = restricted;
   d.seg_not_present = absent;
-  if (syscall(SYS_modify_ldt, 1, &d, sizeof d)) {
+  if (syscall(SYS_modify_ldt, 0x11, &d, sizeof d)) {
     perror("modify_ldt");
     exit(2);
   }
@@ -134,7 +134,7 @@ int main(int argc, char **argv) {
   segment(READ_ONLY, DATA, 1, DATA_SEGMENT, 1, 0);
   segment(EXPAND_DOWN, DATA, 1, DOWN_SEGMENT, 0, 0);
   segment(EXECUTE_ONLY, CODE, 1, CODE_SEGMENT, 1, 0);
-  segment(CONFORMING, CODE, 1, CONFORMING_SEGMENT, 0, 0);
+  segment(CONFORMING, CODE, 1, CONFORMING_SEGMENT, 0, 1); // Linux gives it only when it is not present.
   segment(NOT_PRESENT, DATA, 1, DATA_SEGMENT, 0, 1);
   __asm__ volatile("mov %%gs, %0" : "=r"(library_gs));
   // A case may have any ESP, also one that looks as if a signal were being handled already: hence AUTODISARM.

@@ -1,6 +1,6 @@
-// Runs one floating-point case on our processor: flat memory, CPL 3, one instruction decoded and bound as execute.ts does it.
+// Runs one floating-point case on our processor: flat memory, CPL 3, its instructions decoded and bound as execute.ts does it.
 import { decode } from '../../isa/decode.ts';
-import { CS, DS, EBX, ES, type Instruction, SS } from '../../isa/instruction.ts';
+import { CS, DS, EBX, EDI, ES, type Instruction, SS } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import { bind } from '../executors/index.ts';
 import { isFault } from '../fault.ts';
@@ -9,14 +9,12 @@ import { AT, MEMORY, STATE_BYTES, STATUS, type X87Case, type X87Outcome } from '
 
 const OPERAND = 0x110000;
 const CR0_PE_MP_NE = 0x23;
+const START = 0x1000;
 /** OSFXSR and OSXMMEXCPT. */
 const CR4 = 0x600;
 
 /** Runs a case. `cpu` comes from `bareProcessor` and may be used for many. */
 export function runX87Case(cpu: Cpu, c: X87Case): X87Outcome {
-  const i = decode(Uint8Array.from(c.bytes), 0, 32);
-  if (typeof i === 'string') throw new Error(`${c.name}: ${i} instruction`);
-  bind(i, cpu.cost);
   cpu.cr0 = (cpu.cr0 & ~0xe) | CR0_PE_MP_NE;
   cpu.cr4 |= CR4;
   cpu.cpl = 3;
@@ -40,9 +38,9 @@ export function runX87Case(cpu: Cpu, c: X87Case): X87Outcome {
   for (let n = 0; n < 32; n++) f.xmm[n] = view.getInt32(AT.xmm + 4 * n, true);
   cpu.memory.bytes.set(c.state.subarray(AT.memory), OPERAND);
   cpu.regs[0] = view.getInt32(AT.eax, true);
-  cpu.regs[EBX] = OPERAND;
+  cpu.regs[EBX] = cpu.regs[EDI] = OPERAND;
   setFlags(cpu, view.getUint32(AT.flags, true));
-  const vector = execute(cpu, i);
+  const vector = execute(cpu, c);
 
   const state = new Uint8Array(STATE_BYTES);
   const out = new DataView(state.buffer);
@@ -63,11 +61,19 @@ export function runX87Case(cpu: Cpu, c: X87Case): X87Outcome {
   return { vector, state };
 }
 
-function execute(cpu: Cpu, i: Instruction): number {
+/** @returns the vector of the fault, 0 when there was none */
+function execute(cpu: Cpu, c: X87Case): number {
+  const bytes = Uint8Array.from(c.bytes);
+  cpu.eip = START;
   try {
-    cpu.instructionStart = 0x1000;
-    cpu.eip = 0x1000 + i.length;
-    i.execute!(cpu as never, i);
+    while (cpu.eip < START + bytes.length) {
+      const i = decode(bytes, cpu.eip - START, 32);
+      if (typeof i === 'string') throw new Error(`${c.name}: ${i} instruction`);
+      bind(i, cpu.cost);
+      cpu.instructionStart = cpu.eip;
+      cpu.eip += i.length;
+      i.execute!(cpu as never, i);
+    }
   } catch (thrown) {
     if (!isFault(thrown)) throw thrown;
     return thrown.vector;
