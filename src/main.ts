@@ -11,7 +11,7 @@ import { Store } from './shell/store.svelte.ts';
 import { Client, spawnWorker } from './worker/client.ts';
 
 /** Rooms that mount themselves: `mount.ts` exports what shell/slots.ts calls a Slot. */
-const rooms = import.meta.glob(['./editor/mount.ts', './lessons/mount.ts']) as Record<
+const rooms = import.meta.glob(['./editor/mount.ts', './lessons/mount.ts', './inside/mount.ts']) as Record<
   string,
   () => Promise<Slot>
 >;
@@ -29,5 +29,10 @@ store.start(null);
 
 mount(App, {
   target: document.getElementById('app')!,
-  props: { store, editor: room('./editor/mount.ts'), lessons: room('./lessons/mount.ts') },
+  props: {
+    store,
+    editor: room('./editor/mount.ts'),
+    lessons: room('./lessons/mount.ts'),
+    inside: room('./inside/mount.ts'),
+  },
 });

@@ -25,6 +25,11 @@ export const CHARGES = [
   'vmread',
   'vmwrite',
   'vmptrld',
+  'svmRun',
+  'svmExit',
+  'svmLoad',
+  'svmSave',
+  'svmGif',
   // hypervisor software
   'exitDispatch',
   'emulateInstruction',
@@ -42,6 +47,10 @@ export const CHARGES = [
   'stackSwitch',
   'bounceException',
   'eventUpcall',
+  'grantMap',
+  'grantCopy',
+  'storeRequest',
+  'backendRequest',
   'copyByte',
   'scheduler',
 ] as const;

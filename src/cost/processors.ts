@@ -80,10 +80,17 @@ const software = (scale: number): Record<string, Charge> => {
     stackSwitch: fitted(120, SOSP03),
     bounceException: fitted(180, SOSP03),
     eventUpcall: fitted(400, 'our upcall path, of the order of the exception bounce'),
+    grantMap: fitted(600, 'our check of a grant and its bookkeeping'),
+    grantCopy: fitted(300, 'our check of a grant for one copy'),
+    storeRequest: fitted(2500, 'our store: one message parsed and answered'),
+    backendRequest: fitted(900, 'our back end: one request of a block or network ring'),
     copyByte: fitted(1, 'one cycle for each byte copied'),
     scheduler: fitted(600, 'our scheduler pass and timer reprogramming'),
   };
 };
+
+const SVM_LIKE = 'no figure at hand for SVM, so that of VT-x of the same year:';
+const SVM_PART = 'our estimate, as a part of the round trip';
 
 const silicon = (s: {
   interrupt: Charge;
@@ -110,6 +117,12 @@ const silicon = (s: {
   vmread: s.read,
   vmwrite: s.write,
   vmptrld: s.write,
+  // What SVM saves is not in the round trip but in what is around it: its VMCB is memory, read at the price of memory.
+  svmRun: charge(s.entry.cycles, 'D', `${SVM_LIKE} ${s.entry.source}`),
+  svmExit: charge(s.exit.cycles, 'D', `${SVM_LIKE} ${s.exit.source}`),
+  svmLoad: charge(Math.round(s.entry.cycles / 10), 'D', SVM_PART),
+  svmSave: charge(Math.round(s.exit.cycles / 10), 'D', SVM_PART),
+  svmGif: charge(Math.round(s.entry.cycles / 50), 'D', SVM_PART),
 });
 
 const model = (name: string, title: string, parts: Record<string, Charge>, clockHz: number): CostModel => ({
@@ -210,3 +223,6 @@ export function costModel(name: string, clockHz = DEFAULT_CLOCK_HZ): CostModel {
 
 /** Names that `costModel` knows, oldest first. */
 export const PROCESSORS = ['prescott', 'merom', 'nehalem'] as const;
+
+/** Those that have EPT and NPT (2008 and later). */
+export const hasNestedPaging = (name: string): boolean => name === 'nehalem';

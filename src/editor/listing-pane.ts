@@ -2,13 +2,13 @@
 // end brings more.
 
 import type { PageApi } from '../shell/slots.ts';
-import { address as hex } from '../shell/words.ts';
+import { address as hex, parseAddress } from '../shell/words.ts';
 import type { DomainFrame, DomainInfo } from '../worker/protocol.ts';
 import { button, el } from './dom.ts';
 import { hotAddresses } from './heat.ts';
 import { HeatLayer } from './heat-layer.ts';
 import { LANGUAGE } from './language.ts';
-import { Listing, LONGEST, LOOK_BACK, parseAddress } from './listing.ts';
+import { Listing, LONGEST, LOOK_BACK } from './listing.ts';
 import { NowMark } from './marks.ts';
 import { colourVisible, monaco, plainBrackets, sharedOptions } from './monaco.ts';
 

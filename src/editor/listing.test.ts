@@ -1,7 +1,8 @@
 // Disassembly here is the machine's own; the bytes are a small routine with a long instruction to fall out of step with.
 import { describe, expect, it } from 'vitest';
 import { disassembleRange } from '../machine/isa/disassemble.ts';
-import { Listing, linesBefore, lineText, parseAddress } from './listing.ts';
+import { parseAddress } from '../shell/words.ts';
+import { Listing, linesBefore, lineText } from './listing.ts';
 
 const hex = (text: string) => Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
 // push ebp; mov ebp,esp; mov eax,[0x90909090+ecx*4]; nop; inc eax; leave; ret

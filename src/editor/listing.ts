@@ -89,14 +89,3 @@ export function lineText({ text, bytes }: Line): string {
   const code = rest ? `${name.padEnd(7)} ${rest}` : name;
   return `${code.padEnd(BYTES_COLUMN)} ; ${bytes}`;
 }
-
-/** Reads an address as people write it: `0xC0100000`, `c0100000`, `0010_0000h`. Null when it is none. */
-export function parseAddress(text: string): number | null {
-  const digits = text
-    .trim()
-    .toLowerCase()
-    .replaceAll('_', '')
-    .replace(/^(0x|\$)/, '')
-    .replace(/h$/, '');
-  return /^[\da-f]{1,8}$/.test(digits) ? Number.parseInt(digits, 16) : null;
-}

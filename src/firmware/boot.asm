@@ -1,5 +1,5 @@
 ; int 19h: the first sector of the first drive that has a boot record; int 18h: there was none. The order is that of CMOS
-; 3Dh and 38h (as Bochs has it: 1 diskette, 2 hard disk, 3 CD), or diskette, CD, hard disk. BIOS Boot Specification 1.01.
+; 3Dh and 38h (as Bochs has it: 1 diskette, 2 hard disk, 3 CD; ours besides: 4 memory), or diskette, CD, hard disk. BIOS Boot Specification 1.01.
 
 bootstrap:
     xor ax, ax
@@ -48,7 +48,26 @@ boot_from:
     je boot_sector
     cmp al, 3
     je boot_cd
+    cmp al, 4
+    je boot_setup_code
     ret
+
+; A setup program in Linux's format lies at 1000:0000 (images/linux-setup.ts; Linux Documentation/arch/x86/boot.rst, "Running
+; the Kernel"). It is entered once: whoever asks for another boot gets the drives.
+boot_setup_code:
+    mov ax, 0x3d
+    out 0x70, al
+    xor al, al
+    out 0x71, al
+    cli
+    mov ax, SETUP_SEGMENT
+    mov ds, ax
+    mov es, ax
+    mov fs, ax
+    mov gs, ax
+    mov ss, ax
+    mov esp, SETUP_STACK
+    jmp SETUP_SEGMENT + 0x20:0
 
 ; Loads the first sector of drive DL to 0000:7C00 and goes there, if it ends with the signature.
 boot_sector:

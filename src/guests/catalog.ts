@@ -1,6 +1,6 @@
 // The guests that come with Ringside: what they are, how they may be run, which file is the main one.
 // Sources are read by whoever has a file system or a bundle; a sealed guest is given to the learner as an image only.
-import type { TechniqueName } from '../hypervisor/technique.ts';
+import type { Enlightenment, TechniqueName } from '../hypervisor/technique.ts';
 
 export interface GuestEntry {
   readonly id: string;
@@ -10,6 +10,8 @@ export interface GuestEntry {
   readonly main: string;
   readonly sealed: boolean;
   readonly techniques: readonly TechniqueName[];
+  /** What it looks for by CPUID and uses when it is there. */
+  readonly enlightenments?: readonly Enlightenment[];
   readonly display: 'graphics' | 'text' | 'console';
 }
 

@@ -34,6 +34,8 @@ export class Hypervisor {
   /** Whose state the physical processor holds; null when none. */
   current: Vcpu | null = null;
   sliceEnd = 0;
+  /** Called when a guest has left, before its exit is handled: for somebody who looks. Must change nothing. */
+  onExit: ((vcpu: Vcpu) => void) | null = null;
   /** Whose floating-point registers are in the physical processor. */
   private floatingPointOwner: Vcpu | null = null;
   /** What the physical timer is set for; Infinity after it has fired. */

@@ -88,6 +88,8 @@ export interface AddressWalk {
 /** What one technique lets people look into. All take the state as it is; null or empty where there is nothing (yet). */
 export interface Inspector {
   controlStructure?(vcpu: Vcpu): ControlStructure | null;
+  /** Machine address of that structure, or -1: asked at every exit while somebody looks. */
+  controlRegion?(vcpu: Vcpu): number;
   translatedBlocks?(vcpu: Vcpu): readonly TranslatedBlock[];
   /** The block that begins at this linear address of the guest. */
   translatedParts?(vcpu: Vcpu, guest: number): readonly TranslatedPart[];

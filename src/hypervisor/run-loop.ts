@@ -79,6 +79,7 @@ export class RunLoop {
           this.failed(vcpu, error);
           return undefined;
         }
+        hypervisor.onExit?.(vcpu);
         vcpu.exitTime = hypervisor.now;
         vcpu.exitCost = 0;
         hypervisor.record(

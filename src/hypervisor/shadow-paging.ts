@@ -196,15 +196,15 @@ export class ShadowPaging {
     if (!valid) return -1;
     this.writes.noteWalk(this.control, this.walker);
     const frame = this.walker.physical >>> 12;
-    if (write && frame < this.guest.pages) this.wroteFrame(frame);
+    if (write && frame < this.guest.pages) this.wroteFrame(frame, this.walker.physical);
     return this.walker.physical;
   }
 
   /** The hypervisor or a device writes to a frame itself, past the protection. */
-  private wroteFrame(frame: number): void {
+  private wroteFrame(frame: number, physical = -1): void {
     if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
     this.writes.note(frame);
-    if (this.writes.isTraced(frame)) this.writes.tracedWrite = true;
+    if (this.writes.isTraced(frame)) this.writes.tell(physical, frame);
   }
 
   /** Lets a write to a place without memory happen, on a page of ones that belongs to the domain. Step one instruction, then `closeHole`. */

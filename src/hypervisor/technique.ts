@@ -98,4 +98,6 @@ export interface BootOptions {
   /** For hardware assistance; `shadow` when absent. */
   paging?: Paging;
   enlightenments?: readonly Enlightenment[];
+  /** A network interface on the host's bridge, for guests with Xen's paravirtual devices. */
+  network?: boolean;
 }

@@ -8,31 +8,40 @@ const CR0_PG = 0x80000000;
 export class WriteLog {
   /** Frames written since the log was last taken; null while nobody wants to know. */
   private dirty: Uint8Array | null = null;
-  private readonly traced: Uint8Array;
+  /** By how many a frame is traced. */
+  private readonly traced: Uint16Array;
   /** The hypervisor or a device has itself written to a traced frame; whoever reads it sets it back. */
   tracedWrite = false;
+  /** The same, told at once: the guest-physical address, or -1 with a frame when a device wrote anywhere in it. */
+  onTraced: ((physical: number, frame: number) => void) | null = null;
 
   constructor(
     private readonly pages: ShadowPages,
     private readonly frames: number,
   ) {
-    this.traced = new Uint8Array(frames);
+    this.traced = new Uint16Array(frames);
   }
 
-  /** From now on no write to this frame goes unseen: `ShadowPaging.pageFault` says `traced`. */
+  /** From now on no write to this frame goes unseen: `ShadowPaging.pageFault` says `traced`. Counted: each `on` needs its `off`. */
   traceFrame(frame: number, on: boolean): void {
     if (frame >= this.frames) return;
-    this.traced[frame] = on ? 1 : 0;
+    this.traced[frame] += on ? 1 : -1;
     if (on) this.pages.writeProtect(frame);
   }
 
   isTraced(frame: number): boolean {
-    return this.traced[frame] === 1;
+    return this.traced[frame] !== 0;
   }
 
   /** Whether the processor may write to the frame without asking. */
   mayWrite(frame: number): boolean {
     return this.traced[frame] === 0 && (this.dirty === null || this.dirty[frame] === 1);
+  }
+
+  /** The hypervisor or a device writes to a traced frame. @param physical -1 when it is not known where in the frame */
+  tell(physical: number, frame: number): void {
+    this.tracedWrite = true;
+    this.onTraced?.(physical, frame);
   }
 
   /** A frame has been, or is about to be, written to. */

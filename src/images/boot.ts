@@ -73,6 +73,10 @@ export function placeImage(
     case 'multiboot':
       return { ...state, ...loadMultiboot(target, image, options) };
     case 'linux':
+      if (image.linux.setup)
+        throw new ImageError(
+          `${image.name} is ${image.description} without a 32-bit entry: firmware must boot it`,
+        );
       return { ...state, ...loadLinux(target, image, options) };
     case 'elf32':
       loadSegments(target, image);

@@ -91,7 +91,7 @@ function isFloppy(bytes: Uint8Array): boolean {
 }
 
 /** Four entries that make sense, and one of them has a type and sectors. */
-function hasPartitions(bytes: Uint8Array): boolean {
+export function hasPartitions(bytes: Uint8Array): boolean {
   if (!hasBootSignature(bytes) || bytes.length <= SECTOR) return false;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let used = 0;

@@ -195,7 +195,8 @@ function parseNotes(area: Uint8Array): Note[] {
     const nameSize = view.getUint32(at, true);
     const dataSize = view.getUint32(at + 4, true);
     const data = at + 12 + align4(nameSize);
-    if (data + dataSize > area.length) break;
+    // The last one may claim more than the file has, as GRUB's does: what is there counts.
+    if (data >= area.length && dataSize) break;
     notes.push({
       name: cString(area.subarray(0, at + 12 + nameSize), at + 12),
       type: view.getUint32(at + 8, true),

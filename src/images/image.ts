@@ -59,6 +59,8 @@ export interface LinuxInfo {
   setupBytes: number;
   /** The header as it goes into boot_params. */
   header: Uint8Array;
+  /** The boot sector and setup code of a kernel that has no 32-bit entry: it must be entered there, in real mode. Else null. */
+  setup: Uint8Array | null;
   /** Physical address of the protected-mode part, which is its entry too. */
   load: number;
   /** Of a relocatable kernel, in bytes; else 0. */
@@ -131,6 +133,9 @@ export type Image = XenImage | MultibootImage | LinuxImage | DiskImage | PlainIm
 export class ImageError extends Error {
   override name = 'ImageError';
 }
+
+/** True when only firmware can start this image. */
+export const needsFirmware = (image: Image): boolean => image.kind === 'disk' || !!image.linux?.setup;
 
 /** Larger files are refused before anything is looked at. */
 export const MAX_IMAGE_BYTES = 256 << 20;

@@ -1,5 +1,6 @@
 // The setup header of a Linux bzImage: what the kernel says of itself to a boot loader (Linux Documentation/arch/x86/
-// boot.rst, "The Real-Mode Kernel Header"). Only kernels with a 32-bit entry for this class of processor are taken.
+// boot.rst, "The Real-Mode Kernel Header"). Programs that borrow the format (iPXE, memdisk) have setup
+// code only, and no 32-bit entry.
 import { hex, ImageError, type LinuxInfo } from './image.ts';
 
 const SECTOR = 512;
@@ -22,6 +23,10 @@ const COMMAND_LINE_SIZE = 0x238;
 const PREFERRED = 0x258;
 const INIT_SIZE = 0x260;
 
+/** Where the part behind the setup code goes when the header does not say. */
+const DEFAULT_START = 0x100000;
+/** The jump at the beginning of the setup code, where we put that. */
+export const SETUP_ENTRY = 0x10200;
 const LOADED_HIGH = 1;
 const KERNEL_64 = 1;
 /** What older protocols imply. */
@@ -62,12 +67,8 @@ export function readLinuxHeader(bytes: Uint8Array, name: string): LinuxInfo {
     throw new ImageError(
       `${name}: a 64-bit Linux kernel (x86-64), and this processor has 32 bits: take the i386 or i686 build`,
     );
-  const start = view.getUint32(CODE32_START, true);
-  if (!start)
-    throw new ImageError(
-      `${name}: looks like a Linux kernel, but has no 32-bit entry point (its setup code must run in real mode)`,
-    );
-  const load = start;
+  const load = view.getUint32(CODE32_START, true) || DEFAULT_START;
+  const realMode = view.getUint32(CODE32_START, true) === 0;
   const relocatable = protocol >= 0x205 && bytes[RELOCATABLE] !== 0;
   const preferred = word(0x20a, PREFERRED, load);
   const initSize = word(0x20a, INIT_SIZE, 0);
@@ -81,6 +82,7 @@ export function readLinuxHeader(bytes: Uint8Array, name: string): LinuxInfo {
     version: versionText(bytes, view.getUint16(VERSION_TEXT, true), setupEnd),
     setupBytes: setupEnd,
     header: bytes.slice(HEADER_AT, headerEnd),
+    setup: realMode ? bytes.slice(0, setupEnd) : null,
     load,
     alignment: relocatable ? word(0x205, ALIGNMENT, 0) : 0,
     relocatable,

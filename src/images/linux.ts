@@ -3,14 +3,14 @@
 // flat segments 10h and 18h from a descriptor table in memory, ESI at boot_params.
 import { biosData } from './bios-data.ts';
 import { hex, type Image, ImageError, type LinuxInfo, type LoadTarget, loadSegments } from './image.ts';
-import { HEADER_AT, readLinuxHeader, version } from './linux-header.ts';
+import { HEADER_AT, readLinuxHeader, SETUP_ENTRY, version } from './linux-header.ts';
 import { type MemoryRange, pcMemoryMap } from './multiboot.ts';
 
 interface LinuxModule {
   name: string;
   data: Uint8Array;
 }
-interface LinuxOptions {
+export interface LinuxOptions {
   commandLine?: string;
   modules?: readonly LinuxModule[];
   /** Defaults to `pcMemoryMap(target.size)`. */
@@ -28,7 +28,7 @@ export interface LinuxEntry {
 /** In conventional memory, where real-mode loaders have them. */
 const BOOT_PARAMS = 0x10000;
 const GDT = 0x11000;
-const COMMAND_LINE = 0x20000;
+export const COMMAND_LINE = 0x20000;
 const PAGE = 4096;
 const BOOT_CS = 0x10;
 const BOOT_DS = 0x18;
@@ -55,8 +55,8 @@ export function parseLinux(bytes: Uint8Array, name: string): Image {
     description: `a Linux kernel${linux.version ? ` ${linux.version}` : ''} (bzImage, boot protocol ${version(linux.protocol)})`,
     name,
     segments: [{ address: linux.load, virtualAddress: linux.load, data: code, memorySize: code.length }],
-    entry: linux.load,
-    bits: 32,
+    entry: linux.setup ? SETUP_ENTRY : linux.load,
+    bits: linux.setup ? 16 : 32,
     linux,
     symbols: [],
   };
@@ -80,22 +80,14 @@ function kernelEnd(image: { linux: LinuxInfo } & Image): number {
 export function loadLinux(target: LoadTarget, image: Image, options: LinuxOptions = {}): LinuxEntry {
   if (image.kind !== 'linux') throw new ImageError(`${image.name}: is not a Linux kernel`);
   const { linux } = image;
-  const [initrd, ...others] = options.modules ?? [];
-  if (others.length)
-    throw new ImageError(`${image.name}: a Linux kernel takes one initrd, not ${others.length + 1} modules`);
+  const initrd = onlyInitrd(image, options);
   const needed = linuxMemory(image, initrd?.data.length ?? 0);
   if (needed > target.size)
     throw new ImageError(
       `${image.name}: needs at least ${Math.ceil(needed / 2 ** 20)} MiB of memory to unpack itself${initrd ? ' beside its initrd' : ''}, but there are only ${target.size >> 20} MiB`,
     );
   loadSegments(target, image);
-
-  const commandLine = options.commandLine ?? '';
-  if (commandLine.length > linux.commandLineMax)
-    throw new ImageError(
-      `${image.name}: the command line has ${commandLine.length} characters, and this kernel takes ${linux.commandLineMax}`,
-    );
-  target.load(COMMAND_LINE, latin1(commandLine));
+  loadCommandLine(target, image, linux, options.commandLine ?? '');
 
   const params = new Uint8Array(PAGE);
   const view = new DataView(params.buffer);
@@ -122,8 +114,24 @@ export function loadLinux(target: LoadTarget, image: Image, options: LinuxOption
   };
 }
 
+/** Throws ImageError when there are more modules. */
+export function onlyInitrd({ name }: Image, { modules = [] }: LinuxOptions): LinuxModule | undefined {
+  if (modules.length > 1)
+    throw new ImageError(`${name}: a Linux kernel takes one initrd, not ${modules.length} modules`);
+  return modules[0];
+}
+
+/** Puts the command line where the header will say it is: 20000h. Throws ImageError when the kernel takes none as long. */
+export function loadCommandLine(target: LoadTarget, { name }: Image, linux: LinuxInfo, text: string): void {
+  if (text.length > linux.commandLineMax)
+    throw new ImageError(
+      `${name}: the command line has ${text.length} characters, and this kernel takes ${linux.commandLineMax}`,
+    );
+  target.load(COMMAND_LINE, latin1(text));
+}
+
 /** As high as memory and the kernel's own limit allow, on a page boundary, behind everything that the kernel uses. */
-function initrdAddress(
+export function initrdAddress(
   linux: LinuxInfo,
   memory: number,
   length: number,

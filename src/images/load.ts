@@ -1,11 +1,11 @@
 // From bytes to an Image: which kind of file it is, and the one entry to all loaders. Multiboot 1 (Multiboot
 // Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, Linux bzImage, disks of all sorts. Nothing here throws anything but ImageError.
-import { hasBootSignature, parseBootDisk } from './disk.ts';
+import { hasBootSignature, hasPartitions, parseBootDisk } from './disk.ts';
 import { type Elf, isElf, readElf } from './elf.ts';
 import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
 import { parseLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
-import { findHeader, hasLoadAddresses, readHeader } from './multiboot-header.ts';
+import { findHeader, hasLoadAddresses, loadOffset, readHeader } from './multiboot-header.ts';
 import { recognize } from './recognize.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
@@ -29,9 +29,7 @@ export function parseImage(bytes: Uint8Array, name = 'image'): Image {
     );
   if (isElf(bytes)) return parseElf(bytes, name);
   const header = findHeader(bytes);
-  // A disk may carry a kernel in its first sectors: what begins with a boot sector is a disk, unless the header can load it.
-  if (header >= 0 && (!hasBootSignature(bytes) || hasLoadAddresses(bytes, header)))
-    return parseFlat(bytes, header, name);
+  if (header >= 0 && !isDiskWithKernel(bytes, header)) return parseFlat(bytes, header, name);
   if (isLinux(bytes)) return parseLinux(bytes, name);
   const known = recognize(bytes);
   if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
@@ -39,6 +37,16 @@ export function parseImage(bytes: Uint8Array, name = 'image'): Image {
   if (disk) return disk;
   const hint = bytes.length === SECTOR ? ' (512 bytes, but no 55AAh signature at the end)' : '';
   throw new ImageError(`${name}: is not an image that can boot${hint}. ${ACCEPTED}`);
+}
+
+/**
+ * A disk may carry a kernel in its first sectors, as GRUB's core does. What begins with a boot sector is a disk, unless the
+ * header at `header` can load it from its beginning, or behind the setup code of a Linux kernel.
+ */
+function isDiskWithKernel(bytes: Uint8Array, header: number): boolean {
+  if (!hasBootSignature(bytes)) return false;
+  if (!hasLoadAddresses(bytes, header) || hasPartitions(bytes)) return true;
+  return loadOffset(bytes, header) !== 0 && !isLinux(bytes);
 }
 
 function parseElf(bytes: Uint8Array, name: string): Image {

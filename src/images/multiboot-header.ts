@@ -26,6 +26,12 @@ export function hasLoadAddresses(bytes: Uint8Array, at: number): boolean {
   return (bytes[at + 6] & (ADDRESS_FIELDS >> 16)) !== 0;
 }
 
+/** Offset in the file of what a header with load addresses loads first; a kernel's own file begins there, or with its setup code. */
+export function loadOffset(bytes: Uint8Array, at: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return at + 32 > bytes.length ? -1 : at - (view.getUint32(at + 12, true) - view.getUint32(at + 16, true));
+}
+
 /**
  * Reads the header at `at`.
  * @param elfEntry physical entry point of the ELF file around it, or null for a flat file

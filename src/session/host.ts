@@ -53,7 +53,8 @@ export type Engine = (typeof ENGINES)[number];
 export class Host {
   readonly recorder: Recorder;
   pc: Pc;
-  private hypervisor: Hypervisor | null = null;
+  /** Null while a guest has the bare machine, and before the first one. */
+  hypervisor: Hypervisor | null = null;
   private loop: RunLoop | null = null;
   private native: NativeHost | null = null;
   private techniques = new Map<TechniqueName, Technique>();

@@ -20,6 +20,8 @@ const DomainSchema = v.object({
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
   /** Images of disks, diskettes and CDs in its drives, by name like guests. */
   disks: v.optional(v.pipe(v.array(name), v.maxLength(4)), []),
+  /** A network interface on the host's bridge, for guests of Xen's interface. */
+  network: v.optional(v.boolean(), false),
   /** Typed on its serial port or console as soon as it listens. */
   input: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
 });

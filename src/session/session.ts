@@ -5,6 +5,7 @@ import { OutOfMemory } from '../hypervisor/frames.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import type { LoopEnd } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
+import { needsFirmware } from '../images/image.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
 import { Kind } from '../trace/events.ts';
@@ -222,7 +223,8 @@ export class Session {
         enlightenments: domain.config.enlightenments,
         modules: this.modules,
         drives: domain.drives,
-        firmware: built.image.kind === 'disk' ? this.library.firmware?.() : undefined,
+        network: domain.config.network,
+        firmware: needsFirmware(built.image) ? this.library.firmware?.() : undefined,
       },
     });
   }

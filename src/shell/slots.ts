@@ -12,7 +12,6 @@ import type {
   TechniqueName,
 } from '../worker/protocol.ts';
 
-/** A place in a guest's code. */
 /** How a guest is to be booted, as far as it differs from before. */
 export interface BootWishes {
   technique?: TechniqueName;
@@ -21,6 +20,7 @@ export interface BootWishes {
   files?: SourceFile[];
   main?: string;
 }
+/** A place in a guest's code. */
 export interface CodePlace {
   domain: number;
   address: number;
@@ -33,7 +33,7 @@ export type PointTarget =
   | { mark: 'stratum'; domain: number; stratum: 'user' | 'kernel' | 'hypervisor' | 'hardware' }
   | { mark: 'boundary'; domain: number; boundary: string }
   | { mark: 'station'; station: string }
-  | { mark: 'control'; control: 'run' | 'step' | 'speed' | 'events' | 'costs' | 'source' };
+  | { mark: 'control'; control: 'run' | 'step' | 'speed' | 'events' | 'costs' | 'inside' | 'source' };
 
 export interface PageApi {
   readonly host: HostInfo | null;
@@ -71,7 +71,7 @@ export interface PageApi {
   openPane(pane: Pane): void;
 }
 
-export type Pane = 'events' | 'costs' | 'source' | 'lesson';
+export type Pane = 'events' | 'costs' | 'inside' | 'source' | 'lesson';
 
 export interface LessonNote {
   text: string;

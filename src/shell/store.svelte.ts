@@ -12,7 +12,6 @@ import type {
   GuestFiles,
   GuestImage,
   HostInfo,
-  Inspection,
   Screen,
   Speed,
   StepUnit,
@@ -22,6 +21,7 @@ import { EventLog, type LogRow } from './event-log.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
 import type { MouseMove } from './guest-mouse.ts';
 import { type DomainView, GuestOutputs, unseen } from './guest-outputs.ts';
+import { type Candidate, type CandidateBoot, inspectFile, machineFor } from './own-kernel.ts';
 import type { BootWishes, CodePlace, LessonNote, PageApi, Pane, PointTarget } from './slots.ts';
 
 export interface ScenarioChoice {
@@ -42,18 +42,6 @@ export interface Selection {
   /** Null while it is on its way; `gone` when the event is no longer kept. */
   explanation: Explanation | 'gone' | null;
 }
-/** A kernel of the learner's own that was looked at, and waits for their word where and how to boot it. */
-export interface Candidate {
-  name: string;
-  bytes: Uint8Array;
-  inspection: Extract<Inspection, { ok: true }>;
-}
-/** Larger files are not read (images/image.ts refuses them too). */
-const MAX_KERNEL_MIB = 256;
-/** Names of a scenario (session/scenario.ts). */
-const MAX_NAME = 60;
-/** What the hypervisor needs of a host's memory, generously. */
-const HYPERVISOR_MIB = 16;
 /** At full speed the panels say how things stand this often (milliseconds): nobody reads faster, and painting costs. */
 const PUBLISH_EVERY = 400;
 const SPEED_SETTLES = 300;
@@ -168,50 +156,32 @@ export class Store implements PageApi {
     this.client?.send({ type: 'load', scenario, files, images });
   }
 
+  /** Loads the scenario that runs once more, on a server of another generation. @param processor a name of cost/processors.ts */
+  setProcessor(processor: string): void {
+    const value = this.lastScenario ?? this.scenarios.find((s) => s.name === this.scenario)?.value;
+    if (typeof value === 'object') this.load({ ...value, processor }, this.lastFiles, this.lastImages);
+  }
+
   /** Looks at a file that shall be booted. What it is not good for is said in one line, and nothing else changes. */
   async openKernel(file: File): Promise<void> {
-    const name = file.name.slice(-MAX_NAME) || 'image';
-    if (file.size > MAX_KERNEL_MIB << 20)
-      return this.notify(
-        null,
-        `${name}: ${file.size >> 20} MiB is more than an image may have (${MAX_KERNEL_MIB} MiB)`,
-        [],
-      );
-    try {
-      const bytes = new Uint8Array(await file.arrayBuffer());
-      const { inspection } = await this.ask({ ask: 'inspect', name, bytes });
-      if (!inspection.ok) return this.notify(null, inspection.message, []);
-      this.notices = this.notices.filter((n) => n.domain !== null);
-      this.candidate = { name, bytes, inspection };
-    } catch (error) {
-      this.notify(null, `${name}: cannot be read (${(error as Error).message})`, []);
-    }
+    const found = await inspectFile(file, this.ask);
+    if (typeof found === 'string') return this.notify(null, found, []);
+    this.notices = this.notices.filter((n) => n.domain !== null);
+    this.candidate = found;
   }
   dropCandidate(): void {
     this.candidate = null;
   }
-  /** Boots the kernel that waits. @param place the domain it takes the place of, or -1: a machine of its own */
-  bootCandidate(how: { place: number; technique: TechniqueName; memoryMiB: number }): void {
+  /** Boots the kernel that waits. */
+  bootCandidate(how: CandidateBoot): void {
     const { candidate } = this;
     if (!candidate) return;
     this.candidate = null;
-    const { technique, memoryMiB } = how;
-    const image = { guest: candidate.name, bytes: candidate.bytes };
     this.ownTechniques.set(candidate.name, candidate.inspection.techniques);
-    if (how.place >= 0) {
-      this.client?.send({ type: 'boot', domain: how.place, technique, memoryMiB, image });
-    } else {
-      const known = this.scenarios.find((s) => s.name === this.scenario) ?? this.scenarios[0];
-      const { processor } = known.value as { processor: string };
-      const scenario = {
-        name: 'own',
-        title: candidate.name,
-        processor,
-        memoryMiB: memoryMiB + (technique === 'native' ? 0 : HYPERVISOR_MIB),
-        domains: [{ name: candidate.name, guest: candidate.name, technique, memoryMiB }],
-      };
-      this.load(scenario, undefined, [image]);
-    }
+    const image = { guest: candidate.name, bytes: candidate.bytes };
+    const { place, technique, memoryMiB } = how;
+    if (place >= 0) this.client?.send({ type: 'boot', domain: place, technique, memoryMiB, image });
+    else this.load(machineFor(candidate, how, this.host?.generation ?? 'prescott'), undefined, [image]);
     this.run();
   }
   hold(reason: string | null): void {

@@ -86,7 +86,14 @@ beforeEach(() => {
   receive({
     type: 'ready',
     scenario: 'one',
-    host: { processor: 'P', clockHz: 1e6, memoryBytes: 1, domains: [info] },
+    host: {
+      processor: 'P',
+      generation: 'prescott',
+      nestedPaging: false,
+      clockHz: 1e6,
+      memoryBytes: 1,
+      domains: [info],
+    },
   });
 });
 

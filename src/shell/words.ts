@@ -1,4 +1,5 @@
 // Numbers and names as people read them: one way of writing each, for the whole page. Pure.
+import type { PROCESSORS } from '../cost/processors.ts';
 import type { DomainInfo, DomainState, TechniqueName } from '../worker/protocol.ts';
 
 const NARROW = '\u202f';
@@ -58,6 +59,13 @@ export const TECHNIQUE_LABEL: Readonly<Record<TechniqueName, string>> = {
   container: 'container',
 };
 
+/** The processors of a simulated server (cost/processors.ts), for a list. */
+export const PROCESSOR_LABEL: Readonly<Record<(typeof PROCESSORS)[number], string>> = {
+  prescott: '2005 · Pentium 4 (Prescott)',
+  merom: '2006 · Core 2 (Merom)',
+  nehalem: '2008 · Xeon 5500 (Nehalem)',
+};
+
 /** Where the technique puts the guest's kernel: `ring 1`, `ring 0, VMX non-root`. */
 export function kernelPlace(info: Pick<DomainInfo, 'kernelRing' | 'nonRoot'>): string {
   return `ring ${info.kernelRing}${info.nonRoot ? ', VMX non-root' : ''}`;
@@ -90,4 +98,15 @@ export const MARK_LABEL: Readonly<Record<string, string>> = {
 /** `0010a2f4` */
 export function address(value: number): string {
   return (value >>> 0).toString(16).padStart(8, '0');
+}
+
+/** Reads an address as people write it: `0xC0100000`, `c0100000`, `0010_0000h`. Null when it is none. */
+export function parseAddress(text: string): number | null {
+  const digits = text
+    .trim()
+    .toLowerCase()
+    .replaceAll('_', '')
+    .replace(/^(0x|\$)/, '')
+    .replace(/h$/, '');
+  return /^[\da-f]{1,8}$/.test(digits) ? Number.parseInt(digits, 16) : null;
 }

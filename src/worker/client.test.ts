@@ -113,7 +113,14 @@ it('tells refusals as events, and keeps the host up to date', () => {
   receive({
     type: 'ready',
     scenario: 's',
-    host: { processor: 'P', clockHz: 1, memoryBytes: 1, domains: [info] },
+    host: {
+      processor: 'P',
+      generation: 'prescott',
+      nestedPaging: false,
+      clockHz: 1,
+      memoryBytes: 1,
+      domains: [info],
+    },
   });
   receive({ type: 'booted', domain: 0, info: { ...info, technique: 'native', kernelRing: 0 } });
   expect(client.host?.domains[0].technique).toBe('native');

@@ -30,7 +30,7 @@ export class BundledLibrary implements GuestLibrary {
   /** Fetches the BIOS and the drives: disks can be booted then. */
   async loadFirmware(): Promise<void> {
     await import('../machine/devices/storage/provide.ts');
-    await this.loadFloatingPoint();
+    await this.loadForOthers();
     this.rom ??= await unpack((await import('virtual:firmware')).rom);
   }
 
@@ -54,15 +54,19 @@ export class BundledLibrary implements GuestLibrary {
   }
 
   /** Fetches what a scenario's host and guests need beyond the usual. */
-  async loadParts({ domains, apic, processors }: Scenario): Promise<void> {
+  async loadParts({ domains, apic, processors, processor }: Scenario): Promise<void> {
+    if (processor === 'nehalem') await import('../machine/cpu/vmx/provide-second-generation.ts');
     if (domains.some((d) => d.disks.length > 0)) await this.loadFirmware();
+    if (domains.some((d) => d.network || d.enlightenments.includes('xen')))
+      await import('../session/provide-xen.ts');
     if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');
     for (const { technique } of domains) await this.loadTechnique(technique);
   }
 
-  /** For guests that are not ours: ours compute with integers only. */
-  private async loadFloatingPoint(): Promise<void> {
+  /** For guests that are not ours: ours compute with integers only, and ask Xen for little. */
+  private async loadForOthers(): Promise<void> {
     await import('../machine/cpu/executors/provide-floating-point.ts');
+    await import('../session/provide-xen.ts');
   }
 
   async loadTechnique(technique: TechniqueName): Promise<void> {
@@ -72,7 +76,7 @@ export class BundledLibrary implements GuestLibrary {
   /** Fetches the sources and the assembler: what learners include is then there. */
   async loadSources(): Promise<void> {
     if (!this.includes.size) this.includes = (await import('./sources.ts')).SOURCES;
-    await this.loadFloatingPoint();
+    await this.loadForOthers();
     this.assembler ??= (await import('../assembler/assemble.ts')).assemble;
   }
 

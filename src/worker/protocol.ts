@@ -1,11 +1,15 @@
 // Every message between the page and the worker that hosts the machine: this page is the whole protocol.
 // Back-pressure: the worker sends one `frame` for each `wantFrame`, never more; a frame has a fixed upper size.
 
+import type { AddressWalk } from '../hypervisor/inspection.ts';
 import type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import type { Fingerprint } from '../session/fingerprint.ts';
+import type { Inside, TranslatedLine } from '../session/inside.ts';
 import type { MemoryRequest, Observation } from '../session/observe.ts';
 import type { TimelineWindow } from '../session/overview.ts';
 
+export type { AddressWalk, SharedStructure, TranslatedBlock, WalkStep } from '../hypervisor/inspection.ts';
+export type { FieldNow, Inside, TranslatedLine } from '../session/inside.ts';
 export type { TimelineWindow } from '../session/overview.ts';
 
 /** Records of events animated in one frame, at most (a fair sample when more happened). */
@@ -41,7 +45,11 @@ export interface DomainInfo {
   display: 'graphics' | 'text' | 'console';
 }
 export interface HostInfo {
+  /** For people, and the name that a scenario uses. */
   processor: string;
+  generation: string;
+  /** It has EPT and NPT. */
+  nestedPaging: boolean;
   clockHz: number;
   memoryBytes: number;
   domains: DomainInfo[];
@@ -198,6 +206,11 @@ export type Question =
   | { ask: 'timeline'; from: number; to: number; bins: number }
   /** The event of a domain that is nearest to a moment. */
   | { ask: 'eventAt'; domain: number; time: number }
+  /** What lies under a guest: one of the views of session/inside.ts. */
+  | { ask: 'inside'; domain: number; view: 'control' | 'blocks' | 'shared' | 'walk' }
+  /** A block of the translation cache, by the linear address of its original. */
+  | { ask: 'translated'; domain: number; guest: number }
+  | { ask: 'walk'; domain: number; linear: number }
   /** What an image is; nothing is booted. */
   | { ask: 'inspect'; name: string; bytes: Uint8Array }
   /** Hash of a scenario's trace, run afresh beside the session: the proof that it is the same everywhere. */
@@ -212,6 +225,9 @@ export type Answer =
   | { ask: 'observe'; observation: Observation }
   | { ask: 'timeline'; window: TimelineWindow }
   | { ask: 'eventAt'; seq: number | null }
+  | { ask: 'inside'; inside: Inside }
+  | { ask: 'translated'; lines: TranslatedLine[] }
+  | { ask: 'walk'; walk: AddressWalk | null }
   | { ask: 'inspect'; inspection: Inspection }
   | { ask: 'fingerprint'; fingerprint: Fingerprint | null };
 

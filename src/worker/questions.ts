@@ -79,6 +79,18 @@ export async function answer(
       return { ask: 'timeline', window: overview.window(question.from, question.to, question.bins) };
     case 'eventAt':
       return { ask: 'eventAt', seq: overview.eventAt(question.domain, question.time) };
+    case 'inside': {
+      const { inside } = await import('../session/inside.ts');
+      return { ask: 'inside', inside: inside(session, question.domain, question.view) };
+    }
+    case 'translated': {
+      const { translated } = await import('../session/inside.ts');
+      return { ask: 'translated', lines: translated(session, question.domain, question.guest >>> 0) };
+    }
+    case 'walk': {
+      const { walk } = await import('../session/inside.ts');
+      return { ask: 'walk', walk: walk(session, question.domain, question.linear >>> 0) };
+    }
     case 'inspect':
       return { ask: 'inspect', inspection: inspect(question.name, question.bytes) };
     case 'fingerprint': {

@@ -1,5 +1,6 @@
 // The worker: hosts the session, and speaks the protocol. It never blocks the page and never calls it unasked.
 
+import { hasNestedPaging } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import type { GuestSource } from '../session/library.ts';
 import { Overview } from '../session/overview.ts';
@@ -49,6 +50,8 @@ function hostInfo(): HostInfo {
   const { cost, memory } = session.host.pc;
   return {
     processor: cost.title,
+    generation: cost.name,
+    nestedPaging: hasNestedPaging(cost.name),
     clockHz: cost.clockHz,
     memoryBytes: memory.size,
     domains: session.domains.map((d) => domainInfo(d.id)),

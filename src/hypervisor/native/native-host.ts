@@ -1,6 +1,7 @@
 // The bare machine: no hypervisor, one guest, and it owns everything. The yardstick for all techniques.
 import { loadFlat } from '../../images/boot.ts';
-import { type Image, ImageError } from '../../images/image.ts';
+import { type Image, ImageError, needsFirmware } from '../../images/image.ts';
+import { loadLinuxSetup } from '../../images/linux-setup.ts';
 import { type Cpu, Stop } from '../../machine/cpu/cpu.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Pc } from '../../machine/pc.ts';
@@ -56,7 +57,10 @@ export class NativeHost {
     board.serial.onTransmit = (byte) =>
       recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
     if (image.kind === 'disk') coldStart(pc, firmwareOf(image, options), image.disk.drive);
-    else loadFlat(image, options, pc.memory, pc.memory.size, cpu);
+    else if (needsFirmware(image)) {
+      loadLinuxSetup(pc.memory, image, options);
+      coldStart(pc, firmwareOf(image, options), 'memory');
+    } else loadFlat(image, options, pc.memory, pc.memory.size, cpu);
     recorder.recordFor(id, Kind.domain, cpu.cycles, cpu.eip, Life.booted);
     // Nobody enters it: it has the processor from the start.
     recorder.placeOf(id, cpu.cycles).move('kernel', cpu.cycles);

@@ -4,11 +4,13 @@
 import { type Image, ImageError, imageEnd, loadSegments, type XenInfo } from '../../images/image.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { SELECTOR } from '../monitor.ts';
+import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import type { BootOptions } from '../technique.ts';
-import { HYPERCALL, PTE, SHARED_INFO, START_INFO, START_INFO_MAGIC } from './abi.ts';
-import type { EventChannels } from './event-channels.ts';
-import { type PageTypes, TYPE } from './page-types.ts';
+import type { EventChannels } from '../xen/event-channels.ts';
+import { HYPERCALL, PTE, SHARED_INFO, START_INFO } from './abi.ts';
+import { TYPE } from './layout.ts';
+import type { HypervisorArea } from './pae-area.ts';
+import type { PageTypes } from './page-types.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 const PAGE = 4096;
@@ -24,14 +26,11 @@ export function buildDomain(
   image: Image,
   xen: XenInfo,
   options: BootOptions,
+  area: HypervisorArea,
 ): void {
   const { domain } = pv;
   const { memory } = hypervisor.pc;
   const { frames } = hypervisor;
-  if (xen.pae)
-    throw new ImageError(
-      `${image.name} is a PAE Xen kernel; this hypervisor has two-level page tables (build it without PAE)`,
-    );
   if (domain.memory.pages * PAGE < 2 * 1024 * 1024)
     throw new ImageError(`a paravirtualized domain needs at least 2 MiB of memory`);
   domain.memory.populate(0, domain.memory.pages);
@@ -54,10 +53,16 @@ export function buildDomain(
   const store = place(PAGE);
   const consolePage = place(PAGE);
   // Page tables cover everything up to the end of the 4 MiB in which stack and pad end.
+  const { pae, entryShift, entries, tableShift } = pv.layout;
+  const firstTable = Math.floor(base / 2 ** tableShift);
   let tables = 1;
+  let directories: number[] = [];
+  let count = 0;
   for (; ; tables++) {
-    const all = up(next + (tables + 2) * PAGE + PAD, 1 << 22) - base;
-    if (tables >= 1 + Math.ceil(all / (1 << 22))) break;
+    const end = up(next + (tables + 2) * PAGE + PAD, 1 << 22);
+    directories = pae ? gibibytes(base, end) : [];
+    count = Math.ceil(end / 2 ** tableShift) - firstTable;
+    if (tables >= 1 + directories.length + count) break;
   }
   const pageTables = place(tables * PAGE);
   const stack = place(PAGE) + PAGE;
@@ -71,21 +76,25 @@ export function buildDomain(
   if (module) domain.memory.load(toGuest(moduleAt), module.data);
   domain.memory.p2m.forEach((machine, guest) => domain.memory.write32(toGuest(mfnList) + guest * 4, machine));
 
-  // Directory first, then one table per 4 MiB; the tables map themselves read-only, and nothing is open to ring 3.
-  const directory = machineOf(pageTables);
-  for (let n = 0; base + n * (1 << 22) < mappedEnd; n++) {
-    const table = machineOf(pageTables + (1 + n) * PAGE);
+  // What CR3 names first, with PAE then the directories, then tables; they map themselves read-only, and nothing is open to ring 3.
+  const top = machineOf(pageTables);
+  directories.forEach((gibibyte, n) => {
+    memory.write32(top + gibibyte * 8, machineOf(pageTables + (1 + n) * PAGE) | PTE.present);
+  });
+  for (let n = 0; (firstTable + n) * 2 ** tableShift < mappedEnd; n++) {
+    const table = machineOf(pageTables + (1 + directories.length + n) * PAGE);
+    const directory = pae ? memory.read32(top + ((firstTable + n) >>> 9) * 8) & ~0xfff : top;
     memory.write32(
-      directory + ((base >>> 22) + n) * 4,
+      directory + (((firstTable + n) & (entries - 1)) << entryShift),
       table | PTE.present | PTE.writable | PTE.user | PTE.accessed | PTE.dirty,
     );
-    for (let k = 0; k < 1024; k++) {
-      const virtual = base + n * (1 << 22) + k * PAGE;
+    for (let k = 0; k < entries; k++) {
+      const virtual = (firstTable + n) * 2 ** tableShift + k * PAGE;
+      if (virtual < base || toGuest(virtual) >= domain.memory.size) continue;
       const machine = machineOf(virtual);
-      if (toGuest(virtual) >= domain.memory.size || machine < 0) continue;
       const isTable = virtual >= pageTables && virtual < pageTables + tables * PAGE;
       memory.write32(
-        table + k * 4,
+        table + (k << entryShift),
         machine | PTE.present | PTE.accessed | PTE.dirty | (isTable ? 0 : PTE.writable),
       );
     }
@@ -95,12 +104,15 @@ export function buildDomain(
   pv.perDomainTable = frames.allocate(OWNER_HYPERVISOR) * PAGE;
   pv.sharedInfo = frames.allocate(domain.id) * PAGE;
   pv.consoleRing = machineOf(consolePage);
-  for (const page of [pv.sharedInfo, pv.consoleRing]) types.take(domain.id, page >>> 12, TYPE.writable, 0);
+  pv.storeRing = machineOf(store);
+  for (const page of [pv.sharedInfo, pv.consoleRing, pv.storeRing])
+    types.take(pv, page >>> 12, TYPE.writable);
   // Frames 0xE.. of the per-domain area are the hypervisor's GDT page, the same in every domain.
-  memory.write32(
-    pv.perDomainTable + 14 * 4,
-    hypervisor.monitor.gdtPage | PTE.present | PTE.writable | PTE.accessed | PTE.dirty,
-  );
+  const rights = PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
+  memory.write32(pv.perDomainTable + (14 << entryShift), area.gdtPage | rights);
+  pv.sharedEntries = area.entries.slice();
+  pv.sharedEntries[(PER_DOMAIN_START - pv.layout.hypervisorStart) >>> tableShift] =
+    pv.perDomainTable | rights;
   memory.write32(pv.sharedInfo + SHARED_INFO.wallclockSeconds, hypervisor.pc.startSeconds);
   for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * 64 + SHARED_INFO.upcallMask, 1);
   memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
@@ -109,7 +121,7 @@ export function buildDomain(
   const put = (offset: number, value: number) => memory.write32(info + offset, value);
   const text = (offset: number, value: string, size: number) =>
     memory.load(info + offset, encodeText(value).subarray(0, size - 1));
-  text(START_INFO.magic, START_INFO_MAGIC, 32);
+  text(START_INFO.magic, pv.layout.magic, 32);
   put(START_INFO.nrPages, domain.memory.pages);
   put(START_INFO.sharedInfo, pv.sharedInfo);
   put(START_INFO.storeMfn, machineOf(store) >>> 12);
@@ -127,10 +139,10 @@ export function buildDomain(
     pv.hypercallPage = xen.hypercallPage | 0;
     memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
   }
-  if (!types.pin(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable))
+  pv.baseFrame = top >>> 12;
+  if (!types.pin(pv, pv.baseFrame, pv.layout.baseType))
     throw new ImageError(`${image.name}: the initial page tables are not valid`);
-  types.take(domain.id, directory >>> 12, TYPE.directory, pv.perDomainTable);
-  pv.baseFrame = directory >>> 12;
+  types.take(pv, pv.baseFrame, pv.layout.baseType);
 
   const { frame } = pv;
   frame.eip = xen.entry | 0;
@@ -151,6 +163,11 @@ function hypercallPage(): Uint8Array {
     page.set(n === HYPERCALL.iret ? [0x50, ...body] : [...body, 0xc3], n * 32);
   }
   return page;
+}
+
+/** The GiB that need a level-2 table: those of the kernel, and the last, where the hypervisor is. */
+function gibibytes(from: number, to: number): number[] {
+  return [0, 1, 2, 3].filter((n) => n === 3 || (n * 2 ** 30 < to && (n + 1) * 2 ** 30 > from));
 }
 
 function encodeText(text: string): Uint8Array {

@@ -1,10 +1,11 @@
 // Descriptor tables of a paravirtualized guest: trap table, GDT pages, single descriptors. A guest's segment may never
 // reach into the hypervisor or carry ring 0 (xen/arch/x86/mm.c check_descriptor, x86_32/mm.c).
 import type { Hypervisor } from '../hypervisor.ts';
-import { MONITOR_START, SELECTOR } from '../monitor.ts';
+import { SELECTOR } from '../monitor.ts';
 import { ERROR, PTE, TRAP_INFO_SIZE } from './abi.ts';
 import type { GuestAccess } from './guest-access.ts';
-import { type PageTypes, TYPE } from './page-types.ts';
+import { LEVEL, TYPE } from './layout.ts';
+import type { PageTypes } from './page-types.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 /** Guests may use 14 pages of GDT; the fifteenth is the hypervisor's. */
@@ -86,7 +87,7 @@ export class Descriptors {
   }
 
   /** The descriptor as the guest may have it, or null. Segments are cut off below the monitor. */
-  check(low: number, high: number): [number, number] | null {
+  check({ layout: { segmentEnd } }: PvDomain, low: number, high: number): [number, number] | null {
     if (!(high & 0x8000)) return [low, high];
     // System descriptors: none are allowed. Ring 0: never.
     if (!(high & 0x1000) || !(high & 0x6000)) return null;
@@ -96,9 +97,9 @@ export class Descriptors {
     const pages = (high & 0x800000) !== 0;
     const field = (low & 0xffff) | (high & 0xf0000);
     const limit = pages ? field * 4096 + 0xfff : field;
-    if (base + limit < MONITOR_START) return [low, high];
+    if (base + limit < segmentEnd) return [low, high];
     // Cut to whole pages; a segment that begins in the last page below the monitor has none left.
-    const left = Math.floor((MONITOR_START - base) / 4096) - 1;
+    const left = Math.floor((segmentEnd - base) / 4096) - 1;
     if (left < 0 || !pages) return null;
     return [(low & 0xffff0000) | (left & 0xffff), (high & ~0xf0000) | (left & 0xf0000)];
   }
@@ -107,35 +108,35 @@ export class Descriptors {
    * set_gdt(frame list, entries): the guest's own descriptor pages become the first pages of the processor's GDT. When one
    * of them cannot, everything stays as it was.
    */
-  setGdt(domain: number, pv: PvDomain, list: number, entries: number): number {
+  setGdt(pv: PvDomain, list: number, entries: number): number {
     const count = Math.ceil((entries >>> 0) / 512);
     if (count > MAX_GDT_FRAMES) return ERROR.inval;
     const wanted: number[] = [];
     for (let n = 0; n < count; n++) wanted.push(this.access.read32(pv, list + n * 4) >>> 0);
     const taken: number[] = [];
     for (const frame of wanted) {
-      const ours = this.types.take(domain, frame, TYPE.gdt, 0);
+      const ours = this.types.take(pv, frame, TYPE.gdt);
       if (ours) taken.push(frame);
-      if (ours && this.validatePage(frame)) continue;
-      for (const back of taken) this.types.drop(domain, back);
+      if (ours && this.validatePage(pv, frame)) continue;
+      for (const back of taken) this.types.drop(pv, back);
       return ERROR.inval;
     }
-    for (const frame of pv.gdtFrames) this.types.drop(domain, frame);
+    for (const frame of pv.gdtFrames) this.types.drop(pv, frame);
     pv.gdtFrames = taken;
     this.mapGdt(pv);
     return 0;
   }
 
   /** Checks 512 descriptors; when all are acceptable, writes back those that had to be cut. */
-  private validatePage(frame: number): boolean {
+  private validatePage(pv: PvDomain, frame: number): boolean {
     this.hypervisor.charge('pinPageTable');
     const { memory } = this.hypervisor.pc;
     const end = frame * 4096 + 4096;
     for (let at = frame * 4096; at < end; at += 8) {
-      if (!this.check(memory.read32(at), memory.read32(at + 4))) return false;
+      if (!this.check(pv, memory.read32(at), memory.read32(at + 4))) return false;
     }
     for (let at = frame * 4096; at < end; at += 8) {
-      const [low, high] = this.check(memory.read32(at), memory.read32(at + 4))!;
+      const [low, high] = this.check(pv, memory.read32(at), memory.read32(at + 4))!;
       memory.write32(at, low);
       memory.write32(at + 4, high);
     }
@@ -147,23 +148,16 @@ export class Descriptors {
       const frame = pv.gdtFrames[n];
       const entry =
         frame === undefined ? 0 : (frame * 4096) | PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
-      this.hypervisor.pc.memory.write32(pv.perDomainTable + n * 4, entry);
+      this.hypervisor.pc.memory.write32(pv.perDomainTable + (n << pv.layout.entryShift), entry);
     }
     this.hypervisor.cpu.tlb.flush();
   }
 
   /** update_descriptor(machine address, descriptor): one checked entry of a GDT page in use, or of an ordinary page. */
-  updateDescriptor(domain: number, machine: number, low: number, high: number): number {
+  updateDescriptor(pv: PvDomain, machine: number, low: number, high: number): number {
     const frame = machine >>> 12;
-    if (
-      machine & 7 ||
-      frame >= this.hypervisor.frames.count ||
-      this.hypervisor.frames.owner[frame] !== domain
-    )
-      return ERROR.inval;
-    const type = this.types.typeOf(frame);
-    if (type === TYPE.table || type === TYPE.directory) return ERROR.inval;
-    const checked = this.check(low, high);
+    if (machine & 7 || !this.types.owns(pv, frame) || LEVEL[this.types.typeOf(frame)]) return ERROR.inval;
+    const checked = this.check(pv, low, high);
     if (!checked) return ERROR.inval;
     this.hypervisor.pc.memory.write32(machine, checked[0]);
     this.hypervisor.pc.memory.write32(machine + 4, checked[1]);

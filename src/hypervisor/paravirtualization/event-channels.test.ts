@@ -2,9 +2,9 @@
 // that stand for interrupts, hypercalls that bind them, and the upcall that tells a kernel.
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Domain } from '../domain.ts';
+import { Console } from '../xen/console.ts';
+import { EventChannels } from '../xen/event-channels.ts';
 import { ERROR, EVTCHNOP, SHARED_INFO } from './abi.ts';
-import { Console } from './console.ts';
-import { EventChannels } from './event-channels.ts';
 import { GuestAccess } from './guest-access.ts';
 import type { PvDomain } from './pv-domain.ts';
 import { build, PvHost, runKernel } from './testing.ts';

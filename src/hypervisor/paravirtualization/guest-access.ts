@@ -1,12 +1,11 @@
 // The hypervisor reads and writes a guest's memory at guest-virtual addresses, as the guest's own kernel could:
 // through its validated page tables, below the hypervisor's area. A page that is not there is -EFAULT, never a crash.
 import type { Hypervisor } from '../hypervisor.ts';
-import { HYPERVISOR_START } from '../monitor.ts';
+import { GUEST_FAULT } from '../xen/guest.ts';
 import { PTE } from './abi.ts';
 import type { PvDomain } from './pv-domain.ts';
 
-/** Raised inside hypercalls; becomes -EFAULT. */
-export const GUEST_FAULT = new Error('guest address not mapped');
+export { GUEST_FAULT };
 
 export class GuestAccess {
   constructor(private readonly hypervisor: Hypervisor) {}
@@ -20,26 +19,40 @@ export class GuestAccess {
 
   /** Machine address of a guest-virtual one, or -1. */
   translate(pv: PvDomain, address: number, write: boolean): number {
-    const linear = address >>> 0;
-    if (linear >= HYPERVISOR_START) return -1;
     const { memory } = this.hypervisor.pc;
-    const directory = memory.read32(pv.baseFrame * 4096 + (linear >>> 22) * 4);
-    if (!(directory & PTE.present)) return -1;
-    const slot = (directory & ~0xfff) + ((linear >>> 12) & 1023) * 4;
-    const entry = memory.read32(slot >>> 0);
-    if (!(entry & PTE.present) || (write && !(directory & entry & PTE.writable))) return -1;
+    const directory = this.directoryEntryOf(pv, address);
+    const upper = directory < 0 ? 0 : memory.read32(directory);
+    if (!(upper & PTE.present)) return -1;
+    const slot = this.slotIn(pv, upper, address);
+    const entry = memory.read32(slot);
+    if (!(entry & PTE.present) || (write && !(upper & entry & PTE.writable))) return -1;
     // As the processor would: the accessed and dirty bits tell the truth about hypervisor accesses too.
-    memory.write32(slot >>> 0, entry | PTE.accessed | (write ? PTE.dirty : 0));
-    return (entry & ~0xfff) + (linear & 0xfff);
+    memory.write32(slot, entry | PTE.accessed | (write ? PTE.dirty : 0));
+    return (entry & ~0xfff) + (address & 0xfff);
+  }
+
+  /** Machine address of the level-2 entry that leads to a guest-virtual address, or -1. */
+  directoryEntryOf(pv: PvDomain, address: number): number {
+    const linear = address >>> 0;
+    const { pae, hypervisorStart } = pv.layout;
+    if (linear >= hypervisorStart) return -1;
+    const base = pv.baseFrame * 4096;
+    if (!pae) return base + (linear >>> 22) * 4;
+    const pointer = this.hypervisor.pc.memory.read32(base + (linear >>> 30) * 8);
+    return pointer & PTE.present ? ((pointer & ~0xfff) >>> 0) + ((linear >>> 18) & 0xff8) : -1;
+  }
+
+  private slotIn(pv: PvDomain, directory: number, address: number): number {
+    return (
+      ((directory & ~0xfff) >>> 0) + (pv.layout.pae ? (address >>> 9) & 0xff8 : (address >>> 10) & 0xffc)
+    );
   }
 
   /** Machine address of the level-1 entry that maps a guest-virtual address, or -1. */
   entryOf(pv: PvDomain, address: number): number {
-    const linear = address >>> 0;
-    if (linear >= HYPERVISOR_START) return -1;
-    const directory = this.hypervisor.pc.memory.read32(pv.baseFrame * 4096 + (linear >>> 22) * 4);
-    if (!(directory & PTE.present)) return -1;
-    return ((directory & ~0xfff) >>> 0) + ((linear >>> 12) & 1023) * 4;
+    const directory = this.directoryEntryOf(pv, address);
+    const upper = directory < 0 ? 0 : this.hypervisor.pc.memory.read32(directory);
+    return upper & PTE.present ? this.slotIn(pv, upper, address) : -1;
   }
 
   private at(pv: PvDomain, address: number, write: boolean): number {

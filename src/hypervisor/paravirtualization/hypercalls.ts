@@ -3,10 +3,12 @@ import { Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Resume } from '../technique.ts';
+import type { Console } from '../xen/console.ts';
+import type { EventChannels } from '../xen/event-channels.ts';
+import { xenServices } from '../xen/services.ts';
 import { ERROR, HYPERCALL, SCHEDOP, SHUTDOWN, VCPUOP, XENMEM } from './abi.ts';
-import type { Console } from './console.ts';
 import type { Descriptors } from './descriptors.ts';
-import type { EventChannels } from './event-channels.ts';
+import { type HypercallRequest, optionalExceptions, optionalHypercalls } from './extensions.ts';
 import { GUEST_FAULT, type GuestAccess } from './guest-access.ts';
 import type { PageTables } from './page-tables.ts';
 import type { PvDomain } from './pv-domain.ts';
@@ -83,7 +85,7 @@ export class Hypercalls {
       case HYPERCALL.mmu_update:
         return s.tables.mmuUpdate(vcpu, pv, a);
       case HYPERCALL.set_gdt:
-        return s.descriptors.setGdt(vcpu.domain.id, pv, a[0], a[1]);
+        return s.descriptors.setGdt(pv, a[0], a[1]);
       case HYPERCALL.stack_switch:
         s.hypervisor.charge('stackSwitch');
         pv.kernelStack = { selector: s.descriptors.guestSelector(a[0]), pointer: a[1] };
@@ -96,7 +98,7 @@ export class Hypercalls {
         pv.taskSwitched = a[0] !== 0;
         return 0;
       case HYPERCALL.update_descriptor:
-        return a[1] ? ERROR.inval : s.descriptors.updateDescriptor(vcpu.domain.id, a[0] >>> 0, a[2], a[3]);
+        return a[1] ? ERROR.inval : s.descriptors.updateDescriptor(pv, a[0] >>> 0, a[2], a[3]);
       case HYPERCALL.memory_op:
         return this.memoryOp(pv, a[0]);
       case HYPERCALL.multicall:
@@ -109,6 +111,8 @@ export class Hypercalls {
         return a[0] === 0 ? VERSION : ERROR.nosys;
       case HYPERCALL.console_io:
         return s.console.operate(vcpu, pv, a[0], a[1], a[2]);
+      case HYPERCALL.grant_table_op:
+        return xenServices(s.hypervisor)?.grantTable(pv, a[0], a[1], a[2]) ?? ERROR.nosys;
       case HYPERCALL.vm_assist:
         // Writable page tables and 4 GiB segments are modes that this hypervisor does not offer.
         return ERROR.nosys;
@@ -117,7 +121,7 @@ export class Hypercalls {
       case HYPERCALL.vcpu_op:
         return this.vcpuOp(a[0], a[1]);
       case HYPERCALL.mmuext_op:
-        return s.tables.mmuext(vcpu, pv, a);
+        return s.tables.mmuext(pv, a);
       case HYPERCALL.sched_op:
         return this.schedOp(vcpu, pv, a[0], a[0] === SCHEDOP.shutdown ? s.access.read32(pv, a[1]) : 0);
       case HYPERCALL.sched_op_compat:
@@ -125,8 +129,24 @@ export class Hypercalls {
       case HYPERCALL.event_channel_op:
         return s.events.operate(vcpu, pv, a[0], a[1]);
       default:
-        return ERROR.nosys;
+        return this.optional(vcpu, pv, number, a);
     }
+  }
+
+  private request(vcpu: Vcpu, pv: PvDomain, a: Int32Array): HypercallRequest {
+    return { ...this.s, vcpu, pv, a };
+  }
+
+  /** What extensions.ts has, or -ENOSYS. */
+  private optional(vcpu: Vcpu, pv: PvDomain, number: number, a: Int32Array): number | null {
+    const handler = optionalHypercalls.get(number);
+    return handler ? handler(this.request(vcpu, pv, a)) : ERROR.nosys;
+  }
+
+  /** Has somebody dealt with an exception of the guest's, so that the guest need not hear of it? */
+  exceptionHandled(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number): boolean {
+    const handler = optionalExceptions.get(vector);
+    return handler !== undefined && handler(this.request(vcpu, pv, this.arguments), errorCode);
   }
 
   /** A list of calls in one entry: struct multicall_entry {op, result, args[6]}. Null when the slice ended before the list did. */

@@ -1,11 +1,13 @@
 // Direct paging (Barham et al. 2003, §3.3.3): the guest's page tables are the processor's, read-only to the guest; every
 // change comes here, is checked, and is then made. mmu_update, update_va_mapping, mmuext_op (xen/arch/x86/mm.c).
+import { loadPdptes } from '../../machine/cpu/page-walk.ts';
 import { Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { DOMID_SELF, ERROR, FIRST_HYPERVISOR_PDE, MMU, MMUEXT, PTE } from './abi.ts';
+import { DOMID_SELF, ERROR, MMU, MMUEXT, PTE } from './abi.ts';
 import type { GuestAccess } from './guest-access.ts';
-import { type PageTypes, TYPE } from './page-types.ts';
+import { LEVEL, TYPE } from './layout.ts';
+import { IGNORED_IN_POINTER, type PageTypes } from './page-types.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 /** Requests that one hypercall may carry: an 8 MiB address space (Barham et al. 2003, §3.3.3). */
@@ -29,14 +31,21 @@ export class PageTables {
   }
 
   /** Writes one validated entry. @param machine machine address of the entry. Result 0 or -errno. */
-  private update(vcpu: Vcpu, machine: number, value: number, preserveAd: boolean): number {
+  update(
+    vcpu: Vcpu,
+    pv: PvDomain,
+    machine: number,
+    value: number,
+    high: number,
+    preserveAd: boolean,
+  ): number {
     const { memory } = this.hypervisor.pc;
-    const frame = machine >>> 12;
-    const level = this.types.typeOf(frame) === TYPE.directory ? 2 : 1;
+    const type = this.types.typeOf(machine >>> 12);
+    const level = LEVEL[type] || 1;
     const start = this.hypervisor.now;
     this.hypervisor.charge('validatePageTableEntry');
     const old = memory.read32(machine);
-    const result = this.charged(() => this.store(vcpu.domain.id, frame, level, machine, value, preserveAd));
+    const result = this.charged(() => this.store(pv, type, machine, value, high, preserveAd));
     this.hypervisor.record(
       vcpu,
       Kind.pageTable,
@@ -51,33 +60,39 @@ export class PageTables {
   }
 
   private store(
-    domain: number,
-    frame: number,
-    level: number,
+    pv: PvDomain,
+    type: number,
     machine: number,
     value: number,
+    high: number,
     preserveAd: boolean,
   ): number {
     const { memory } = this.hypervisor.pc;
-    if (
-      frame >= this.hypervisor.frames.count ||
-      this.hypervisor.frames.owner[frame] !== domain ||
-      machine & 3
-    )
-      return ERROR.inval;
-    const type = this.types.typeOf(frame);
-    if (type !== TYPE.table && type !== TYPE.directory) {
-      // Not a page table (yet): an ordinary page of the guest's own.
-      if (type === TYPE.gdt) return ERROR.inval;
-      memory.write32(machine, value);
-      return 0;
-    }
-    if (level === 2 && (machine & 0xfff) >>> 2 >= FIRST_HYPERVISOR_PDE) return ERROR.inval;
+    const { pae, entryShift, guestEntries } = pv.layout;
+    if (!this.types.owns(pv, machine >>> 12) || machine & (pae ? 7 : 3)) return ERROR.inval;
+    // A descriptor page takes descriptors only; any other that is no page table (yet) is an ordinary page of the guest's own.
+    if (type === TYPE.gdt) return ERROR.inval;
     const old = memory.read32(machine);
-    if (!this.types.takeEntry(domain, level, value)) return ERROR.inval;
-    memory.write32(machine, preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value);
-    this.types.dropEntry(domain, level, old);
+    if (LEVEL[type]) {
+      const index = (machine & 0xfff) >>> entryShift;
+      if (index >= guestEntries[type]) return ERROR.inval;
+      // The top GiB of an address space stays what it was when its table of pointers was validated.
+      if (type === TYPE.pointers && index === 3) return ERROR.inval;
+      if (!this.types.takeEntry(pv, type, index, value, pae ? high : 0)) return ERROR.inval;
+    }
+    memory.write32(machine, LEVEL[type] && preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value);
+    if (pae) memory.write32(machine + 4, high);
+    if (LEVEL[type]) this.types.dropEntry(pv, type, old);
+    if (type === TYPE.pointers && machine >>> 12 === pv.baseFrame) this.loadBase(pv);
     return 0;
+  }
+
+  /** The processor reads CR3, and with PAE the four pointers behind it. */
+  loadBase(pv: PvDomain): void {
+    const { cpu } = this.hypervisor;
+    cpu.cr3 = (pv.baseFrame * 4096) | 0;
+    if (pv.layout.pae) loadPdptes(cpu, cpu.cr3);
+    cpu.tlb.flush();
   }
 
   /**
@@ -112,19 +127,19 @@ export class PageTables {
       const low = this.access.read32(pv, at);
       const high = this.access.read32(pv, at + 4);
       const value = this.access.read32(pv, at + 8);
+      const valueHigh = this.access.read32(pv, at + 12);
       const command = low & 3;
       const machine = (low & ~3) >>> 0;
       if (high) return ERROR.inval;
       if (command === MMU.normal || command === MMU.preserveAd)
-        return this.update(vcpu, machine, value, command === MMU.preserveAd);
-      return command === MMU.machphys ? this.machphys(vcpu, machine >>> 12, value) : ERROR.nosys;
+        return this.update(vcpu, pv, machine, value, valueHigh, command === MMU.preserveAd);
+      return command === MMU.machphys ? this.machphys(pv, machine >>> 12, value) : ERROR.nosys;
     });
   }
 
-  private machphys(vcpu: Vcpu, frame: number, value: number): number {
+  private machphys(pv: PvDomain, frame: number, value: number): number {
     this.hypervisor.charge('validatePageTableEntry');
-    if (frame >= this.hypervisor.frames.count || this.hypervisor.frames.owner[frame] !== vcpu.domain.id)
-      return ERROR.inval;
+    if (!this.types.owns(pv, frame)) return ERROR.inval;
     this.hypervisor.monitor.setMachineToPhysical(frame, value);
     return 0;
   }
@@ -139,18 +154,17 @@ export class PageTables {
     flags: number,
   ): number {
     const machine = this.access.entryOf(pv, address);
-    if (machine < 0 || valueHigh) return ERROR.inval;
-    const result = this.update(vcpu, machine, value, false);
+    if (machine < 0 || (valueHigh && !pv.layout.pae)) return ERROR.inval;
+    const result = this.update(vcpu, pv, machine, value, valueHigh, false);
     if ((flags & 3) === 1) this.hypervisor.cpu.tlb.flush();
     else if ((flags & 3) === 2) this.hypervisor.cpu.tlb.invalidate(address);
     return result;
   }
 
   /** mmuext_op(op, count, success_count, domid). Null: see `workOff`. */
-  mmuext(vcpu: Vcpu, pv: PvDomain, a: Int32Array): number | null {
+  mmuext(pv: PvDomain, a: Int32Array): number | null {
     return this.workOff(pv, a, 12, (at) =>
       this.extended(
-        vcpu,
         pv,
         this.access.read32(pv, at),
         this.access.read32(pv, at + 4),
@@ -159,27 +173,24 @@ export class PageTables {
     );
   }
 
-  private extended(vcpu: Vcpu, pv: PvDomain, command: number, first: number, second: number): number {
-    const domain = vcpu.domain.id;
+  private extended(pv: PvDomain, command: number, first: number, second: number): number {
     const { hypervisor } = this;
     hypervisor.charge('validatePageTableEntry');
     switch (command) {
       case MMUEXT.pinL1:
       case MMUEXT.pinL2:
-        return this.charged(() =>
-          this.types.pin(
-            domain,
-            first >>> 0,
-            command === MMUEXT.pinL1 ? TYPE.table : TYPE.directory,
-            pv.perDomainTable,
-          ),
-        )
-          ? 0
-          : ERROR.inval;
+      case MMUEXT.pinL3: {
+        // Levels that there are not have nothing to pin: Xen takes no notice.
+        if (command === MMUEXT.pinL3 && !pv.layout.pae) return 0;
+        const type = [TYPE.table, TYPE.directory, TYPE.pointers][command];
+        return this.charged(() => this.types.pin(pv, first >>> 0, type)) ? 0 : ERROR.inval;
+      }
+      case MMUEXT.pinL4:
+        return 0;
       case MMUEXT.unpin:
-        return this.types.unpin(domain, first >>> 0) ? 0 : ERROR.inval;
+        return this.types.unpin(pv, first >>> 0) ? 0 : ERROR.inval;
       case MMUEXT.newBasePointer:
-        return this.newBasePointer(vcpu, pv, first >>> 0);
+        return this.newBasePointer(pv, first >>> 0);
       case MMUEXT.tlbFlushLocal:
       case MMUEXT.tlbFlushMulti:
       case MMUEXT.tlbFlushAll:
@@ -202,17 +213,13 @@ export class PageTables {
   }
 
   /** The guest's new page directory: validated (or already so), used, loaded. */
-  newBasePointer(vcpu: Vcpu, pv: PvDomain, frame: number): number {
-    const { hypervisor } = this;
-    const domain = vcpu.domain.id;
-    hypervisor.charge('switchBasePointer');
-    if (!this.charged(() => this.types.take(domain, frame, TYPE.directory, pv.perDomainTable)))
-      return ERROR.inval;
+  newBasePointer(pv: PvDomain, frame: number): number {
+    this.hypervisor.charge('switchBasePointer');
+    if (!this.charged(() => this.types.take(pv, frame, pv.layout.baseType))) return ERROR.inval;
     const old = pv.baseFrame;
     pv.baseFrame = frame;
-    hypervisor.cpu.cr3 = (frame * 4096) | 0;
-    hypervisor.cpu.tlb.flush();
-    if (old) this.types.drop(domain, old);
+    this.loadBase(pv);
+    if (old) this.types.drop(pv, old);
     return 0;
   }
 }

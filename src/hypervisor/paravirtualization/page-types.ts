@@ -1,137 +1,195 @@
-// Page-type counting (Barham et al. 2003, §3.3.3; xen/arch/x86/mm.c): a frame is, at any time, one of page directory,
-// page table, GDT or writable, and can change its type only when nobody uses it as the old one. So a guest can never
-// have a writable mapping of a page table, and every entry of every table in use has been checked.
+// Page-type counting (Barham et al. 2003, §3.3.3; xen/arch/x86/mm.c): a frame is, at any time, one of page-table levels 1
+// to 3, descriptor page or writable, and can change its type only when nobody uses it as the old one. So a guest can never
+// have a writable mapping of a page table, and every entry of every table in use has been checked. Beside it, as in Xen,
+// every reference to a frame is counted, read-only mappings too: a frame that a guest gives back is free after the last.
 import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { FIRST_HYPERVISOR_PDE, PTE } from './abi.ts';
+import { PTE } from './abi.ts';
+import { LEVEL, TYPE } from './layout.ts';
+import type { PvDomain } from './pv-domain.ts';
 
-export const TYPE = { none: 0, table: 1, directory: 2, gdt: 3, writable: 4 } as const;
+export { TYPE } from './layout.ts';
 
-/** Bits of an entry that guests may set: everything but the global bit and the large-page bit. */
+/** Bits of an entry that guests may not set: those of a large or global page. */
 const FORBIDDEN = PTE.large | PTE.global;
+/**
+ * What guests write into pointers as into any entry, though a PDPTE has these bits reserved: they are left out, as where
+ * Xen runs PAE guests over four levels (COMPAT_L3_DISALLOW_MASK).
+ */
+export const IGNORED_IN_POINTER = PTE.writable | PTE.user | PTE.accessed | PTE.dirty;
+/** The PDPTE of the top GiB. */
+const TOP = 3;
 
 export class PageTypes {
   private readonly type: Uint8Array;
   private readonly uses: Uint32Array;
+  private readonly references: Uint32Array;
   private readonly pinned: Uint8Array;
+  /** Frames that their domain has given back while something still refers to them. */
+  private readonly leaving: Uint8Array;
   private readonly memory: PhysicalMemory;
-  /** Tables whose 1024 entries have been checked so far: the work that a hypercall has caused is charged by it. */
+  /** Tables whose entries have been checked so far: the work that a hypercall has caused is charged by it. */
   validations = 0;
 
   constructor(private readonly hypervisor: Hypervisor) {
+    const { count } = hypervisor.frames;
     this.memory = hypervisor.pc.memory;
-    this.type = new Uint8Array(hypervisor.frames.count);
-    this.uses = new Uint32Array(hypervisor.frames.count);
-    this.pinned = new Uint8Array(hypervisor.frames.count);
+    this.type = new Uint8Array(count);
+    this.uses = new Uint32Array(count);
+    this.references = new Uint32Array(count);
+    this.pinned = new Uint8Array(count);
+    this.leaving = new Uint8Array(count);
   }
 
   typeOf(frame: number): number {
     return this.uses[frame] ? this.type[frame] : TYPE.none;
   }
 
+  /** Uses of a frame as its type; and all references to it. */
+  countsOf(frame: number): { uses: number; references: number } {
+    return { uses: this.uses[frame], references: this.references[frame] };
+  }
+
   /** Forgets a domain's frames (they are about to be freed). */
   forget(domain: number): void {
     for (let frame = 0; frame < this.type.length; frame++) {
-      if (this.hypervisor.frames.owner[frame] === domain) this.uses[frame] = this.pinned[frame] = 0;
+      if (this.hypervisor.frames.owner[frame] === domain)
+        this.uses[frame] = this.references[frame] = this.pinned[frame] = this.leaving[frame] = 0;
     }
   }
 
-  private owns(domain: number, frame: number): boolean {
-    return frame < this.type.length && this.hypervisor.frames.owner[frame] === domain;
+  /** Is this a frame of the domain's that it has not given back? */
+  owns(pv: PvDomain, frame: number): boolean {
+    return (
+      frame < this.type.length && this.hypervisor.frames.owner[frame] === pv.domain.id && !this.leaving[frame]
+    );
+  }
+
+  private refer(frame: number): void {
+    this.references[frame]++;
+  }
+
+  private unrefer(frame: number): void {
+    if (--this.references[frame] || !this.leaving[frame]) return;
+    this.leaving[frame] = 0;
+    this.hypervisor.frames.release(frame);
+    this.hypervisor.cpu.tlb.flush();
   }
 
   /** Takes one use of `frame` as `type`, validating it when it becomes that. False when it is something else, or not the domain's, or its content is not acceptable. */
-  take(domain: number, frame: number, type: number, perDomainTable: number): boolean {
-    if (!this.owns(domain, frame)) return false;
+  take(pv: PvDomain, frame: number, type: number): boolean {
+    if (!this.owns(pv, frame)) return false;
     if (this.uses[frame]) {
-      if (this.type[frame] !== type) return false;
+      // The directory of the top GiB belongs to one table of pointers, and is nothing else beside that.
+      if (this.type[frame] !== type || type === TYPE.topDirectory) return false;
       this.uses[frame]++;
+      this.refer(frame);
       return true;
     }
     this.type[frame] = type;
     this.uses[frame] = 1;
-    const valid =
-      type === TYPE.table
-        ? this.validateTable(domain, frame)
-        : type === TYPE.directory
-          ? this.validateDirectory(domain, frame, perDomainTable)
-          : true;
-    if (!valid) {
+    if (LEVEL[type] && !this.validate(pv, frame, type)) {
       this.uses[frame] = 0;
       return false;
     }
+    this.refer(frame);
     // A stale writable translation of a new page table would let the guest past all checks.
     if (type !== TYPE.writable) this.hypervisor.cpu.tlb.flush();
     return true;
   }
 
   /** Gives one use back; the last one releases what the page refers to. */
-  drop(domain: number, frame: number): void {
-    if (!this.owns(domain, frame) || !this.uses[frame]) return;
-    if (--this.uses[frame]) return;
-    if (this.type[frame] === TYPE.table)
-      for (let n = 0; n < 1024; n++) this.dropEntry(domain, 1, this.memory.read32(frame * 4096 + n * 4));
-    if (this.type[frame] === TYPE.directory) {
-      for (let n = 0; n < FIRST_HYPERVISOR_PDE; n++)
-        this.dropEntry(domain, 2, this.memory.read32(frame * 4096 + n * 4));
+  drop(pv: PvDomain, frame: number): void {
+    if (!this.uses[frame] || this.hypervisor.frames.owner[frame] !== pv.domain.id) return;
+    if (--this.uses[frame] === 0) {
+      const type = this.type[frame];
+      this.dropEntries(pv, frame, type, pv.layout.guestEntries[type]);
+      this.hypervisor.cpu.tlb.flush();
     }
-    this.hypervisor.cpu.tlb.flush();
+    this.unrefer(frame);
   }
 
-  /** Pins a table: it stays validated while nobody uses it. 0 or false as `take`. */
-  pin(domain: number, frame: number, type: number, perDomainTable: number): boolean {
-    if (!this.owns(domain, frame) || this.pinned[frame]) return false;
-    if (!this.take(domain, frame, type, perDomainTable)) return false;
+  /** Pins a table: it stays validated while nobody uses it. False as `take`. */
+  pin(pv: PvDomain, frame: number, type: number): boolean {
+    if (!this.owns(pv, frame) || this.pinned[frame]) return false;
+    if (!this.take(pv, frame, type)) return false;
     this.pinned[frame] = 1;
     return true;
   }
 
-  unpin(domain: number, frame: number): boolean {
-    if (!this.owns(domain, frame) || !this.pinned[frame]) return false;
+  unpin(pv: PvDomain, frame: number): boolean {
+    if (!this.owns(pv, frame) || !this.pinned[frame]) return false;
     this.pinned[frame] = 0;
-    this.drop(domain, frame);
+    this.drop(pv, frame);
     return true;
   }
 
-  /** What an entry of a table at `level` refers to may be referred to. Takes the use. */
-  takeEntry(domain: number, level: number, entry: number): boolean {
-    if (!(entry & PTE.present)) return true;
-    if (entry & FORBIDDEN) return false;
-    const frame = entry >>> 12;
-    if (level === 2) return this.take(domain, frame, TYPE.table, 0);
-    if (!this.owns(domain, frame)) return false;
-    return entry & PTE.writable ? this.take(domain, frame, TYPE.writable, 0) : true;
-  }
-
-  dropEntry(domain: number, level: number, entry: number): void {
-    if (!(entry & PTE.present)) return;
-    if (level === 2 || entry & PTE.writable) this.drop(domain, entry >>> 12);
-  }
-
-  private validateTable(domain: number, frame: number): boolean {
-    return this.validateEntries(domain, frame, 1, 1024);
-  }
-
-  private validateDirectory(domain: number, frame: number, perDomainTable: number): boolean {
-    if (!this.validateEntries(domain, frame, 2, FIRST_HYPERVISOR_PDE)) return false;
-    const { sharedEntries } = this.hypervisor.monitor;
-    for (let n = 0; n < 16; n++)
-      this.memory.write32(frame * 4096 + (FIRST_HYPERVISOR_PDE + n) * 4, sharedEntries[n]);
-    // Entry 1010 covers PER_DOMAIN_START: the domain's own descriptor tables.
-    this.memory.write32(
-      frame * 4096 + 1010 * 4,
-      perDomainTable | PTE.present | PTE.writable | PTE.accessed | PTE.dirty,
-    );
+  /** The domain gives a frame back (xen/common/memory.c guest_remove_page): free now, or when nothing refers to it any more. False when it is not the domain's. */
+  giveBack(pv: PvDomain, frame: number): boolean {
+    if (!this.owns(pv, frame)) return false;
+    this.unpin(pv, frame);
+    this.refer(frame);
+    this.leaving[frame] = 1;
+    this.unrefer(frame);
     return true;
   }
 
-  private validateEntries(domain: number, frame: number, level: number, count: number): boolean {
+  /** What an entry of a table may refer to. Takes the use. @param type what the table is; `index` of the entry in it */
+  takeEntry(pv: PvDomain, type: number, index: number, low: number, high: number): boolean {
+    if (!(low & PTE.present)) return true;
+    if (high) return false;
+    const frame = low >>> 12;
+    if (low & FORBIDDEN) return false;
+    if (type === TYPE.pointers)
+      return this.take(pv, frame, index === TOP ? TYPE.topDirectory : TYPE.directory);
+    if (type !== TYPE.table) return this.take(pv, frame, TYPE.table);
+    if (low & PTE.writable) return this.take(pv, frame, TYPE.writable);
+    if (!this.owns(pv, frame)) return false;
+    this.refer(frame);
+    return true;
+  }
+
+  /** Gives back what an entry referred to. */
+  dropEntry(pv: PvDomain, type: number, low: number): void {
+    if (!(low & PTE.present)) return;
+    if (type !== TYPE.table || low & PTE.writable) this.drop(pv, low >>> 12);
+    else if (this.references[low >>> 12]) this.unrefer(low >>> 12);
+  }
+
+  private dropEntries(pv: PvDomain, frame: number, type: number, count: number): void {
+    const { entryShift } = pv.layout;
+    for (let n = 0; n < count; n++)
+      this.dropEntry(pv, type, this.memory.read32(frame * 4096 + (n << entryShift)));
+  }
+
+  private validate(pv: PvDomain, frame: number, type: number): boolean {
+    const { pae, entryShift, guestEntries } = pv.layout;
+    const { memory } = this;
     this.validations++;
+    const count = guestEntries[type];
     for (let n = 0; n < count; n++) {
-      if (this.takeEntry(domain, level, this.memory.read32(frame * 4096 + n * 4))) continue;
-      while (--n >= 0) this.dropEntry(domain, level, this.memory.read32(frame * 4096 + n * 4));
+      const at = frame * 4096 + (n << entryShift);
+      const low = memory.read32(at);
+      // A table of pointers without the top GiB has no room for the hypervisor.
+      const complete = type !== TYPE.pointers || n !== TOP || (low & PTE.present) !== 0;
+      if (complete && this.takeEntry(pv, type, n, low, pae ? memory.read32(at + 4) : 0)) {
+        if (type === TYPE.pointers && low & PTE.present) memory.write32(at, low & ~IGNORED_IN_POINTER);
+        continue;
+      }
+      this.dropEntries(pv, frame, type, n);
       return false;
     }
+    if (pae ? type === TYPE.topDirectory : type === TYPE.directory) this.addHypervisor(pv, frame, count);
     return true;
+  }
+
+  /** Fills in the hypervisor's entries: its own, and the one of the domain's descriptor tables. */
+  private addHypervisor(pv: PvDomain, frame: number, first: number): void {
+    const { memory } = this;
+    const { entryShift } = pv.layout;
+    pv.sharedEntries.forEach((entry, n) => {
+      memory.write32(frame * 4096 + ((first + n) << entryShift), entry);
+      if (entryShift === 3) memory.write32(frame * 4096 + ((first + n) << 3) + 4, 0);
+    });
   }
 }

@@ -4,6 +4,7 @@ import type { Image } from '../../images/image.ts';
 import { ImageError } from '../../images/image.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
 import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
+import { CR4_PAE } from '../../machine/cpu/page-walk.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.ts';
 import { Kind, Vendor } from '../../trace/events.ts';
@@ -12,18 +13,24 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { prepareReturn, readArrival } from '../trap-frame.ts';
+import { Console } from '../xen/console.ts';
+import { EventChannels } from '../xen/event-channels.ts';
+import { domidOf, xenGuests } from '../xen/guest.ts';
+import { xenServices } from '../xen/services.ts';
 import { HYPERCALL } from './abi.ts';
 import { buildDomain } from './builder.ts';
-import { Console } from './console.ts';
 import { Descriptors, DIRECT_VECTOR } from './descriptors.ts';
-import { EventChannels } from './event-channels.ts';
 import { Exceptions } from './exceptions.ts';
+import { optionalPae } from './extensions.ts';
 import { GuestAccess } from './guest-access.ts';
 import { Hypercalls } from './hypercalls.ts';
+import { type Layout, PAE, TWO_LEVELS } from './layout.ts';
+import type { HypervisorArea } from './pae-area.ts';
 import { PageTables } from './page-tables.ts';
 import { PageTypes } from './page-types.ts';
 import { PrivilegedOps } from './privileged-ops.ts';
 import { PvDomain } from './pv-domain.ts';
+import { pvFrames } from './pv-frames.ts';
 import { PvTime } from './time.ts';
 
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
@@ -38,6 +45,7 @@ export class Paravirtualization implements Technique {
   readonly nonRoot = false;
   private readonly guests = new Map<Domain, PvDomain>();
   private readonly types: PageTypes;
+  private readonly tables: PageTables;
   private readonly access: GuestAccess;
   private readonly events: EventChannels;
   private readonly exceptions: Exceptions;
@@ -48,21 +56,28 @@ export class Paravirtualization implements Technique {
   private readonly privileged: PrivilegedOps;
   /** Whose tables the processor has: cr3, GDT area, direct gates, TSS stack. */
   private loaded: PvDomain | null = null;
+  /** Made when the first guest with PAE comes. */
+  private paeArea: HypervisorArea | null = null;
 
   constructor(private readonly hypervisor: Hypervisor) {
     this.types = new PageTypes(hypervisor);
     this.access = new GuestAccess(hypervisor);
     this.console = new Console(hypervisor, this.access);
-    this.events = new EventChannels(hypervisor, this.access, (pv) => this.console.drain(pv));
+    this.events = new EventChannels(
+      hypervisor,
+      this.access,
+      (pv) => this.console.drain(pv),
+      (pv) => xenServices(hypervisor)?.storeNotified(pv),
+    );
     this.exceptions = new Exceptions(hypervisor, this.access);
     this.descriptors = new Descriptors(hypervisor, this.access, this.types);
     this.time = new PvTime(hypervisor, this.events);
-    const tables = new PageTables(hypervisor, this.types, this.access);
-    this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, tables);
+    this.tables = new PageTables(hypervisor, this.types, this.access);
+    this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, this.tables);
     this.hypercalls = new Hypercalls({
       hypervisor,
       access: this.access,
-      tables,
+      tables: this.tables,
       descriptors: this.descriptors,
       events: this.events,
       console: this.console,
@@ -96,18 +111,58 @@ export class Paravirtualization implements Technique {
       throw new ImageError(
         `${image.name}: is not a kernel ported to Xen (it has no Xen notes). Run it by vt-x, or on the bare machine (native)`,
       );
-    const pv = new PvDomain(domain, this.hypervisor.pc.memory);
+    const { hypervisor } = this;
+    const layout = image.xen.pae ? PAE : TWO_LEVELS;
+    const pv: PvDomain = new PvDomain(
+      domain,
+      hypervisor.pc.memory,
+      this.access,
+      pvFrames(hypervisor, this.types, () => pv),
+      layout,
+    );
     this.guests.set(domain, pv);
-    buildDomain(this.hypervisor, this.types, this.events, pv, image, image.xen, options);
+    buildDomain(
+      hypervisor,
+      this.types,
+      this.events,
+      pv,
+      image,
+      image.xen,
+      options,
+      this.areaFor(layout, image.name),
+    );
+    xenGuests(this.hypervisor).set(domidOf(domain), pv);
+    xenServices(this.hypervisor)?.start(pv, options);
+  }
+
+  /** What every address space of this form has of the hypervisor. */
+  private areaFor({ pae }: Layout, name: string): HypervisorArea {
+    const { monitor } = this.hypervisor;
+    if (!pae) return { entries: monitor.sharedEntries, gdtPage: monitor.gdtPage };
+    this.paeArea ??= optionalPae.makeArea?.(this.hypervisor) ?? null;
+    if (!this.paeArea) throw new ImageError(`${name} is a PAE Xen kernel, and that part is not loaded`);
+    return this.paeArea;
+  }
+
+  /**
+   * The processor goes from one form of page tables to the other: out of paging, where the monitor's code lies at its own
+   * physical address, CR4, and on with the new CR3 (SDM vol. 3 §4.1.2).
+   */
+  private usePae(pae: boolean): void {
+    const { cpu } = this.hypervisor;
+    if (((cpu.cr4 & CR4_PAE) !== 0) === pae) return;
+    cpu.cr4 ^= CR4_PAE;
+    this.hypervisor.charge('switchBasePointer');
+    cpu.tlb.flush();
   }
 
   /** Puts this guest's tables under the processor: what a real hypervisor does in context_switch(). */
   private load(pv: PvDomain): void {
     const { cpu } = this.hypervisor;
-    cpu.cr3 = (pv.baseFrame * 4096) | 0;
+    this.usePae(pv.layout.pae);
+    this.tables.loadBase(pv);
     cpu.gdtr.base = PER_DOMAIN_START;
     cpu.gdtr.limit = 0xffff;
-    cpu.tlb.flush();
     this.hypervisor.charge('tlbFlush');
     this.writeGates(pv);
     this.loaded = pv;
@@ -214,6 +269,8 @@ export class Paravirtualization implements Technique {
     }
     // The handler finds the unit usable: it need not, and as a rule does not, clear CR0.TS itself.
     if (vector === 7) pv.taskSwitched = false;
+    if (this.hypercalls.exceptionHandled(vcpu, pv, vector, exit.detail))
+      return vcpu.domain.alive ? 'enter' : 'ended';
     if (vector === 13) this.generalProtection(vcpu, pv, exit.detail);
     else this.exceptions.reflect(vcpu, pv, vector, exit.detail, vector === 14 ? vcpu.cr2 : 0);
     return vcpu.domain.alive ? 'enter' : 'ended';
@@ -252,7 +309,17 @@ export class Paravirtualization implements Technique {
   }
 
   switchedAway(vcpu: Vcpu): void {
-    if (this.loaded === this.guests.get(vcpu.domain)) this.loaded = null;
+    if (this.loaded === this.guests.get(vcpu.domain)) this.unload();
+  }
+
+  /** Nobody's tables: whoever comes next finds the hypervisor's own, without PAE. */
+  private unload(): void {
+    const { cpu, monitor } = this.hypervisor;
+    if (this.loaded?.layout.pae) {
+      this.usePae(false);
+      cpu.cr3 = monitor.pageDirectory;
+    }
+    this.loaded = null;
   }
 
   translate(vcpu: Vcpu, linear: number): number {
@@ -286,7 +353,12 @@ export class Paravirtualization implements Technique {
   destroy(domain: Domain): void {
     const pv = this.guests.get(domain);
     if (!pv) return;
-    if (this.loaded === pv) this.loaded = null;
+    if (this.loaded === pv) this.unload();
+    if (xenGuests(this.hypervisor).get(domidOf(domain)) === pv) {
+      xenServices(this.hypervisor)?.end(pv);
+      this.events.closeAll(pv);
+      xenGuests(this.hypervisor).delete(domidOf(domain));
+    }
     // Its tables may still be under the processor, though another guest (or nobody) has it.
     const { cpu, monitor } = this.hypervisor;
     if (cpu.cr3 === ((pv.baseFrame * 4096) | 0)) {

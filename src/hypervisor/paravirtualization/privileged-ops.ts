@@ -97,7 +97,13 @@ export class PrivilegedOps {
           pv.taskSwitched = (value & CR0_TS) !== 0;
         } else if (reg === 2) pv.memory.write32(pv.sharedInfo + SHARED_INFO.cr2, value);
         else if (reg === 3) {
-          if (this.tables.newBasePointer(vcpu, pv, value >>> 12)) return false;
+          if (
+            this.tables.newBasePointer(
+              pv,
+              pv.layout.pae ? ((value >>> 12) | (value << 20)) >>> 0 : value >>> 12,
+            )
+          )
+            return false;
         } else if (reg !== 4 || value !== this.readCr(pv, 4)) return false;
         return done(Emulated.crWrite, reg, value);
       }

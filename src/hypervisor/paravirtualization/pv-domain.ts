@@ -2,7 +2,9 @@
 import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import type { Domain } from '../domain.ts';
 import { TrapFrame } from '../trap-frame.ts';
+import type { ArgumentAccess, GuestFrames, Port, XenGuest } from '../xen/guest.ts';
 import { SHARED_INFO } from './abi.ts';
+import type { Layout } from './layout.ts';
 
 /** A handler that the guest registered with set_trap_table. */
 export interface TrapHandler {
@@ -14,16 +16,7 @@ export interface TrapHandler {
   address: number;
 }
 
-/** What an event-channel port is bound to. */
-export type Port =
-  | { kind: 'free' }
-  | { kind: 'virq'; virq: number }
-  | { kind: 'console' }
-  | { kind: 'store' }
-  | { kind: 'unbound' }
-  | { kind: 'ipi' };
-
-export class PvDomain {
+export class PvDomain implements XenGuest {
   readonly traps: (TrapHandler | null)[] = new Array(256).fill(null);
   /** Counts changes of `traps`: the gates that the processor uses are made anew. */
   trapsVersion = 0;
@@ -31,17 +24,23 @@ export class PvDomain {
   failsafeCallback = { selector: 0, address: 0 };
   /** The kernel's stack for entries from ring 3 (stack_switch): TSS.SS1:ESP1. */
   kernelStack = { selector: 0, pointer: 0 };
-  /** Machine frame of the current page directory. */
+  /** Entries of the hypervisor's in every address space, low words: the last is at the top. */
+  sharedEntries = new Int32Array(0);
+  /** Machine frame of what CR3 names: the page directory, with PAE the table of pointers. */
   baseFrame = 0;
   /** Machine frames of the guest's own GDT pages, and of the page table that maps them at PER_DOMAIN_START. */
   gdtFrames: number[] = [];
   perDomainTable = 0;
-  /** Machine address of shared_info and of the console ring. */
+  /** Frames of its LDT that are mapped behind the GDT so far. */
+  ldtFrames: number[] = [];
+  /** Machine addresses of shared_info, the console ring and the store ring. */
   sharedInfo = 0;
   consoleRing = 0;
+  storeRing = 0;
   /** Linear address of the guest's hypercall page; 0 when it has none. */
   hypercallPage = 0;
   readonly ports: Port[] = [{ kind: 'free' }];
+  readonly grantFrames: number[] = [];
   readonly frame = new TrapFrame();
   /** Next periodic tick, and the one-shot timer (cycles; Infinity = off). */
   nextTick = Infinity;
@@ -52,6 +51,9 @@ export class PvDomain {
   constructor(
     readonly domain: Domain,
     readonly memory: PhysicalMemory,
+    readonly access: ArgumentAccess,
+    readonly frames: GuestFrames,
+    readonly layout: Layout,
   ) {}
 
   /** The virtual interrupt flag is the *absence* of evtchn_upcall_mask. */

@@ -1,8 +1,8 @@
 // Time of a paravirtualized guest: vcpu_time_info in shared_info (version, TSC stamp, nanoseconds, scale), the 100 Hz
 // tick that Xen sends to whoever runs, and the one-shot timer of set_timer_op (xen/arch/x86/time.c, xen/common/schedule.c).
 import type { Hypervisor } from '../hypervisor.ts';
+import type { EventChannels } from '../xen/event-channels.ts';
 import { SHARED_INFO, VIRQ } from './abi.ts';
-import type { EventChannels } from './event-channels.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 const TICKS_PER_SECOND = 100;

@@ -5,9 +5,9 @@ import { VECTOR } from '../../machine/cpu/fault.ts';
 import { IF, IOPL } from '../../machine/cpu/flags.ts';
 import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
 import { CS, type Instruction, SS } from '../../machine/isa/instruction.ts';
+import type { DeprivilegedGuest } from '../deprivileged/guest.ts';
+import { believed } from '../deprivileged/rings.ts';
 import { peekGuest } from '../guest-walk.ts';
-import { believed } from './rings.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 const d = new Descriptor();
 const PRIVILEGED = IF | IOPL;
@@ -20,7 +20,7 @@ export type Hole = { got: number; expected: number; faults: boolean } | null;
  * @param operand see `Cpu.watcher`
  */
 export function compare(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   i: Instruction,
   got: number,
   expected: number,
@@ -79,7 +79,7 @@ export function compare(
 }
 
 /** Whether a selector that ring 1 could load passes the checks that ring 0 makes: a requested ring 1 is then no longer the CPL. */
-function accepts(guest: TrapGuest, selector: number, register: number): boolean {
+function accepts(guest: DeprivilegedGuest, selector: number, register: number): boolean {
   const rpl = selector & 3;
   if (rpl === 0 || rpl === 3 || !(selector & 0xfffc) || !lookUp(guest, selector)) return true;
   if (register === SS) return false;
@@ -97,7 +97,7 @@ const SEGMENTS: readonly number[] = [
 ];
 
 /** What LAR, LSL, VERR or VERW answers at ring 0 about the guest's own descriptor; 0 = ZF cleared. */
-function asked(guest: TrapGuest, operation: string, selector: number): number {
+function asked(guest: DeprivilegedGuest, operation: string, selector: number): number {
   if (!(selector & 0xfffc) || !lookUp(guest, selector)) return 0;
   const visible = d.isConforming || d.dpl >= (selector & 3);
   const system = SEGMENTS.includes(d.systemType);
@@ -114,7 +114,7 @@ function asked(guest: TrapGuest, operation: string, selector: number): number {
 }
 
 /** The guest's own descriptor in `d`; false when the selector lies outside its table. */
-function lookUp(guest: TrapGuest, selector: number): boolean {
+function lookUp(guest: DeprivilegedGuest, selector: number): boolean {
   const table = selector & 4 ? guest.descriptors.ldtr : guest.descriptors.gdtr;
   const offset = selector & 0xfff8;
   if (offset + 7 > table.limit) return false;
@@ -124,7 +124,7 @@ function lookUp(guest: TrapGuest, selector: number): boolean {
 }
 
 /** A word of guest-linear memory; 0 where there is none. Sets no bit and charges nothing. */
-function look(guest: TrapGuest, linear: number): number {
+function look(guest: DeprivilegedGuest, linear: number): number {
   const physical = peekGuest(guest.domain.memory, guest.shadow.control, linear >>> 0);
   return physical < 0 ? 0 : guest.domain.memory.read32(physical);
 }

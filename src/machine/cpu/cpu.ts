@@ -8,7 +8,9 @@ import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
+import type { NestedWalk } from './nested-walk.ts';
 import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
+import type { SvmState } from './svm/state.ts';
 import { Tlb } from './tlb.ts';
 import type { VmxState } from './vmx/state.ts';
 import { X87 } from './x87/state.ts';
@@ -107,8 +109,14 @@ export class Cpu {
 
   /** Non-null while this processor is in VMX non-root operation (or in an SVM guest): what leaves to the hypervisor. */
   intercepts: Intercepts | null = null;
+  /** Non-null while a guest with EPT or NPT runs: what its tables call physical is translated once more (nested-walk.ts). */
+  nested: NestedWalk | null = null;
   /** VMX operation and the current VMCS; made by vmx/ on first use. */
   vmx: VmxState | null = null;
+  /** SVM's VMCB and host save area; made by svm/ on first use. */
+  svm: SvmState | null = null;
+  /** Global interrupt flag of SVM: while it is false nothing is taken from the pins. */
+  gif = true;
 
   /** Linear addresses [monitorBase, monitorBase+monitorSize) are the monitor's entry points: arriving there at CPL 0 and outside non-root ends `run` with Stop.monitor. Size 0 = no monitor. */
   monitorBase = 0;

@@ -1,6 +1,7 @@
 // CPUID (SDM vol. 2A): the truth about this processor. The vendor is our own; family, features and the brand string say
 // what is really there, so that software which asks before it uses never meets a missing feature.
 import type { Cpu } from './cpu.ts';
+import { hasNestedPaging } from './msrs.ts';
 
 /** The four registers that CPUID fills, as int32. */
 export interface Identification {
@@ -40,7 +41,13 @@ const FEATURE_VMX = 1 << 5;
 
 const HIGHEST_BASIC = 1;
 const EXTENDED = 0x80000000;
-const HIGHEST_EXTENDED = 0x80000004;
+const HIGHEST_EXTENDED = 0x8000000a;
+/** SVM and SKINIT in ECX of leaf 8000_0001h; NPT, SVML and NRIPS in EDX of leaf 8000_000Ah (APM vol. 3 app. E). */
+const FEATURE_SVM = (1 << 2) | (1 << 12);
+const NESTED_PAGING_GENERATION = 0xd;
+const ADDRESS_SPACES = 64;
+/** Physical addresses of 36 bits, linear ones of 32. */
+const ADDRESS_BITS = 0x2024;
 const MSR_VMX_BASIC = 0x480;
 
 /** What CPUID answers. @param leaf EAX, uint32; beyond the highest leaf the highest basic one answers, as on Intel's */
@@ -50,7 +57,13 @@ export function cpuid(cpu: Cpu, leaf: number): Identification {
   if (leaf >= EXTENDED && leaf <= HIGHEST_EXTENDED) {
     const n = leaf - EXTENDED;
     if (n === 0) return { eax: HIGHEST_EXTENDED | 0, ebx: 0, ecx: 0, edx: 0 };
-    if (n === 1) return { eax: 0, ebx: 0, ecx: 0, edx: 0 };
+    if (n === 1) return { eax: 0, ebx: 0, ecx: FEATURE_SVM, edx: 0 };
+    if (n === 8) return { eax: ADDRESS_BITS, ebx: 0, ecx: 0, edx: 0 };
+    if (n === 10) {
+      const features = hasNestedPaging(cpu) ? NESTED_PAGING_GENERATION : 0;
+      return { eax: 1, ebx: ADDRESS_SPACES, ecx: 0, edx: features };
+    }
+    if (n > 4) return { eax: 0, ebx: 0, ecx: 0, edx: 0 };
     const brand = `Ringside IA-32, costs of ${cpu.cost.name}`.padEnd(48, '\0');
     const at = (n - 2) * 16;
     return {

@@ -105,7 +105,12 @@ function takeStop(cpu: Cpu): number {
 function recover(cpu: Cpu, thrown: unknown): void {
   if (isFault(thrown)) {
     cpu.pendingDebug = 0;
-    deliverFault(cpu, thrown);
+    try {
+      deliverFault(cpu, thrown);
+    } catch (again) {
+      // Its delivery met a page that the second dimension does not have.
+      if (again !== EXITED) throw again;
+    }
   } else if (thrown !== EXITED) throw thrown;
 }
 

@@ -88,8 +88,9 @@ function toCode(cpu: Cpu, selector: number, offset: number, wide: boolean, call:
   const allowed = target.isConforming ? target.dpl <= cpu.cpl : rpl <= cpu.cpl && target.dpl === cpu.cpl;
   if (!target.isCode || !allowed) fault(cpu, VECTOR.GP, selectorError(selector));
   if (!target.present) fault(cpu, VECTOR.NP, selectorError(selector));
-  if (offset > target.limit) fault(cpu, VECTOR.GP, 0);
+  // The manual looks for room on the stack first. What was pushed lies below ESP, should the limit refuse.
   if (call) pushReturn(cpu, wide);
+  if (offset > target.limit) fault(cpu, VECTOR.GP, 0);
   markAccessed(cpu, target);
   if (call) frame.commit(cpu);
   enterCode(cpu, selector, target, cpu.cpl, offset);
@@ -117,17 +118,14 @@ function throughCallGate(cpu: Cpu, call: boolean): void {
   const level = inward ? gated.dpl : cpl;
   if (inward) {
     frame.inner(cpu, level, 0);
-    if (offset > gated.limit) fault(cpu, VECTOR.GP, 0);
     frame.push(cpu, cpu.segments[SS].selector, wide);
     frame.push(cpu, cpu.regs[ESP], wide);
     const size = wide ? 4 : 2;
     for (let n = count - 1; n >= 0; n--) frame.push(cpu, peekStack(cpu, n * size, wide), wide);
     frame.push(cpu, cpu.segments[CS].selector, wide);
     frame.push(cpu, cpu.eip, wide);
-  } else {
-    if (offset > gated.limit) fault(cpu, VECTOR.GP, 0);
-    if (call) pushReturn(cpu, wide);
-  }
+  } else if (call) pushReturn(cpu, wide);
+  if (offset > gated.limit) fault(cpu, VECTOR.GP, 0);
   markAccessed(cpu, gated);
   if (call) frame.commit(cpu);
   enterCode(cpu, selector, gated, level, offset);

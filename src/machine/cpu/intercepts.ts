@@ -28,6 +28,8 @@ export type InterceptedInstruction =
   | 'vmwrite'
   | 'vmxoff'
   | 'vmxon'
+  | 'invept'
+  | 'invvpid'
   | 'vmrun'
   | 'vmmcall'
   | 'vmload'
@@ -40,6 +42,7 @@ export type InterceptedInstruction =
   | 'popf'
   | 'iret'
   | 'swint'
+  | 'icebp'
   | 'lgdt'
   | 'lidt'
   | 'lldt'
@@ -54,7 +57,7 @@ export interface Intercepts {
   instruction(which: InterceptedInstruction, operand: number): boolean;
   /** MOV to CRn. May also return a value to store instead of exiting: see `maskCr`. */
   crWrite(cr: number, value: number, gpr: number): boolean;
-  /** MOV from CRn that exits (CR3 store, CR8 store). */
+  /** MOV from CRn that exits; SMSW counts as a read of CR0. */
   crRead(cr: number, gpr: number): boolean;
   clts(): boolean;
   lmsw(source: number): boolean;
@@ -76,6 +79,8 @@ export interface Intercepts {
   exception(vector: number, errorCode: number, cr2: number): boolean;
   /** A maskable interrupt is pending at the pin and the processor looks. Called whatever IF is: the controls decide. True = exited. */
   externalInterrupt(): boolean;
+  /** Whether a maskable interrupt that does not exit may be delivered. @param open the running program's IF says so, and no shadow holds it off */
+  interruptible(open: boolean): boolean;
   nmi(): boolean;
   /** The interrupt (or NMI) window is open and somebody asked to be told. */
   window(): boolean;

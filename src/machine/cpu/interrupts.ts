@@ -244,9 +244,6 @@ function protectedMode(
   const eip = wide ? gate.gateOffset : gate.gateOffset & 0xffff;
   if (inward) frame.inner(cpu, level, ext);
   else frame.current(cpu, ext);
-  if (eip > target.limit) fault(cpu, VECTOR.GP, ext);
-  markAccessed(cpu, target);
-
   const s = cpu.segments;
   if (virtual) for (const register of [GS, FS, DS, ES]) frame.push(cpu, s[register].selector, wide);
   if (inward) {
@@ -257,6 +254,9 @@ function protectedMode(
   frame.push(cpu, s[CS].selector, wide);
   frame.push(cpu, returnEip, wide);
   if (errorCode >= 0) frame.push(cpu, errorCode, wide);
+  // Room on the stack comes before the limit of the code (SDM vol. 2A "INT n").
+  if (eip > target.limit) fault(cpu, VECTOR.GP, ext);
+  markAccessed(cpu, target);
 
   // Nothing can fail from here on.
   frame.commit(cpu);
@@ -285,6 +285,7 @@ function throughTaskGate(cpu: Cpu, errorCode: number, returnEip: number, ext: nu
 
 /** Takes what is pending at the pins, between two instructions. True when something was delivered (or has exited). */
 export function acceptPending(cpu: Cpu): boolean {
+  if (!cpu.gif) return false;
   const silicon = cpu.intercepts;
   const open = (cpu.flags & IF) !== 0 && cpu.shadow === 0;
   if (cpu.nmiPending && !cpu.nmiBlocked && !(cpu.shadow & 2)) {
@@ -298,7 +299,7 @@ export function acceptPending(cpu: Cpu): boolean {
   if (silicon?.window()) return true;
   if (!cpu.interrupts.pending()) return false;
   if (silicon?.externalInterrupt()) return true;
-  if (!open) return false;
+  if (silicon ? !silicon.interruptible(open) : !open) return false;
   cpu.halted = false;
   deliverEvent(cpu, cpu.interrupts.acknowledge(), EventType.external, -1, cpu.eip);
   return true;

@@ -1,5 +1,6 @@
 // Model-specific registers (SDM vol. 4): which exist, which can be written, with what. An MSR exists when it is in
 // `cpu.msrs`; the VMX capability registers are there when the silicon is (see reset.ts).
+import { hasNestedPaging as isSecondGeneration } from '../../cost/processors.ts';
 import type { Cpu } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 
@@ -11,14 +12,26 @@ export const MSR = {
   sysenterEsp: 0x175,
   sysenterEip: 0x176,
   debugControl: 0x1d9,
+  efer: 0xc0000080,
+  vmCr: 0xc0010114,
+  vmHsavePa: 0xc0010117,
   vmxFirst: 0x480,
-  vmxLast: 0x48a,
+  vmxLast: 0x490,
 } as const;
 
 /** Bootstrap processor, local APIC off: which is why CPUID does not announce one. With one, see `Cpu.apic`. */
 const APIC_BASE = 0xfee00100n;
 const APIC_ENABLE = 1n << 11n;
 const FEATURE_CONTROL_LOCK = 1n;
+
+/** EFER.SVME: the only bit of EFER here, where there is no long mode, no SYSCALL and no execute-disable. */
+export const SVME = 1 << 12;
+/** VM_CR: LOCK keeps itself and SVMDIS, which keeps SVME at 0 (APM vol. 2 §15.30.1). */
+const VM_CR_LOCK = 8n;
+const VM_CR_SVMDIS = 16n;
+
+/** AMD's processors have nested paging, and save the next RIP, as Intel's have EPT: from 2008 on. */
+export const hasNestedPaging = (cpu: Cpu): boolean => isSecondGeneration(cpu.cost.name);
 
 /** The MSRs after RESET, without those of VMX. In the map, TSC is what a WRMSR has added to the cycle counter. */
 export function initialMsrs(): [number, bigint][] {
@@ -29,6 +42,9 @@ export function initialMsrs(): [number, bigint][] {
     [MSR.sysenterEsp, 0n],
     [MSR.sysenterEip, 0n],
     [MSR.debugControl, 0n],
+    [MSR.efer, 0n],
+    [MSR.vmCr, 0n],
+    [MSR.vmHsavePa, 0n],
   ];
 }
 
@@ -62,6 +78,16 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
     case MSR.debugControl:
       // Neither branch records nor single-stepping on branches.
       if (value !== 0n) fault(cpu, VECTOR.GP, 0);
+      break;
+    case MSR.efer:
+      if (value & ~BigInt(SVME) || (value && cpu.msrs.get(MSR.vmCr)! & VM_CR_SVMDIS)) fault(cpu, VECTOR.GP, 0);
+      break;
+    case MSR.vmCr:
+      if (value & ~31n || (value & VM_CR_SVMDIS && cpu.msrs.get(MSR.efer))) fault(cpu, VECTOR.GP, 0);
+      if (old & VM_CR_LOCK) value = (value & 7n) | (old & (VM_CR_LOCK | VM_CR_SVMDIS));
+      break;
+    case MSR.vmHsavePa:
+      if (value & 0xf00000fffn || value >> 36n) fault(cpu, VECTOR.GP, 0);
       break;
     case MSR.sysenterCs:
     case MSR.sysenterEsp:

@@ -12,7 +12,7 @@ export const CR4_PAE = 1 << 5;
 export const CR4_PGE = 1 << 7;
 
 /** Bits of the low word of a paging-structure entry (SDM vol. 3 tables 4-4 to 4-6, 4-8 to 4-11). */
-const Pte = {
+export const Pte = {
   present: 1,
   write: 2,
   user: 4,
@@ -23,11 +23,11 @@ const Pte = {
 } as const;
 
 /** Reserved in an entry that maps 4 MiB: what PSE-36 would use. In one that maps 2 MiB: the bits below its address. */
-const LARGE_4M_RESERVED = 0x3fe000;
-const LARGE_2M_RESERVED = 0x1fe000;
+export const LARGE_4M_RESERVED = 0x3fe000;
+export const LARGE_2M_RESERVED = 0x1fe000;
 /** Physical addresses have 36 bits; execute-disable (bit 63) is not there either. */
-const HIGH_RESERVED = 0xfffffff0;
-const PDPTE_RESERVED = 0x1e6;
+export const HIGH_RESERVED = 0xfffffff0;
+export const PDPTE_RESERVED = 0x1e6;
 /** Stands for every page above 4 GiB: behind the largest memory and below every device, so nobody answers. */
 const NOWHERE = 0x7ffff000;
 
@@ -39,9 +39,13 @@ export function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean)
   return !write || (rights & Right.write) !== 0 || (!user && !(cpu.cr0 & CR0_WP));
 }
 
-/** Walks the tables and sets accessed and dirty bits. Raises #PF, then nothing is changed. */
-export function walk(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
-  if (!(cpu.cr0 & CR0_PG)) {
+/**
+ * Walks the tables and sets accessed and dirty bits. Raises #PF, then nothing is changed.
+ * @param fetch for an instruction: only a second dimension asks
+ */
+export function walk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): void {
+  if (cpu.nested !== null) cpu.nested.walk(cpu, linear, write, user, fetch);
+  else if (!(cpu.cr0 & CR0_PG)) {
     walked.frame = linear & 0xfffff000 & cpu.a20Mask;
     walked.rights = Right.user | Right.write | Right.dirty;
   } else if (cpu.cr4 & CR4_PAE) walkPae(cpu, linear, write, user);
@@ -133,7 +137,7 @@ function code(write: boolean, user: boolean): number {
   return (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
 }
 
-function notPresent(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
+export function notPresent(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
   cpu.tlb.invalidate(linear);
   pageFault(cpu, linear, code(write, user));
 }
@@ -144,7 +148,7 @@ export function denied(cpu: Cpu, linear: number, write: boolean, user: boolean):
   pageFault(cpu, linear, PageFault.present | code(write, user));
 }
 
-function reserved(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
+export function reserved(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
   cpu.tlb.invalidate(linear);
   pageFault(cpu, linear, PageFault.present | PageFault.reserved | code(write, user));
 }
@@ -154,6 +158,10 @@ function reserved(cpu: Cpu, linear: number, write: boolean, user: boolean): neve
  * is present has a reserved bit, and then none is taken.
  */
 export function loadPdptes(cpu: Cpu, cr3: number): void {
+  if (cpu.nested !== null) {
+    cpu.nested.loadPdptes(cpu, cr3);
+    return;
+  }
   const table = (cr3 & 0xffffffe0 & cpu.a20Mask) >>> 0;
   for (let n = 0; n < 4; n++) {
     const low = cpu.memory.read32(table + n * 8);

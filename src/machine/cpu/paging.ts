@@ -37,9 +37,9 @@ export function translateFetch(cpu: Cpu, linear: number): number {
   const { tlb } = cpu;
   const page = linear >>> 12;
   const user = cpu.cpl === 3;
-  let entry = tlb.code.get(page);
-  if (entry === undefined) {
-    walk(cpu, linear, false, user);
+  let entry = tlb.codeOf(page);
+  if (entry === -1) {
+    walk(cpu, linear, false, user, true);
     tlb.insertCode(page, walked.frame, walked.rights);
     entry = walked.frame | walked.rights;
   } else if (!allowed(cpu, entry, false, user)) denied(cpu, linear, false, user);
@@ -51,6 +51,7 @@ export function translateFetch(cpu: Cpu, linear: number): number {
  * @returns physical address, or -1 when not mapped
  */
 export function peek(cpu: Cpu, linear: number): number {
+  if (cpu.nested !== null) return cpu.nested.peek(cpu, linear);
   return cpu.cr0 & CR0_PG ? peekTables(cpu, linear) : (linear & cpu.a20Mask) >>> 0;
 }
 
@@ -73,6 +74,6 @@ export function checksAlignment(cpu: Cpu): boolean {
 }
 
 function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
-  walk(cpu, linear, write, user);
+  walk(cpu, linear, write, user, false);
   cpu.tlb.insert(linear >>> 12, walked.frame, walked.rights);
 }

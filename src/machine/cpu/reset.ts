@@ -5,6 +5,7 @@ import { SIGNATURE } from './cpuid.ts';
 import { setFlags } from './flags.ts';
 import { initialMsrs, MSR } from './msrs.ts';
 import { capabilityMsrs, FEATURE_CONTROL_LOCK, FEATURE_CONTROL_VMXON } from './vmx/capabilities.ts';
+import { secondGenerationOf } from './vmx/generations.ts';
 
 export interface ResetOptions {
   /** VT-x is in this processor, and the firmware has enabled it. Default true. */
@@ -37,13 +38,17 @@ export function reset(cpu: Cpu, options: ResetOptions = {}): void {
   cpu.halted = cpu.nmiPending = cpu.nmiBlocked = false;
   cpu.x87.reset();
   cpu.intercepts = null;
+  cpu.nested = null;
   cpu.vmx = null;
+  cpu.svm = null;
+  cpu.gif = true;
   cpu.tlb.flush();
   cpu.msrs.clear();
   for (const [index, value] of initialMsrs()) cpu.msrs.set(index, value);
   if (cpu.apic) cpu.msrs.set(MSR.apicBase, cpu.apic.base);
   if (options.vmx ?? true) {
-    for (const [index, value] of capabilityMsrs()) cpu.msrs.set(index, value);
+    for (const [index, value] of secondGenerationOf(cpu)?.msrs() ?? capabilityMsrs())
+      cpu.msrs.set(index, value);
     cpu.msrs.set(MSR.featureControl, FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMXON);
   }
 }

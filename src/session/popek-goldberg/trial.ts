@@ -2,7 +2,7 @@
 // program can see of the result, and what became of the machine's resources. The processor is bare; where a kernel stands,
 // and on whose tables, is the trial's choice.
 import { costModel } from '../../cost/processors.ts';
-import { convert } from '../../hypervisor/trap-and-emulate/convert.ts';
+import { convert } from '../../hypervisor/deprivileged/convert.ts';
 import { Cpu } from '../../machine/cpu/cpu.ts';
 import { step } from '../../machine/cpu/execute.ts';
 import { getFlags, IF, IOPL, NT, VM } from '../../machine/cpu/flags.ts';

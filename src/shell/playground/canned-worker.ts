@@ -54,6 +54,8 @@ export class CannedWorker implements Port {
     this.visible = this.recorder.next;
     const host = {
       processor: '2005 · Pentium 4 672 (canned)',
+      generation: 'prescott',
+      nestedPaging: false,
       clockHz: HZ,
       memoryBytes: 64 << 20,
       domains: options.domains,

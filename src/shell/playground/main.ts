@@ -35,6 +35,7 @@ mount(App, {
     store,
     editor: null,
     lessons: null,
+    inside: null,
     onstage: (stage: Stage) => Object.assign(window, { stageStats: stage.stats, store }),
   },
 });

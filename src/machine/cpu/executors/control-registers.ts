@@ -77,7 +77,8 @@ const movToCr: Binder = (i) => {
     case 2:
       return (cpu, i) => {
         requireRing0(cpu);
-        cpu.cr2 = cpu.regs[i.rm];
+        const value = cpu.regs[i.rm];
+        if (!cpu.intercepts?.crWrite(2, value, i.rm)) cpu.cr2 = value;
       };
     case 3:
       return (cpu, i) => {
@@ -103,12 +104,13 @@ const movFromCr: Binder = (i) => {
       return (cpu, i) => {
         requireRing0(cpu);
         const cr = i.reg as 0 | 4;
+        if (cpu.intercepts?.crRead(cr, i.rm)) return;
         cpu.regs[i.rm] = cpu.intercepts ? cpu.intercepts.readCr(cr) : cr === 0 ? cpu.cr0 : cpu.cr4;
       };
     case 2:
       return (cpu, i) => {
         requireRing0(cpu);
-        cpu.regs[i.rm] = cpu.cr2;
+        if (!cpu.intercepts?.crRead(2, i.rm)) cpu.regs[i.rm] = cpu.cr2;
       };
     case 3:
       return (cpu, i) => {
@@ -176,6 +178,7 @@ function lmsw(cpu: Cpu, i: Instruction): void {
 }
 
 function smsw(cpu: Cpu, i: Instruction): void {
+  if (cpu.intercepts?.crRead(0, i.rm)) return;
   const value = cpu.intercepts ? cpu.intercepts.readCr(0) : cpu.cr0;
   if (i.memory) write16(cpu, i.segment, effectiveAddress(cpu, i), value);
   else if (i.operandSize === 32) cpu.regs[i.rm] = value;

@@ -47,9 +47,9 @@ function retFar(cpu: Cpu, i: Instruction): void {
 }
 
 function int(cpu: Cpu, i: Instruction): void {
-  if (cpu.flags & VM && (cpu.flags & IOPL) !== IOPL) fault(cpu, VECTOR.GP, 0);
   const vector = i.immediate & 0xff;
   if (cpu.intercepts?.instruction('swint', vector)) return;
+  if (cpu.flags & VM && (cpu.flags & IOPL) !== IOPL) fault(cpu, VECTOR.GP, 0);
   softwareInterrupt(cpu, vector, EventType.softwareInterrupt);
 }
 
@@ -65,6 +65,7 @@ function into(cpu: Cpu): void {
 }
 
 function int1(cpu: Cpu): void {
+  if (cpu.intercepts?.instruction('icebp', 0)) return;
   if (cpu.intercepts?.exception(VECTOR.DB, -1, cpu.cr2)) return;
   softwareInterrupt(cpu, VECTOR.DB, EventType.privilegedException);
 }

@@ -17,8 +17,8 @@ function checkVirtual8086(cpu: Cpu): void {
 }
 
 function pushf(cpu: Cpu, i: Instruction): void {
-  checkVirtual8086(cpu);
   if (cpu.intercepts?.instruction('pushf', 0)) return;
+  checkVirtual8086(cpu);
   const image = getFlags(cpu) & ~(VM | RF);
   if (i.operandSize === 32) push32(cpu, image);
   else push16(cpu, image);
@@ -26,8 +26,8 @@ function pushf(cpu: Cpu, i: Instruction): void {
 }
 
 function popf(cpu: Cpu, i: Instruction): void {
-  checkVirtual8086(cpu);
   if (cpu.intercepts?.instruction('popf', 0)) return;
+  checkVirtual8086(cpu);
   const wide = i.operandSize === 32;
   const image = (wide ? peek32(cpu, 0) : peek16(cpu, 0)) & ~RF;
   const old = getFlags(cpu);

@@ -3,6 +3,7 @@ import type { CostModel } from '../../../cost/model.ts';
 import type { Instruction } from '../../isa/instruction.ts';
 import { PACKED } from '../../isa/table/packed.ts';
 import { SSE } from '../../isa/table/sse.ts';
+import { SVM } from '../../isa/table/svm.ts';
 import { X87 } from '../../isa/table/x87.ts';
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
@@ -18,8 +19,10 @@ export const EXECUTORS: Record<string, Binder> = {
   ...vmxExecutors,
 };
 
-/** Operations of the floating-point half, which a program provides when a guest may want it (provide-floating-point.ts). */
-const FLOATING_POINT: ReadonlySet<string> = new Set([...X87, ...PACKED, ...SSE].map((row) => row.operation));
+/** Operations that a program provides when a guest may want them: floating point (provide-floating-point.ts), SVM (svm/provide.ts). */
+const OPTIONAL: ReadonlySet<string> = new Set(
+  [...X87, ...PACKED, ...SSE, ...SVM].map((row) => row.operation),
+);
 
 /** Adds families. */
 export function provideExecutors(families: Executors): void {
@@ -27,7 +30,7 @@ export function provideExecutors(families: Executors): void {
 }
 
 function notProvided(_: Cpu, i: Instruction): never {
-  throw new Error(`${i.form.mnemonic}: nobody has provided the floating-point unit`);
+  throw new Error(`${i.form.mnemonic}: nobody has provided the unit that runs it`);
 }
 
 function undefinedInstruction(cpu: Cpu): void {
@@ -37,7 +40,7 @@ function undefinedInstruction(cpu: Cpu): void {
 /** Chooses the executor and the price of an instruction. Operations that this processor does not have raise #UD. */
 export function bind(i: Instruction, cost: CostModel): void {
   const binder = EXECUTORS[i.form.operation];
-  const missing = FLOATING_POINT.has(i.form.operation) ? notProvided : undefinedInstruction;
+  const missing = OPTIONAL.has(i.form.operation) ? notProvided : undefinedInstruction;
   const execute: Executor = binder ? binder(i) : missing;
   i.execute = execute as Instruction['execute'];
   i.cost = cost.instructions[i.form.operation] ?? 1;

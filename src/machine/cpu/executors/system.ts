@@ -89,7 +89,7 @@ function pause(cpu: Cpu): void {
 const invd = cacheControl('invd');
 const wbinvd = cacheControl('wbinvd');
 
-/** Keys are `Form.operation`. What is absent here, in the integer half and in vmx/ (RSM, MONITOR, MWAIT, SVM …) is #UD on this processor. */
+/** Keys are `Form.operation`. What is absent here, in the integer half, in vmx/ and svm/ (RSM, MONITOR, MWAIT …) is #UD on this processor. */
 export const systemExecutors: Executors = {
   hlt: () => hlt,
   invd: () => invd,

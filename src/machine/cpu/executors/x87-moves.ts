@@ -190,14 +190,16 @@ const fist: Binder = (i) => (i.form.operands[0] === 'm16' ? fist16 : fist32);
 const fistp: Binder = (i) =>
   i.form.operands[0] === 'm16' ? fistp16 : i.form.operands[0] === 'm32' ? fistp32 : fistp64;
 
-/** FSTP1: as FSTP, but an empty ST(0) raises nothing. */
+/** FSTP1: as FSTP, but an empty ST(0) raises nothing and stores nothing. */
 function fstpnce(cpu: Cpu, i: Instruction): void {
   const f = begin(cpu);
   remember(cpu, f, i);
   f.status &= ~C1;
   const to = f.st(i.rm);
-  f.copy(to, f.top);
-  if (!f.isEmpty(f.top)) f.occupied |= 1 << to;
+  if (!f.isEmpty(f.top)) {
+    f.copy(to, f.top);
+    f.occupied |= 1 << to;
+  }
   f.pop();
 }
 

@@ -49,13 +49,23 @@ function setSegment(cpu: Cpu, register: number, entry: number): void {
   s.access = LDT[entry].access;
 }
 
+/** Processors whose memory has the tables already: no case changes them. */
+const prepared = new WeakSet<Cpu>();
+
 /** The tables: an empty GDT as long as Linux's, the LDT of case.ts, an IDT of gates that CPL 3 may not use. */
 function setTables(cpu: Cpu): void {
+  if (prepared.has(cpu)) return;
+  prepared.add(cpu);
+  cpu.memory.bytes.fill(INT3, BASE.code, BASE.code + 0x10000);
   const view = new DataView(cpu.memory.bytes.buffer, cpu.memory.bytes.byteOffset);
   view.setUint32(GDT, 0, true);
   LDT.forEach(({ base, access }, n) => {
     view.setUint32(LDT_AT + 8 * n, ((base << 16) | 0xffff) >>> 0, true);
-    view.setUint32(LDT_AT + 8 * n + 4, ((base & 0xff000000) | ((base >>> 16) & 0xff) | (access << 8)) >>> 0, true);
+    view.setUint32(
+      LDT_AT + 8 * n + 4,
+      ((base & 0xff000000) | ((base >>> 16) & 0xff) | (access << 8)) >>> 0,
+      true,
+    );
   });
   for (let vector = 0; vector < 256; vector++) view.setUint32(IDT + 8 * vector + 4, 0x8e00, true);
   cpu.gdtr.base = GDT;
@@ -94,7 +104,11 @@ function executeOne(cpu: Cpu, c: Case): void {
 function executeProgram(cpu: Cpu): void {
   const code = cpu.memory.bytes.subarray(BASE.code, BASE.code + 0x10000);
   for (let n = 0; n < LONGEST && code[cpu.eip] !== INT3; n++) {
-    const i = decodeOrFault(cpu, code.subarray(cpu.eip, cpu.eip + 15), cpu.segments[CS].access & 0x4000 ? 32 : 16);
+    const i = decodeOrFault(
+      cpu,
+      code.subarray(cpu.eip, cpu.eip + 15),
+      cpu.segments[CS].access & 0x4000 ? 32 : 16,
+    );
     cpu.instructionStart = cpu.eip;
     cpu.eip += i.length;
     i.execute!(cpu as never, i);
@@ -145,7 +159,7 @@ export function runCase(cpu: Cpu, c: Case): Outcome {
   const data = BASE.data + WINDOW_AT;
   const stack = BASE.stack + WINDOW_AT;
   if (c.program) {
-    bytes.fill(INT3, BASE.code, BASE.code + 0x10000);
+    bytes.fill(INT3, BASE.code + START, BASE.code + START + CODE_BYTES);
     bytes.set(c.bytes, BASE.code + START);
   }
   bytes.set(c.data, data);

@@ -67,7 +67,7 @@ static void begin(greg_t *g) {
   memcpy((void *)(STACK + WINDOW), current.stack, BYTES);
   for (int r = 0; r < 8; r++) g[ORDER[r]] = current.regs[r];
   g[REG_EIP] = START;
-  g[REG_EFL] = (g[REG_EFL] & ~STATUS) | (current.flags & STATUS);
+  g[REG_EFL] = 0x202 | (current.flags & STATUS);
   g[REG_CS] = selector(current.mode & CODE16 ? CS16 : CS32);
   g[REG_SS] = selector(current.mode & STACK16 ? SS16 : SS32);
   g[REG_DS] = g[REG_ES] = selector(DS32);
@@ -90,6 +90,8 @@ static void finish(greg_t *g) {
 
 static void handler(int number, siginfo_t *info, void *context) {
   __asm__ volatile("mov %0, %%gs" ::"r"(library_gs));
+  // NT, which a POPF of a case may have set, is not the signal frame's to restore.
+  __asm__ volatile("pushf; andl $~0x4000, (%%esp); popf" ::: "cc", "memory");
   (void)number, (void)info;
   greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
   if (running) finish(g);

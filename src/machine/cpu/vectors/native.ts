@@ -33,7 +33,9 @@ function runProgram(name: string, cases: Uint8Array, refusal: string): Uint8Arra
   const source = fileURLToPath(new URL(`./${name}.c`, import.meta.url));
   try {
     try {
-      execFileSync('gcc', ['-m32', '-O1', '-fno-stack-protector', '-o', file(name), source], { stdio: 'pipe' });
+      execFileSync('gcc', ['-m32', '-O1', '-fno-stack-protector', '-o', file(name), source], {
+        stdio: 'pipe',
+      });
     } catch {
       return 'gcc -m32 is not installed here (Debian: gcc-multilib)';
     }

@@ -57,9 +57,7 @@ export function store(cases: readonly Case[], outcomes: readonly Outcome[]): Uin
     const before = segmentsBefore(c);
     let loaded = 0;
     for (let s = 0; s < 6; s++) if (o.segments[s] !== before[s]) loaded |= 1 << s;
-    out.u8(
-      o.vector | (elsewhere ? ELSEWHERE : 0) | (changes.length ? MEMORY : 0) | (loaded ? SEGMENTS : 0),
-    );
+    out.u8(o.vector | (elsewhere ? ELSEWHERE : 0) | (changes.length ? MEMORY : 0) | (loaded ? SEGMENTS : 0));
     let changed = 0;
     for (let r = 0; r < 8; r++) if (o.regs[r] !== c.regs[r]) changed |= 1 << r;
     out.u8(changed);

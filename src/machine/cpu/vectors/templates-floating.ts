@@ -8,7 +8,12 @@ import { AT, type X87Case } from './x87-case.ts';
 const templates: X87Template[] = [];
 
 /** A case in the state of some other template. */
-function like(name: string, count: number, of: readonly X87Template[], bytes: (random: Random) => number[]): void {
+function like(
+  name: string,
+  count: number,
+  of: readonly X87Template[],
+  bytes: (random: Random) => number[],
+): void {
   templates.push({
     name,
     count,
@@ -61,14 +66,20 @@ for (const [name, bytes, registers] of [
 like('maskmovq', 150, SIMD_TEMPLATES, (r) => [0x0f, 0xf7, modrm(r, false)]);
 like('maskmovdqu', 150, SIMD_TEMPLATES, (r) => [0x66, 0x0f, 0xf7, modrm(r, false)]);
 like('movnti', 30, SIMD_TEMPLATES, () => [0x0f, 0xc3, 0x03]);
-like('fences', 30, SIMD_TEMPLATES, (r) => [0x0f, 0xae, r.pick([0xe8, 0xf0, 0xf8])]);
+like('fences', 240, SIMD_TEMPLATES, (r) => [0x0f, 0xae, 0xe8 + r.below(24)]);
+like('clflush', 10, SIMD_TEMPLATES, () => [0x0f, 0xae, 0x3b]);
+like('fxsave', 200, [...SIMD_TEMPLATES, ...X87_TEMPLATES], () => [0x0f, 0xae, 0x03]);
 templates.push({
   name: 'ldmxcsr',
   count: 120,
   make(random) {
     const { state } = random.pick(SIMD_TEMPLATES).make(random);
     // Reserved bits are #GP, and leave it as it was.
-    new DataView(state.buffer).setUint32(AT.memory, random.oneIn(4) ? random.word() : random.word() & 0xffbf, true);
+    new DataView(state.buffer).setUint32(
+      AT.memory,
+      random.oneIn(4) ? random.word() : random.word() & 0xffbf,
+      true,
+    );
     return { name: 'ldmxcsr', bytes: [0x0f, 0xae, 0x13], state };
   },
 });

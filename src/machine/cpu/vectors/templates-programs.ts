@@ -84,7 +84,7 @@ class Program {
 }
 
 /** Emits one instruction, or says false when it may not stand here. */
-type Write = (p: Program) => boolean | void;
+type Write = (p: Program) => unknown;
 
 const alu: Write = (p) => {
   const n = p.random.below(8);
@@ -293,8 +293,8 @@ const stack: Write = (p) => {
       p.put(0x9c);
       break;
     case 2:
-      // POPF of known flags; above the low half nothing is set that would lead elsewhere.
-      p.put(0x6a, p.random.below(256) & 0xd5);
+      // POPF of known flags: PUSH extends the sign, and above the low half nothing may be set that would lead elsewhere.
+      p.put(0x6a, p.random.below(256) & 0x55);
       if (!p.wide !== p.c.code16) p.put(0x66);
       p.put(0x9d);
       p.defines(STATUS);
@@ -312,7 +312,12 @@ const stack: Write = (p) => {
 const strings: Write = (p) => {
   if (p.kept.size) return false;
   const address = p.c.code16 ? 2 : 4;
-  p.put(0xb8 + ECX, p.immediate(address, p.random.below(5)), 0xb8 + EDI, p.immediate(address, WINDOW_AT + 40 + p.random.below(40)));
+  p.put(
+    0xb8 + ECX,
+    p.immediate(address, p.random.below(5)),
+    0xb8 + EDI,
+    p.immediate(address, WINDOW_AT + 40 + p.random.below(40)),
+  );
   const opcode = p.random.pick([0xaa, 0xab, 0xae, 0xaf]);
   const scan = opcode > 0xab;
   p.put(scan ? p.random.pick([0xf2, 0xf3]) : 0xf3);
@@ -326,7 +331,20 @@ const callAndPop: Write = (p) => {
   p.put(0xe8, p.immediate(p.c.code16 ? 2 : 4, 0), 0x58 + p.register());
 };
 
-const SIMPLE: readonly Write[] = [alu, alu, test, step, negate, multiply, shift, doubleShift, bit, move, lea, exchangeAdd];
+const SIMPLE: readonly Write[] = [
+  alu,
+  alu,
+  test,
+  step,
+  negate,
+  multiply,
+  shift,
+  doubleShift,
+  bit,
+  move,
+  lea,
+  exchangeAdd,
+];
 const LOOPABLE: readonly Write[] = [test, step, negate, move, lea, exchangeAdd, doubleShift];
 const ALL: readonly Write[] = [
   ...[alu, alu, alu, step, shift, shift, useCondition, useCondition, branch, move],

@@ -1,6 +1,6 @@
 // Case templates: what CPL 3 may and may not do with segments, gates, flags and ports: loads of every segment register with every
 // kind of descriptor, far transfers within the ring, the sensitive instructions that do not trap, and the #GP of those that do.
-import { selectorOf, STATUS, WINDOW_AT } from './case.ts';
+import { STATUS, selectorOf, WINDOW_AT } from './case.ts';
 import { Draft } from './draft.ts';
 import type { Random } from './random.ts';
 import { modrm, type Template } from './templates-arithmetic.ts';
@@ -79,15 +79,16 @@ function moveSegment(random: Random) {
 function query(random: Random) {
   const d = anySize(random);
   const opcode = random.below(4);
-  if (opcode < 2) return d.emit('lar lsl', 0x0f, 2 + opcode, wordOperand(d, random.below(8), selector(random)));
+  if (opcode < 2)
+    return d.emit('lar lsl', 0x0f, 2 + opcode, wordOperand(d, random.below(8), selector(random)));
   return d.emit('verr verw', 0x0f, 0, wordOperand(d, 2 + opcode, selector(random)));
 }
 
 function flags(random: Random) {
   const d = anySize(random, true);
   if (random.oneIn(3)) return d.emit('pushf', 0x9c);
-  // IOPL, IF and the reserved bits must stay; TF, AC, RF and VM would lead elsewhere.
-  setStack(d, 0, (random.word() & 0x00037200 & ~0x30000) | (random.word() & (STATUS | DF)), 4);
+  // IOPL and IF must stay as they are; TF, AC, RF and VM would lead elsewhere.
+  setStack(d, 0, random.word() & (STATUS | DF | 0x7200), 4);
   return d.emit('popf', 0x9d);
 }
 
@@ -165,7 +166,10 @@ function lock(random: Random) {
     const allowed = LOCKABLE.has(second ? 0x0f00 | opcode : opcode);
     d.prefix(0xf0);
     // Those that may have it are tried with memory elsewhere; with a register nobody may have it.
-    const operand = allowed || random.oneIn(2) ? d.register(random.below(8), random.below(8)) : d.memory(random.below(8), 1);
+    const operand =
+      allowed || random.oneIn(2)
+        ? d.register(random.below(8), random.below(8))
+        : d.memory(random.below(8), 1);
     return d.emit('lock', bytes, operand, d.immediate(4));
   }
 }
@@ -183,14 +187,14 @@ const UNDEFINED: readonly ((random: Random, d: Draft) => number[])[] = [
   (r, d) => [0x0f, 0xb2, ...d.register(r.below(8), r.below(8))],
   (r, d) => [0xff, ...d.register(r.pick([3, 5]), r.below(8))],
   (r, d) => [0x0f, 0xc7, ...d.register(1, r.below(8))],
-  (r, d) => [0x0f, 0x01, ...d.register(r.pick([2, 3]), 6)],
 ];
 
 /** NOPs with operands: bytes that do nothing and touch nothing, even memory beyond a limit. */
 function hint(random: Random) {
   const d = anySize(random);
-  // 1A, 1B and F3 1E have meanings today on some processors (MPX, CET), the others are NOPs on all.
-  return d.emit('hint', 0x0f, random.pick([0x18, 0x19, 0x1c, 0x1d, 0x1e, 0x1f]), modrm(d, random.below(8), d.bytesOfOperand));
+  if (random.oneIn(30)) return d.emit('hint', 0xf3, 0x0f, 0x1e, 0xfb);
+  // 1A and 1B are MPX on some processors: NOPs as long as nobody has switched it on.
+  return d.emit('hint', 0x0f, 0x18 + random.below(8), modrm(d, random.below(8), d.bytesOfOperand));
 }
 
 export const SEGMENTS: readonly Template[] = [
@@ -204,9 +208,8 @@ export const SEGMENTS: readonly Template[] = [
     const d = new Draft(random, { wide: false });
     return d.emit('arpl', 0x63, modrm(d, random.below(8), 2));
   }),
-  template('forbidden', 600, (random) => {
+  template('forbidden', 900, (random) => {
     const d = anySize(random);
-    // The operand of INVLPG is an address only; REP with a count of zero does nothing, and so does not fault.
     return d.emit('forbidden', [...random.pick(FORBIDDEN)]);
   }),
   template('int', 300, (random) => anySize(random).emit('int', 0xcd, closedVector(random))),
@@ -216,6 +219,28 @@ export const SEGMENTS: readonly Template[] = [
     const bytes = random.pick(UNDEFINED)(random, d);
     return d.emit('undefined', bytes);
   }),
-  template('hint', 800, hint),
+  template('hint', 1400, hint),
+  template('alias', 400, (random) => {
+    // 82 is 80 under another name.
+    const d = anySize(random);
+    const digit = random.below(8);
+    if (digit === 1 || digit === 4 || digit === 6) d.c.defined = STATUS & ~0x10;
+    return d.emit('alias', 0x82, modrm(d, digit, 1), d.immediate(1));
+  }),
+  template('setcc', 600, (random) => {
+    // The reg field of ModRM means nothing.
+    const d = anySize(random);
+    return d.emit('setcc', 0x0f, 0x90 + random.below(16), modrm(d, 1 + random.below(7), 1));
+  }),
+  template('bswap r16', 30, (random) => {
+    const d = new Draft(random, { wide: false });
+    d.c.resultDefined = false;
+    return d.emit('bswap r16', 0x0f, 0xc8 + random.below(8));
+  }),
+  template('into', 30, (random) => {
+    const d = anySize(random);
+    d.c.flags &= ~0x800;
+    return d.emit('into', 0xce);
+  }),
   template('pause', 20, (random) => anySize(random).emit('pause', 0xf3, 0x90)),
 ];

@@ -4,8 +4,10 @@ import { AT, MEMORY, STATE_BYTES, type X87Case, type X87Outcome } from './x87-ca
 
 /** Offsets in an environment at which pointers, selectors and opcode lie: they depend on where the instruction stood. */
 function isPointer(c: X87Case, at: number): boolean {
-  if (!/^fn(stenv|save)/.test(c.name)) return false;
   const n = at - AT.memory;
+  // FXSAVE: pointers, opcode, and which bits of MXCSR this processor has.
+  if (c.name === 'fxsave') return (n >= 6 && n < 24) || (n >= 28 && n < 32);
+  if (!/^fn(stenv|save)/.test(c.name)) return false;
   return c.bytes[0] === 0x66 ? n >= 6 && n < 14 : n >= 12 && n < 28;
 }
 

@@ -1,6 +1,6 @@
 // Runs one floating-point case on our processor: flat memory, CPL 3, its instructions decoded and bound as execute.ts does it.
 import { decode } from '../../isa/decode.ts';
-import { CS, DS, EBX, EDI, ES, type Instruction, SS } from '../../isa/instruction.ts';
+import { CS, DS, EBX, EDI, ES, SS } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import { bind } from '../executors/index.ts';
 import { isFault } from '../fault.ts';

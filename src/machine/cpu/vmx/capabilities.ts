@@ -1,6 +1,6 @@
 // What this processor's VMX can do, as its capability MSRs report it (SDM vol. 3 app. A): VT-x as it was from 2005 to
 // 2007. No secondary controls, so no EPT, VPID or unrestricted guest; no virtual NMIs, TPR shadow or monitor trap flag;
-// and CR3 loads and stores always exit, because their controls are in the default-1 class.
+// and CR3 loads and stores always exit, because their controls are in the default-1 class. (2008: second-generation.ts.)
 import { REVISION_IDENTIFIER, VMCS_SIZE } from './layout.ts';
 
 /** Pin-based VM-execution controls. */
@@ -24,6 +24,8 @@ export const PROC = {
   msrBitmaps: 1 << 28,
   monitor: 1 << 29,
   pause: 1 << 30,
+  /** The secondary controls count (second generation). */
+  secondary: 1 << 31,
 } as const;
 
 /** VM-exit controls that are not fixed. */
@@ -36,11 +38,11 @@ export interface ControlCapability {
 }
 
 /** As int32, so that comparing with the result of a bitwise AND is comparing like with like. */
-const control = (required: number, optional: number): ControlCapability => ({
+export const control = (required: number, optional: number): ControlCapability => ({
   required: required | 0,
   allowed: required | optional,
 });
-const all = (bits: Readonly<Record<string, number>>, ...without: number[]): number =>
+export const all = (bits: Readonly<Record<string, number>>, ...without: number[]): number =>
   Object.values(bits).reduce((sum, bit) => (without.includes(bit) ? sum : sum | bit), 0);
 
 /** What one generation of VT-x supports; the silicon's checks and its capability MSRs both read it. */
@@ -48,6 +50,7 @@ export interface VmxCapabilities {
   readonly generation: 1 | 2;
   readonly pin: ControlCapability;
   readonly proc: ControlCapability;
+  readonly secondary: ControlCapability;
   readonly exit: ControlCapability;
   readonly entry: ControlCapability;
   /** CR0 and CR4 in VMX operation: bits that must be 1, bits that may be 1. */
@@ -62,7 +65,8 @@ export interface VmxCapabilities {
 export const FIRST_GENERATION: VmxCapabilities = {
   generation: 1,
   pin: control(0x16, all(PIN, PIN.virtualNmis)),
-  proc: control(0x0401e172, all(PROC, PROC.nmiWindow)),
+  proc: control(0x0401e172, all(PROC, PROC.nmiWindow, PROC.secondary)),
+  secondary: control(0, 0),
   exit: control(0x36dff, all(EXIT_CONTROL)),
   entry: control(0x11ff, 0),
   // PE, NE and PG must be 1 (SDM vol. 3 app. A.7): the guest cannot be in real mode nor run without paging.
@@ -92,8 +96,8 @@ export const VMX_MSR = {
 /** Highest 9-bit field index of the first generation's VMCS (natural-width guest field 6826H). */
 const HIGHEST_FIELD_INDEX = 0x13;
 
-const unsigned = (value: number): bigint => BigInt(value >>> 0);
-const word = (c: ControlCapability): bigint => unsigned(c.required) | (unsigned(c.allowed) << 32n);
+export const unsigned = (value: number): bigint => BigInt(value >>> 0);
+export const word = (c: ControlCapability): bigint => unsigned(c.required) | (unsigned(c.allowed) << 32n);
 
 /** The read-only capability MSRs 480H–48AH: what RDMSR returns. */
 export function capabilityMsrs(c: VmxCapabilities = FIRST_GENERATION): ReadonlyMap<number, bigint> {

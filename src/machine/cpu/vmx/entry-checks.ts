@@ -18,6 +18,8 @@ export function checkControls(vmx: VmxState): string {
     return 'pin-based controls: a reserved bit is set wrongly (IA32_VMX_PINBASED_CTLS)';
   if (!supported(proc, can.proc))
     return 'processor-based controls: a reserved bit is set wrongly (IA32_VMX_PROCBASED_CTLS)';
+  const rule = vmx.second === null ? '' : vmx.second.checkControls(vmx);
+  if (rule) return rule;
   if (w[b + W.cr3TargetCount] >>> 0 > can.cr3Targets) return 'CR3-target count is greater than 4';
   if (proc & PROC.ioBitmaps && (!isPage(w, b + W.ioBitmapA) || !isPage(w, b + W.ioBitmapB))) {
     return 'an I/O-bitmap address is not the address of a page';
@@ -36,11 +38,12 @@ export function checkControls(vmx: VmxState): string {
     return 'VM-entry controls: a reserved bit is set wrongly (IA32_VMX_ENTRY_CTLS)';
   if (!isMsrArea(w, b + W.entryLoadCount, b + W.entryLoadAddress))
     return 'the VM-entry MSR-load address is not usable';
-  return w[b + W.entryInfo] & INFO_VALID ? checkInjection(w, b) : '';
+  return w[b + W.entryInfo] & INFO_VALID ? checkInjection(vmx) : '';
 }
 
 /** SDM vol. 3 §26.2.1.3, the part about event injection. */
-function checkInjection(w: Int32Array, b: number): string {
+function checkInjection(vmx: VmxState): string {
+  const { words: w, base: b } = vmx;
   const info = w[b + W.entryInfo];
   const vector = info & 0xff;
   const type = (info >>> 8) & 7;
@@ -48,7 +51,9 @@ function checkInjection(w: Int32Array, b: number): string {
   if (type === TYPE.nmi && vector !== 2) return 'event injection: an NMI has vector 2';
   if (type === TYPE.hardwareException && vector > 31)
     return 'event injection: a hardware exception has a vector of at most 31';
-  const hasErrorCode = type === TYPE.hardwareException && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
+  // In real mode, which only an unrestricted guest can be in, nothing has an error code.
+  const real = vmx.unrestricted && !(w[b + W.cr0] & 1);
+  const hasErrorCode = !real && type === TYPE.hardwareException && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
   if (hasErrorCode !== ((info & INFO_ERROR_CODE) !== 0))
     return 'event injection: deliver-error-code does not fit the vector';
   if (info & 0x7ffff000) return 'event injection: reserved bits 30:12 are set';

@@ -1,7 +1,7 @@
 // VM entry (SDM vol. 3 ch. 26): checks, guest state, controls, event injection. Either VMfail, and nothing has happened;
 // or the entry fails and the host is back with exit reason 80000021H; or the guest runs.
 import { Attention, type Cpu } from '../cpu.ts';
-import { isFault } from '../fault.ts';
+import { EXITED, isFault } from '../fault.ts';
 import { deliverEvent, deliverFault, softwareInterrupt } from '../interrupts.ts';
 import { checkControls, checkHostState } from './entry-checks.ts';
 import { CR0_KEPT, failEntry } from './exit.ts';
@@ -16,6 +16,11 @@ import { W } from './words.ts';
 const MSR_DEBUGCTL = 0x1d9;
 const BLOCKED_BY_MOV_SS = 2;
 const BLOCKED_BY_NMI = 8;
+/** Secondary control 7. */
+const UNRESTRICTED = 1 << 7;
+/** Qualifications of a failed entry (§26.7). */
+const PDPTE_LOADING = 2;
+const LINK_POINTER = 4;
 
 /**
  * Enters the guest of the current VMCS. Flags are not touched here (instructions.ts does that for VMfail).
@@ -28,6 +33,7 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
   if (launch ? state !== LAUNCH_CLEAR : state !== LAUNCH_LAUNCHED) {
     return launch ? VM_ERROR.launchNotClear : VM_ERROR.resumeNotLaunched;
   }
+  vmx.unrestricted = vmx.second !== null && (vmx.second.controls(vmx) & UNRESTRICTED) !== 0;
   if (checkControls(vmx) !== '') return VM_ERROR.invalidControls;
   if (checkHostState(vmx) !== '') return VM_ERROR.invalidHostState;
   cpu.cycles += vmx.cycles.entry;
@@ -36,10 +42,14 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
     return VM_SUCCEED;
   }
   if (!linkPointerOk(vmx)) {
-    failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, 4);
+    failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, LINK_POINTER);
     return VM_SUCCEED;
   }
   loadGuest(cpu, vmx);
+  if (vmx.second !== null && !vmx.second.enter(cpu, vmx)) {
+    failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, PDPTE_LOADING);
+    return VM_SUCCEED;
+  }
   if (w[b + W.entryLoadCount]) {
     const failed = loadMsrs(vmx, b + W.entryLoadCount, b + W.entryLoadAddress);
     if (failed !== 0) {
@@ -99,13 +109,22 @@ function inject(cpu: Cpu, vmx: VmxState, info: number): void {
   cpu.halted = false;
   cpu.shadow = 0;
   cpu.pendingDebug = 0;
-  if (type < TYPE.softwareInterrupt) {
-    const errorCode = info & INFO_ERROR_CODE ? w[b + W.entryErrorCode] : -1;
-    deliverEvent(cpu, vector, type, errorCode, cpu.eip);
-    return;
+  try {
+    if (type < TYPE.softwareInterrupt) {
+      const errorCode = info & INFO_ERROR_CODE ? w[b + W.entryErrorCode] : -1;
+      deliverEvent(cpu, vector, type, errorCode, cpu.eip);
+      return;
+    }
+    // As if the INT instruction at RIP had been executed: the frame points behind it, a fault of its own does not.
+    cpu.eip = (cpu.eip + w[b + W.entryLength]) >>> 0;
+    softwareOrFault(cpu, vector, type);
+  } catch (thrown) {
+    // A page that the second dimension does not have: the exit has happened.
+    if (thrown !== EXITED) throw thrown;
   }
-  // As if the INT instruction at RIP had been executed: the frame points behind it, a fault of its own does not.
-  cpu.eip = (cpu.eip + w[b + W.entryLength]) >>> 0;
+}
+
+function softwareOrFault(cpu: Cpu, vector: number, type: number): void {
   try {
     softwareInterrupt(cpu, vector, type);
   } catch (caught) {

@@ -1,4 +1,4 @@
-// Basic exit reasons (SDM vol. 3 app. C) that first-generation VT-x can give, and the formats of the fields around them.
+// Basic exit reasons (SDM vol. 3 app. C) that VT-x can give here (from 48 on: second generation), and the formats of the fields around them.
 
 export const EXIT = {
   exceptionOrNmi: 0,
@@ -33,6 +33,11 @@ export const EXIT = {
   mwait: 36,
   monitor: 39,
   pause: 40,
+  eptViolation: 48,
+  eptMisconfiguration: 49,
+  invept: 50,
+  invvpid: 53,
+  wbinvd: 54,
 } as const;
 
 /** Bit 31 of the exit-reason field: the VM entry itself failed. */

@@ -103,12 +103,14 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   // Only MOV SS holds a debug trap back over an exit; bit 12 says that an enabled breakpoint is among the reasons.
   const pending = cpu.shadow & 2 ? cpu.pendingDebug & 0x400f : 0;
   w[b + W.pendingDebug] = pending & 15 ? pending | 0x1000 : pending;
+  if (vmx.second !== null) vmx.second.leave(cpu, vmx);
 }
 
 /** §27.5. */
 function loadHost(cpu: Cpu, vmx: VmxState): void {
   const { words: w, base: b } = vmx;
   cpu.intercepts = null;
+  cpu.nested = null;
   cpu.cr0 = (cpu.cr0 & CR0_KEPT) | (w[b + W.hostCr0] & ~CR0_KEPT);
   cpu.cr3 = w[b + W.hostCr3];
   cpu.cr4 = w[b + W.hostCr4];
@@ -148,11 +150,19 @@ function loadHost(cpu: Cpu, vmx: VmxState): void {
   cpu.pendingDebug = 0;
   // No VPID: translations of the guest and of the host never live together.
   cpu.tlb.flush();
+  if (vmx.second !== null && !vmx.second.loadHostPdptes(cpu)) {
+    abort(cpu, vmx, 2);
+    return;
+  }
   if (w[b + W.exitLoadCount] && loadMsrs(vmx, b + W.exitLoadCount, b + W.exitLoadAddress) !== 0) {
-    // VMX abort 4, "loading host MSRs failed" (§27.7): the processor stops for good.
-    w[b + WORD_ABORT] = 4;
-    cpu.stop = Stop.shutdown;
+    abort(cpu, vmx, 4);
     return;
   }
   if (cpu.eip - cpu.monitorBase >= 0 && cpu.eip - cpu.monitorBase < cpu.monitorSize) cpu.stop = Stop.monitor;
+}
+
+/** VMX abort (§27.7): the processor stops for good. @param indicator 2: bad PDPTEs of the host, 4: its MSRs could not be loaded */
+function abort(cpu: Cpu, vmx: VmxState, indicator: number): void {
+  vmx.words[vmx.base + WORD_ABORT] = indicator;
+  cpu.stop = Stop.shutdown;
 }

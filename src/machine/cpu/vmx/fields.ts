@@ -12,8 +12,8 @@ export interface Field {
   readonly encoding: number;
   readonly width: FieldWidth;
   readonly group: FieldGroup;
-  /** 1: every processor with VT-x (2005). 2: came with EPT, VPID and the other additions of 2008 and after. */
-  readonly generation: 1 | 2;
+  /** 1: every processor with VT-x (2005). 2: came with EPT and VPID (2008). 3: no processor here has what it belongs to. */
+  readonly generation: 1 | 2 | 3;
 }
 
 /** Fields that every VT-x processor has. 64-bit fields have their upper half at encoding + 1 (`…_HIGH`). */
@@ -141,23 +141,27 @@ export const FIELD = {
   HOST_RIP: 0x6c16,
 } as const;
 
-/** Fields that exist only with capabilities the first generation has not (EPT, VPID, TPR shadow, PAT, EFER …). */
+/** Fields that came with EPT and VPID. */
 export const LATER_FIELD = {
   VIRTUAL_PROCESSOR_ID: 0x0000,
-  VIRTUAL_APIC_PAGE_ADDR: 0x2012,
-  APIC_ACCESS_ADDR: 0x2014,
   EPT_POINTER: 0x201a,
   GUEST_PHYSICAL_ADDRESS: 0x2400,
-  GUEST_IA32_PAT: 0x2804,
-  GUEST_IA32_EFER: 0x2806,
   GUEST_PDPTR0: 0x280a,
   GUEST_PDPTR1: 0x280c,
   GUEST_PDPTR2: 0x280e,
   GUEST_PDPTR3: 0x2810,
+  SECONDARY_VM_EXEC_CONTROL: 0x401e,
+} as const;
+
+/** Fields of capabilities that no processor here has (TPR shadow, PAT, EFER, pause loops, preemption timer): named, and unknown to it. */
+export const ABSENT_FIELD = {
+  VIRTUAL_APIC_PAGE_ADDR: 0x2012,
+  APIC_ACCESS_ADDR: 0x2014,
+  GUEST_IA32_PAT: 0x2804,
+  GUEST_IA32_EFER: 0x2806,
   HOST_IA32_PAT: 0x2c00,
   HOST_IA32_EFER: 0x2c02,
   TPR_THRESHOLD: 0x401c,
-  SECONDARY_VM_EXEC_CONTROL: 0x401e,
   PLE_GAP: 0x4020,
   PLE_WINDOW: 0x4022,
   VMX_PREEMPTION_TIMER_VALUE: 0x482e,
@@ -171,7 +175,7 @@ export const fieldWidth = (encoding: number): FieldWidth => WIDTHS[(encoding >>>
 /** Bits 11:10 of the encoding. */
 export const fieldGroup = (encoding: number): FieldGroup => GROUPS[(encoding >>> 10) & 3];
 
-function describe(table: Readonly<Record<string, number>>, generation: 1 | 2): Field[] {
+function describe(table: Readonly<Record<string, number>>, generation: 1 | 2 | 3): Field[] {
   return Object.entries(table).flatMap(([name, encoding]) => {
     const field = { name, encoding, width: fieldWidth(encoding), group: fieldGroup(encoding), generation };
     return field.width === 64 ? [field, { ...field, name: `${name}_HIGH`, encoding: encoding + 1 }] : [field];
@@ -179,7 +183,11 @@ function describe(table: Readonly<Record<string, number>>, generation: 1 | 2): F
 }
 
 /** Every field, halves of 64-bit fields as their own rows. */
-export const FIELDS: readonly Field[] = [...describe(FIELD, 1), ...describe(LATER_FIELD, 2)];
+export const FIELDS: readonly Field[] = [
+  ...describe(FIELD, 1),
+  ...describe(LATER_FIELD, 2),
+  ...describe(ABSENT_FIELD, 3),
+];
 
 const byEncoding = new Map(FIELDS.map((field) => [field.encoding, field]));
 

@@ -1,4 +1,4 @@
-// What VM entry demands of the guest state (SDM vol. 3 §26.3.1, without "unrestricted guest"). A failure is not an error
+// What VM entry demands of the guest state (SDM vol. 3 §26.3.1). A failure is not an error
 // of the instruction: the entry begins, and ends at once with exit reason 80000021H (§26.7).
 // Each check answers '' or a sentence that names the rule; `linkPointerOk` stands apart because its failure has exit qualification 4.
 import { CS, LDTR, SS, TR } from '../../isa/instruction.ts';
@@ -19,21 +19,28 @@ const DEBUGCTL_BITS = 0b1_1100_0011;
 /** Interruptibility: bits 0 STI, 1 MOV SS, 3 NMI; SMI blocking (2) belongs to system-management mode. */
 const BLOCKED_BY_STI = 1;
 const BLOCKED_BY_MOV_SS = 2;
+/** Type of CS as real mode leaves it in an unrestricted guest: accessed, writable data. */
+const DATA_CODE = 3;
+const CR0_PE = 1;
+const CR0_PG = 0x80000000;
 const NAMES = ['ES', 'CS', 'SS', 'DS', 'FS', 'GS', 'LDTR', 'TR'];
 
 export function checkGuestState(vmx: VmxState): string {
   const { words: w, base: b, capabilities: can } = vmx;
-  if (!supported(w[b + W.cr0], can.cr0))
+  const cr0 = w[b + W.cr0];
+  if (!supported(vmx.fixed(cr0), can.cr0))
     return 'guest CR0 has a bit that VMX operation does not support (PE, NE and PG must be 1)';
   if (!supported(w[b + W.cr4], can.cr4)) return 'guest CR4 has a bit that VMX operation does not support';
   if (w[b + W.debugctl] & ~DEBUGCTL_BITS || w[b + W.debugctl + 1])
     return 'guest IA32_DEBUGCTL has reserved bits set';
+  if (cr0 & CR0_PG && !(cr0 & CR0_PE)) return 'guest CR0: PG without PE';
   const flags = w[b + W.rflags];
+  if (flags & VM && !(cr0 & CR0_PE)) return 'guest RFLAGS.VM is 1 in real mode';
   if (flags & RFLAGS_ZERO || !(flags & 2)) return 'guest RFLAGS has reserved bits set wrongly';
   if ((w[b + W.gdtrLimit] | w[b + W.idtrLimit]) & 0xffff0000)
     return 'a descriptor-table limit has more than 16 bits';
   return (
-    (flags & VM ? checkVirtual8086(w, b) : checkSegments(w, b)) ||
+    (flags & VM ? checkVirtual8086(w, b) : checkSegments(w, b, vmx.unrestricted)) ||
     checkSystemSegments(w, b) ||
     checkNonRegister(vmx, flags)
   );
@@ -51,11 +58,15 @@ function checkVirtual8086(w: Int32Array, b: number): string {
   return '';
 }
 
-function checkSegments(w: Int32Array, b: number): string {
+function checkSegments(w: Int32Array, b: number, unrestricted: boolean): string {
   const ssDpl = (w[b + W.access + SS] >>> 5) & 3;
   const ssRpl = w[b + W.selector + SS] & 3;
-  if (ssRpl !== (w[b + W.selector + CS] & 3)) return 'guest SS: its RPL differs from that of CS';
-  if (ssDpl !== ssRpl) return 'guest SS: its DPL differs from its RPL';
+  // A guest that has just left real mode has selectors that were never checked.
+  if (!unrestricted) {
+    if (ssRpl !== (w[b + W.selector + CS] & 3)) return 'guest SS: its RPL differs from that of CS';
+    if (ssDpl !== ssRpl) return 'guest SS: its DPL differs from its RPL';
+  } else if (ssDpl !== 0 && ((w[b + W.access + CS] & 15) === DATA_CODE || !(w[b + W.cr0] & CR0_PE)))
+    return 'guest SS: its DPL is not 0 in real mode';
   for (let n = 0; n < 6; n++) {
     const access = w[b + W.access + n];
     if (n !== CS && access & UNUSABLE) continue;
@@ -63,14 +74,16 @@ function checkSegments(w: Int32Array, b: number): string {
     const dpl = (access >>> 5) & 3;
     if ((access & 0x90) !== 0x90) return `guest ${NAMES[n]}: not a present code or data segment`;
     if (n === CS) {
-      if ((type & 9) !== 9) return 'guest CS: the type is not accessed code';
-      if (type < 12 ? dpl !== ssDpl : dpl > ssDpl) return 'guest CS: its DPL does not fit the DPL of SS';
+      const data = unrestricted && type === DATA_CODE;
+      if ((type & 9) !== 9 && !data) return 'guest CS: the type is not accessed code';
+      if (data ? dpl !== 0 : type < 12 ? dpl !== ssDpl : dpl > ssDpl)
+        return 'guest CS: its DPL does not fit the DPL of SS';
     } else if (n === SS) {
       if (type !== 3 && type !== 7) return 'guest SS: the type is not accessed, writable data';
     } else {
       if (!(type & 1)) return `guest ${NAMES[n]}: the type is not accessed`;
       if ((type & 10) === 8) return `guest ${NAMES[n]}: the type is code that cannot be read`;
-      if (type < 12 && dpl < (w[b + W.selector + n] & 3))
+      if (!unrestricted && type < 12 && dpl < (w[b + W.selector + n] & 3))
         return `guest ${NAMES[n]}: its RPL is greater than its DPL`;
     }
     if (!wellFormed(access, w[b + W.limit + n]))

@@ -49,7 +49,7 @@ export function describeVmxOperands(vmx: VmxState, reason: number): number {
   const { words: w, base: b } = vmx;
   const i = current(vmx);
   if (!i || reason === EXIT.vmlaunch || reason === EXIT.vmresume || reason === EXIT.vmxoff) return 0;
-  const hasRegister = reason === EXIT.vmread || reason === EXIT.vmwrite;
+  const hasRegister = reason === EXIT.vmread || reason === EXIT.vmwrite || reason >= EXIT.invept;
   let information = hasRegister ? i.reg << 28 : 0;
   if (!i.memory) information |= (i.rm << 3) | (1 << 10);
   else {

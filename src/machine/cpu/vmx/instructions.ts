@@ -16,10 +16,10 @@ export * from './operations.ts';
 const CR0_PE = 1;
 const CR4_VMXE = 0x2000;
 
-type VmxInstruction = Extract<InterceptedInstruction, `vm${string}`>;
+type VmxInstruction = Extract<InterceptedInstruction, `vm${string}` | `inv${string}`>;
 
 /** The checks that all share. @returns false when the instruction has left to the hypervisor */
-function mayRun(cpu: Cpu, which: VmxInstruction): boolean {
+export function mayRun(cpu: Cpu, which: VmxInstruction): boolean {
   if (!cpu.vmx?.operation) fault(cpu, VECTOR.UD);
   // VMCALL exits from any mode, the others are unknown to real and virtual-8086 mode.
   if (which !== 'vmcall') checkMode(cpu);

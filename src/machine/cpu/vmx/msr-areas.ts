@@ -11,7 +11,7 @@ const GS_BASE = 0xc0000101;
 const MAX_ENTRIES = 512;
 
 /** A value as the BigInt that the MSR map holds and as the word that the VMCS holds, so that unchanged MSRs cost no conversion. */
-class SysenterMsr {
+export class SysenterMsr {
   private value: bigint | undefined = undefined;
   private word = 0;
   constructor(readonly index: number) {}

@@ -17,6 +17,7 @@ const CR4_VMXE = 0x2000;
 export function vmxonRefusal(cpu: Cpu): string {
   const { capabilities } = vmxOf(cpu);
   if (cpu.cpl !== 0) return 'CPL is not 0';
+  if (cpu.intercepts !== null) return 'a guest of SVM is running';
   if (cpu.a20Mask !== 0xffffffff) return 'the A20 gate is closed';
   if (!supported(cpu.cr0, capabilities.cr0))
     return 'CR0 has a bit that VMX operation does not support (PE, NE and PG must be 1)';

@@ -1,10 +1,13 @@
 // What a processor with VT-x remembers outside memory: whether it is in VMX operation, and which VMCS is current
 // (SDM vol. 3 §24.1). All else that VMX knows lies in the VMCS region, in machine memory.
 import type { Cpu } from '../cpu.ts';
-import { FIRST_GENERATION, type VmxCapabilities } from './capabilities.ts';
+import type { VmxCapabilities } from './capabilities.ts';
+import { capabilitiesOf, type SecondGeneration, secondGenerationOf } from './generations.ts';
 import { buildFieldIndex } from './layout.ts';
 import { SysenterMsrs } from './msr-areas.ts';
 import { VmxIntercepts } from './vmx-intercepts.ts';
+
+const CR0_PE_PG = 0x80000001;
 
 /** The VMXON pointer and the current-VMCS pointer when there is none: FFFFFFFF_FFFFFFFFH, of which this is the low half. */
 export const NO_VMCS = -1;
@@ -30,12 +33,17 @@ export class VmxState {
     readonly vmptrld: number;
   };
   readonly intercepts: VmxIntercepts;
+  /** What only the second generation does; null on the first. */
+  readonly second: SecondGeneration | null;
+  /** The guest that is entered, or was last, may switch protection and paging off. */
+  unrestricted = false;
   readonly sysenter = new SysenterMsrs();
 
   constructor(
     readonly cpu: Cpu,
-    readonly capabilities: VmxCapabilities = FIRST_GENERATION,
+    readonly capabilities: VmxCapabilities = capabilitiesOf(cpu),
   ) {
+    this.second = capabilities.generation === 2 ? secondGenerationOf(cpu) : null;
     this.words = new Int32Array(cpu.memory.bytes.buffer, cpu.memory.bytes.byteOffset, cpu.memory.size >> 2);
     this.fieldIndex = buildFieldIndex(capabilities.generation);
     const charges = cpu.cost.charges;
@@ -47,6 +55,11 @@ export class VmxState {
       vmptrld: charges.vmptrld.cycles,
     };
     this.intercepts = new VmxIntercepts(this);
+  }
+
+  /** A guest's CR0 for comparing with what is fixed: PE and PG are free in an unrestricted guest (§23.8). */
+  fixed(cr0: number): number {
+    return this.unrestricted ? cr0 | CR0_PE_PG : cr0;
   }
 
   /** Makes a region current. @param physical its address, or NO_VMCS */

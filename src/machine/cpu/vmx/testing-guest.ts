@@ -4,10 +4,11 @@ import { type Cpu, Stop } from '../cpu.ts';
 import { run } from '../execute.ts';
 import { hasNasm, nasm } from '../test-machine.ts';
 import { PROC } from './capabilities.ts';
-import { FIELD as F } from './fields.ts';
+import { FIELD, LATER_FIELD } from './fields.ts';
 import { vmlaunch, vmread, vmresume, vmwrite } from './operations.ts';
 import { AT, guestTables, readyVmcs } from './testing.ts';
 
+const F = { ...FIELD, ...LATER_FIELD };
 export type Fields = Partial<Record<keyof typeof F, number>>;
 /** Control words with nothing but what first-generation VT-x requires. */
 export const PROC_BASE = 0x0401e172;
@@ -29,12 +30,19 @@ function untilStopped(cpu: Cpu): number {
 
 /** A guest program between entry and exit. HLT leaves it; handlers that are not given are HLT. */
 export class Guest {
-  readonly machine = readyVmcs();
-  readonly cpu = this.machine.cpu;
+  readonly machine: ReturnType<typeof readyVmcs>;
+  readonly cpu: Cpu;
   private launched = false;
 
   /** @param handlers source by vector */
-  constructor(source: string, fields: Fields = {}, handlers: Record<number, string> = {}) {
+  constructor(
+    source: string,
+    fields: Fields = {},
+    handlers: Record<number, string> = {},
+    processor = 'prescott',
+  ) {
+    this.machine = readyVmcs(processor);
+    this.cpu = this.machine.cpu;
     const { memory } = this.cpu;
     guestTables(memory, HANDLERS);
     memory.load(HANDLERS, new Uint8Array(256 * 16).fill(0xf4));

@@ -55,11 +55,15 @@ const FLAT_CODE = 0xc09b,
   FLAT_DATA = 0xc093;
 
 /** A processor at CPL 0 in flat protected mode with paging on, ready for VMXON. */
-export function readyProcessor(): { cpu: Cpu; interrupts: OneInterrupt; ports: EchoPorts } {
+export function readyProcessor(processor = 'prescott'): {
+  cpu: Cpu;
+  interrupts: OneInterrupt;
+  ports: EchoPorts;
+} {
   const memory = new PhysicalMemory(0x100000);
   const interrupts = new OneInterrupt();
   const ports = new EchoPorts();
-  const cpu = new Cpu(memory, costModel('prescott'), new Recorder(1024), ports, interrupts);
+  const cpu = new Cpu(memory, costModel(processor), new Recorder(1024), ports, interrupts);
   reset(cpu);
   memory.write32(AT.pageDirectory, 0x87);
   cpu.cr0 = 0x80010033 | 0;
@@ -78,8 +82,8 @@ export function readyProcessor(): { cpu: Cpu; interrupts: OneInterrupt; ports: E
 }
 
 /** As `readyProcessor`, in VMX root operation with a current VMCS that passes every check. */
-export function readyVmcs(): ReturnType<typeof readyProcessor> {
-  const machine = readyProcessor();
+export function readyVmcs(processor = 'prescott'): ReturnType<typeof readyProcessor> {
+  const machine = readyProcessor(processor);
   const { cpu } = machine;
   cpu.monitorBase = AT.monitor;
   cpu.monitorSize = 0x1000;

@@ -25,6 +25,7 @@ export const VM_ERROR = {
   readOnlyComponent: 13,
   vmxonInRoot: 15,
   entryBlockedByMovSs: 26,
+  invalidInvalidation: 28,
 } as const;
 
 /** Sets the flags for `result`, and the error field when a current VMCS can hold it. @returns the result as the program sees it */

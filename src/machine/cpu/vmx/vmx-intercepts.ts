@@ -32,13 +32,18 @@ const INSTRUCTIONS: Partial<Record<InterceptedInstruction, readonly [reason: num
   vmwrite: [EXIT.vmwrite, -1],
   vmxoff: [EXIT.vmxoff, -1],
   vmxon: [EXIT.vmxon, -1],
+  invept: [EXIT.invept, -1],
+  invvpid: [EXIT.invvpid, -1],
 };
 
 const TS = 8;
+/** Secondary control 6. */
+const WBINVD_EXITS = 1 << 6;
 
 export class VmxIntercepts implements Intercepts {
   private pin = 0;
   private proc = 0;
+  private secondary = 0;
   private exceptionBitmap = 0;
   private pfMask = 0;
   private pfMatch = 0;
@@ -68,6 +73,7 @@ export class VmxIntercepts implements Intercepts {
     const { words: w, base: b } = this.vmx;
     this.pin = w[b + W.pin];
     this.proc = w[b + W.proc];
+    this.secondary = this.vmx.second === null ? 0 : this.vmx.second.controls(this.vmx);
     this.exceptionBitmap = w[b + W.exceptionBitmap];
     this.pfMask = w[b + W.pfMask];
     this.pfMatch = w[b + W.pfMatch];
@@ -91,10 +97,12 @@ export class VmxIntercepts implements Intercepts {
   }
 
   instruction(which: InterceptedInstruction, operand: number): boolean {
+    if (which === 'wbinvd')
+      return (this.secondary & WBINVD_EXITS) !== 0 && this.exitByInstruction(EXIT.wbinvd, 0);
     const row = INSTRUCTIONS[which];
     if (row === undefined || !(this.proc & row[1] || row[1] === -1)) return false;
     const reason = row[0];
-    const isVmx = reason >= EXIT.vmclear && reason <= EXIT.vmxon;
+    const isVmx = (reason >= EXIT.vmclear && reason <= EXIT.vmxon) || reason >= EXIT.invept;
     const qualification = isVmx ? describeVmxOperands(this.vmx, reason) : which === 'invlpg' ? operand : 0;
     return this.exitByInstruction(reason, qualification);
   }
@@ -155,7 +163,8 @@ export class VmxIntercepts implements Intercepts {
       cr === 0
         ? (value & ~this.cr0Mask) | (this.cpu.cr0 & this.cr0Mask)
         : (value & ~this.cr4Mask) | (this.cpu.cr4 & this.cr4Mask);
-    if (!supported(merged, cr === 0 ? cr0 : cr4)) fault(this.cpu, VECTOR.GP, 0);
+    if (!supported(cr === 0 ? this.vmx.fixed(merged) : merged, cr === 0 ? cr0 : cr4))
+      fault(this.cpu, VECTOR.GP, 0);
     return merged;
   }
 
@@ -249,6 +258,10 @@ export class VmxIntercepts implements Intercepts {
     const info = acknowledge ? interruptionInfo(cpu.interrupts.acknowledge(), TYPE.externalInterrupt, -1) : 0;
     vmExit(cpu, EXIT.externalInterrupt, 0, 0, info);
     return true;
+  }
+
+  interruptible(open: boolean): boolean {
+    return open;
   }
 
   nmi(): boolean {

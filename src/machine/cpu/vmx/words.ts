@@ -1,11 +1,14 @@
 // Word indices of the VMCS fields that the silicon itself reads and writes at every entry and exit, worked out once.
 // Segment fields come in rows of eight in the order of Cpu.segments (ES CS SS DS FS GS LDTR TR): add the register's number.
-import { FIELD as F } from './fields.ts';
+import { FIELD as F, LATER_FIELD as L } from './fields.ts';
 import { fieldWord } from './layout.ts';
 
 export const W = {
   pin: fieldWord(F.PIN_BASED_VM_EXEC_CONTROL),
   proc: fieldWord(F.CPU_BASED_VM_EXEC_CONTROL),
+  secondary: fieldWord(L.SECONDARY_VM_EXEC_CONTROL),
+  eptp: fieldWord(L.EPT_POINTER),
+  vpid: fieldWord(L.VIRTUAL_PROCESSOR_ID),
   exceptionBitmap: fieldWord(F.EXCEPTION_BITMAP),
   pfMask: fieldWord(F.PAGE_FAULT_ERROR_CODE_MASK),
   pfMatch: fieldWord(F.PAGE_FAULT_ERROR_CODE_MATCH),
@@ -42,6 +45,7 @@ export const W = {
   instructionInfo: fieldWord(F.VMX_INSTRUCTION_INFO),
   qualification: fieldWord(F.EXIT_QUALIFICATION),
   linearAddress: fieldWord(F.GUEST_LINEAR_ADDRESS),
+  guestPhysical: fieldWord(L.GUEST_PHYSICAL_ADDRESS),
 
   selector: fieldWord(F.GUEST_ES_SELECTOR),
   limit: fieldWord(F.GUEST_ES_LIMIT),
@@ -57,6 +61,7 @@ export const W = {
   sysenterEsp: fieldWord(F.GUEST_SYSENTER_ESP),
   sysenterEip: fieldWord(F.GUEST_SYSENTER_EIP),
   debugctl: fieldWord(F.GUEST_IA32_DEBUGCTL),
+  pdptrs: fieldWord(L.GUEST_PDPTR0),
   linkPointer: fieldWord(F.VMCS_LINK_POINTER),
   cr0: fieldWord(F.GUEST_CR0),
   cr3: fieldWord(F.GUEST_CR3),

@@ -9,10 +9,10 @@ import { Emulated, Kind } from '../../trace/events.ts';
 import { CR0_KNOWN, CR4_KNOWN } from '../platform/control-registers.ts';
 import { acceptsCommonMsr, commonMsr } from '../platform/model-specific.ts';
 import { farTransfer, iret, retFar, sysenter, sysexit } from './control-transfers.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault } from './linear.ts';
 import { addressOf, moveStack, offsetOf, peek, word } from './operands.ts';
 import { isNull, loadSegment, selectorError, Unsupported } from './segments.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 const PE = 1,
   TS = 8,
@@ -25,21 +25,28 @@ const CR4_TSD = 4,
 const DR7_GD = 0x2000;
 
 /** What an operation does. True when it went somewhere itself: EIP must not be moved behind it. */
-type Operation = (guest: TrapGuest, i: Instruction) => boolean;
+type Operation = (guest: DeprivilegedGuest, i: Instruction) => boolean;
 const d = new Descriptor();
 
 /** Says what was emulated: an `Emulated` code, its operand, the value, its size in bytes, what was there before. */
-export function emulated(guest: TrapGuest, what: number, operand = 0, value = 0, size = 4, before = 0): void {
+export function emulated(
+  guest: DeprivilegedGuest,
+  what: number,
+  operand = 0,
+  value = 0,
+  size = 4,
+  before = 0,
+): void {
   guest.hypervisor.record(guest.vcpu, Kind.emulate, what, operand, value, size, before);
 }
 
 /** #GP(0) in the ring where the guest believes to be, unless that is 0. */
-function requireRing0(guest: TrapGuest): void {
+function requireRing0(guest: DeprivilegedGuest): void {
   if (guest.ring !== 0) guestFault(VECTOR.GP, 0);
 }
 
 const privileged =
-  (work: (guest: TrapGuest, i: Instruction) => void): Operation =>
+  (work: (guest: DeprivilegedGuest, i: Instruction) => void): Operation =>
   (guest, i) => {
     requireRing0(guest);
     work(guest, i);
@@ -47,7 +54,7 @@ const privileged =
   };
 
 const transfer =
-  (work: (guest: TrapGuest, i: Instruction) => void, code: number): Operation =>
+  (work: (guest: DeprivilegedGuest, i: Instruction) => void, code: number): Operation =>
   (guest, i) => {
     work(guest, i);
     emulated(guest, code);
@@ -68,7 +75,7 @@ const setInterrupts =
 
 // ---- descriptor tables
 
-function loadTable(guest: TrapGuest, i: Instruction): void {
+function loadTable(guest: DeprivilegedGuest, i: Instruction): void {
   const at = addressOf(guest, i);
   const limit = guest.linear.read16(at);
   const base = guest.linear.read32(at + 2) & (i.operandSize === 32 ? -1 : 0xffffff);
@@ -81,7 +88,7 @@ function loadTable(guest: TrapGuest, i: Instruction): void {
 }
 
 /** A system descriptor of the GDT for LLDT and LTR. */
-function systemDescriptor(guest: TrapGuest, selector: number, type: (type: number) => boolean): void {
+function systemDescriptor(guest: DeprivilegedGuest, selector: number, type: (type: number) => boolean): void {
   const words = selector & 4 ? null : guest.descriptors.own(selector);
   if (!words) guestFault(VECTOR.GP, selectorError(selector));
   d.low = words.low;
@@ -90,7 +97,7 @@ function systemDescriptor(guest: TrapGuest, selector: number, type: (type: numbe
   if (!d.present) guestFault(VECTOR.NP, selectorError(selector));
 }
 
-function lldt(guest: TrapGuest, i: Instruction): void {
+function lldt(guest: DeprivilegedGuest, i: Instruction): void {
   const selector = word(guest, i);
   const { ldtr } = guest.descriptors;
   if (isNull(selector)) ldtr.limit = -1;
@@ -104,7 +111,7 @@ function lldt(guest: TrapGuest, i: Instruction): void {
   emulated(guest, Emulated.descriptorTable, 2, selector);
 }
 
-function ltr(guest: TrapGuest, i: Instruction): void {
+function ltr(guest: DeprivilegedGuest, i: Instruction): void {
   const selector = word(guest, i);
   if (isNull(selector)) guestFault(VECTOR.GP, 0);
   systemDescriptor(guest, selector, (type) => type === SystemType.tss16 || type === SystemType.tss32);
@@ -122,7 +129,7 @@ function ltr(guest: TrapGuest, i: Instruction): void {
 
 // ---- control and debug registers
 
-function setCr0(guest: TrapGuest, wanted: number): void {
+function setCr0(guest: DeprivilegedGuest, wanted: number): void {
   const value = (wanted & CR0_KNOWN) | ET;
   if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) guestFault(VECTOR.GP, 0);
   if (!(value & PE))
@@ -130,10 +137,10 @@ function setCr0(guest: TrapGuest, wanted: number): void {
       'the guest switched to real mode, which a deprivileged kernel cannot run in. Run this guest on the bare machine (native)',
     );
   guest.shadow.loadCr0(value);
-  guest.descriptors.remapped();
+  guest.remapped();
 }
 
-function movToCr(guest: TrapGuest, i: Instruction): void {
+function movToCr(guest: DeprivilegedGuest, i: Instruction): void {
   const value = guest.vcpu.regs[i.rm];
   const { control } = guest.shadow;
   switch (i.reg) {
@@ -149,20 +156,20 @@ function movToCr(guest: TrapGuest, i: Instruction): void {
       emulated(guest, Emulated.crWrite, 3, value, 4, control.cr3);
       // PWT and PCD exist beside the address.
       guest.shadow.loadCr3(value & 0xfffff018);
-      guest.descriptors.remapped();
+      guest.remapped();
       return;
     case 4:
       emulated(guest, Emulated.crWrite, 4, value, 4, control.cr4);
       if (value & ~CR4_KNOWN) guestFault(VECTOR.GP, 0);
       guest.shadow.loadCr4(value);
-      guest.descriptors.remapped();
+      guest.remapped();
       return;
     default:
       guestFault(VECTOR.UD);
   }
 }
 
-function movFromCr(guest: TrapGuest, i: Instruction): void {
+function movFromCr(guest: DeprivilegedGuest, i: Instruction): void {
   const { control } = guest.shadow;
   const values: Record<number, number> = {
     0: control.cr0,
@@ -176,37 +183,37 @@ function movFromCr(guest: TrapGuest, i: Instruction): void {
   emulated(guest, Emulated.crRead, i.reg, value);
 }
 
-function clts(guest: TrapGuest): void {
+function clts(guest: DeprivilegedGuest): void {
   setCr0(guest, guest.shadow.control.cr0 & ~TS);
   emulated(guest, Emulated.clts);
 }
 
 /** LMSW reaches PE, MP, EM, TS and cannot clear PE. */
-function lmsw(guest: TrapGuest, i: Instruction): void {
+function lmsw(guest: DeprivilegedGuest, i: Instruction): void {
   const source = word(guest, i);
   setCr0(guest, (guest.shadow.control.cr0 & ~0xe) | (source & 0xf));
   emulated(guest, Emulated.lmsw, 0, source, 2);
 }
 
-function invlpg(guest: TrapGuest, i: Instruction): void {
+function invlpg(guest: DeprivilegedGuest, i: Instruction): void {
   const base = guest.descriptors.loaded(i.segment);
   d.low = base.low;
   d.high = base.high;
   const linear = (d.base + offsetOf(guest, i)) >>> 0;
   guest.shadow.invalidatePage(linear);
   guest.hypervisor.cpu.tlb.invalidate(linear);
-  guest.descriptors.remapped();
+  guest.remapped();
   emulated(guest, Emulated.invlpg, linear);
 }
 
 /** Which debug register a number means: 4 and 5 are 6 and 7, unless CR4.DE=1. */
-function debugRegister(guest: TrapGuest, n: number): number {
+function debugRegister(guest: DeprivilegedGuest, n: number): number {
   if (n !== 4 && n !== 5) return n;
   if (guest.shadow.control.cr4 & CR4_DE) guestFault(VECTOR.UD);
   return n + 2;
 }
 
-function movDr(guest: TrapGuest, i: Instruction): void {
+function movDr(guest: DeprivilegedGuest, i: Instruction): void {
   const { debug, vcpu } = guest;
   const n = debugRegister(guest, i.reg);
   if (debug[7] & DR7_GD) {
@@ -228,15 +235,15 @@ function movDr(guest: TrapGuest, i: Instruction): void {
 
 // ---- model-specific registers, time, caches
 
-function put64(guest: TrapGuest, value: bigint): void {
+function put64(guest: DeprivilegedGuest, value: bigint): void {
   guest.vcpu.regs[EAX] = Number(BigInt.asIntN(32, value));
   guest.vcpu.regs[EDX] = Number(BigInt.asIntN(32, value >> 32n));
 }
 
-const now = (guest: TrapGuest): bigint =>
+const now = (guest: DeprivilegedGuest): bigint =>
   BigInt.asUintN(64, BigInt(Math.floor(guest.hypervisor.now + guest.tscOffset)));
 
-function rdmsr(guest: TrapGuest): void {
+function rdmsr(guest: DeprivilegedGuest): void {
   const index = guest.vcpu.regs[ECX] >>> 0;
   const { cs, esp, eip } = guest.sysenter;
   const own: Record<number, bigint> = {
@@ -250,7 +257,7 @@ function rdmsr(guest: TrapGuest): void {
   emulated(guest, Emulated.rdmsr, index, guest.vcpu.regs[EAX], 8);
 }
 
-function wrmsr(guest: TrapGuest): void {
+function wrmsr(guest: DeprivilegedGuest): void {
   const { regs } = guest.vcpu;
   const index = regs[ECX] >>> 0;
   const value = (BigInt(regs[EDX] >>> 0) << 32n) | BigInt(regs[EAX] >>> 0);
@@ -263,7 +270,7 @@ function wrmsr(guest: TrapGuest): void {
 }
 
 /** It traps only while the guest's counter differs from the processor's, or the guest itself forbade it to its programs. */
-function rdtsc(guest: TrapGuest): boolean {
+function rdtsc(guest: DeprivilegedGuest): boolean {
   if (guest.ring !== 0 && guest.shadow.control.cr4 & CR4_TSD) guestFault(VECTOR.GP, 0);
   put64(guest, now(guest));
   emulated(guest, Emulated.rdtsc, 0, guest.vcpu.regs[EAX], 8);
@@ -274,18 +281,18 @@ function rdtsc(guest: TrapGuest): boolean {
 
 const SREG: Readonly<Record<string, number>> = { es: 0, ss: SS, ds: DS, fs: 4, gs: 5 };
 
-function shadowAfterSs(guest: TrapGuest, i: Instruction, register: number): void {
+function shadowAfterSs(guest: DeprivilegedGuest, i: Instruction, register: number): void {
   if (register === SS) guest.shadowedEip = (guest.frame.eip + i.length) >>> 0;
   emulated(guest, Emulated.loadSegment, register, guest.selector(register));
 }
 
-function movToSreg(guest: TrapGuest, i: Instruction): boolean {
+function movToSreg(guest: DeprivilegedGuest, i: Instruction): boolean {
   loadSegment(guest, i.reg, word(guest, i));
   shadowAfterSs(guest, i, i.reg);
   return false;
 }
 
-function popSreg(guest: TrapGuest, i: Instruction): boolean {
+function popSreg(guest: DeprivilegedGuest, i: Instruction): boolean {
   const register = SREG[i.form.operands[0]];
   const selector = peek(guest, 0, i.operandSize === 32) & 0xffff;
   // By the width of the stack it came from, before SS may change.
@@ -299,7 +306,7 @@ function popSreg(guest: TrapGuest, i: Instruction): boolean {
   return false;
 }
 
-function loadFarPointer(guest: TrapGuest, i: Instruction): boolean {
+function loadFarPointer(guest: DeprivilegedGuest, i: Instruction): boolean {
   const register = SREG[i.form.mnemonic.slice(1)];
   const at = addressOf(guest, i);
   const user = guest.ring === 3;

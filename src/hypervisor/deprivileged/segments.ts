@@ -4,9 +4,9 @@ import { VECTOR } from '../../machine/cpu/fault.ts';
 import { Descriptor } from '../../machine/cpu/segmentation.ts';
 import { CS, SS } from '../../machine/isa/instruction.ts';
 import { obstacle } from './convert.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault } from './linear.ts';
 import { compressed } from './rings.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 /** Something legal that this monitor cannot give the guest: it ends, with the reason. */
 export class Unsupported extends Error {
@@ -20,7 +20,7 @@ const hex4 = (value: number): string => `${value.toString(16).padStart(4, '0')}h
 
 /** The guest's own descriptor of a selector in `into`. Raises `vector` when there is none. */
 export function ownDescriptor(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   selector: number,
   into: Descriptor,
   vector: number = VECTOR.GP,
@@ -50,7 +50,7 @@ export function requireRing(ring: number): void {
 const d = new Descriptor();
 
 /** MOV, POP or LxS into ES, SS, DS, FS or GS. Raises #GP, #NP, #SS, #PF; throws Unsupported. */
-export function loadSegment(guest: TrapGuest, register: number, selector: number): void {
+export function loadSegment(guest: DeprivilegedGuest, register: number, selector: number): void {
   selector &= 0xffff;
   const { ring } = guest;
   if (register === SS) checkStack(guest, selector, ring, VECTOR.GP, 0, d);
@@ -71,7 +71,7 @@ export function loadSegment(guest: TrapGuest, register: number, selector: number
 
 /** The checks of a new SS at privilege `level`: writable data, DPL = RPL = level, present. */
 export function checkStack(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   selector: number,
   level: number,
   vector: number,
@@ -86,7 +86,7 @@ export function checkStack(
 }
 
 /** Takes over a checked CS: the guest goes on at `eip` in `ring`. */
-export function enterCode(guest: TrapGuest, selector: number, ring: number, eip: number): void {
+export function enterCode(guest: DeprivilegedGuest, selector: number, ring: number, eip: number): void {
   guest.frame.cs = compressed(selector, ring);
   guest.frame.eip = eip | 0;
   guest.descriptors.reloaded(CS);

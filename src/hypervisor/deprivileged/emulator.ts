@@ -12,12 +12,12 @@ import { type PortSize, portAccess, StringEnd, stringAccess } from '../platform/
 import { FaultIs } from '../shadow-paging.ts';
 import type { Exit, Resume } from '../technique.ts';
 import { deliver, raise } from './delivery.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
 import { fetch, linearOf, loaded, offsetOf } from './operands.ts';
 import { emulated, OPERATIONS } from './privileged.ts';
 import { Unsupported } from './segments.ts';
 import { startStep, stopStep } from './stepping.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
 const ERROR_IDT = 2;
@@ -25,7 +25,7 @@ const DR6_SINGLE_STEP = 0x4000;
 const DR6_REASONS = 0x600f;
 
 /** Does what an exit asks for. */
-export function handleTrap(guest: TrapGuest, exit: Exit): Resume {
+export function handleTrap(guest: DeprivilegedGuest, exit: Exit): Resume {
   try {
     return dispatch(guest, exit.reason, exit.detail, exit.qualification >>> 0);
   } catch (error) {
@@ -35,19 +35,20 @@ export function handleTrap(guest: TrapGuest, exit: Exit): Resume {
   }
 }
 
-function crash(guest: TrapGuest, reason: string, tripleFault = false): Resume {
+export function crash(guest: DeprivilegedGuest, reason: string, tripleFault = false): Resume {
   guest.hypervisor.endDomain(guest.domain, 'crashed', reason, tripleFault);
   return 'ended';
 }
 
 /** Gives the guest an exception at its instruction. */
-function inject(guest: TrapGuest, vector: number, errorCode: number, cr2 = 0): Resume {
+export function inject(guest: DeprivilegedGuest, vector: number, errorCode: number, cr2 = 0): Resume {
   stopStep(guest);
+  guest.settle();
   if (raise(guest, vector, errorCode, cr2)) return 'enter';
   return crash(guest, tellChain(guest.chain), true);
 }
 
-function dispatch(guest: TrapGuest, vector: number, error: number, address: number): Resume {
+function dispatch(guest: DeprivilegedGuest, vector: number, error: number, address: number): Resume {
   if (vector >= IRQ_BASE && vector < IRQ_BASE + 16) {
     guest.hypervisor.hardwareInterrupt(vector);
     return 'enter';
@@ -74,7 +75,7 @@ function dispatch(guest: TrapGuest, vector: number, error: number, address: numb
 
 // ---- pages
 
-function pageFault(guest: TrapGuest, linear: number, error: number): Resume {
+function pageFault(guest: DeprivilegedGuest, linear: number, error: number): Resume {
   // The monitor's own pages, through a descriptor of the monitor's own GDT page: there is nothing for a guest.
   if (linear >= HYPERVISOR_START) return inject(guest, VECTOR.GP, 0);
   const { shadow } = guest;
@@ -86,7 +87,7 @@ function pageFault(guest: TrapGuest, linear: number, error: number): Resume {
       return inject(guest, VECTOR.PF, shadow.guestError, linear);
     case FaultIs.traced:
       guest.opened.push({ linear, traced: true });
-      guest.tableWritten ||= guest.descriptors.contain(shadow.openTraced(linear));
+      guest.tracedWrite(shadow.openTraced(linear));
       break;
     default:
       shadow.openHole(linear);
@@ -98,7 +99,7 @@ function pageFault(guest: TrapGuest, linear: number, error: number): Resume {
 }
 
 /** #DB: the end of a step that the monitor wanted, or the guest's own. */
-function debugException(guest: TrapGuest): Resume {
+function debugException(guest: DeprivilegedGuest): Resume {
   const { dr } = guest.hypervisor.cpu;
   let reasons = dr[6] & DR6_REASONS;
   dr[6] = 0xffff0ff0 | 0;
@@ -110,7 +111,7 @@ function debugException(guest: TrapGuest): Resume {
 
 // ---- instructions
 
-function generalProtection(guest: TrapGuest, error: number): Resume {
+function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   const i = fetch(guest);
   if (!i) return inject(guest, VECTOR.GP, error);
   const { operation } = i.form;
@@ -119,10 +120,16 @@ function generalProtection(guest: TrapGuest, error: number): Resume {
     if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
     return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
   }
+  guest.hypervisor.charge('emulateInstruction');
+  return emulateInstruction(guest, i, error);
+}
+
+/** Does what a privileged instruction asks for, by the rules of the ring that the guest believes in. @param error of the #GP when it is none that is emulated */
+export function emulateInstruction(guest: DeprivilegedGuest, i: Instruction, error: number): Resume {
   // What was opened for a step belongs to the address space and the registers as they are now.
   stopStep(guest);
-  guest.hypervisor.charge('emulateInstruction');
-  switch (operation) {
+  guest.settle();
+  switch (i.form.operation) {
     case 'hlt':
       return halt(guest, i);
     case 'in':
@@ -132,10 +139,10 @@ function generalProtection(guest: TrapGuest, error: number): Resume {
     case 'outs':
       return stringPorts(guest, i);
     default: {
-      const emulate = OPERATIONS[operation];
+      const emulate = OPERATIONS[i.form.operation];
       if (emulate) return emulate(guest, i) ? 'enter' : skip(guest, i);
       // To this guest there is no VMX: outside it these instructions do not exist.
-      if (operation.startsWith('vm')) return inject(guest, VECTOR.UD, -1);
+      if (i.form.operation.startsWith('vm')) return inject(guest, VECTOR.UD, -1);
       refuseHidden(guest, error, i);
       return inject(guest, VECTOR.GP, error);
     }
@@ -146,9 +153,15 @@ function generalProtection(guest: TrapGuest, error: number): Resume {
  * INT n, INT3, INTO: the guest's own gate decides. A fault is reported at the instruction, which for INT3 and INTO is one byte
  * before where the processor says that the guest stands.
  */
-function softwareInterrupt(guest: TrapGuest, vector: number, type: number, returnEip: number): Resume {
+export function softwareInterrupt(
+  guest: DeprivilegedGuest,
+  vector: number,
+  type: number,
+  returnEip: number,
+): Resume {
   const { frame, hypervisor } = guest;
   stopStep(guest);
+  guest.settle();
   hypervisor.charge('emulateInstruction');
   const gate = guest.idtr.base + vector * 8;
   const open =
@@ -162,7 +175,7 @@ function softwareInterrupt(guest: TrapGuest, vector: number, type: number, retur
 }
 
 /** Behind the instruction that has been emulated. */
-function skip(guest: TrapGuest, i: Instruction): Resume {
+export function skip(guest: DeprivilegedGuest, i: Instruction): Resume {
   const { frame } = guest;
   frame.eip = (frame.eip + i.length) | 0;
   frame.eflags &= ~RF;
@@ -171,7 +184,7 @@ function skip(guest: TrapGuest, i: Instruction): Resume {
   return inject(guest, VECTOR.DB, -1);
 }
 
-function halt(guest: TrapGuest, i: Instruction): Resume {
+function halt(guest: DeprivilegedGuest, i: Instruction): Resume {
   if (guest.ring !== 0) return inject(guest, VECTOR.GP, 0);
   const { hypervisor, vcpu, domain } = guest;
   const resume = skip(guest, i);
@@ -186,7 +199,7 @@ function halt(guest: TrapGuest, i: Instruction): Resume {
 // ---- ports
 
 /** IOPL, else the bitmap of the guest's TSS (SDM vol. 1 §18.5). Raises #GP(0). */
-function requirePort(guest: TrapGuest, port: number, size: PortSize): void {
+function requirePort(guest: DeprivilegedGuest, port: number, size: PortSize): void {
   if (guest.ring <= guest.ioPrivilege) return;
   const { task, linear } = guest;
   if (!task.wide || task.limit < 0x67) guestFault(VECTOR.GP, 0);
@@ -197,7 +210,7 @@ function requirePort(guest: TrapGuest, port: number, size: PortSize): void {
 
 const sizeOf = (i: Instruction): PortSize => ((i.form.opcode & 1) === 0 ? 1 : i.operandSize === 32 ? 4 : 2);
 
-function ports(guest: TrapGuest, i: Instruction): Resume {
+function ports(guest: DeprivilegedGuest, i: Instruction): Resume {
   const size = sizeOf(i);
   const port = i.form.operands.includes('imm8') ? i.immediate & 0xff : guest.vcpu.regs[EDX] & 0xffff;
   requirePort(guest, port, size);
@@ -206,7 +219,7 @@ function ports(guest: TrapGuest, i: Instruction): Resume {
   return endWhenPoweredOff(guest) ? 'ended' : resume;
 }
 
-function stringPorts(guest: TrapGuest, i: Instruction): Resume {
+function stringPorts(guest: DeprivilegedGuest, i: Instruction): Resume {
   const { regs } = guest.vcpu;
   const input = i.form.operation === 'ins';
   const size = sizeOf(i);
@@ -231,7 +244,7 @@ function stringPorts(guest: TrapGuest, i: Instruction): Resume {
 // ---- what truncation took away
 
 /** #GP or #SS because a segment had to be cut off below the monitor: nothing can be done for such a guest. */
-function refuseHidden(guest: TrapGuest, error: number, i: Instruction | null = fetch(guest)): void {
+function refuseHidden(guest: DeprivilegedGuest, error: number, i: Instruction | null = fetch(guest)): void {
   if (error || !i?.memory) return;
   const linear = (loaded(guest, i.segment).base + offsetOf(guest, i)) >>> 0;
   const own = guest.descriptors.own(guest.selector(i.segment));

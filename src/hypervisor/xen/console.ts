@@ -5,8 +5,7 @@ import type { Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { CONSOLE, ERROR } from './abi.ts';
 import type { EventChannels } from './event-channels.ts';
-import type { GuestAccess } from './guest-access.ts';
-import type { PvDomain } from './pv-domain.ts';
+import type { ArgumentAccess, XenGuest } from './guest.ts';
 
 /** Output that nobody has fetched is kept up to here; then the oldest goes. */
 const MAX_PENDING_OUTPUT = 1 << 20;
@@ -16,7 +15,7 @@ const CONSOLEIO_WRITE = 0,
 export class Console {
   constructor(
     private readonly hypervisor: Hypervisor,
-    private readonly access: GuestAccess,
+    private readonly access: ArgumentAccess,
   ) {}
 
   private emit(domain: Domain, vcpu: Vcpu, character: number): void {
@@ -27,37 +26,38 @@ export class Console {
   }
 
   /** The guest says that it wrote to its ring: take what is there, never more than the ring holds. */
-  drain(pv: PvDomain): void {
+  drain(guest: XenGuest): void {
     const { memory } = this.hypervisor.pc;
-    const ring = pv.consoleRing;
-    const vcpu = pv.domain.vcpus[0];
+    const ring = guest.consoleRing;
+    const vcpu = guest.domain.vcpus[0];
     let consumer = memory.read32(ring + CONSOLE.outCons);
     const producer = memory.read32(ring + CONSOLE.outProd);
     const waiting = (producer - consumer) >>> 0;
     if (waiting > CONSOLE.outSize) return;
     for (; consumer !== producer; consumer = (consumer + 1) | 0)
-      this.emit(pv.domain, vcpu, memory.read8(ring + CONSOLE.out + (consumer & (CONSOLE.outSize - 1))));
+      this.emit(guest.domain, vcpu, memory.read8(ring + CONSOLE.out + (consumer & (CONSOLE.outSize - 1))));
     memory.write32(ring + CONSOLE.outCons, consumer);
     this.hypervisor.charge('copyByte', waiting);
   }
 
   /** Characters wait and the ring has room. */
-  canFeed(pv: PvDomain): boolean {
-    if (!pv.domain.consoleInput.length) return false;
+  canFeed(guest: XenGuest): boolean {
+    if (!guest.domain.consoleInput.length) return false;
     const { memory } = this.hypervisor.pc;
     return (
-      (memory.read32(pv.consoleRing + CONSOLE.inProd) - memory.read32(pv.consoleRing + CONSOLE.inCons)) >>>
+      (memory.read32(guest.consoleRing + CONSOLE.inProd) -
+        memory.read32(guest.consoleRing + CONSOLE.inCons)) >>>
         0 <
       CONSOLE.inSize
     );
   }
 
   /** Characters for the guest: as many as the ring takes, then its event. */
-  feed(pv: PvDomain, events: EventChannels): void {
-    const { domain } = pv;
+  feed(guest: XenGuest, events: EventChannels): void {
+    const { domain } = guest;
     if (!domain.consoleInput.length) return;
     const { memory } = this.hypervisor.pc;
-    const ring = pv.consoleRing;
+    const ring = guest.consoleRing;
     let producer = memory.read32(ring + CONSOLE.inProd);
     const consumer = memory.read32(ring + CONSOLE.inCons);
     let sent = 0;
@@ -67,22 +67,22 @@ export class Console {
       sent++;
     }
     memory.write32(ring + CONSOLE.inProd, producer);
-    const port = pv.ports.findIndex((p) => p?.kind === 'console');
-    if (sent && port > 0) events.setPending(domain.vcpus[0], pv, port);
+    const port = guest.ports.findIndex((p) => p?.kind === 'console');
+    if (sent && port > 0) events.setPending(domain.vcpus[0], guest, port);
   }
 
   /** console_io(cmd, count, buffer). */
-  operate(vcpu: Vcpu, pv: PvDomain, command: number, count: number, buffer: number): number {
+  operate(vcpu: Vcpu, guest: XenGuest, command: number, count: number, buffer: number): number {
     const length = Math.min(count >>> 0, 4096);
     if (command === CONSOLEIO_WRITE) {
-      for (let n = 0; n < length; n++) this.emit(pv.domain, vcpu, this.access.read8(pv, buffer + n));
+      for (let n = 0; n < length; n++) this.emit(guest.domain, vcpu, this.access.read8(guest, buffer + n));
       this.hypervisor.charge('copyByte', length);
       return 0;
     }
     if (command !== CONSOLEIO_READ) return ERROR.nosys;
     let read = 0;
-    while (read < length && pv.domain.consoleInput.length)
-      this.access.write8(pv, buffer + read++, pv.domain.consoleInput.shift()!);
+    while (read < length && guest.domain.consoleInput.length)
+      this.access.write8(guest, buffer + read++, guest.domain.consoleInput.shift()!);
     return read;
   }
 }

@@ -8,6 +8,7 @@ import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
 import { ESP, SS } from '../../machine/isa/instruction.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import { combineFaults } from '../fault-chain.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
 import { believed, compressed } from './rings.ts';
 import {
@@ -20,7 +21,6 @@ import {
   selectorError,
   Unsupported,
 } from './segments.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 const gate = new Descriptor();
 const code = new Descriptor();
@@ -35,7 +35,7 @@ const WITH_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
  * @returns false when the guest has shut down: `guest.chain` says how. Throws Unsupported
  */
 export function deliver(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   vector: number,
   type: number,
   errorCode: number,
@@ -76,14 +76,14 @@ export function deliver(
 }
 
 /** An exception at the instruction where the guest stands. */
-export function raise(guest: TrapGuest, vector: number, errorCode: number, cr2 = 0): boolean {
+export function raise(guest: DeprivilegedGuest, vector: number, errorCode: number, cr2 = 0): boolean {
   const code = WITH_ERROR_CODE.includes(vector) ? errorCode : -1;
   return deliver(guest, vector, EventType.exception, code, guest.frame.eip, cr2);
 }
 
 /** One attempt. Raises a guest fault, and then no register has changed. */
 function throughIdt(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   vector: number,
   type: number,
   errorCode: number,
@@ -160,7 +160,7 @@ class Stack {
   }
 
   /** Raises #SS, #PF. The segment is in `stack`. */
-  push(guest: TrapGuest, value: number, wide: boolean): void {
+  push(guest: DeprivilegedGuest, value: number, wide: boolean): void {
     const size = wide ? 4 : 2;
     const big = (stack.high & 0x400000) !== 0;
     const next = big
@@ -181,7 +181,7 @@ function allows(offset: number, size: number, big: boolean): boolean {
   return expandsDown ? offset > stack.limit && last <= (big ? 0xffffffff : 0xffff) : last <= stack.limit;
 }
 
-function currentStack(guest: TrapGuest, ext: number): Stack {
+function currentStack(guest: DeprivilegedGuest, ext: number): Stack {
   const { low, high } = guest.descriptors.loaded(SS);
   stack.low = low;
   stack.high = high;
@@ -189,7 +189,7 @@ function currentStack(guest: TrapGuest, ext: number): Stack {
 }
 
 /** The stack of an inner ring, from the guest's TSS. Raises #TS, #SS, #PF. */
-function innerStack(guest: TrapGuest, level: number, ext: number): Stack {
+function innerStack(guest: DeprivilegedGuest, level: number, ext: number): Stack {
   const { task, linear } = guest;
   const at = task.wide ? 4 + level * 8 : 2 + level * 4;
   if (at + (task.wide ? 7 : 3) > task.limit) guestFault(VECTOR.TS, selectorError(task.selector, ext));

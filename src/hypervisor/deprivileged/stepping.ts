@@ -2,12 +2,12 @@
 // give a waiting interrupt its place behind STI and MOV SS (SDM vol. 3 §6.8.1, §17.3.2).
 import { TF } from '../../machine/cpu/flags.ts';
 import { ESP, SS } from '../../machine/isa/instruction.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { isGuestFault } from './linear.ts';
 import { fetch, linearOf } from './operands.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 /** Sets TF for the guest's next instruction. */
-export function startStep(guest: TrapGuest): void {
+export function startStep(guest: DeprivilegedGuest): void {
   if (guest.stepping) return;
   guest.stepping = true;
   guest.steppedEip = guest.frame.eip;
@@ -16,7 +16,7 @@ export function startStep(guest: TrapGuest): void {
 }
 
 /** Ends the step and closes what was open for it. @returns whether the guest itself has TF set */
-export function stopStep(guest: TrapGuest): boolean {
+export function stopStep(guest: DeprivilegedGuest): boolean {
   if (!guest.stepping) return (guest.frame.eflags & TF) !== 0;
   guest.stepping = false;
   const { frame, shadow, descriptors, opened } = guest;
@@ -34,7 +34,7 @@ export function stopStep(guest: TrapGuest): boolean {
 }
 
 /** A PUSHF that was stepped has shown the guest our trap flag. */
-function hideTrapFlag(guest: TrapGuest): void {
+function hideTrapFlag(guest: DeprivilegedGuest): void {
   const { linear, vcpu } = guest;
   if (fetch(guest, guest.steppedEip)?.form.operation !== 'pushf') return;
   try {

@@ -6,6 +6,7 @@ import { NT, VM } from '../../machine/cpu/flags.ts';
 import { mergeFlags } from '../../machine/cpu/iret.ts';
 import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
 import { CS, DS, ES, ESP, FS, GS, type Instruction, SS } from '../../machine/isa/instruction.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault } from './linear.ts';
 import { addressOf, moveStack, peek } from './operands.ts';
 import { believed, compressed } from './rings.ts';
@@ -19,13 +20,12 @@ import {
   selectorError,
   Unsupported,
 } from './segments.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 const code = new Descriptor();
 const stack = new Descriptor();
 
 /** IRET by the guest's kernel or its programs. Raises #GP, #NP, #SS, #PF; throws Unsupported. */
-export function iret(guest: TrapGuest, i: Instruction): void {
+export function iret(guest: DeprivilegedGuest, i: Instruction): void {
   const wide = i.operandSize === 32;
   const size = wide ? 4 : 2;
   const { ring } = guest;
@@ -41,7 +41,7 @@ export function iret(guest: TrapGuest, i: Instruction): void {
 }
 
 /** RETF. */
-export function retFar(guest: TrapGuest, i: Instruction): void {
+export function retFar(guest: DeprivilegedGuest, i: Instruction): void {
   const wide = i.operandSize === 32;
   const size = wide ? 4 : 2;
   const eip = peek(guest, 0, wide) >>> 0;
@@ -51,7 +51,7 @@ export function retFar(guest: TrapGuest, i: Instruction): void {
 
 /** The common end of IRET and RETF. @param popped bytes of the frame up to SS:ESP. @param drop argument bytes, on both stacks */
 function comeBack(
-  guest: TrapGuest,
+  guest: DeprivilegedGuest,
   selector: number,
   eip: number,
   popped: number,
@@ -86,7 +86,7 @@ function comeBack(
 }
 
 /** Data segments that the outer ring could not have loaded become null. */
-function leaveRing(guest: TrapGuest, to: number): void {
+function leaveRing(guest: DeprivilegedGuest, to: number): void {
   for (const register of [ES, DS, FS, GS]) {
     const selector = guest.selector(register);
     if (isNull(selector)) continue;
@@ -100,7 +100,7 @@ function leaveRing(guest: TrapGuest, to: number): void {
 }
 
 /** Far JMP and CALL. */
-export function farTransfer(guest: TrapGuest, i: Instruction, call: boolean): void {
+export function farTransfer(guest: DeprivilegedGuest, i: Instruction, call: boolean): void {
   const { ring, linear, frame } = guest;
   const wide = i.operandSize === 32;
   const size = wide ? 4 : 2;
@@ -126,7 +126,7 @@ export function farTransfer(guest: TrapGuest, i: Instruction, call: boolean): vo
 }
 
 /** What CALL pushes. Both words lie in memory, or the guest faults and nothing has changed. */
-function pushReturn(guest: TrapGuest, eip: number, cs: number, wide: boolean): void {
+function pushReturn(guest: DeprivilegedGuest, eip: number, cs: number, wide: boolean): void {
   const { low, high } = guest.descriptors.loaded(SS);
   stack.low = low;
   stack.high = high;
@@ -155,7 +155,7 @@ function throughGate(selector: number, ring: number): never {
 }
 
 /** SYSENTER: to ring 0 at the address in the guest's MSRs, flat segments, nothing saved (SDM vol. 2B). */
-export function sysenter(guest: TrapGuest): void {
+export function sysenter(guest: DeprivilegedGuest): void {
   const { cs, esp, eip } = guest.sysenter;
   if (isNull(cs)) guestFault(VECTOR.GP, 0);
   flat(guest, cs & 0xfffc, 0);
@@ -165,7 +165,7 @@ export function sysenter(guest: TrapGuest): void {
 }
 
 /** SYSEXIT: to ring 3 at EDX with the stack ECX. */
-export function sysexit(guest: TrapGuest): void {
+export function sysexit(guest: DeprivilegedGuest): void {
   const { regs } = guest.vcpu;
   if (guest.ring !== 0 || isNull(guest.sysenter.cs)) guestFault(VECTOR.GP, 0);
   flat(guest, ((guest.sysenter.cs & 0xfffc) + 16) | 3, 3);
@@ -174,7 +174,7 @@ export function sysexit(guest: TrapGuest): void {
 }
 
 /** CS and SS as SYSENTER and SYSEXIT make them: what the table says does not matter. */
-function flat(guest: TrapGuest, selector: number, ring: 0 | 3): void {
+function flat(guest: DeprivilegedGuest, selector: number, ring: 0 | 3): void {
   const dpl = ring << 13;
   guest.frame.cs = compressed(selector, ring);
   guest.descriptors.keepInitial(CS, selector, 0x0000ffff, 0xcf9b00 | dpl);

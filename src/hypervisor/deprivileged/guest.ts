@@ -1,4 +1,4 @@
-// What the monitor keeps for a guest under trap-and-emulate: the virtual processor whose privileged state no silicon holds.
+// What the monitor keeps for a guest whose kernel is out of ring 0: the virtual processor whose privileged state no silicon holds.
 // While the guest runs, the real EFLAGS have IF=1 and IOPL=0, and the descriptor tables, TR and CR0..CR4 are the monitor's.
 
 import { Attention } from '../../machine/cpu/cpu.ts';
@@ -18,7 +18,7 @@ import { ShadowDescriptors } from './shadow-descriptors.ts';
 
 const DR7_GD = 0x2000;
 
-export class TrapGuest implements PcGuest {
+export class DeprivilegedGuest implements PcGuest {
   readonly vcpu: Vcpu;
   readonly shadow: ShadowPaging;
   readonly linear: LinearMemory;
@@ -56,6 +56,9 @@ export class TrapGuest implements PcGuest {
   /** Exceptions that led to each other, oldest first. */
   readonly chain: FaultLink[] = [];
 
+  /** Machine address of the page table for PER_DOMAIN_START: what lies there beside the descriptor tables. */
+  protected readonly area: number;
+
   constructor(
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
@@ -74,6 +77,7 @@ export class TrapGuest implements PcGuest {
       hypervisor.frames.release(area >>> 12);
       throw error;
     }
+    this.area = area;
     this.linear = new LinearMemory(this.shadow, domain.memory);
     this.descriptors = new ShadowDescriptors(hypervisor, this, area);
   }
@@ -126,6 +130,19 @@ export class TrapGuest implements PcGuest {
     cpu.tlb.dropFastTags();
     cpu.attention |= Attention.event;
   }
+
+  /** What the guest's linear addresses lead to has perhaps changed: MOV to CR0, CR3 or CR4, INVLPG. */
+  remapped(): void {
+    this.descriptors.remapped();
+  }
+
+  /** A write to a traced frame is about to be let through, at this guest-physical address. */
+  tracedWrite(physical: number): void {
+    this.tableWritten ||= this.descriptors.contain(physical);
+  }
+
+  /** The registers shall be those at the beginning of the instruction at `frame.eip`: something else comes instead of its rest. */
+  settle(): void {}
 
   /** Gives back what is not the domain's own. */
   release(): void {

@@ -7,8 +7,8 @@ import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import { convert } from './convert.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { isGuestFault } from './linear.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 /** GDT pages 0..13 are the guest's, 14 is the monitor's; the LDT follows from page 16. */
 const GDT_PAGES = 14;
@@ -56,7 +56,7 @@ export class ShadowDescriptors {
   /** @param area machine address of the page table for PER_DOMAIN_START, taken over */
   constructor(
     private readonly hypervisor: Hypervisor,
-    private readonly guest: TrapGuest,
+    private readonly guest: DeprivilegedGuest,
     private readonly area: number,
   ) {
     this.emptyPage = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;

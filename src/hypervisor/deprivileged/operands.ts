@@ -4,14 +4,14 @@ import { VECTOR } from '../../machine/cpu/fault.ts';
 import { Descriptor } from '../../machine/cpu/segmentation.ts';
 import { decode } from '../../machine/isa/decode.ts';
 import { CS, ESP, type Instruction, SS } from '../../machine/isa/instruction.ts';
+import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
-import type { TrapGuest } from './trap-guest.ts';
 
 const d = new Descriptor();
 const bytes = new Uint8Array(15);
 
 /** The descriptor that a segment register was loaded from, in a shared object. */
-export function loaded(guest: TrapGuest, register: number): Descriptor {
+export function loaded(guest: DeprivilegedGuest, register: number): Descriptor {
   const { low, high } = guest.descriptors.loaded(register);
   d.low = low;
   d.high = high;
@@ -19,7 +19,7 @@ export function loaded(guest: TrapGuest, register: number): Descriptor {
 }
 
 /** The instruction at which the guest stands; null when its bytes cannot be read or mean nothing. */
-export function fetch(guest: TrapGuest, eip: number = guest.frame.eip): Instruction | null {
+export function fetch(guest: DeprivilegedGuest, eip: number = guest.frame.eip): Instruction | null {
   const code = loaded(guest, CS);
   const { base } = code;
   const wide = (code.high & 0x400000) !== 0;
@@ -34,7 +34,7 @@ export function fetch(guest: TrapGuest, eip: number = guest.frame.eip): Instruct
 }
 
 /** Offset of the memory operand within its segment, uint32. */
-export function offsetOf(guest: TrapGuest, i: Instruction): number {
+export function offsetOf(guest: DeprivilegedGuest, i: Instruction): number {
   const { regs } = guest.vcpu;
   let offset = i.displacement;
   if (i.base >= 0) offset = (offset + regs[i.base]) | 0;
@@ -43,25 +43,25 @@ export function offsetOf(guest: TrapGuest, i: Instruction): number {
 }
 
 /** Linear address of the memory operand. Raises #GP through a null segment. */
-export function addressOf(guest: TrapGuest, i: Instruction): number {
+export function addressOf(guest: DeprivilegedGuest, i: Instruction): number {
   return linearOf(guest, i.segment, offsetOf(guest, i));
 }
 
 /** Linear address of an offset in a segment. Raises #GP through a null segment. */
-export function linearOf(guest: TrapGuest, register: number, offset: number): number {
+export function linearOf(guest: DeprivilegedGuest, register: number, offset: number): number {
   const segment = loaded(guest, register);
   if (!segment.isSegment || !segment.present) guestFault(register === SS ? VECTOR.SS : VECTOR.GP, 0);
   return (segment.base + offset) >>> 0;
 }
 
 /** A 16-bit operand in a register or in memory. */
-export function word(guest: TrapGuest, i: Instruction): number {
+export function word(guest: DeprivilegedGuest, i: Instruction): number {
   if (!i.memory) return guest.vcpu.regs[i.rm] & 0xffff;
   return guest.linear.read16(addressOf(guest, i), guest.ring === 3);
 }
 
 /** A doubleword of the guest's stack, without popping. @param bytes above ESP. @param wide 32 bits, else 16 */
-export function peek(guest: TrapGuest, bytes: number, wide: boolean): number {
+export function peek(guest: DeprivilegedGuest, bytes: number, wide: boolean): number {
   const segment = loaded(guest, SS);
   const big = (segment.high & 0x400000) !== 0;
   const at = guest.vcpu.regs[ESP] + bytes;
@@ -71,7 +71,7 @@ export function peek(guest: TrapGuest, bytes: number, wide: boolean): number {
 }
 
 /** ESP moved by `bytes`, by the width of the stack. */
-export function moveStack(guest: TrapGuest, bytes: number): void {
+export function moveStack(guest: DeprivilegedGuest, bytes: number): void {
   const { regs } = guest.vcpu;
   const big = (loaded(guest, SS).high & 0x400000) !== 0;
   regs[ESP] = big ? (regs[ESP] + bytes) | 0 : (regs[ESP] & ~0xffff) | ((regs[ESP] + bytes) & 0xffff);

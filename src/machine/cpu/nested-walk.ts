@@ -1,0 +1,198 @@
+// The two-dimensional page walk (SDM vol. 3 §28.2 for EPT, APM vol. 2 §15.25 for NPT): every address that the guest's own
+// tables name, and the one they lead to, is guest-physical, and goes through a second dimension before memory is touched.
+// This file walks the guest's tables; the second dimension plugs in. The TLB then holds linear → machine in one entry.
+import type { Cpu } from './cpu.ts';
+import { fault, VECTOR } from './fault.ts';
+import {
+  allowed,
+  CR0_PG,
+  CR4_PAE,
+  CR4_PGE,
+  CR4_PSE,
+  denied,
+  HIGH_RESERVED,
+  LARGE_2M_RESERVED,
+  LARGE_4M_RESERVED,
+  notPresent,
+  PDPTE_RESERVED,
+  Pte,
+  reserved,
+  walked,
+} from './page-walk.ts';
+import { Right } from './tlb.ts';
+
+/** What an access to a guest-physical address is for. Neither `write` nor `fetch`: it reads data. */
+export const Access = {
+  write: 1,
+  fetch: 2,
+  /** It reads (or with `write`: sets the accessed or dirty bit of) an entry of the guest's tables, or reads its PDPTEs. */
+  table: 4,
+  /** The access that the walk is for has ring 3's rights. */
+  user: 8,
+} as const;
+
+/** Stands for a linear address where there is none: PDPTEs that a MOV to a control register loads. */
+export const NO_LINEAR = -(2 ** 32);
+
+/** EPT, NPT: guest-physical to machine addresses. One implementation a vendor. */
+export interface SecondDimension {
+  /**
+   * Machine address (uint32) of a guest-physical address (up to 2^36, offset in the page included). Charges each reference to
+   * its own tables. When it may not be accessed so, does the VM exit (with `cpu.eip = cpu.instructionStart` first) and throws
+   * `EXITED`; then nothing of the instruction has happened.
+   * @param access bits of `Access`
+   * @param linear the linear address that is being translated, signed or not; `NO_LINEAR` when there is none
+   */
+  translate(cpu: Cpu, physical: number, access: number, linear: number): number;
+  /** After `translate`: a write needs no second look (permission, and a dirty bit where the dimension keeps one). */
+  writable: boolean;
+  /** As `translate`, changing nothing: -1 when nothing is there. */
+  peek(cpu: Cpu, physical: number): number;
+}
+
+/** What `cpu.nested` is while a guest with nested paging runs. */
+export class NestedWalk {
+  constructor(readonly dimension: SecondDimension) {}
+
+  /** As `walk` of page-walk.ts, to machine addresses; leaves its result in `walked`. */
+  walk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): void {
+    const access = (write ? Access.write : 0) | (fetch ? Access.fetch : 0) | (user ? Access.user : 0);
+    if (!(cpu.cr0 & CR0_PG)) {
+      walked.rights = Right.user | Right.write | Right.dirty;
+      this.land(cpu, linear >>> 0, access, linear);
+    } else if (cpu.cr4 & CR4_PAE) this.walkPae(cpu, linear, write, user, access);
+    else this.walkTwoLevels(cpu, linear, write, user, access);
+  }
+
+  /** The page itself. What the second dimension forbids to write is entered without `dirty`, so a write walks again. */
+  private land(cpu: Cpu, physical: number, access: number, linear: number): void {
+    const { dimension } = this;
+    walked.frame = dimension.translate(cpu, physical, access, linear) & 0xfffff000;
+    if (!dimension.writable) walked.rights &= ~Right.dirty;
+  }
+
+  /** Machine address of an entry of the guest's tables, charged as the reference that it is. */
+  private entry(cpu: Cpu, physical: number, access: number, linear: number): number {
+    const machine = this.dimension.translate(cpu, physical, Access.table | (access & Access.user), linear);
+    cpu.cycles += cpu.cost.charges.pageWalkReference.cycles;
+    return machine;
+  }
+
+  private walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): void {
+    const { memory } = cpu;
+    const pdeAt = ((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0;
+    const pde = memory.read32(this.entry(cpu, pdeAt, access, linear));
+    if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+    if (pde & Pte.large && cpu.cr4 & CR4_PSE) {
+      if (pde & LARGE_4M_RESERVED) reserved(cpu, linear, write, user);
+      this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      walked.rights |= Right.large;
+      this.land(cpu, ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0, access, linear);
+      return;
+    }
+    const pteAt = ((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0;
+    const pte = memory.read32(this.entry(cpu, pteAt, access, linear));
+    if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
+    this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
+    this.land(cpu, ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0, access, linear);
+  }
+
+  private walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): void {
+    const { memory } = cpu;
+    const directory = (linear >>> 30) * 2;
+    const pdpte = cpu.pdptes[directory];
+    if (!(pdpte & Pte.present)) notPresent(cpu, linear, write, user);
+    const pdeAt = wide(pdpte & 0xfffff000, cpu.pdptes[directory + 1], (linear >>> 18) & 0xff8);
+    const pdeMachine = this.entry(cpu, pdeAt, access, linear);
+    const pde = memory.read32(pdeMachine);
+    const pdeHigh = memory.read32(pdeMachine + 4);
+    if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+    if (pdeHigh & HIGH_RESERVED || (pde & Pte.large && pde & LARGE_2M_RESERVED))
+      reserved(cpu, linear, write, user);
+    if (pde & Pte.large) {
+      this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      walked.rights |= Right.large;
+      this.land(cpu, wide(pde & 0xffe00000, pdeHigh, linear & 0x1fffff), access, linear);
+      return;
+    }
+    const pteAt = wide(pde & 0xfffff000, pdeHigh, (linear >>> 9) & 0xff8);
+    const pteMachine = this.entry(cpu, pteAt, access, linear);
+    const pte = memory.read32(pteMachine);
+    const pteHigh = memory.read32(pteMachine + 4);
+    if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
+    if (pteHigh & HIGH_RESERVED) reserved(cpu, linear, write, user);
+    this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
+    this.land(cpu, wide(pte & 0xfffff000, pteHigh, linear & 0xfff), access, linear);
+  }
+
+  /** Rights of the guest's entries together, then their accessed and dirty bits. @param upper address of the PDE above, -1 for none */
+  private finish(
+    cpu: Cpu,
+    linear: number,
+    write: boolean,
+    user: boolean,
+    upper: number,
+    upperEntry: number,
+    at: number,
+    entry: number,
+    both: number,
+  ): void {
+    let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+    if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
+    if (upper >= 0) this.mark(cpu, upper, upperEntry, Pte.accessed, user, linear);
+    this.mark(cpu, at, entry, Pte.accessed | (write ? Pte.dirty : 0), user, linear);
+    if (write || entry & Pte.dirty) rights |= Right.dirty;
+    if (entry & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
+    walked.rights = rights;
+  }
+
+  private mark(cpu: Cpu, at: number, entry: number, bits: number, user: boolean, linear: number): void {
+    if ((entry & bits) === bits) return;
+    const access = Access.table | Access.write | (user ? Access.user : 0);
+    cpu.memory.write32(this.dimension.translate(cpu, at, access, linear), entry | bits);
+  }
+
+  /** As `loadPdptes` of page-walk.ts: the four entries lie in guest-physical memory. */
+  loadPdptes(cpu: Cpu, cr3: number): void {
+    const machine = this.dimension.translate(cpu, (cr3 & 0xffffffe0) >>> 0, Access.table, NO_LINEAR);
+    for (let n = 0; n < 4; n++) {
+      const low = cpu.memory.read32(machine + n * 8);
+      const high = cpu.memory.read32(machine + n * 8 + 4);
+      if (low & Pte.present && (low & PDPTE_RESERVED || high & HIGH_RESERVED)) fault(cpu, VECTOR.GP, 0);
+    }
+    for (let n = 0; n < 8; n++) cpu.pdptes[n] = cpu.memory.read32(machine + n * 4);
+  }
+
+  /** Machine address behind a linear one as both dimensions say now, or -1; changes nothing. */
+  peek(cpu: Cpu, linear: number): number {
+    const physical = this.peekGuest(cpu, linear);
+    return physical < 0 ? -1 : this.dimension.peek(cpu, physical);
+  }
+
+  /** Guest-physical address behind a linear one, or -1. */
+  private peekGuest(cpu: Cpu, linear: number): number {
+    if (!(cpu.cr0 & CR0_PG)) return linear >>> 0;
+    const pae = (cpu.cr4 & CR4_PAE) !== 0;
+    let upper = pae ? cpu.pdptes[(linear >>> 30) * 2] : cpu.cr3 | Pte.present;
+    let upperHigh = pae ? cpu.pdptes[(linear >>> 30) * 2 + 1] : 0;
+    for (let level = 2; level > 0; level--) {
+      if (!(upper & Pte.present)) return -1;
+      const shift = pae ? (level === 2 ? 18 : 9) : level === 2 ? 20 : 10;
+      const at = wide(upper & 0xfffff000, upperHigh, (linear >>> shift) & (pae ? 0xff8 : 0xffc));
+      const machine = this.dimension.peek(cpu, at);
+      if (machine < 0) return -1;
+      upper = cpu.memory.read32(machine);
+      upperHigh = pae ? cpu.memory.read32(machine + 4) : 0;
+      if (level === 2 && upper & Pte.present && upper & Pte.large && (pae || cpu.cr4 & CR4_PSE)) {
+        const offset = pae ? 0x1fffff : 0x3fffff;
+        return wide(upper & ~offset, upperHigh, linear & offset);
+      }
+    }
+    return upper & Pte.present ? wide(upper & 0xfffff000, upperHigh, linear & 0xfff) : -1;
+  }
+}
+
+/** Base (low word, high word) and an offset below it: a guest-physical address of up to 36 bits. */
+function wide(low: number, high: number, offset: number): number {
+  return (high & 15) * 2 ** 32 + ((low | offset) >>> 0);
+}

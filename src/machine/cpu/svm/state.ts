@@ -1,0 +1,72 @@
+// What a processor with SVM knows outside memory while a guest runs: where its VMCB lies, and where the host's state waits
+// (APM vol. 2 §15.5). Whether it is in a guest says `cpu.intercepts`; the global interrupt flag is `cpu.gif`.
+import type { Cpu } from '../cpu.ts';
+import { hasNestedPaging, MSR } from '../msrs.ts';
+import { SysenterMsr, SysenterMsrs } from '../vmx/msr-areas.ts';
+import { SvmIntercepts } from './svm-intercepts.ts';
+
+/** Stands for a VMCB where there is no memory: the bus answers all ones. */
+const NOWHERE = new Int32Array(1024);
+
+export class SvmState {
+  /** The VMCB of the guest that runs (or ran last), as words: field x is vmcb[base + V.x]. */
+  vmcb: Int32Array = NOWHERE;
+  base = 0;
+  private readonly memory: Int32Array;
+  /** Cycles of the transitions, from the cost model. */
+  readonly cycles: {
+    readonly run: number;
+    readonly exit: number;
+    readonly load: number;
+    readonly save: number;
+    readonly gif: number;
+  };
+  readonly intercepts: SvmIntercepts;
+  readonly sysenter = new SysenterMsrs();
+  readonly efer = new SysenterMsr(MSR.efer);
+  /** This processor saves the address of the next instruction at an exit (CPUID 8000_000Ah EDX bit 3, NRIPS). */
+  readonly savesNextRip: boolean;
+  readonly nestedPaging: boolean;
+
+  constructor(readonly cpu: Cpu) {
+    const { bytes, size } = cpu.memory;
+    this.memory = new Int32Array(bytes.buffer, bytes.byteOffset, size >> 2);
+    const { svmRun, svmExit, svmLoad, svmSave, svmGif } = cpu.cost.charges;
+    this.cycles = {
+      run: svmRun.cycles,
+      exit: svmExit.cycles,
+      load: svmLoad.cycles,
+      save: svmSave.cycles,
+      gif: svmGif.cycles,
+    };
+    this.nestedPaging = this.savesNextRip = hasNestedPaging(cpu);
+    this.intercepts = new SvmIntercepts(this);
+  }
+
+  /** Words of a page, which are [at, at + 1024). Behind the end of memory: all ones. */
+  words(physical: number): Int32Array {
+    if (physical + 4096 <= this.memory.length * 4) return this.memory;
+    return NOWHERE.fill(-1);
+  }
+
+  /** Index of a page's first word in `words(physical)`. */
+  at(physical: number): number {
+    return physical + 4096 <= this.memory.length * 4 ? physical >>> 2 : 0;
+  }
+
+  /** Makes the VMCB at a physical address the one in use. */
+  use(physical: number): void {
+    this.vmcb = this.words(physical);
+    this.base = this.at(physical);
+  }
+
+  /** Where the host's state lies (VM_HSAVE_PA). */
+  get hostArea(): number {
+    return Number(this.cpu.msrs.get(MSR.vmHsavePa) ?? 0n);
+  }
+}
+
+/** The processor's SVM state; made on first use. */
+export function svmOf(cpu: Cpu): SvmState {
+  return (cpu.svm ??= new SvmState(cpu));
+}
