@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { UsageError } from '../cli/library.ts';
 import type { Engine } from '../session/host.ts';
 import { type Browser, openBrowser } from './chromium.ts';
 import { type KernelRun, runKernel } from './kernel.ts';
@@ -13,7 +14,7 @@ import { type KernelRun, runKernel } from './kernel.ts';
 const COMPUTE = ['loop', 'sieve', 'memstride', 'sha256', 'crc32', 'fib', 'indirect', 'qsort'];
 const PATIENCE = 120_000;
 
-export class BenchError extends Error {}
+export class BenchError extends UsageError {}
 
 export interface PeersOptions {
   /** Folder with `guest/out/*.elf`, `guest/workloads.txt` and the runners of the peers. */

@@ -6,6 +6,7 @@ import { ReaderGone } from './trace-file.ts';
 const USAGE = `ringside run [options] GUEST [GUEST …]   boot guests on one simulated server
 ringside assemble F.asm [-o F.bin] [--listing]
 ringside lesson check ID [--solution DIR]
+ringside bench NAME                        measurements; without a name, the list of them
 ringside popek-goldberg [--json]           which instructions trap, and which only should: observed, ring by ring
 GUEST: a guest of ours (penguin-xen, penguin-native, panes, hello-xen), a scenario (side-by-side), a .asm source, or an image.
 Options of run:
@@ -28,13 +29,15 @@ export async function ringside(words: string[]): Promise<number> {
         return (await import('./lesson.ts')).lessonCommand(rest);
       case 'popek-goldberg':
         return (await import('./popek-goldberg.ts')).popekGoldberg(rest);
+      case 'bench':
+        return (await import('../bench/command.ts')).bench(rest);
       case undefined:
       case 'help':
       case '--help':
         console.log(USAGE);
         return command ? 0 : 2;
       default:
-        throw new UsageError(`no command "${command}" (run, assemble, lesson, popek-goldberg)`);
+        throw new UsageError(`no command "${command}" (run, assemble, lesson, bench, popek-goldberg)`);
     }
   } catch (error) {
     if (error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')) {

@@ -36,6 +36,9 @@ const instructions: Record<string, number> = {
   sti: 4,
   pushf: 4,
   popf: 20,
+  // Half each of 242 cycles for a system call and back (Adams & Agesen 2006, from memory).
+  sysenter: 121,
+  sysexit: 121,
   'mov-to-cr': 40,
   'mov-from-cr': 10,
   'mov-to-dr': 20,
@@ -73,6 +76,15 @@ const software = (scale: number): Record<string, Charge> => {
     shadowFlush: fitted(400, 'our shadow invalidation, per page-table page'),
     guestWalkReference: fitted(60, 'our software walk, per reference'),
     shadowDescriptor: fitted(30, 'our conversion of one descriptor for ring 1'),
+    translateInstruction: charge(
+      Math.round(2300 * scale),
+      scale === 1 ? 'V2' : 'D',
+      scale === 1
+        ? 'Adams & Agesen 2006 (about 2300 cycles for each instruction translated), as transcribed'
+        : `Adams & Agesen 2006, scaled by ${scale}`,
+    ),
+    callOut: fitted(130, 'fitted: call-out and emulation of 1254 cycles (Adams & Agesen 2006, from memory)'),
+    cacheLookup: fitted(100, 'our search for a translation'),
     hypercallDispatch: fitted(340, SOSP03),
     validatePageTableEntry: fitted(430, SOSP03),
     pinPageTable: fitted(10000, SOSP03),

@@ -31,7 +31,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'The same kernel from the same source, for the bare machine.',
     main: 'penguin/penguin-native.asm',
     sealed: false,
-    techniques: ['native', 'trap-and-emulate', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x'],
     display: 'text',
   },
   {
@@ -40,7 +40,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'An unmodified graphical system that has never heard of hypervisors.',
     main: 'panes/panes.asm',
     sealed: true,
-    techniques: ['native', 'trap-and-emulate', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x'],
     display: 'graphics',
   },
   {
@@ -51,6 +51,15 @@ export const GUESTS: readonly GuestEntry[] = [
     sealed: false,
     techniques: ['paravirtualization'],
     display: 'console',
+  },
+  {
+    id: 'nanobench',
+    title: 'Nanobenchmarks',
+    summary: 'What a system call, a page fault, a port access … costs: seven measurements of 2006.',
+    main: 'nanobench/nanobench.asm',
+    sealed: false,
+    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x', 'svm'],
+    display: 'text',
   },
 ];
 

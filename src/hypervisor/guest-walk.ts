@@ -16,6 +16,7 @@ export const PTE = {
 const CR0_WP = 0x10000;
 const CR0_PG = 0x80000000;
 const CR4_PSE = 0x10;
+const CR4_PAE = 0x20;
 
 /** The control registers that decide about translation, as the guest believes them to be. */
 export interface GuestControl {
@@ -55,6 +56,8 @@ export class GuestWalk {
       this.physical = linear >>> 0;
       return true;
     }
+    // With nested paging the guest may use PAE; shadows do not follow it, and there CR4.PAE cannot be set.
+    if (control.cr4 & CR4_PAE) return this.walkPae(control, linear, write, user);
     const pdeAddress = ((control.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4;
     const pde = this.entry(pdeAddress);
     if (!(pde & PTE.present)) return false;
@@ -68,6 +71,31 @@ export class GuestWalk {
     const pteAddress = ((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4;
     const pte = this.entry(pteAddress);
     if (!(pte & PTE.present)) return false;
+    if (!this.allows(control, pde & pte, write, user)) return false;
+    this.pde = this.mark(pdeAddress, pde, PTE.accessed);
+    this.pte = this.mark(pteAddress, pte, write ? PTE.accessed | PTE.dirty : PTE.accessed);
+    this.physical = ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0;
+    return true;
+  }
+
+  /** Three levels of 8-byte entries (SDM vol. 3 §4.4). Memory ends below 4 GiB: what lies above is not there. */
+  private walkPae(control: GuestControl, linear: number, write: boolean, user: boolean): boolean {
+    const pointer = ((control.cr3 & 0xffffffe0) >>> 0) + (linear >>> 30) * 8;
+    const pdpte = this.entry(pointer);
+    if (!(pdpte & PTE.present) || this.memory.read32(pointer + 4)) return false;
+    const pdeAddress = ((pdpte & 0xfffff000) >>> 0) + ((linear >>> 21) & 511) * 8;
+    const pde = this.entry(pdeAddress);
+    if (!(pde & PTE.present) || this.memory.read32(pdeAddress + 4)) return false;
+    this.large = (pde & PTE.large) !== 0;
+    if (this.large) {
+      if (!this.allows(control, pde, write, user)) return false;
+      this.pde = this.mark(pdeAddress, pde, write ? PTE.accessed | PTE.dirty : PTE.accessed);
+      this.physical = ((pde & 0xffe00000) | (linear & 0x1fffff)) >>> 0;
+      return true;
+    }
+    const pteAddress = ((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 511) * 8;
+    const pte = this.entry(pteAddress);
+    if (!(pte & PTE.present) || this.memory.read32(pteAddress + 4)) return false;
     if (!this.allows(control, pde & pte, write, user)) return false;
     this.pde = this.mark(pdeAddress, pde, PTE.accessed);
     this.pte = this.mark(pteAddress, pte, write ? PTE.accessed | PTE.dirty : PTE.accessed);
@@ -100,11 +128,23 @@ export class GuestWalk {
 }
 
 /** Guest-physical address behind a guest-linear one as the tables say now, or -1. Sets no bit and charges nothing: for looking. */
-export function peekGuest(memory: GuestMemory, control: GuestControl, linear: number): number {
+export function peekGuest(memory: GuestMemory, control: Readonly<GuestControl>, linear: number): number {
   if (!(control.cr0 & CR0_PG)) return linear >>> 0;
-  const pde = memory.read32(((control.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
+  const pae = (control.cr4 & CR4_PAE) !== 0;
+  const size = pae ? 8 : 4;
+  let directory = (control.cr3 & 0xfffff000) >>> 0;
+  if (pae) {
+    const pdpte = memory.read32(((control.cr3 & 0xffffffe0) >>> 0) + (linear >>> 30) * 8);
+    if (!(pdpte & PTE.present)) return -1;
+    directory = (pdpte & 0xfffff000) >>> 0;
+  }
+  const pde = memory.read32(directory + (pae ? (linear >>> 21) & 511 : linear >>> 22) * size);
   if (!(pde & PTE.present)) return -1;
-  if (pde & PTE.large && control.cr4 & CR4_PSE) return ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0;
-  const pte = memory.read32(((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 0x3ff) * 4);
+  if (pde & PTE.large && (pae || control.cr4 & CR4_PSE)) {
+    const offset = pae ? 0x1fffff : 0x3fffff;
+    return ((pde & ~offset) | (linear & offset)) >>> 0;
+  }
+  const table = (pde & 0xfffff000) >>> 0;
+  const pte = memory.read32(table + ((linear >>> 12) & (pae ? 511 : 1023)) * size);
   return pte & PTE.present ? ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0 : -1;
 }

@@ -11,6 +11,7 @@ import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Kind, Shadow } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
 import type { FrameTable, GuestMemory } from './frames.ts';
+import type { GuestPaging } from './guest-paging.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { BASE, childFrame, childKind, DIRECTORY, leafRights } from './shadow-entries.ts';
@@ -27,6 +28,8 @@ export const FaultIs = {
   hole: 2,
   /** A write to a frame that is traced: see `WriteLog.traceFrame`, `openTraced`. */
   traced: 3,
+  /** A device of the guest's answers there: see `devices`. */
+  device: 4,
 } as const;
 
 /** First directory entry that a technique may reserve for what is not the guest's. */
@@ -49,9 +52,11 @@ const DEFAULT_LIMIT = 256;
 /** What is needed of the hypervisor. */
 export type ShadowHost = Pick<Hypervisor, 'charge' | 'record'> & { readonly frames: FrameTable };
 
-export class ShadowPaging {
+export class ShadowPaging implements GuestPaging {
   /** The guest's control registers as it sees them. Change them with the methods below. */
   readonly control: GuestControl = { cr0: 0, cr3: 0, cr4: 0 };
+  /** Guest-physical addresses whose accesses a device of the guest wants; null when none can. Tell changes by `devicesChanged`. */
+  devices: { answers(address: number): boolean } | null = null;
   /** Error code for the guest after `FaultIs.guests`. */
   guestError = 0;
 
@@ -160,6 +165,7 @@ export class ShadowPaging {
     }
     this.writes.noteWalk(this.control, this.walker);
     const frame = walker.physical >>> 12;
+    if (this.devices?.answers(walker.physical)) return FaultIs.device;
     const backed = frame < guest.pages && guest.p2m[frame] >= 0;
     if (!backed && write) return FaultIs.hole;
     if (backed && write) {
@@ -242,6 +248,11 @@ export class ShadowPaging {
     this.outOfSync.fill(0);
     this.unsynchronized.length = 0;
     this.current = this.findRoot();
+  }
+
+  /** Pages have changed between memory and device. */
+  devicesChanged(): void {
+    this.flush();
   }
 
   /** Gives all frames back. The object is of no use afterwards. */

@@ -85,9 +85,13 @@ function isCd(bytes: Uint8Array, name: string): boolean {
   return !(hasBootSignature(bytes) && DISK_NAME.test(name));
 }
 
-/** No larger than a diskette, and no partition table where the boot sector would have one. */
+/**
+ * Of the size of a diskette; or smaller than the largest, when it boots and has no partition table: what a student's own
+ * boot sector and kernel are. Small files that do not boot are disks: the file systems of teaching kernels.
+ */
 function isFloppy(bytes: Uint8Array): boolean {
-  return bytes.length <= LARGEST_FLOPPY && (FLOPPY_FORMATS.includes(bytes.length) || !hasPartitions(bytes));
+  if (FLOPPY_FORMATS.includes(bytes.length)) return true;
+  return bytes.length <= LARGEST_FLOPPY && hasBootSignature(bytes) && !hasPartitions(bytes);
 }
 
 /** Four entries that make sense, and one of them has a type and sectors. */

@@ -3,5 +3,6 @@ import '../machine/cpu/executors/provide-floating-point.ts';
 import '../machine/cpu/vmx/provide-second-generation.ts';
 import '../machine/devices/apic/provide.ts';
 import '../machine/devices/storage/provide.ts';
+import './provide-binary-translation.ts';
 import './provide-trap-and-emulate.ts';
 import './provide-xen.ts';

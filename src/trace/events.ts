@@ -39,6 +39,8 @@ export const Kind = {
   hole: 17,
   /** The guest switched address spaces by itself (MOV CR3, native or not intercepted): new CR3, old CR3. */
   addressSpace: 18,
+  /** Binary translation made a block: guest-linear address, its length, cache address (linear), length there, 1 if made again for an instruction that trapped too often; 2: the whole cache was emptied. */
+  translate: 19,
 } as const;
 export type KindName = keyof typeof Kind;
 

@@ -45,6 +45,14 @@ const VMX: Record<number, string> = {
   54: 'WBINVD',
 };
 
+/** Ways out of the translation cache: an instruction that is the monitor's; code not yet translated; a jump to be patched; an address that the lookup table does not have. */
+const TRANSLATION: Record<number, string> = {
+  256: 'CALL_OUT',
+  257: 'TRANSLATE',
+  258: 'CHAIN',
+  259: 'LOOKUP_MISS',
+};
+
 /** Mnemonics of the exceptions (SDM vol. 3 table 6-1). */
 export const EXCEPTIONS = [
   '#DE',
@@ -78,6 +86,7 @@ export function vectorName(vector: number): string {
 export function exitName(vendor: number, reason: number): string {
   if (vendor === Vendor.vmx) return VMX[reason & 0xffff] ?? `REASON_${reason & 0xffff}`;
   if (reason === 0x82 && vendor === Vendor.xen) return 'HYPERCALL';
+  if (vendor === Vendor.trap && reason in TRANSLATION) return TRANSLATION[reason];
   if (reason === 14) return 'PAGE_FAULT';
   if (reason === 13) return 'GENERAL_PROTECTION';
   if (reason >= 0x20 && reason < 0x30) return 'INTERRUPT';

@@ -161,6 +161,9 @@ export function eventText(e: TraceEvent): string {
       return `domain ${LIFE_TEXT[e.a] ?? e.a}`;
     case Kind.hole:
       return `silently wrong: got ${hex8(e.b)}, bare hardware ${e.d ? `raises ${vectorName(e.c)}` : `gives ${hex8(e.c)}`}`;
+    case Kind.translate:
+      if (e.e === 2) return 'translation cache emptied';
+      return `translated ${e.b} bytes at ${hex8(e.a)} to ${e.d} bytes at ${hex8(e.c)}${e.e ? ': again, for an instruction that trapped too often' : ''}`;
     case Kind.addressSpace:
       return `CR3 := ${hex8(e.a)}`;
     default:

@@ -21,5 +21,7 @@ DIRECTORY_SLOTS     equ 1024            ; the kernel owns a page directory from 
 %include "penguin/native/serial.asm"        ; 16550A
 %include "penguin/native/vga.asm"           ; text screen
 %include "penguin/native/keyboard.asm"      ; 8042
+%include "penguin/native/xen.asm"           ; Xen below, if there is
+%include "penguin/native/hypervisor.asm"    ; ... any hypervisor
 %include "penguin/native/power.asm"         ; off and reset
 %include "penguin/native/boot.asm"          ; from the boot loader to kernel_main

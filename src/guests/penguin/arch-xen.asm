@@ -14,5 +14,6 @@ DIRECTORY_SLOTS     equ HYPERVISOR_VIRT_START >> 22     ; the entries from here 
 %include "penguin/xen/queue.asm"            ; ... many at a time
 %include "penguin/xen/timer.asm"            ; timer events, shared time
 %include "penguin/xen/console.asm"          ; the console page
+%include "penguin/xen/balloon.asm"          ; memory given back to Xen, and got again
 %include "penguin/xen/power.asm"            ; shutdown
 %include "penguin/xen/boot.asm"             ; from the domain builder to kernel_main

@@ -15,6 +15,7 @@ kernel_main:
         call    print_memory
         call    processes_initialize
         call    timer_initialize
+        call    devices_initialize
         call    start_init
         print   "Starting /bin/init"
         call    print_newline
@@ -23,6 +24,7 @@ kernel_main:
 ; The idle task: process 0, which has no program. It is what the processor does when nobody wants it.
 idle:   interrupts_off
         call    schedule                ; comes back when nobody else can run
+        call    devices_initialize
         call    wait_for_interrupt      ; turns interrupts on
         jmp     idle
 

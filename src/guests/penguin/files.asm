@@ -37,8 +37,16 @@ sys_open:
         jz      .slot
         mov     eax, -EROFS
         cmp     dword [ebx + NODE_KIND], NODE_CONSOLE
-        jne     .done
-.slot:  xor     eax, eax
+        je      .slot
+        cmp     dword [ebx + NODE_KIND], NODE_DISK
+        jb      .done
+.slot:  cmp     dword [ebx + NODE_KIND], NODE_DISK
+        jb      .there
+        mov     eax, [ebx + NODE_DATA]  ; a device says there whether we have it
+        cmp     byte [eax], 0
+        mov     eax, -ENXIO
+        je      .done
+.there: xor     eax, eax
         mov     edi, [current]
         add     edi, PROCESS_FILES
 .look:  cmp     dword [edi + FILE_NODE], 0
@@ -78,6 +86,9 @@ sys_read:
         mov     esi, [edi + FILE_NODE]
         cmp     dword [esi + NODE_KIND], NODE_CONSOLE
         je      .console
+        cmp     dword [esi + NODE_KIND], NODE_DISK
+        je      .disk
+        ja      .net
         mov     eax, -EISDIR
         cmp     dword [esi + NODE_KIND], NODE_DIRECTORY
         je      .done
@@ -102,6 +113,10 @@ sys_read:
 .end_of_file:
         xor     eax, eax
         jmp     .done
+.disk:  call    disk_read
+        jmp     .done
+.net:   call    net_read
+        jmp     .done
 .console:
         call    console_read
 .done:  pop     edi
@@ -117,9 +132,34 @@ sys_write:
         js      .done
         mov     ecx, [edi + FILE_NODE]
         mov     eax, -EBADF
+        cmp     dword [ecx + NODE_KIND], NODE_DISK
+        je      .disk
+        ja      .net
         cmp     dword [ecx + NODE_KIND], NODE_CONSOLE
         jne     .done
         call    console_write
+        jmp     .done
+.disk:  call    disk_write
+        jmp     .done
+.net:   call    net_write
+.done:  pop     edi
+        ret
+
+; fsync(file): what was written to a disk is on its medium when this comes back.
+sys_fsync:
+        push    edi
+        mov     eax, [ebp + FRAME_EBX]
+        call    file_slot
+        js      .done
+        mov     edi, [edi + FILE_NODE]
+        cmp     dword [edi + NODE_KIND], NODE_DISK
+        jne     .done                   ; for everything else there is nothing to do
+        call    disk_take
+        mov     eax, BLKIF_FLUSH
+        xor     edx, edx
+        mov     ecx, 1
+        call    disk_request
+        call    disk_give
 .done:  pop     edi
         ret
 

@@ -13,6 +13,11 @@
 %include "penguin/processes.asm"        ; fork, exit, waitpid, kill, sleep
 %include "penguin/exec.asm"             ; execve: a program from the ramfs becomes a process
 %include "penguin/console.asm"          ; the terminal: input queue, output, Ctrl-C
+%include "penguin/drivers/store.asm"    ; Xen's split devices: where they are found,
+%include "penguin/drivers/xen.asm"      ; ... what their drivers share,
+%include "penguin/drivers/disk.asm"     ; ... a disk,
+%include "penguin/drivers/net.asm"      ; ... a network interface,
+%include "penguin/drivers/devices.asm"  ; ... and the task that looks after them
 %include "penguin/files.asm"            ; open, read, write, close, lseek, readdir
 %include "penguin/ramfs.asm"            ; the read-only file system
 %include "penguin/proc.asm"             ; files that are made up when they are read: /proc

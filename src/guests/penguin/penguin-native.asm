@@ -6,6 +6,7 @@
 %define NATIVE
 %include "penguin/kernel.inc"
 %include "include/linux.inc"
+%include "include/xen.inc"
 %include "penguin/arch-native.asm"
 %include "penguin/kernel.asm"
 

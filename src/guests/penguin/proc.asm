@@ -38,6 +38,9 @@ proc_uptime:
 proc_meminfo:
         print   "MemTotal: "
         mov     eax, [frame_limit]
+%ifdef PV
+        sub     eax, [balloon_frames]   ; Xen has those
+%endif
         call    .kib
         print   "MemFree:  "
         call    frames_free
@@ -116,7 +119,7 @@ print_hundredths:
         section .data
         align   4
 state_names:
-        dd      .idle, .ready, .sleeping, .reading, .writing, .waiting, .zombie
+        dd      .idle, .ready, .sleeping, .reading, .writing, .waiting, .zombie, .device
 .idle:      db "idle", 0
 .ready:     db "ready", 0
 .sleeping:  db "sleeping", 0
@@ -124,6 +127,7 @@ state_names:
 .writing:   db "writing", 0
 .waiting:   db "waiting", 0
 .zombie:    db "zombie", 0
+.device:    db "device", 0
 
         section .bss
 proc_buffer:    resb PROC_BUFFER_SIZE

@@ -10,6 +10,8 @@
 %include "penguin/programs/sh.asm"
 %include "penguin/programs/cat.asm"
 %include "penguin/programs/ls.asm"
+%include "penguin/programs/disk.asm"
+%include "penguin/programs/ping.asm"
 %include "penguin/programs/echo.asm"
 %include "penguin/programs/help.asm"
 %include "penguin/programs/ps.asm"

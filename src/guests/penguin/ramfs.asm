@@ -6,6 +6,8 @@ NODE_FILE           equ 1               ; text
 NODE_PROGRAM        equ 2               ; a flat image for USER_BASE
 NODE_CONSOLE        equ 3
 NODE_PROC           equ 4               ; NODE_DATA is a routine that prints the contents
+NODE_DISK           equ 5               ; devices: NODE_DATA is the address of a byte that is 0 when there is none
+NODE_NET            equ 6
 
 NODE_NAME           equ 0
 NODE_KIND           equ 4
@@ -55,8 +57,13 @@ find_node:
 node_contents:
         cmp     dword [esi + NODE_KIND], NODE_PROC
         je      proc_contents
+        cmp     dword [esi + NODE_KIND], NODE_DISK
+        je      .disk
         mov     ecx, [esi + NODE_SIZE]
         mov     esi, [esi + NODE_DATA]
+        ret
+.disk:  mov     ecx, [disk_sectors]
+        shl     ecx, 9
         ret
 
 ; ESI = node, EBX = directory: ESI = the node's name inside that directory, or 0 when it is not there. Keeps EAX.
@@ -105,6 +112,7 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_cat, NODE_PROGRAM, cat_program, cat_program_end - cat_program
         dd      name_crash, NODE_PROGRAM, crash_program, crash_program_end - crash_program
         dd      name_date, NODE_PROGRAM, date_program, date_program_end - date_program
+        dd      name_disk, NODE_PROGRAM, disk_program, disk_program_end - disk_program
         dd      name_echo, NODE_PROGRAM, echo_program, echo_program_end - echo_program
         dd      name_forkwait, NODE_PROGRAM, forkwait_program, forkwait_program_end - forkwait_program
         dd      name_halt, NODE_PROGRAM, halt_program, halt_program_end - halt_program
@@ -115,6 +123,7 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_kill, NODE_PROGRAM, kill_program, kill_program_end - kill_program
         dd      name_ls, NODE_PROGRAM, ls_program, ls_program_end - ls_program
         dd      name_memory, NODE_PROGRAM, memory_program, memory_program_end - memory_program
+        dd      name_ping, NODE_PROGRAM, ping_program, ping_program_end - ping_program
         dd      name_primes, NODE_PROGRAM, primes_program, primes_program_end - primes_program
         dd      name_ps, NODE_PROGRAM, ps_program, ps_program_end - ps_program
         dd      name_reboot, NODE_PROGRAM, reboot_program, reboot_program_end - reboot_program
@@ -125,6 +134,8 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_uptime, NODE_PROGRAM, uptime_program, uptime_program_end - uptime_program
 console_node:
         dd      name_console, NODE_CONSOLE, 0, 0
+        dd      name_disk_device, NODE_DISK, disk_open, 0
+        dd      name_net_device, NODE_NET, net_open, 0
         dd      name_help_text, NODE_FILE, help_text, help_text_end - help_text
         dd      name_motd, NODE_FILE, motd, motd_end - motd
         dd      name_rings, NODE_FILE, rings, rings_end - rings
@@ -143,6 +154,7 @@ name_proc:          db "proc", 0
 name_cat:           db "bin/cat", 0
 name_crash:         db "bin/crash", 0
 name_date:          db "bin/date", 0
+name_disk:          db "bin/disk", 0
 name_echo:          db "bin/echo", 0
 name_forkwait:      db "bin/forkwait", 0
 name_halt:          db "bin/halt", 0
@@ -153,6 +165,7 @@ name_init:          db "bin/init", 0
 name_kill:          db "bin/kill", 0
 name_ls:            db "bin/ls", 0
 name_memory:        db "bin/memory", 0
+name_ping:          db "bin/ping", 0
 name_primes:        db "bin/primes", 0
 name_ps:            db "bin/ps", 0
 name_reboot:        db "bin/reboot", 0
@@ -162,6 +175,8 @@ name_syscalls:      db "bin/syscalls", 0
 name_uname:         db "bin/uname", 0
 name_uptime:        db "bin/uptime", 0
 name_console:       db "dev/console", 0
+name_disk_device:   db "dev/disk", 0
+name_net_device:    db "dev/net", 0
 name_help_text:     db "etc/help", 0
 name_motd:          db "etc/motd", 0
 name_rings:         db "etc/rings", 0
@@ -183,6 +198,8 @@ help_text:
         db      "syscalls N       N times getpid         sleep N     waits N seconds", 10
         db      "crash [HOW]      breaks a rule: write read kernel divide cli opcode", 10
         db      "heartbeat &      a small process twenty times a second", 10
+        db      "disk [read N]    a disk's size, a sector    disk write N T  writes text T to sector N", 10
+        db      "ping [N]         an echo from domain N, or from whoever hears it", 10
         db      "kill PID         ends a process         COMMAND &   does not wait for the command", 10
         db      "reboot           starts again           halt        the end", 10
         db      "Ctrl-C ends what the shell is waiting for, Ctrl-U clears the line.", 10

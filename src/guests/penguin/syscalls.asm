@@ -197,7 +197,9 @@ system_calls:
         dd      sys_getppid                                                             ; 64
         times   SYS_reboot - SYS_getppid - 1 dd no_such_call
         dd      sys_reboot, sys_readdir                                                 ; 88
-        times   SYS_uname - SYS_readdir - 1 dd no_such_call
+        times   SYS_fsync - SYS_readdir - 1 dd no_such_call
+        dd      sys_fsync                                                               ; 118
+        times   SYS_uname - SYS_fsync - 1 dd no_such_call
         dd      sys_uname                                                               ; 122
         times   SYS_sched_yield - SYS_uname - 1 dd no_such_call
         dd      sys_sched_yield, no_such_call, no_such_call, no_such_call               ; 158

@@ -17,10 +17,12 @@ export interface Part {
   readonly instruction: Instruction | null;
   /** Its first byte is a boundary of original instructions: events may be taken there. */
   readonly boundary: boolean;
-  /** No interrupt before it: the instruction before was an STI. */
-  readonly shadowed: boolean;
+  /** No interrupt before the instruction that begins here: the one before was an STI. */
+  shadowed: boolean;
   /** For stubs that lead to another block. */
   exit: Exit | null;
+  /** Vector of the exception that is raised here, because there is no instruction; else -1. */
+  fault: number;
 }
 
 /** A way from one block to another: a call-out, until it is patched into a jump. */

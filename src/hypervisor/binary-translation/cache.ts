@@ -5,7 +5,15 @@ import { Kind } from '../../trace/events.ts';
 import { OutOfMemory, OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Block, Exit } from './block.ts';
-import { BLOCKS, CACHE_BYTES, CACHE_PAGE, LOOKUP_ENTRIES, LOOKUP_TABLE, ROUTINES } from './layout.ts';
+import {
+  BLOCKS,
+  CACHE_BYTES,
+  CACHE_PAGE,
+  CACHE_START,
+  LOOKUP_ENTRIES,
+  LOOKUP_TABLE,
+  ROUTINES,
+} from './layout.ts';
 import { CALL_OUT_STUB, emitRoutines, type Routines } from './routines.ts';
 
 /** Present, accessed, dirty: ring 1 may not write to it. */
@@ -71,6 +79,11 @@ export class TranslationCache {
   /** Machine address of an offset in the cache. */
   machine(offset: number): number {
     return this.pages[offset >>> 12] + (offset & 0xfff);
+  }
+
+  /** Linear address of an offset in the cache. */
+  linear(offset: number): number {
+    return (CACHE_START + offset) >>> 0;
   }
 
   private write(offset: number, bytes: ArrayLike<number>): void {

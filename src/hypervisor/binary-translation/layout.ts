@@ -21,6 +21,12 @@ export const STATE_DATA = 0xe061;
 /** The gate that lets ring 1 in: a call-out is `int CALL_OUT`. */
 export const CALL_OUT = 0x82;
 
+/** Reasons of exits beyond the vectors of the processor: trace/exits.ts has their names. */
+export const REASON = { callOut: 0x100, translate: 0x101, chain: 0x102, lookup: 0x103 } as const;
+
+/** Bytes of `mov gs, [gs:selector]`. */
+export const BORROW_LENGTH = 7;
+
 // ---- offsets in the cache
 
 /** Lookup: LOOKUP_ENTRIES pairs of (guest EIP, offset in the cache), chosen by the low bits of EIP. */
@@ -45,6 +51,8 @@ export const STATE = {
   edx: 0x28,
   /** Selectors as the guest believes them to be, ES CS SS DS FS GS. */
   selectors: 0x40,
+  /** CR0..CR4 as the guest believes them to be. */
+  control: 0x60,
 } as const;
 
 /** Offset of a segment register's selector in the state page. */

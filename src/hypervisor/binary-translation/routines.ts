@@ -1,5 +1,4 @@
 // Code that all translations share, at a fixed place in the cache: the lookup that returns and indirect jumps go through.
-import { ESP } from '../../machine/isa/instruction.ts';
 import { Emitter } from './emit.ts';
 import { CALL_OUT, LOOKUP_ENTRIES, LOOKUP_TABLE, ROUTINES, STATE, STATE_DATA } from './layout.ts';
 
@@ -59,7 +58,7 @@ export function emitRoutines(): { code: Uint8Array; routines: Routines } {
 
 /** An instruction with EDX and [cs:ECX*8 + offset]. */
 function indexed(e: Emitter, opcode: number, offset: number): void {
-  e.byte(0x2e, opcode, 0x04 | (EDX << 3), 0xc8 | (ESP + 1));
+  e.byte(0x2e, opcode, 0x04 | (EDX << 3), 0xcd);
   e.word32(offset);
 }
 

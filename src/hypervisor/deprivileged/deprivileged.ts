@@ -127,6 +127,7 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     let injected = -1;
     try {
       injected = this.deliverPending(guest);
+      if (vcpu.domain.alive) this.prepareEntry(guest);
     } catch (error) {
       if (!(error instanceof Unsupported)) throw error;
       this.hypervisor.endDomain(vcpu.domain, 'crashed', error.message);
@@ -135,6 +136,19 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     this.loadTables(guest);
     this.goTo(guest);
     return injected;
+  }
+
+  /** What a technique has to do before its guest can be entered, now that it is known where it goes on. Throws Unsupported */
+  protected prepareEntry(_guest: G): void {}
+
+  /** CS:EIP that the processor gets. */
+  protected entryPoint(guest: G): { cs: number; eip: number } {
+    return { cs: guest.descriptors.selectorFor(CS), eip: guest.frame.eip };
+  }
+
+  /** The processor has come from the guest at `vector`; what it left is in the frame. */
+  protected arrived(guest: G, _vector: number): void {
+    guest.descriptors.arrived();
   }
 
   /** An interrupt of the virtual board, when the guest's kernel lets it. @returns the vector, or -1 */
@@ -178,11 +192,14 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     monitor.loadHypervisorSegments(cpu);
     this.loadDataSegments(guest);
     frame.esp = vcpu.regs[ESP];
-    const { cs, ss } = frame;
-    frame.cs = descriptors.selectorFor(CS);
+    const { cs, eip, ss } = frame;
+    const entry = this.entryPoint(guest);
+    frame.cs = entry.cs;
+    frame.eip = entry.eip;
     frame.ss = descriptors.selectorFor(SS);
     prepareReturn(this.hypervisor, frame, vcpu.regs);
     frame.cs = cs;
+    frame.eip = eip;
     frame.ss = ss;
     try {
       returnFromInterrupt(cpu);
@@ -214,7 +231,7 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     const { vector, error } = readArrival(this.hypervisor, frame);
     vcpu.regs.set(cpu.regs);
     vcpu.regs[ESP] = frame.esp;
-    guest.descriptors.arrived();
+    this.arrived(guest, vector);
     if (guest.shadowedEip !== frame.eip >>> 0) guest.shadowedEip = -1;
     vcpu.eip = frame.eip >>> 0;
     vcpu.cpl = frame.cs & 3;

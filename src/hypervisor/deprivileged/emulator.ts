@@ -26,8 +26,13 @@ const DR6_REASONS = 0x600f;
 
 /** Does what an exit asks for. */
 export function handleTrap(guest: DeprivilegedGuest, exit: Exit): Resume {
+  return guarded(guest, () => dispatch(guest, exit.reason, exit.detail, exit.qualification >>> 0));
+}
+
+/** Does work in the guest's name; what that work meets is the guest's. */
+export function guarded(guest: DeprivilegedGuest, work: () => Resume): Resume {
   try {
-    return dispatch(guest, exit.reason, exit.detail, exit.qualification >>> 0);
+    return work();
   } catch (error) {
     if (isGuestFault(error)) return inject(guest, error.vector, error.errorCode, error.address);
     if (error instanceof Unsupported) return crash(guest, error.message);

@@ -241,9 +241,9 @@ export class ShadowDescriptors {
     this.kept[register] = null;
   }
 
-  /** After an exit: which of the kept registers has the guest loaded itself? */
-  arrived(): void {
-    for (const register of [CS, SS] as const) {
+  /** After an exit: which of the kept registers has the guest loaded itself? @param code whether CS was the guest's own */
+  arrived(code = true): void {
+    for (const register of code ? ([CS, SS] as const) : ([SS] as const)) {
       const selector = this.guest.selector(register);
       const slotted = this.slotted.get(register);
       if ((selector & 0xfff8) === SLOT[register] && slotted !== undefined)

@@ -19,18 +19,23 @@ export function startStep(guest: DeprivilegedGuest): void {
 export function stopStep(guest: DeprivilegedGuest): boolean {
   if (!guest.stepping) return (guest.frame.eflags & TF) !== 0;
   guest.stepping = false;
-  const { frame, shadow, descriptors, opened } = guest;
+  const { frame, descriptors } = guest;
   if (guest.tableWritten) descriptors.stale = true;
   guest.tableWritten = false;
   // POPF may have cleared it meanwhile.
   if (!guest.guestTrapFlag) frame.eflags &= ~TF;
   if (!guest.guestTrapFlag && frame.eip !== guest.steppedEip) hideTrapFlag(guest);
+  closeOpened(guest);
+  return guest.guestTrapFlag;
+}
+
+/** Closes the pages that were opened for a step. */
+export function closeOpened({ shadow, opened }: DeprivilegedGuest): void {
   for (const { linear, traced } of opened) {
     if (traced) shadow.closeTraced(linear);
     else shadow.closeHole(linear);
   }
   opened.length = 0;
-  return guest.guestTrapFlag;
 }
 
 /** A PUSHF that was stepped has shown the guest our trap flag. */

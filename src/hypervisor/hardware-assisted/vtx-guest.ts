@@ -1,4 +1,4 @@
-// What the hypervisor keeps for a guest under VT-x beside its VMCS: shadow tables, virtual board, the event that the next
+// What the hypervisor keeps for a guest under VT-x beside its VMCS: shadow tables or nested ones, virtual board, the event that the next
 // entry has to inject, and the registers that the VMCS has no field for.
 
 import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
@@ -7,11 +7,17 @@ import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import type { GuestPaging } from '../guest-paging.ts';
+import type { NestedPaging } from '../nested-paging.ts';
+import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
 
-export class VtxGuest {
+export class VtxGuest implements PcGuest {
   readonly vcpu: Vcpu;
-  readonly shadow: ShadowPaging;
+  /** How its addresses are translated: one of the two below. */
+  readonly shadow: GuestPaging;
+  readonly shadowTables: ShadowPaging | null = null;
+  readonly nested: NestedPaging | null = null;
   /** Machine address of the VMCS region. */
   readonly vmcs: number;
   /** False until the VMCS has been filled in; then until VMLAUNCH. */
@@ -44,11 +50,13 @@ export class VtxGuest {
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
     readonly board: Board,
+    nested: ((guest: VtxGuest) => NestedPaging) | null = null,
   ) {
     this.vcpu = domain.vcpus[0];
     this.vmcs = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
     try {
-      this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+      if (nested) this.shadow = this.nested = nested(this);
+      else this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
     } catch (error) {
       hypervisor.frames.release(this.vmcs >>> 12);
       throw error;

@@ -66,6 +66,9 @@ export const MMUEXT = {
   invlpgAll: 11,
   flushCache: 12,
   setLdt: 13,
+  newUserBasePointer: 15,
+  clearPage: 16,
+  copyPage: 17,
 } as const;
 export const SCHEDOP = { yield: 0, block: 1, shutdown: 2, poll: 3 } as const;
 export const SHUTDOWN = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;

@@ -102,7 +102,7 @@ export function buildDomain(
 
   // The guest may never map the table of its descriptor area; the pages that the hypervisor writes to stay ordinary for ever.
   pv.perDomainTable = frames.allocate(OWNER_HYPERVISOR) * PAGE;
-  pv.sharedInfo = frames.allocate(domain.id) * PAGE;
+  pv.sharedInfo = pv.vcpuInfo = frames.allocate(domain.id) * PAGE;
   pv.consoleRing = machineOf(consolePage);
   pv.storeRing = machineOf(store);
   for (const page of [pv.sharedInfo, pv.consoleRing, pv.storeRing])

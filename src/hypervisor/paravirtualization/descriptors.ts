@@ -128,7 +128,7 @@ export class Descriptors {
   }
 
   /** Checks 512 descriptors; when all are acceptable, writes back those that had to be cut. */
-  private validatePage(pv: PvDomain, frame: number): boolean {
+  validatePage(pv: PvDomain, frame: number): boolean {
     this.hypervisor.charge('pinPageTable');
     const { memory } = this.hypervisor.pc;
     const end = frame * 4096 + 4096;

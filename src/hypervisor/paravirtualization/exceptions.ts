@@ -69,7 +69,7 @@ export class Exceptions {
   /** Reflects an exception (or INT n) to the handler that the guest registered; without one the domain has crashed. */
   reflect(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number, cr2 = 0): void {
     const handler = pv.traps[vector];
-    if (vector === 14) pv.memory.write32(pv.sharedInfo + SHARED_INFO.cr2, cr2);
+    if (vector === 14) pv.memory.write32(pv.vcpuInfo + SHARED_INFO.cr2, cr2);
     const code = WITH_ERROR_CODE.has(vector) ? errorCode : -1;
     this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
     if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
@@ -87,7 +87,7 @@ export class Exceptions {
   /** An event is pending and not masked: upcall to the registered callback. False when there is none to make. */
   upcall(vcpu: Vcpu, pv: PvDomain): boolean {
     if (!pv.upcallPending || pv.upcallMask || !pv.eventCallback.address) return false;
-    const selectorWord = pv.memory.read32(pv.sharedInfo + SHARED_INFO.pendingSelector);
+    const selectorWord = pv.memory.read32(pv.vcpuInfo + SHARED_INFO.pendingSelector);
     const word = 31 - Math.clz32(selectorWord & -selectorWord);
     const bits = word >= 0 ? pv.memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) : 0;
     const port = bits ? word * 32 + (31 - Math.clz32(bits & -bits)) : -1;

@@ -6,9 +6,14 @@ import type { Resume } from '../technique.ts';
 import type { Console } from '../xen/console.ts';
 import type { EventChannels } from '../xen/event-channels.ts';
 import { xenServices } from '../xen/services.ts';
-import { ERROR, HYPERCALL, SCHEDOP, SHUTDOWN, VCPUOP, XENMEM } from './abi.ts';
+import { ERROR, HYPERCALL, SCHEDOP, SHUTDOWN } from './abi.ts';
 import type { Descriptors } from './descriptors.ts';
-import { type HypercallRequest, optionalExceptions, optionalHypercalls } from './extensions.ts';
+import {
+  type HypercallRequest,
+  optionalExceptions,
+  optionalHypercalls,
+  optionalPrivileged,
+} from './extensions.ts';
 import { GUEST_FAULT, type GuestAccess } from './guest-access.ts';
 import type { PageTables } from './page-tables.ts';
 import type { PvDomain } from './pv-domain.ts';
@@ -99,8 +104,6 @@ export class Hypercalls {
         return 0;
       case HYPERCALL.update_descriptor:
         return a[1] ? ERROR.inval : s.descriptors.updateDescriptor(pv, a[0] >>> 0, a[2], a[3]);
-      case HYPERCALL.memory_op:
-        return this.memoryOp(pv, a[0]);
       case HYPERCALL.multicall:
         return nested ? ERROR.inval : this.multicall(vcpu, pv, a);
       case HYPERCALL.update_va_mapping:
@@ -108,22 +111,19 @@ export class Hypercalls {
       case HYPERCALL.set_timer_op:
         return s.time.setTimer(pv, a[0], a[1]);
       case HYPERCALL.xen_version:
-        return a[0] === 0 ? VERSION : ERROR.nosys;
+        return a[0] === 0 ? VERSION : this.optional(vcpu, pv, number, a);
       case HYPERCALL.console_io:
         return s.console.operate(vcpu, pv, a[0], a[1], a[2]);
       case HYPERCALL.grant_table_op:
         return xenServices(s.hypervisor)?.grantTable(pv, a[0], a[1], a[2]) ?? ERROR.nosys;
-      case HYPERCALL.vm_assist:
-        // Writable page tables and 4 GiB segments are modes that this hypervisor does not offer.
-        return ERROR.nosys;
       case HYPERCALL.iret:
         return nested ? ERROR.inval : this.iret(vcpu, pv);
-      case HYPERCALL.vcpu_op:
-        return this.vcpuOp(a[0], a[1]);
       case HYPERCALL.mmuext_op:
         return s.tables.mmuext(pv, a);
       case HYPERCALL.sched_op:
-        return this.schedOp(vcpu, pv, a[0], a[0] === SCHEDOP.shutdown ? s.access.read32(pv, a[1]) : 0);
+        return a[0] > SCHEDOP.shutdown
+          ? this.optional(vcpu, pv, number, a)
+          : this.schedOp(vcpu, pv, a[0], a[0] === SCHEDOP.shutdown ? s.access.read32(pv, a[1]) : 0);
       case HYPERCALL.sched_op_compat:
         return this.schedOp(vcpu, pv, a[0] & 0xff, a[1]);
       case HYPERCALL.event_channel_op:
@@ -134,7 +134,7 @@ export class Hypercalls {
   }
 
   private request(vcpu: Vcpu, pv: PvDomain, a: Int32Array): HypercallRequest {
-    return { ...this.s, vcpu, pv, a };
+    return { ...this.s, vcpu, pv, a, resume: (what) => (this.resume = what) };
   }
 
   /** What extensions.ts has, or -ENOSYS. */
@@ -145,8 +145,17 @@ export class Hypercalls {
 
   /** Has somebody dealt with an exception of the guest's, so that the guest need not hear of it? */
   exceptionHandled(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number): boolean {
-    const handler = optionalExceptions.get(vector);
-    return handler !== undefined && handler(this.request(vcpu, pv, this.arguments), errorCode);
+    const handlers = optionalExceptions.get(vector);
+    if (!handlers) return false;
+    const request = this.request(vcpu, pv, this.arguments);
+    return handlers.some((handler) => handler(request, errorCode));
+  }
+
+  /** Has somebody carried out a privileged instruction that privileged-ops.ts does not know? */
+  emulated(vcpu: Vcpu, pv: PvDomain, operation: string, reg: number, rm: number): boolean {
+    if (!optionalPrivileged.length) return false;
+    const request = this.request(vcpu, pv, this.arguments);
+    return optionalPrivileged.some((handler) => handler(request, operation, reg, rm));
   }
 
   /** A list of calls in one entry: struct multicall_entry {op, result, args[6]}. Null when the slice ended before the list did. */
@@ -197,23 +206,6 @@ export class Hypercalls {
               : 'the guest shut down',
         );
         return 0;
-      default:
-        return ERROR.nosys;
-    }
-  }
-
-  private vcpuOp(command: number, vcpu: number): number {
-    if (vcpu !== 0) return ERROR.inval;
-    return command === VCPUOP.isUp ? 1 : ERROR.nosys;
-  }
-
-  private memoryOp(pv: PvDomain, command: number): number {
-    switch (command) {
-      case XENMEM.maximumRamPage:
-        return this.s.hypervisor.frames.count;
-      case XENMEM.currentReservation:
-      case XENMEM.maximumReservation:
-        return pv.domain.memory.pages;
       default:
         return ERROR.nosys;
     }

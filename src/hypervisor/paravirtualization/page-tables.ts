@@ -5,6 +5,8 @@ import { Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { DOMID_SELF, ERROR, MMU, MMUEXT, PTE } from './abi.ts';
+import type { Descriptors } from './descriptors.ts';
+import { optionalExtended } from './extensions.ts';
 import type { GuestAccess } from './guest-access.ts';
 import { LEVEL, TYPE } from './layout.ts';
 import { IGNORED_IN_POINTER, type PageTypes } from './page-types.ts';
@@ -16,10 +18,13 @@ const MAX_BATCH = 2048;
 const PREEMPTED = 0x80000000;
 
 export class PageTables {
+  /** Set by whoever makes both. */
+  descriptors!: Descriptors;
+
   constructor(
-    private readonly hypervisor: Hypervisor,
-    private readonly types: PageTypes,
-    private readonly access: GuestAccess,
+    readonly hypervisor: Hypervisor,
+    readonly types: PageTypes,
+    readonly access: GuestAccess,
   ) {}
 
   /** Does something that may validate tables; each one is charged. Result as `operation`'s. */
@@ -80,7 +85,8 @@ export class PageTables {
       if (type === TYPE.pointers && index === 3) return ERROR.inval;
       if (!this.types.takeEntry(pv, type, index, value, pae ? high : 0)) return ERROR.inval;
     }
-    memory.write32(machine, LEVEL[type] && preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value);
+    const kept = LEVEL[type] && preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value;
+    memory.write32(machine, type === TYPE.pointers && kept & 1 ? kept & ~IGNORED_IN_POINTER : kept);
     if (pae) memory.write32(machine + 4, high);
     if (LEVEL[type]) this.types.dropEntry(pv, type, old);
     if (type === TYPE.pointers && machine >>> 12 === pv.baseFrame) this.loadBase(pv);
@@ -202,13 +208,8 @@ export class PageTables {
       case MMUEXT.invlpgAll:
         hypervisor.cpu.tlb.invalidate(first);
         return 0;
-      case MMUEXT.flushCache:
-        return 0;
-      case MMUEXT.setLdt:
-        // The guests of this ABI run without an LDT; clearing it is all that is needed.
-        return second === 0 ? 0 : ERROR.nosys;
       default:
-        return ERROR.nosys;
+        return optionalExtended.get(command)?.(this, pv, first >>> 0, second >>> 0) ?? ERROR.nosys;
     }
   }
 
@@ -219,6 +220,7 @@ export class PageTables {
     const old = pv.baseFrame;
     pv.baseFrame = frame;
     this.loadBase(pv);
+    pv.ldt?.forget();
     if (old) this.types.drop(pv, old);
     return 0;
   }

@@ -50,6 +50,10 @@ export class PageTypes {
     return { uses: this.uses[frame], references: this.references[frame] };
   }
 
+  isPinned(frame: number): boolean {
+    return this.pinned[frame] !== 0;
+  }
+
   /** Forgets a domain's frames (they are about to be freed). */
   forget(domain: number): void {
     for (let frame = 0; frame < this.type.length; frame++) {
@@ -152,6 +156,8 @@ export class PageTypes {
   /** Gives back what an entry referred to. */
   dropEntry(pv: PvDomain, type: number, low: number): void {
     if (!(low & PTE.present)) return;
+    // A mapping through which the LDT was found is going: its pages are looked for again when they are needed.
+    if (type === TYPE.table && this.typeOf(low >>> 12) === TYPE.gdt) pv.ldt?.forget();
     if (type !== TYPE.table || low & PTE.writable) this.drop(pv, low >>> 12);
     else if (this.references[low >>> 12]) this.unrefer(low >>> 12);
   }

@@ -29,7 +29,7 @@ import type { HypervisorArea } from './pae-area.ts';
 import { PageTables } from './page-tables.ts';
 import { PageTypes } from './page-types.ts';
 import { PrivilegedOps } from './privileged-ops.ts';
-import { PvDomain } from './pv-domain.ts';
+import { PvDomain, RUNSTATE } from './pv-domain.ts';
 import { pvFrames } from './pv-frames.ts';
 import { PvTime } from './time.ts';
 
@@ -38,6 +38,7 @@ const ERROR_IDT = 2;
 /** Bytes of CALL rel32, by which guests reach the hypercall page. */
 const CALL_LENGTH = 5;
 const EFLAGS_IF = 0x200;
+const CR4_SSE = 0x600;
 
 export class Paravirtualization implements Technique {
   readonly name = 'paravirtualization';
@@ -73,7 +74,10 @@ export class Paravirtualization implements Technique {
     this.descriptors = new Descriptors(hypervisor, this.access, this.types);
     this.time = new PvTime(hypervisor, this.events);
     this.tables = new PageTables(hypervisor, this.types, this.access);
-    this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, this.tables);
+    this.tables.descriptors = this.descriptors;
+    this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, this.tables, (...asked) =>
+      this.hypercalls.emulated(...asked),
+    );
     this.hypercalls = new Hypercalls({
       hypervisor,
       access: this.access,
@@ -120,6 +124,8 @@ export class Paravirtualization implements Technique {
       pvFrames(hypervisor, this.types, () => pv),
       layout,
     );
+    pv.now = () => hypervisor.now;
+    pv.runstateSince = hypervisor.now;
     this.guests.set(domain, pv);
     buildDomain(
       hypervisor,
@@ -163,9 +169,13 @@ export class Paravirtualization implements Technique {
     this.tables.loadBase(pv);
     cpu.gdtr.base = PER_DOMAIN_START;
     cpu.gdtr.limit = 0xffff;
+    // SSE, as far as the processor has it, is every guest's: OSFXSR, OSXMMEXCPT.
+    cpu.cr4 |= CR4_SSE;
     this.hypervisor.charge('tlbFlush');
     this.writeGates(pv);
     this.loaded = pv;
+    pv.enterRunstate(RUNSTATE.running, this.hypervisor.now);
+    for (const call of pv.onLoad) call();
   }
 
   private gatesVersion = 0;
@@ -180,6 +190,7 @@ export class Paravirtualization implements Technique {
     const { cpu, monitor, pc } = this.hypervisor;
     if (this.loaded !== pv) this.load(pv);
     else if (this.gatesVersion !== pv.trapsVersion) this.writeGates(pv);
+    pv.polling = null;
     this.time.start(pv);
     this.time.publish(pv);
     this.exceptions.upcall(vcpu, pv);
@@ -190,6 +201,7 @@ export class Paravirtualization implements Technique {
     pc.memory.write32(monitor.tss + 0x10, pv.kernelStack.selector);
     cpu.cr0 = pv.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
     monitor.loadHypervisorSegments(cpu);
+    if (pv.ldt) for (const selector of [frame.cs, frame.ss, frame.ds, frame.es, frame.fs, frame.gs]) pv.ldt.touch(selector);
     this.loadDataSegments(pv);
     prepareReturn(this.hypervisor, frame, vcpu.regs);
     try {
@@ -258,6 +270,14 @@ export class Paravirtualization implements Technique {
   handle(vcpu: Vcpu, exit: Exit): Resume {
     const pv = this.of(vcpu.domain);
     const vector = exit.reason;
+    const { unhooked } = pv;
+    if (unhooked) {
+      unhooked.reconnect();
+      if (!vcpu.domain.alive) return 'ended';
+      // It missed only what was unhooked: now that is there.
+      const missed = ((vcpu.cr2 >>> 0) - unhooked.from) / 2 ** pv.layout.tableShift;
+      if (vector === 14 && !(exit.detail & 1) && missed >= 0 && missed < 1) return 'enter';
+    }
     if (vector >= IRQ_BASE && vector < IRQ_BASE + 16) {
       this.hypervisor.hardwareInterrupt(vector);
       return 'enter';
@@ -294,12 +314,14 @@ export class Paravirtualization implements Technique {
 
   pendingEvent(vcpu: Vcpu): boolean {
     const pv = this.of(vcpu.domain);
-    return pv.upcallPending && !pv.upcallMask;
+    return pv.polling ? pv.polling.ready() : pv.upcallPending && !pv.upcallMask;
   }
 
   nextDeadline(domain: Domain): number {
     const pv = this.of(domain);
-    return this.console.canFeed(pv) ? this.hypervisor.now : this.time.nextDeadline(pv);
+    if (this.console.canFeed(pv)) return this.hypervisor.now;
+    const next = this.time.nextDeadline(pv);
+    return pv.polling ? Math.min(next, pv.polling.until) : next;
   }
 
   advance(domain: Domain, now: number): void {
@@ -309,12 +331,21 @@ export class Paravirtualization implements Technique {
   }
 
   switchedAway(vcpu: Vcpu): void {
-    if (this.loaded === this.guests.get(vcpu.domain)) this.unload();
+    const pv = this.guests.get(vcpu.domain);
+    if (!pv || this.loaded !== pv) return;
+    pv.enterRunstate(
+      vcpu.state === 'blocked' ? RUNSTATE.blocked : RUNSTATE.runnable,
+      this.hypervisor.now,
+    );
+    this.unload();
   }
 
   /** Nobody's tables: whoever comes next finds the hypervisor's own, without PAE. */
   private unload(): void {
     const { cpu, monitor } = this.hypervisor;
+    this.loaded?.unhooked?.reconnect();
+    cpu.cr4 &= ~CR4_SSE;
+    if (this.loaded) for (const call of this.loaded.onUnload) call();
     if (this.loaded?.layout.pae) {
       this.usePae(false);
       cpu.cr3 = monitor.pageDirectory;

@@ -23,6 +23,8 @@ export class PrivilegedOps {
     private readonly access: GuestAccess,
     private readonly descriptors: Descriptors,
     private readonly tables: PageTables,
+    /** Carries out what is not among these; false when it does not either. */
+    private readonly others: (vcpu: Vcpu, pv: PvDomain, operation: string, reg: number, rm: number) => boolean,
   ) {}
 
   /** The instruction at the guest's CS:EIP, or null when there is none to be read. */
@@ -95,7 +97,7 @@ export class PrivilegedOps {
           // Only TS may change.
           if ((value ^ this.readCr(pv, 0)!) & ~CR0_TS) return false;
           pv.taskSwitched = (value & CR0_TS) !== 0;
-        } else if (reg === 2) pv.memory.write32(pv.sharedInfo + SHARED_INFO.cr2, value);
+        } else if (reg === 2) pv.memory.write32(pv.vcpuInfo + SHARED_INFO.cr2, value);
         else if (reg === 3) {
           if (
             this.tables.newBasePointer(
@@ -104,7 +106,8 @@ export class PrivilegedOps {
             )
           )
             return false;
-        } else if (reg !== 4 || value !== this.readCr(pv, 4)) return false;
+        } else if (reg === 4) pv.cr4 = value;
+        else return false;
         return done(Emulated.crWrite, reg, value);
       }
       case 'rdmsr':
@@ -112,7 +115,7 @@ export class PrivilegedOps {
         regs[0] = regs[2] = 0;
         return done(Emulated.rdmsr, regs[1]);
       default:
-        return false;
+        return this.others(vcpu, pv, operation, reg, rm) && done(Emulated.other);
     }
   }
 
@@ -121,11 +124,11 @@ export class PrivilegedOps {
       case 0:
         return (this.hypervisor.cpu.cr0 & ~CR0_TS) | (pv.taskSwitched ? CR0_TS : 0);
       case 2:
-        return pv.memory.read32(pv.sharedInfo + SHARED_INFO.cr2);
+        return pv.memory.read32(pv.vcpuInfo + SHARED_INFO.cr2);
       case 3:
         return (pv.baseFrame * 4096) | 0;
       case 4:
-        return this.hypervisor.cpu.cr4;
+        return pv.cr4 ?? this.hypervisor.cpu.cr4;
       default:
         return undefined;
     }

@@ -16,6 +16,19 @@ export interface TrapHandler {
   address: number;
 }
 
+/** RUNSTATE_* of xen/include/public/vcpu.h. */
+export const RUNSTATE = { running: 0, runnable: 1, blocked: 2, offline: 3 } as const;
+
+export interface LocalDescriptors {
+  /** Linear address and number of its descriptors. */
+  readonly base: number;
+  readonly entries: number;
+  /** A selector of this table is about to be loaded: its page shall be there. */
+  touch(selector: number): void;
+  /** Its pages are unmapped; they are looked for again when the processor asks. */
+  forget(): void;
+}
+
 export class PvDomain implements XenGuest {
   readonly traps: (TrapHandler | null)[] = new Array(256).fill(null);
   /** Counts changes of `traps`: the gates that the processor uses are made anew. */
@@ -42,6 +55,27 @@ export class PvDomain implements XenGuest {
   readonly ports: Port[] = [{ kind: 'free' }];
   readonly grantFrames: number[] = [];
   readonly frame = new TrapFrame();
+  /** Machine address of vcpu_info: in shared_info, unless the guest has put it elsewhere. */
+  vcpuInfo = 0;
+  /** What it wrote to CR4, to be read back; null until then. What matters in CR4 is the hypervisor's to say. */
+  cr4: number | null = null;
+  /** VMASST_TYPE_* that are on, a bit each. */
+  assists = 0;
+  /** Its local descriptor table, when it has one (ldt.ts). */
+  ldt: LocalDescriptors | null = null;
+  /** A page table that the guest may write at the moment (writable-tables.ts): `reconnect` checks what it has written. */
+  unhooked: { readonly from: number; reconnect(): void } | null = null;
+  /** Waits by SCHEDOP_poll: what ends it. */
+  polling: { until: number; ready(): boolean } | null = null;
+  /** RUNSTATE_*, since when (cycles), and cycles spent in each so far. */
+  runstate = RUNSTATE.runnable as number;
+  runstateSince = 0;
+  readonly runstateTimes = [0, 0, 0, 0];
+  /** Called when the guest gets the processor, and when it loses it: for state that most guests have not. */
+  readonly onLoad = new Set<() => void>();
+  readonly onUnload = new Set<() => void>();
+  /** Cycles between periodic ticks; 0 = Xen's own period, Infinity = none. */
+  period = 0;
   /** Next periodic tick, and the one-shot timer (cycles; Infinity = off). */
   nextTick = Infinity;
   timer = Infinity;
@@ -58,12 +92,23 @@ export class PvDomain implements XenGuest {
 
   /** The virtual interrupt flag is the *absence* of evtchn_upcall_mask. */
   get upcallMask(): number {
-    return this.memory.read8(this.sharedInfo + SHARED_INFO.upcallMask) & 1;
+    return this.memory.read8(this.vcpuInfo + SHARED_INFO.upcallMask) & 1;
   }
   set upcallMask(value: number) {
-    this.memory.write8(this.sharedInfo + SHARED_INFO.upcallMask, value);
+    this.memory.write8(this.vcpuInfo + SHARED_INFO.upcallMask, value);
   }
+  /** An event has arrived: if it waited for one, it waits for the processor now. */
+  onUpcall(): void {
+    if (this.runstate === RUNSTATE.blocked && this.now) this.enterRunstate(RUNSTATE.runnable, this.now());
+  }
+  now: (() => number) | null = null;
+  enterRunstate(state: number, now: number): void {
+    this.runstateTimes[this.runstate] += now - this.runstateSince;
+    this.runstate = state;
+    this.runstateSince = now;
+  }
+
   get upcallPending(): boolean {
-    return (this.memory.read8(this.sharedInfo + SHARED_INFO.upcallPending) & 1) !== 0;
+    return (this.memory.read8(this.vcpuInfo + SHARED_INFO.upcallPending) & 1) !== 0;
   }
 }

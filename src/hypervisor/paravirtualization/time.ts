@@ -41,7 +41,7 @@ export class PvTime {
   /** Writes vcpu_time_info; its version is odd while it changes. */
   publish(pv: PvDomain): void {
     const { memory } = this.hypervisor.pc;
-    const at = pv.sharedInfo;
+    const at = pv.vcpuInfo;
     const version = memory.read32(at + SHARED_INFO.timeVersion);
     const now = this.hypervisor.now;
     const system = this.nanoseconds(now);
@@ -67,7 +67,7 @@ export class PvTime {
 
   /** The guest gets the processor: its periodic tick counts from now if it was off. */
   start(pv: PvDomain): void {
-    if (pv.nextTick === Infinity) pv.nextTick = this.hypervisor.now + this.tick;
+    if (pv.nextTick === Infinity) pv.nextTick = this.hypervisor.now + (pv.period || this.tick);
   }
 
   /** It gives the processor up by blocking: Xen 3.0 ticks only who runs. */
@@ -84,7 +84,7 @@ export class PvTime {
     const vcpu = pv.domain.vcpus[0];
     if (pv.nextTick > now && pv.timer > now) return;
     if (pv.timer <= now) pv.timer = Infinity;
-    while (pv.nextTick <= now) pv.nextTick += this.tick;
+    while (pv.nextTick <= now) pv.nextTick += pv.period || this.tick;
     this.events.raiseVirq(vcpu, pv, VIRQ.timer);
   }
 }

@@ -1,18 +1,19 @@
-// An unmodified guest, whatever holds it: memory laid out as on a PC, a virtual board, shadow page tables. What the
+// An unmodified guest, whatever holds it: memory laid out as on a PC, a virtual board, paging. What the
 // techniques for such guests share is written against this.
 import { type Image, ImageError } from '../../images/image.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import type { GuestTranslation } from '../guest-paging.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import type { ShadowPaging } from '../shadow-paging.ts';
 
 export interface PcGuest {
   readonly hypervisor: Hypervisor;
   readonly domain: Domain;
   readonly vcpu: Vcpu;
   readonly board: Board;
-  readonly shadow: ShadowPaging;
+  /** Its paging: by shadow tables, or nested. */
+  readonly shadow: GuestTranslation;
 }
 
 /** Backs all of the guest's memory, the video frames in one row. Throws ImageError when there is less than a PC needs. */

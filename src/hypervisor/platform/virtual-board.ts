@@ -2,14 +2,18 @@
 // the host's date. Everything that happens on it is recorded for the domain.
 import { Board } from '../../machine/devices/board.ts';
 import { civilFromSeconds, secondsFromCivil } from '../../machine/devices/calendar.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import { Channel, Kind } from '../../trace/events.ts';
 import type { Domain } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { GuestBus } from './guest-bus.ts';
 
-/** Builds the board. The domain's video frames lie in one row in machine memory. */
-export function virtualBoard(hypervisor: Hypervisor, domain: Domain): Board {
+/**
+ * Builds the board. The domain's video frames lie in one row in machine memory.
+ * @param map for devices that want accesses to guest-physical addresses; without it the adapter shows its simple modes only
+ */
+export function virtualBoard(hypervisor: Hypervisor, domain: Domain, map?: MemoryMap): Board {
   const { pc } = hypervisor;
   const video = domain.memory.toMachine(VIDEO_BASE);
   const board = new Board({
@@ -17,6 +21,7 @@ export function virtualBoard(hypervisor: Hypervisor, domain: Domain): Board {
     memoryBytes: domain.memory.size,
     memory: new GuestBus(domain.memory),
     drives: domain.drives,
+    map,
     videoMemory: pc.memory.bytes.subarray(video, video + VIDEO_SIZE),
     startDate: powerOnDate(hypervisor),
   });

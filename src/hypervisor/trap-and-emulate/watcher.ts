@@ -3,9 +3,10 @@
 
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { IF, IOPL } from '../../machine/cpu/flags.ts';
-import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
+import { Descriptor } from '../../machine/cpu/segmentation.ts';
 import { CS, type Instruction, SS } from '../../machine/isa/instruction.ts';
 import type { DeprivilegedGuest } from '../deprivileged/guest.ts';
+import { answerOf, answers } from '../deprivileged/queries.ts';
 import { believed } from '../deprivileged/rings.ts';
 import { peekGuest } from '../guest-walk.ts';
 
@@ -86,31 +87,10 @@ function accepts(guest: DeprivilegedGuest, selector: number, register: number): 
   return d.isConforming || (register !== CS && rpl <= d.dpl);
 }
 
-/** System descriptor types that LAR and LSL answer for (SDM vol. 2A tables "LAR", "LSL"). */
-const GATES: readonly number[] = [SystemType.callGate16, SystemType.taskGate, SystemType.callGate32];
-const SEGMENTS: readonly number[] = [
-  SystemType.tss16,
-  SystemType.ldt,
-  SystemType.busyTss16,
-  SystemType.tss32,
-  SystemType.busyTss32,
-];
-
 /** What LAR, LSL, VERR or VERW answers at ring 0 about the guest's own descriptor; 0 = ZF cleared. */
 function asked(guest: DeprivilegedGuest, operation: string, selector: number): number {
   if (!(selector & 0xfffc) || !lookUp(guest, selector)) return 0;
-  const visible = d.isConforming || d.dpl >= (selector & 3);
-  const system = SEGMENTS.includes(d.systemType);
-  switch (operation) {
-    case 'lar':
-      return visible && (d.isSegment || system || GATES.includes(d.systemType)) ? d.high & 0x00ffff00 : 0;
-    case 'lsl':
-      return visible && (d.isSegment || system) ? d.limit | 0 : 0;
-    case 'verr':
-      return visible && d.isReadable ? 1 : 0;
-    default:
-      return visible && d.isWritableData ? 1 : 0;
-  }
+  return answers(operation, d, selector, 0) ? answerOf(operation, d) : 0;
 }
 
 /** The guest's own descriptor in `d`; false when the selector lies outside its table. */

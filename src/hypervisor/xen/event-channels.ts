@@ -216,9 +216,10 @@ export function raiseEvent(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, 
 
 function select(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, word: number): void {
   const { memory } = hypervisor.pc;
-  const selector = guest.sharedInfo + SHARED_INFO.pendingSelector;
+  const info = guest.vcpuInfo || guest.sharedInfo;
+  const selector = info + SHARED_INFO.pendingSelector;
   memory.write32(selector, memory.read32(selector) | (1 << word));
-  memory.write8(guest.sharedInfo + SHARED_INFO.upcallPending, 1);
+  memory.write8(info + SHARED_INFO.upcallPending, 1);
   guest.onUpcall?.();
   hypervisor.wake(vcpu);
 }

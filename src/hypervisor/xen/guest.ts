@@ -44,6 +44,8 @@ export interface XenGuest {
   readonly ports: Port[];
   /** Machine addresses of shared_info, console ring and store ring; 0 = there is none. */
   readonly sharedInfo: number;
+  /** Machine address of vcpu_info where it is not the one in shared_info. */
+  readonly vcpuInfo?: number;
   readonly consoleRing: number;
   readonly storeRing: number;
   /** Machine frames of its grant table, which the hypervisor allocated. */

@@ -59,5 +59,13 @@ export function pageFault(cpu: Cpu, linear: number, errorCode: number): never {
   fault(cpu, VECTOR.PF, errorCode);
 }
 
+/** The #PF that compiled code found, for `deliverFault`: nothing is thrown. */
+export function pageFaultOf(linear: number, errorCode: number): Fault {
+  FAULT.vector = VECTOR.PF;
+  FAULT.errorCode = errorCode;
+  FAULT.address = linear >>> 0;
+  return FAULT;
+}
+
 /** Thrown by virtualization silicon when a VM exit has happened in the middle of an instruction: abandon it, touch nothing. */
 export const EXITED = Object.freeze({ exited: true });

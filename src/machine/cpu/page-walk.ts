@@ -31,6 +31,8 @@ export const PDPTE_RESERVED = 0x1e6;
 /** Stands for every page above 4 GiB: behind the largest memory and below every device, so nobody answers. */
 const NOWHERE = 0x7ffff000;
 
+const RESERVED = PageFault.present | PageFault.reserved;
+
 /** What `walk` found: physical page address (int32) and `Right` bits. */
 export const walked = { frame: 0, rights: 0 };
 
@@ -44,63 +46,79 @@ export function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean)
  * @param fetch for an instruction: only a second dimension asks
  */
 export function walk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): void {
-  if (cpu.nested !== null) cpu.nested.walk(cpu, linear, write, user, fetch);
-  else if (!(cpu.cr0 & CR0_PG)) {
-    walked.frame = linear & 0xfffff000 & cpu.a20Mask;
-    walked.rights = Right.user | Right.write | Right.dirty;
-  } else if (cpu.cr4 & CR4_PAE) walkPae(cpu, linear, write, user);
-  else walkTwoLevels(cpu, linear, write, user);
+  if (cpu.nested !== null) {
+    cpu.nested.walk(cpu, linear, write, user, fetch);
+    return;
+  }
+  const error = tryWalk(cpu, linear, write, user);
+  if (error < 0) return;
+  cpu.tlb.invalidate(linear);
+  pageFault(cpu, linear, error);
 }
 
-function walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
+/**
+ * As `walk` without a second dimension, but raises nothing and forgets nothing.
+ * @returns -1, or the error code of the #PF
+ */
+export function tryWalk(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
+  if (cpu.cr0 & CR0_PG)
+    return cpu.cr4 & CR4_PAE ? walkPae(cpu, linear, write, user) : walkTwoLevels(cpu, linear, write, user);
+  walked.frame = linear & 0xfffff000 & cpu.a20Mask;
+  walked.rights = Right.user | Right.write | Right.dirty;
+  return -1;
+}
+
+function walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
   const { memory, a20Mask } = cpu;
   const reference = cpu.cost.charges.pageWalkReference.cycles;
   const pdeAddress = (((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) & a20Mask) >>> 0;
   const pde = memory.read32(pdeAddress);
   cpu.cycles += reference;
-  if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+  if (!(pde & Pte.present)) return code(write, user);
   if (pde & Pte.large && cpu.cr4 & CR4_PSE) {
-    if (pde & LARGE_4M_RESERVED) reserved(cpu, linear, write, user);
-    finish(cpu, linear, write, user, -1, 0, pdeAddress, pde, pde);
+    if (pde & LARGE_4M_RESERVED) return RESERVED | code(write, user);
+    const error = finish(cpu, write, user, -1, 0, pdeAddress, pde, pde);
     walked.rights |= Right.large;
     walked.frame = ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask;
-    return;
+    return error;
   }
   const pteAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
   const pte = memory.read32(pteAddress);
   cpu.cycles += reference;
-  if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
-  finish(cpu, linear, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
+  if (!(pte & Pte.present)) return code(write, user);
+  const error = finish(cpu, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
   walked.frame = pte & 0xfffff000 & a20Mask;
+  return error;
 }
 
-function walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
+function walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
   const { memory, a20Mask } = cpu;
   const reference = cpu.cost.charges.pageWalkReference.cycles;
   const directory = (linear >>> 30) * 2;
   const pdpte = cpu.pdptes[directory];
-  if (!(pdpte & Pte.present)) notPresent(cpu, linear, write, user);
+  if (!(pdpte & Pte.present)) return code(write, user);
   const pdeAddress = entryAddress(pdpte, cpu.pdptes[directory + 1], (linear >>> 18) & 0xff8, a20Mask);
   const pde = memory.read32(pdeAddress);
   const pdeHigh = memory.read32(pdeAddress + 4);
   cpu.cycles += reference;
-  if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+  if (!(pde & Pte.present)) return code(write, user);
   if (pdeHigh & HIGH_RESERVED || (pde & Pte.large && pde & LARGE_2M_RESERVED))
-    reserved(cpu, linear, write, user);
+    return RESERVED | code(write, user);
   if (pde & Pte.large) {
-    finish(cpu, linear, write, user, -1, 0, pdeAddress, pde, pde);
+    const error = finish(cpu, write, user, -1, 0, pdeAddress, pde, pde);
     walked.rights |= Right.large;
     walked.frame = pdeHigh ? NOWHERE : ((pde & 0xffe00000) | (linear & 0x1ff000)) & a20Mask;
-    return;
+    return error;
   }
   const pteAddress = entryAddress(pde, pdeHigh, (linear >>> 9) & 0xff8, a20Mask);
   const pte = memory.read32(pteAddress);
   const pteHigh = memory.read32(pteAddress + 4);
   cpu.cycles += reference;
-  if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
-  if (pteHigh & HIGH_RESERVED) reserved(cpu, linear, write, user);
-  finish(cpu, linear, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
+  if (!(pte & Pte.present)) return code(write, user);
+  if (pteHigh & HIGH_RESERVED) return RESERVED | code(write, user);
+  const error = finish(cpu, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
   walked.frame = pteHigh ? NOWHERE : pte & 0xfffff000 & a20Mask;
+  return error;
 }
 
 /** Address of an entry in the PAE table that another entry names. */
@@ -108,10 +126,13 @@ function entryAddress(low: number, high: number, offset: number, a20Mask: number
   return (((high ? NOWHERE : low & 0xfffff000) | offset) & a20Mask) >>> 0;
 }
 
-/** Rights of both entries together, then the accessed and dirty bits. @param upper address of the PDE above, -1 for none */
+/**
+ * Rights of both entries together, then the accessed and dirty bits.
+ * @param upper address of the PDE above, -1 for none
+ * @returns -1, or the error code of the #PF
+ */
 function finish(
   cpu: Cpu,
-  linear: number,
   write: boolean,
   user: boolean,
   upper: number,
@@ -119,14 +140,15 @@ function finish(
   address: number,
   entry: number,
   both: number,
-): void {
+): number {
   let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
-  if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
+  if (!allowed(cpu, rights, write, user)) return PageFault.present | code(write, user);
   if (upper >= 0) mark(cpu, upper, upperEntry, Pte.accessed);
   mark(cpu, address, entry, Pte.accessed | (write ? Pte.dirty : 0));
   if (write || entry & Pte.dirty) rights |= Right.dirty;
   if (entry & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
   walked.rights = rights;
+  return -1;
 }
 
 function mark(cpu: Cpu, address: number, entry: number, bits: number): void {

@@ -28,7 +28,8 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
   // alignment is checked stay on this path: a fast hit needs no such check.
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
   const plain = cpu.memory.isPlain(frame) && !special;
-  if (plain) tags[user ? slot + TLB_SIZE : slot] = page;
+  // Stores into a page with code must be seen, so it has no fast tag for them.
+  if (plain && !(write && cpu.memory.hasCode[frame >>> 12])) tags[user ? slot + TLB_SIZE : slot] = page;
   return (frame | (linear & 0xfff)) >>> 0;
 }
 

@@ -1,7 +1,7 @@
 // One region → one WebAssembly module: its blocks in structured control flow, a prologue that loads the registers, an
 // epilogue that stores them. Time is charged at the head of a block, and given back at an exit in its middle; the budget is
 // looked at where control can come round again, against the longest way to the next such place.
-import { Shared } from '../cpu/shared.ts';
+import { entriesOf } from './entries.ts';
 import { pushCondition, settle, wordHelper } from './flags-code.ts';
 import {
   type Assumptions,
@@ -11,13 +11,15 @@ import {
   I32_LOCALS,
   I64_LOCALS,
   Local,
+  MORE_LOCALS,
   ROOT_LABEL,
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
 import { fetch } from './operands-code.ts';
-import { type Block, costsOneEach, type Leaving, type Region } from './region.ts';
-import { reachable, type Structure, structureOf } from './structure.ts';
-import { moduleOf, Op } from './wasm-writer.ts';
+import { epilogue, prologue } from './prologue.ts';
+import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
+import { type Structure, structureOf } from './structure.ts';
+import { moduleOf, Op, Writer } from './wasm-writer.ts';
 
 export interface CompiledRegion {
   readonly bytes: Uint8Array;
@@ -28,30 +30,14 @@ export interface CompiledRegion {
   readonly uniform: boolean;
 }
 
-/** Words at Shared.state. */
-export const State = {
-  flags: 0,
-  mask: 1,
-  kind: 2,
-  a: 3,
-  b: 4,
-  result: 5,
-  budget: 6,
-  count: 7,
-  eip: 8,
-} as const;
-
 /** More sites than this that one RET may go to are found through the table. */
 const MOST_RETURNS = 4;
-/** As many as a byte of the table can name. */
-const MOST_ENTRIES = 200;
 
 const blockLabel = (node: number) => node * 2;
 const loopLabel = (node: number) => node * 2 + 1;
 
 class Compiler {
   private readonly f: Frame;
-  private readonly region: Region;
   /** Each instruction costs one cycle: then cycles count instructions too. */
   private readonly uniform: boolean;
   private readonly blocks: readonly Block[];
@@ -62,22 +48,21 @@ class Compiler {
   private readonly ahead: number[];
 
   constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions) {
-    this.region = region;
     this.f = new Frame(assumes);
     this.blocks = [...region.blocks.values()];
     this.blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
     this.returns = region.returnSites.length > MOST_RETURNS ? [] : region.returnSites;
     const graph = { successors: this.blocks.map((b) => this.successors(b.leaving)) };
-    const entries = this.entriesFrom(graph.successors, starts, targets);
+    const inside = this.returns.length > 0;
+    const entries = entriesOf(region, this.blocks, this.nodeAt, graph.successors, starts, targets, inside);
     this.structure = structureOf(graph, entries, loopsToo);
     this.uniform = this.blocks.every(costsOneEach);
     this.ahead = this.waysAhead(graph.successors);
   }
 
   compile(): CompiledRegion {
-    const { code, exits } = this.f;
+    const { code, exits, assumes, caches } = this.f;
     const { structure } = this;
-    this.prologue();
     code.block(EXIT_LABEL);
     code.loop(ROOT_LABEL);
     this.within(this.mergesUnder(-1), () => {
@@ -88,8 +73,18 @@ class Compiler {
     code.end();
     code.op(Op.unreachable);
     code.end();
-    this.epilogue();
-    const body = { params: 2, i32Locals: I32_LOCALS, i64Locals: I64_LOCALS, code };
+    epilogue(code, assumes);
+    // Only now it is known how many caches there are.
+    const whole = new Writer();
+    prologue(whole, assumes, caches.size);
+    whole.append(code);
+    const body = {
+      params: 2,
+      i32Locals: I32_LOCALS,
+      i64Locals: I64_LOCALS,
+      moreLocals: MORE_LOCALS + caches.size * 2,
+      code: whole,
+    };
     return {
       bytes: moduleOf([wordHelper(), body]),
       exits,
@@ -114,38 +109,6 @@ class Compiler {
     }
   }
 
-  /**
-   * Where the interpreter, and jumps to places known only then, should find a way in: functions, places behind what the
-   * interpreter does, and for each start that none of them leads to its loop, or itself.
-   */
-  private entriesFrom(
-    successors: readonly (readonly number[])[],
-    starts: readonly number[],
-    targets: Iterable<number>,
-  ): number[] {
-    const { region, nodeAt } = this;
-    const wanted = new Set<number>();
-    const want = (at: number) => {
-      const n = nodeAt.get(at);
-      if (n !== undefined) wanted.add(n);
-    };
-    for (const set of [region.called, region.behindStops, targets]) for (const at of set) want(at);
-    for (const { leaving } of this.blocks) {
-      if (leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target)))
-        want(leaving.back);
-    }
-    if (this.returns.length === 0) for (const at of region.returnSites) want(at);
-    for (const at of starts) {
-      const n = nodeAt.get(at);
-      if (n === undefined || reachable(successors, wanted).has(n)) continue;
-      const ahead = reachable(successors, successors[n]);
-      const loop = ahead.has(n) ? [...ahead].filter((m) => reachable(successors, [m]).has(n)) : [n];
-      // The head of a loop is mostly its lowest address.
-      wanted.add(loop.reduce((best, m) => (this.blocks[m].start < this.blocks[best].start ? m : best), n));
-    }
-    return [...wanted].slice(0, MOST_ENTRIES);
-  }
-
   private looksAtBudget(node: number): boolean {
     return this.structure.loop[node] || this.structure.entries.includes(node);
   }
@@ -159,42 +122,6 @@ class Compiler {
       ahead[n] = this.blocks[n].cost + Math.max(0, ...next);
     }
     return ahead;
-  }
-
-  private prologue(): void {
-    const { code, assumes } = this.f;
-    for (let r = 0; r < 8; r++) {
-      code.const(0);
-      code.memory(Op.i32Load, assumes.shared + Shared.regs + r * 4);
-      code.set(Local.regs + r);
-    }
-    code.const(0);
-    code.memory(Op.i32Load, assumes.shared + Shared.state + State.flags * 4);
-    code.set(Local.flags);
-  }
-
-  private epilogue(): void {
-    const { code, assumes } = this.f;
-    const put = (local: number, offset: number) => {
-      code.const(0);
-      code.get(local);
-      code.memory(Op.i32Store, assumes.shared + offset);
-    };
-    for (let r = 0; r < 8; r++) put(Local.regs + r, Shared.regs + r * 4);
-    const words: readonly (readonly [number, number])[] = [
-      [Local.flags, State.flags],
-      [Local.mask, State.mask],
-      [Local.kind, State.kind],
-      [Local.a, State.a],
-      [Local.b, State.b],
-      [Local.result, State.result],
-      [Local.budget, State.budget],
-      [Local.count, State.count],
-      [Local.eip, State.eip],
-    ];
-    for (const [local, word] of words) put(local, Shared.state + word * 4);
-    code.get(Local.exit);
-    code.op(Op.end);
   }
 
   // Structure.
@@ -263,6 +190,7 @@ class Compiler {
     }
     f.blockCost = block.cost;
     f.blockCount = block.count;
+    f.aheadOfEnd = this.ahead[node] - block.cost;
     if (block.count > 0) {
       code.with(Local.budget, Op.i32Sub, block.cost);
       code.set(Local.budget);
@@ -273,6 +201,7 @@ class Compiler {
     }
     for (const { at, i } of block.steps) {
       f.at = at;
+      f.cost = i.cost;
       lower(f, i);
       f.doneCost += i.cost;
       f.doneCount++;
@@ -283,7 +212,10 @@ class Compiler {
   private leave(node: number, leaving: Leaving): void {
     const { f } = this;
     const { code } = f;
-    if (leaving.kind !== 'stop' && leaving.step) f.at = leaving.step.at;
+    if (leaving.kind !== 'stop' && leaving.step) {
+      f.at = leaving.step.at;
+      f.cost = leaving.step.i.cost;
+    }
     switch (leaving.kind) {
       case 'stop':
         f.leaveTo(leaving.at);
@@ -300,7 +232,7 @@ class Compiler {
         this.goTo(node, leaving.taken);
         code.end();
         f.flags = flags;
-        this.restoreCounters(node);
+        this.restoreCounters(node, leaving.step);
         this.goTo(node, leaving.other);
         return;
       }
@@ -310,7 +242,7 @@ class Compiler {
         this.goTo(node, leaving.target);
         return;
       case 'return':
-        this.return(node, leaving.step.i.immediate);
+        this.return(node, leaving.step);
         return;
       case 'indirect':
         fetch(f, leaving.step.i, 0, Local.eip);
@@ -327,12 +259,12 @@ class Compiler {
     pushLocal(f, Local.t1);
   }
 
-  private return(node: number, dropped: number): void {
+  private return(node: number, step: Step): void {
     const { f } = this;
     const { code } = f;
     peek(f, Local.eip);
     this.checkDynamicTarget(Local.eip);
-    dropStack(f, 4 + dropped);
+    dropStack(f, 4 + step.i.immediate);
     const { flags } = f;
     for (const site of this.returns) {
       if (!this.nodeAt.has(site)) continue;
@@ -341,7 +273,7 @@ class Compiler {
       this.goTo(node, site);
       code.end();
       f.flags = flags;
-      this.restoreCounters(node);
+      this.restoreCounters(node, step);
     }
     this.byTable();
   }
@@ -373,11 +305,16 @@ class Compiler {
   }
 
   /** Code for other blocks may have been written in between. */
-  private restoreCounters(node: number): void {
+  private restoreCounters(node: number, { at, i }: Step): void {
     const { f } = this;
+    f.at = at;
+    f.cost = i.cost;
+    f.doneCost = this.blocks[node].cost - i.cost;
+    f.doneCount = this.blocks[node].count - 1;
     const block = this.blocks[node];
     f.blockCost = block.cost;
     f.blockCount = block.count;
+    f.aheadOfEnd = this.ahead[node] - block.cost;
   }
 
   /** A branch beyond the limit of CS faults in the branch itself: that is for the interpreter. */

@@ -3,12 +3,12 @@
 // state, the cycles and the counts that the interpreter would have: whatever is not plain work, the interpreter does.
 import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
-import { getFlags } from '../cpu/flags.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
 import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
-import { type CompiledRegion, compileRegion, State } from './compile.ts';
-import { maskAndKind } from './flags-code.ts';
+import { compileRegion } from './compile.ts';
+import { Entry, hookAt, masksOf, type Owner, PLAIN, PLAIN_MASK, type Runnable, unhook } from './enter.ts';
+import { Filler } from './fill.ts';
 import type { Assumptions } from './frame.ts';
 import { compilable } from './lower.ts';
 import { findRegion } from './region.ts';
@@ -21,38 +21,21 @@ const MISSED = 24;
 const MOST_COMPILES = 60;
 /** Hot places in one page that are kept. */
 const MOST_STARTS = 64;
-/** Largest budget of one call, in cycles. */
-const LONGEST = 0x3fffffff;
-/** P, S, data, expand-up, writable. */
-const PLAIN_MASK = 0x1009e;
-const PLAIN = 0x92;
 const PAGE = 4096;
-
-type Execute = NonNullable<Instruction['execute']>;
-
-/** One way into the compiled code of a page: hangs at the instruction there. */
-class Entry {
-  constructor(
-    readonly region: Runnable,
-    readonly index: number,
-    /** Offset of the instruction in its page. */
-    readonly at: number,
-    readonly instruction: Instruction,
-    /** What the interpreter does there. */
-    readonly interpret: Execute,
-  ) {}
-}
-
-interface Runnable {
-  readonly run: (entry: number, budget: number) => number;
-  readonly exits: CompiledRegion['exits'];
-  readonly uniform: boolean;
-  readonly assumes: Assumptions;
-  readonly heat: PageHeat;
-}
 
 /** What is known of one page of code. */
 class PageHeat implements Heat {
+  readonly supervisor = new ModeHeat(false);
+  readonly user = new ModeHeat(true);
+
+  clear(): void {
+    this.supervisor.clear();
+    this.user.clear();
+  }
+}
+
+/** What is known of one page of code as one of supervisor and user runs it. */
+class ModeHeat implements Owner {
   /** Samples since something was compiled: where nothing is compiled, and where something is. */
   samples = 0;
   missed = 0;
@@ -65,24 +48,26 @@ class PageHeat implements Heat {
   readonly targets = new Set<number>();
   newTargets = false;
   loopsToo = false;
+  strange = 0;
+  stale = false;
   entries: readonly Entry[] = [];
   /** Number of its table; -1 = none. */
   table = -1;
+
+  constructor(private readonly user: boolean) {}
 
   clear(): void {
     this.covered.clear();
     this.starts.clear();
     this.targets.clear();
-    this.newTargets = this.loopsToo = false;
+    this.newTargets = this.loopsToo = this.stale = false;
+    this.strange = 0;
     this.entries = [];
   }
 
   /** Everything is interpreted again. */
   uninstall(): void {
-    for (const { instruction, interpret } of this.entries) {
-      instruction.execute = interpret;
-      instruction.compiled = null;
-    }
+    for (const entry of this.entries) unhook(entry, this.user);
     this.entries = [];
     this.covered.clear();
   }
@@ -93,10 +78,16 @@ export class Engine {
   compiled = 0;
   private refused = false;
   /** Who has which table. */
-  private readonly tables: (PageHeat | null)[] = new Array(TABLES).fill(null);
+  private readonly tables: (ModeHeat | null)[] = new Array(TABLES).fill(null);
   private nextTable = 0;
 
-  constructor(private readonly cpu: Cpu) {}
+  private readonly filler: Filler;
+  private readonly fill: Filler['fill'];
+
+  constructor(private readonly cpu: Cpu) {
+    this.filler = new Filler(cpu);
+    this.fill = (linear, kind, headroom) => this.filler.fill(linear, kind, headroom);
+  }
 
   /** Looks at what the interpreter is about to do. */
   sample(code: CodeCache): void {
@@ -104,13 +95,14 @@ export class Engine {
     if (this.refused || !cpu.compiledAllowed || !cpu.shared.compiled) return;
     const window = code.hot();
     if (!window) return;
-    const heat = (window.page.heat ??= new PageHeat()) as PageHeat;
+    const both = (window.page.heat ??= new PageHeat()) as PageHeat;
+    const heat = cpu.cpl === 3 ? both.user : both.supervisor;
     if (heat.compiles > MOST_COMPILES) return;
     const at = (cpu.eip - window.start) >>> 0;
     if (!heat.covered.has(at)) {
       if (++heat.samples < HOT) return;
       if (heat.starts.size < MOST_STARTS) heat.starts.add(at);
-    } else if (heat.newTargets) {
+    } else if (heat.newTargets || heat.stale) {
       if (++heat.samples < HOT) return;
     } else {
       if (heat.loopsToo || ++heat.missed < MISSED) return;
@@ -119,9 +111,9 @@ export class Engine {
     this.compile(code, window.start, at, heat);
   }
 
-  private compile(code: CodeCache, page: number, at: number, heat: PageHeat): void {
-    heat.samples = heat.missed = 0;
-    heat.newTargets = false;
+  private compile(code: CodeCache, page: number, at: number, heat: ModeHeat): void {
+    heat.samples = heat.missed = heat.strange = 0;
+    heat.newTargets = heat.stale = false;
     const assumes = this.assumptions(page, heat);
     if (!assumes) return;
     heat.uninstall();
@@ -143,12 +135,14 @@ export class Engine {
     if (!run) return;
     heat.compiles++;
     this.compiled++;
-    const runnable: Runnable = { run, exits: made.exits, uniform: made.uniform, assumes, heat };
+    const { exits, uniform } = made;
+    const { filler } = this;
+    const runnable: Runnable = { run, exits, ...masksOf(exits), uniform, assumes, filler, owner: heat };
     heat.entries = made.entries.map((offset, index) => {
-      const i = code.peekAt(offset)!;
-      const entry = new Entry(runnable, index, offset, i, i.execute!);
-      i.compiled = entry;
-      i.execute = enter as Execute;
+      const hook = hookAt(code.peekAt(offset)!);
+      const entry = new Entry(runnable, index, offset, hook);
+      if (assumes.user) hook.user = entry;
+      else hook.supervisor = entry;
       return entry;
     });
     const table = new Uint8Array(this.cpu.shared.buffer, assumes.table, PAGE).fill(0);
@@ -156,7 +150,7 @@ export class Engine {
   }
 
   /** The offset of a page's table in the buffer; another page may lose its own, and its compiled code with it. */
-  private tableOf(heat: PageHeat): number {
+  private tableOf(heat: ModeHeat): number {
     if (heat.table < 0 || this.tables[heat.table] !== heat) {
       heat.table = this.nextTable;
       this.nextTable = (this.nextTable + 1) % TABLES;
@@ -171,7 +165,9 @@ export class Engine {
   private instantiate(bytes: Uint8Array): Runnable['run'] | null {
     try {
       const module = new wasmApi!.Module(bytes);
-      const instance = new wasmApi!.Instance(module, { m: { m: this.cpu.memory.store.wasm } });
+      const instance = new wasmApi!.Instance(module, {
+        m: { m: this.cpu.memory.store.wasm, f: this.fill },
+      });
       return instance.exports.f as Runnable['run'];
     } catch (error) {
       // A page may forbid compiling at run time (Content-Security-Policy): then everything is interpreted.
@@ -186,7 +182,7 @@ export class Engine {
   }
 
   /** What holds now and must hold at each entry; null when this is no place for compiled code. */
-  private assumptions(page: number, heat: PageHeat): Assumptions | null {
+  private assumptions(page: number, heat: ModeHeat): Assumptions | null {
     const { cpu } = this;
     const cs = cpu.segments[CS];
     if (!(cs.access & Access.big)) return null;
@@ -197,7 +193,6 @@ export class Engine {
     const limits = segments.map((s, n) => (usable(s, n) ? s.limit : -1));
     const bases = segments.map((s) => s.base);
     if (limits[SS] < 0) return null;
-    const { store } = cpu.memory;
     return {
       page,
       user: cpu.cpl === 3,
@@ -206,75 +201,7 @@ export class Engine {
       bases,
       uses: [],
       shared: cpu.shared.base,
-      hasCode: store.hasCodeBase,
       table: this.tableOf(heat),
     };
   }
-
-  /** Whether what was assumed when a region was compiled holds. */
-  static holds(cpu: Cpu, assumes: Assumptions): boolean {
-    const { segments } = cpu;
-    if ((cpu.cpl === 3) !== assumes.user || segments[CS].limit !== assumes.codeLimit) return false;
-    const { limits, bases, uses } = assumes;
-    for (let n = 0; n < uses.length; n++) {
-      const segment = uses[n];
-      const s = segments[segment];
-      if (s.base !== bases[segment] || s.limit !== limits[segment] || (s.access & PLAIN_MASK) !== PLAIN)
-        return false;
-    }
-    return (segments[SS].access & Access.big) !== 0;
-  }
-}
-
-/** The executor at an entry. `execute.ts` has charged the instruction already. */
-function enter(cpu: Cpu, i: Instruction): void {
-  const entry = i.compiled as Entry;
-  const { region } = entry;
-  const budget = Math.min(Math.floor(cpu.compiledUntil - cpu.cycles + i.cost), LONGEST);
-  const { assumes } = region;
-  if (budget > 0 && (cpu.instructionStart - entry.at) >>> 0 === assumes.page && Engine.holds(cpu, assumes)) {
-    const words = cpu.compiledState;
-    words[State.flags] = getFlags(cpu);
-    const exit = region.exits[region.run(entry.index, budget)];
-    const cycles = budget - words[State.budget] - exit.refundCycles;
-    const count = region.uniform ? cycles : words[State.count] - exit.refundCount;
-    if (count > 0) {
-      cpu.cycles += cycles - i.cost;
-      // The loop counts one itself.
-      cpu.instructions += count - 1;
-      if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
-      else cpu.eip = (assumes.page + exit.at) >>> 0;
-      restoreFlags(cpu, words, exit.flags);
-      return;
-    }
-  }
-  entry.interpret(cpu as never, i);
-}
-
-/** Left through a register or memory: next time it may be an entry. */
-function jumpedTo(cpu: Cpu, { assumes, heat }: Runnable, eip: number): void {
-  cpu.eip = eip;
-  const at = (eip - assumes.page) >>> 0;
-  if (at >= PAGE || heat.targets.has(at) || heat.targets.size >= MOST_STARTS) return;
-  heat.targets.add(at);
-  heat.newTargets = true;
-}
-
-function restoreFlags(cpu: Cpu, words: Int32Array, state: CompiledRegion['exits'][number]['flags']): void {
-  cpu.flags = words[State.flags];
-  cpu.lazyA = words[State.a];
-  cpu.lazyB = words[State.b];
-  cpu.lazyResult = words[State.result];
-  if (state === 'dynamic') {
-    cpu.lazyMask = words[State.mask];
-    cpu.lazyKind = words[State.kind];
-    return;
-  }
-  const [mask, kind] = maskAndKind(state);
-  cpu.lazyMask = mask;
-  cpu.lazyKind = kind;
-  if (state === 'logic') {
-    cpu.lazyA = cpu.lazyResult;
-    cpu.lazyB = 0;
-  } else if (state === 'inc' || state === 'dec') cpu.lazyB = 1;
 }

@@ -9,33 +9,48 @@ const RESULT = ZF | SF | PF;
 const BUT_CARRY = STATUS_FLAGS & ~CF;
 const SUBTRACTION = 0;
 const ADDITION = 1;
+/** With this as `carryA`, CF is bit 31 of `carryB`. */
+const BELOW_TOP = 0x7fffffff;
+const OF_SHIFT = 11;
 
-/** `lazyMask` and `lazyKind` of a state that is known. */
+/** `lazyMask` and `lazyKind` of a state that is known. CF is never lazy: it has locals of its own. */
 export function maskAndKind(state: Exclude<FlagState, 'dynamic'>): readonly [mask: number, kind: number] {
   switch (state) {
     case 'word':
       return [0, SUBTRACTION];
     case 'result':
+    case 'shl':
+    case 'shr':
+    case 'sar':
+    case 'product':
       return [RESULT, SUBTRACTION];
     case 'add':
     case 'adc':
-      return [STATUS_FLAGS, ADDITION];
     case 'inc':
       return [BUT_CARRY, ADDITION];
-    case 'dec':
-      return [BUT_CARRY, SUBTRACTION];
     default:
-      return [STATUS_FLAGS, SUBTRACTION];
+      return [BUT_CARRY, SUBTRACTION];
   }
 }
 
-/** Index of the helper that works out all flags, in every module. */
-const WORD_HELPER = 0;
+/** Index of the helper that works out all flags but CF, in every module. */
+const WORD_HELPER = 1;
+
+/** Whether OF is known from the operand alone, and AF is clear. */
+const isShift = (state: FlagState) =>
+  state === 'shl' || state === 'shr' || state === 'sar' || state === 'product';
 
 /** Before control joins code that knows nothing: everything into the locals. */
 export function settle(f: Frame): void {
   const { code } = f;
   if (f.flags === 'dynamic') return;
+  if (isShift(f.flags)) {
+    code.with(Local.flags, Op.i32And, ~(OF | AF));
+    pushShiftOverflow(code, f.flags);
+    code.const(OF_SHIFT);
+    code.op(Op.i32Shl, Op.i32Or);
+    code.set(Local.flags);
+  }
   const [mask, kind] = maskAndKind(f.flags);
   code.const(mask);
   code.set(Local.mask);
@@ -53,7 +68,7 @@ export function settle(f: Frame): void {
   f.flags = 'dynamic';
 }
 
-/** Works all flags out into the word. */
+/** Works all flags but CF out into the word. */
 export function toWord(f: Frame): void {
   if (f.flags === 'word') return;
   settle(f);
@@ -66,30 +81,40 @@ export function toWord(f: Frame): void {
 
 /** CF as 0 or 1, on the stack. */
 export function pushCarry(f: Frame): void {
+  f.code.get(Local.carryA);
+  f.code.get(Local.carryB);
+  f.code.op(Op.i32LtU);
+}
+
+/** CF ← the word on the stack, which is 0 or 1. */
+export function setCarry(f: Frame): void {
+  f.code.set(Local.carryB);
+  f.code.const(0);
+  f.code.set(Local.carryA);
+}
+
+/** CF ← bit 31 of the word on the stack. */
+export function setCarryFromTop(f: Frame): void {
+  f.code.set(Local.carryB);
+  f.code.const(BELOW_TOP);
+  f.code.set(Local.carryA);
+}
+
+/** CF of an addition (without carry in), a subtraction (without borrow) or logic that has just left a, b and the result in their locals. */
+export function noteCarry(f: Frame, state: FlagState): void {
   const { code } = f;
   const { a, b, result } = Local;
-  switch (f.flags) {
-    case 'logic':
-      code.const(0);
-      return;
-    case 'sub':
-      code.get(a);
-      code.get(b);
-      code.op(Op.i32LtU);
-      return;
-    case 'sbb':
-      carryOf(code, SUBTRACTION, a, b, result);
-      return;
-    case 'add':
-    case 'adc':
-      carryOf(code, ADDITION, a, b, result);
-      return;
-    case 'dynamic':
-      toWord(f);
-      break;
-    default:
+  if (state === 'adc' || state === 'sbb') {
+    carryOf(code, state === 'adc' ? ADDITION : SUBTRACTION, a, b, result);
+    setCarry(f);
+    return;
   }
-  code.with(Local.flags, Op.i32And, CF);
+  if (state === 'logic') code.const(0);
+  else code.get(state === 'add' ? result : a);
+  code.set(Local.carryA);
+  if (state === 'logic') code.const(0);
+  else code.get(state === 'add' ? a : b);
+  code.set(Local.carryB);
 }
 
 /** Carry or borrow out of the top bit: the formulas of cpu/flags.ts. */
@@ -119,33 +144,23 @@ function carryOf(code: Writer, kind: number, a: number, b: number, r: number): v
   code.op(Op.i32ShrU);
 }
 
-/** Sets CF in the word to the 0 or 1 in a local, before INC and DEC, which keep it. */
-export function keepCarry(f: Frame): void {
-  if (f.flags === 'word' || f.flags === 'result' || f.flags === 'inc' || f.flags === 'dec') return;
-  const { code } = f;
-  pushCarry(f);
-  // Only now: pushCarry may have worked out the word.
-  if (maskOf(f.flags) & CF) {
-    code.set(Local.t0);
-    code.with(Local.flags, Op.i32And, ~CF);
-    code.get(Local.t0);
-    code.op(Op.i32Or);
-    code.set(Local.flags);
-  } else code.set(Local.t0);
-}
-
-const maskOf = (state: FlagState) => (state === 'dynamic' ? STATUS_FLAGS : maskAndKind(state)[0]);
-
-/** Notes a result whose CF, OF and AF are in a local: `noteResult` of cpu/flags.ts. */
-export function noteResult(f: Frame, result: number, explicit: number): void {
-  const { code } = f;
-  code.with(Local.flags, Op.i32And, ~(CF | OF | AF));
-  code.get(explicit);
-  code.op(Op.i32Or);
-  code.set(Local.flags);
-  code.get(result);
-  code.set(Local.result);
-  f.flags = 'result';
+/** OF of a shift or product as 0 or 1. */
+function pushShiftOverflow(code: Writer, state: FlagState): void {
+  if (state === 'sar') {
+    code.const(0);
+    return;
+  }
+  if (state === 'product') {
+    code.get(Local.carryB);
+    return;
+  }
+  code.get(Local.a);
+  if (state === 'shl') {
+    code.with(Local.a, Op.i32Shl, 1);
+    code.op(Op.i32Xor);
+  }
+  code.const(31);
+  code.op(Op.i32ShrU);
 }
 
 /** Condition `cc` as encoded, on the stack as 0 or not 0. */
@@ -208,6 +223,7 @@ function pushEven(f: Frame, cc: number): void {
       return;
     default:
       if (state === 'logic') code.const(0);
+      else if (isShift(state)) pushShiftOverflow(code, state);
       else if (known) pushOverflow(code, state);
       else code.with(Local.flags, Op.i32And, OF);
   }
@@ -245,10 +261,10 @@ function pushParity(code: Writer, local: number): void {
   code.op(Op.i32Shl);
 }
 
-/** The helper `word(flags, mask, kind, a, b, result)`: `getFlags` of cpu/flags.ts. */
+/** The helper `word(flags, mask, kind, a, b, result)`: `getFlags` of cpu/flags.ts, but for CF. */
 export function wordHelper(): WasmFunction {
   const code = new Writer();
-  const [flags, mask, kind, a, b, r, word, c] = [0, 1, 2, 3, 4, 5, 6, 7];
+  const [flags, mask, kind, a, b, r, word] = [0, 1, 2, 3, 4, 5, 6];
   const both = (left: () => void, right: () => void, op: number) => {
     left();
     right();
@@ -279,8 +295,6 @@ export function wordHelper(): WasmFunction {
   code.set(word);
   code.get(kind);
   code.if();
-  carryOf(code, ADDITION, a, b, r);
-  code.set(c);
   both(
     () => code.get(b),
     () => code.get(r),
@@ -288,8 +302,6 @@ export function wordHelper(): WasmFunction {
   );
   overflow();
   code.else();
-  carryOf(code, SUBTRACTION, a, b, r);
-  code.set(c);
   both(
     () => code.get(a),
     () => code.get(b),
@@ -308,8 +320,6 @@ export function wordHelper(): WasmFunction {
     code.op(Op.i32ShrU);
     code.const(OF);
     code.op(Op.i32And);
-    code.get(c);
-    code.op(Op.i32Or);
     code.get(word);
     code.op(Op.i32Or);
     code.set(word);
@@ -323,5 +333,5 @@ export function wordHelper(): WasmFunction {
     Op.i32And,
   );
   code.op(Op.i32Or, Op.end);
-  return { params: 6, i32Locals: 2, i64Locals: 0, code };
+  return { params: 6, i32Locals: 1, i64Locals: 0, moreLocals: 0, code };
 }

@@ -27,9 +27,21 @@ export const Local = {
   t1: 23,
   wide: 24,
   wide2: 25,
+  /** CF is `carryA < carryB`, unsigned, whatever the rest of the flags is. */
+  carryA: 26,
+  carryB: 27,
+  /** What a fill has cost. */
+  cost: 28,
+  /** Pairs of a page and what to add, for caches of translations. */
+  caches: 29,
 } as const;
+/** Locals in the order of their declaration: i32 after the parameters, i64, i32 again with the caches. */
 export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
+export const MORE_LOCALS = 3;
+
+/** Caches of translations in one region. */
+const MOST_CACHES = 40;
 
 /** Labels of the writer that are not nodes of the graph. */
 export const EXIT_LABEL = 1 << 20;
@@ -48,7 +60,13 @@ export type FlagState =
   | 'sbb'
   | 'logic'
   | 'inc'
-  | 'dec';
+  | 'dec'
+  /** ZF SF PF follow from the result, AF is clear; OF follows from the operand in `a`, which is aligned to bit 31. */
+  | 'shl'
+  | 'shr'
+  | 'sar'
+  /** As these, with OF = CF. */
+  | 'product';
 
 /** How a region was left. */
 export interface Exit {
@@ -58,6 +76,8 @@ export interface Exit {
   readonly refundCycles: number;
   readonly refundCount: number;
   readonly flags: FlagState;
+  /** Of the next instruction, for when it faults; 0 behind a block. */
+  readonly cost: number;
 }
 
 /** What a region was compiled for. */
@@ -71,9 +91,8 @@ export interface Assumptions {
   readonly bases: readonly number[];
   /** Segments that memory operands of the region go through: those must be as they were. Filled while compiling. */
   readonly uses: number[];
-  /** Offsets of this processor's block in the buffer, and of the bytes that say where code is. */
+  /** Offset of this processor's block in the buffer. */
   readonly shared: number;
-  readonly hasCode: number;
   /** Offset of the page's table in the buffer: for each offset the number of its entry plus one. -1 = none. */
   readonly table: number;
 }
@@ -88,10 +107,23 @@ export class Frame {
   blockCount = 0;
   doneCost = 0;
   doneCount = 0;
-  /** Offset of the current instruction. */
+  /** Offset and cost of the current instruction. */
   at = 0;
+  cost = 0;
+  /** Cycles from the end of the block to the next place that looks at the budget, at most. */
+  aheadOfEnd = 0;
+  /** Caches of translations by what they are for (memory-code.ts): numbers from 0. */
+  readonly caches = new Map<string, number>();
 
   constructor(readonly assumes: Assumptions) {}
+
+  /** The cache for places of this name; undefined when there are enough already. */
+  cacheOf(name: string): number | undefined {
+    const known = this.caches.get(name);
+    if (known !== undefined || this.caches.size >= MOST_CACHES) return known;
+    this.caches.set(name, this.caches.size);
+    return this.caches.size - 1;
+  }
 
   /** Leaves before the current instruction, as if nothing of it had happened. On the stack: nothing. */
   leaveHere(): void {
@@ -100,6 +132,7 @@ export class Frame {
       refundCycles: this.blockCost - this.doneCost,
       refundCount: this.blockCount - this.doneCount,
       flags: this.flags,
+      cost: this.cost,
     });
   }
 
@@ -112,7 +145,7 @@ export class Frame {
 
   /** Leaves behind the block. @param at offset of what comes next, null when the local `eip` has it whole */
   leaveTo(at: number | null): void {
-    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags });
+    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags, cost: 0 });
   }
 
   private leave(exit: Exit): void {
@@ -121,7 +154,8 @@ export class Frame {
         e.at === exit.at &&
         e.flags === exit.flags &&
         e.refundCycles === exit.refundCycles &&
-        e.refundCount === exit.refundCount,
+        e.refundCount === exit.refundCount &&
+        e.cost === exit.cost,
     );
     if (number < 0) number = this.exits.push(exit) - 1;
     this.code.const(number);

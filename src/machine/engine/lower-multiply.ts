@@ -1,30 +1,23 @@
 // MUL IMUL DIV IDIV in compiled code. Products and quotients of 32 bits take 64-bit arithmetic; smaller ones and whatever
 // would raise #DE are for the interpreter.
-import { CF, OF } from '../cpu/flags.ts';
 import { EAX, EDX, type Instruction } from '../isa/instruction.ts';
-import { noteResult } from './flags-code.ts';
+import { setCarry } from './flags-code.ts';
 import { type Frame, Local } from './frame.ts';
 import { fetch, setRegister } from './operands-code.ts';
 import { Op } from './wasm-writer.ts';
 
-const OVERFLOW = CF | OF;
-
 /** Notes a product: its low half in t0, whether bits were lost (0 or 1) in t1. ZF stays clear and PF is that of the low half. */
 function noteProduct(f: Frame): void {
   const { code } = f;
-  code.const(0);
   code.get(Local.t1);
-  code.op(Op.i32Sub);
-  code.const(OVERFLOW);
-  code.op(Op.i32And);
-  code.set(Local.t1);
+  setCarry(f);
   // A low half of zero: 100h has the same SF and PF, and is not zero.
   code.get(Local.t0);
   code.const(0x100);
   code.get(Local.t0);
   code.op(Op.select);
-  code.set(Local.slot);
-  noteResult(f, Local.slot, Local.t1);
+  code.set(Local.result);
+  f.flags = 'product';
 }
 
 /** IMUL with two or three operands. */

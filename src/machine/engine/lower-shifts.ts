@@ -1,8 +1,8 @@
 // SHL SHR SAR ROL ROR in compiled code, with the flags of executors/shifts.ts. Counts in CL may be zero and then change
 // nothing at all, so they end in code that does not know the flags.
-import { CF, OF } from '../cpu/flags.ts';
+import { OF } from '../cpu/flags.ts';
 import type { Instruction } from '../isa/instruction.ts';
-import { noteResult, settle, toWord } from './flags-code.ts';
+import { setCarry, setCarryFromTop, settle, toWord } from './flags-code.ts';
 import { type Frame, Local } from './frame.ts';
 import { extend, locatePlace, type Place, placeAt, pushPlace, setPlace } from './operands-code.ts';
 import { Op } from './wasm-writer.ts';
@@ -47,49 +47,38 @@ function turn(f: Frame, i: Instruction, kind: Kind, place: Place, fixed: number,
   code.set(Local.a);
   const bits = place.size;
   // t0: the operand but for one step; the last step moves CF out.
-  if (kind === 'shl') code.get(Local.a);
-  else if (kind === 'shr' && bits < 32) code.with(Local.a, Op.i32And, (1 << bits) - 1);
+  if (kind === 'shr' && bits < 32) code.with(Local.a, Op.i32And, (1 << bits) - 1);
   else code.get(Local.a);
-  code.get(Local.t1);
-  code.const(1);
-  code.op(Op.i32Sub, kind === 'shl' ? Op.i32Shl : kind === 'shr' ? Op.i32ShrU : Op.i32ShrS);
+  if (fixed > 0) code.const(fixed - 1);
+  else code.with(Local.t1, Op.i32Sub, 1);
+  code.op(kind === 'shl' ? Op.i32Shl : kind === 'shr' ? Op.i32ShrU : Op.i32ShrS);
   code.tee(Local.t0);
   code.const(1);
   code.op(kind === 'shl' ? Op.i32Shl : kind === 'shr' ? Op.i32ShrU : Op.i32ShrS);
   if (kind === 'shl') extend(f, bits);
-  code.set(Local.slot);
-  // CF
+  code.set(Local.result);
   if (kind === 'shl') {
-    code.with(Local.t0, Op.i32ShrU, bits - 1);
-    code.const(1);
-    code.op(Op.i32And);
-  } else code.with(Local.t0, Op.i32And, 1);
-  // OF: whether the first step changed the sign.
-  if (kind === 'shl') {
-    code.get(Local.a);
-    code.with(Local.a, Op.i32Shl, 1);
-    code.op(Op.i32Xor);
-    code.const(bits - 1);
-    code.op(Op.i32ShrU);
-    code.const(1);
-    code.op(Op.i32And);
-    code.const(OF_SHIFT);
-    code.op(Op.i32Shl, Op.i32Or);
-  } else if (kind === 'shr') {
-    code.with(Local.a, Op.i32ShrU, 31);
-    code.const(OF_SHIFT);
-    code.op(Op.i32Shl, Op.i32Or);
+    if (bits < 32) code.with(Local.t0, Op.i32Shl, 32 - bits);
+    else code.get(Local.t0);
+    setCarryFromTop(f);
+    if (bits < 32) {
+      code.with(Local.a, Op.i32Shl, 32 - bits);
+      code.set(Local.a);
+    }
+  } else {
+    code.with(Local.t0, Op.i32And, 1);
+    setCarry(f);
   }
-  code.set(Local.t1);
-  noteResult(f, Local.slot, Local.t1);
-  setPlace(f, place, Local.slot);
+  f.flags = kind;
+  setPlace(f, place, Local.result);
 }
 
 /** The operand is in `slot`. ROL and ROR keep all flags but CF and OF, and by an immediate above 1 of a register OF too. */
 function rotate(f: Frame, kind: 'rol' | 'ror', place: Place, keepsOverflow: boolean): void {
   const { code } = f;
   const bits = place.size;
-  toWord(f);
+  // The OF of a product is its CF, which changes here.
+  if (!keepsOverflow || f.flags === 'product') toWord(f);
   if (bits === 32) {
     code.get(Local.slot);
     code.get(Local.t1);
@@ -110,12 +99,15 @@ function rotate(f: Frame, kind: 'rol' | 'ror', place: Place, keepsOverflow: bool
     extend(f, bits);
   }
   code.set(Local.t0);
-  const changed = keepsOverflow ? CF : CF | OF;
-  code.with(Local.flags, Op.i32And, ~changed);
-  if (kind === 'rol') code.with(Local.t0, Op.i32And, 1);
-  else code.with(Local.t0, Op.i32ShrU, 31);
-  code.op(Op.i32Or);
+  if (kind === 'rol') {
+    code.with(Local.t0, Op.i32And, 1);
+    setCarry(f);
+  } else {
+    code.get(Local.t0);
+    setCarryFromTop(f);
+  }
   if (!keepsOverflow) {
+    code.with(Local.flags, Op.i32And, ~OF);
     if (kind === 'rol') {
       code.get(Local.slot);
       code.with(Local.slot, Op.i32Shl, 1);
@@ -131,7 +123,7 @@ function rotate(f: Frame, kind: 'rol' | 'ror', place: Place, keepsOverflow: bool
     code.op(Op.i32And);
     code.const(OF_SHIFT);
     code.op(Op.i32Shl, Op.i32Or);
+    code.set(Local.flags);
   }
-  code.set(Local.flags);
   setPlace(f, place, Local.t0);
 }

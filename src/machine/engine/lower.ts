@@ -2,11 +2,11 @@
 // then changes state; so an exit is always exactly before an instruction. What is not here, the interpreter runs.
 import { DF } from '../cpu/flags.ts';
 import { ESP, type Instruction, SS } from '../isa/instruction.ts';
-import { keepCarry, pushCarry, pushCondition } from './flags-code.ts';
+import { noteCarry, pushCarry, pushCondition } from './flags-code.ts';
 import { type FlagState, type Frame, Local } from './frame.ts';
 import { lowerDivide, lowerMultiply, lowerWide } from './lower-multiply.ts';
 import { lowerShift } from './lower-shifts.ts';
-import { loadSigned, loadUnsigned, locate, store } from './memory-code.ts';
+import { loadSigned, loadUnsigned, locate, stackName, store } from './memory-code.ts';
 import {
   extend,
   fetch,
@@ -48,6 +48,7 @@ function arithmetic(state: FlagState, op: number, keepsResult: boolean): Lowerin
     }
     if (state !== 'logic') extend(f, to.size);
     code.set(Local.result);
+    noteCarry(f, state);
     f.flags = state;
     if (keepsResult) setPlace(f, to, Local.result);
   };
@@ -58,7 +59,6 @@ function step(state: 'inc' | 'dec'): Lowering {
     const { code } = f;
     const place = placeAt(i, 0);
     locatePlace(f, i, place, true);
-    keepCarry(f);
     pushPlace(f, i, place);
     code.tee(Local.a);
     code.const(state === 'inc' ? 1 : -1);
@@ -83,6 +83,7 @@ function neg(f: Frame, i: Instruction): void {
   code.op(Op.i32Sub);
   extend(f, place.size);
   code.set(Local.result);
+  noteCarry(f, 'sub');
   f.flags = 'sub';
   setPlace(f, place, Local.result);
 }
@@ -139,7 +140,7 @@ export function pushLocal(f: Frame, local: number): void {
   f.reg(ESP);
   f.code.const(4);
   f.code.op(Op.i32Sub);
-  locate(f, SS, 32, true);
+  locate(f, SS, 32, true, stackName(true));
   store(f, 32, local);
   f.reg(ESP);
   f.code.const(4);
@@ -155,7 +156,7 @@ function push(f: Frame, i: Instruction): void {
 /** The word on top of the stack into a local. */
 export function peek(f: Frame, local: number): void {
   f.reg(ESP);
-  locate(f, SS, 32, false);
+  locate(f, SS, 32, false, stackName(false));
   loadSigned(f, 32);
   f.code.set(local);
 }
@@ -178,7 +179,7 @@ function pop(f: Frame, i: Instruction): void {
 function leave(f: Frame): void {
   const EBP = 5;
   f.reg(EBP);
-  locate(f, SS, 32, false);
+  locate(f, SS, 32, false, stackName(false));
   loadSigned(f, 32);
   f.code.set(Local.t0);
   f.code.with(Local.regs + EBP, Op.i32Add, 4);
@@ -233,6 +234,7 @@ function cmpxchg(f: Frame, i: Instruction): void {
   code.op(Op.i32Sub);
   extend(f, to.size);
   code.set(Local.result);
+  noteCarry(f, 'sub');
   f.flags = 'sub';
   code.get(Local.result);
   code.op(Op.i32Eqz);

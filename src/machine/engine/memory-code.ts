@@ -1,20 +1,44 @@
-// Memory operands in compiled code: the tags of the simulated TLB, looked up in line. A hit is what the interpreter's fast
-// path is (access.ts), with the same conditions and no cost. Anything else leaves the region before the instruction, and
-// the interpreter does it: misses, faults, pages of devices, operands over two pages, stores into pages with code.
+// Memory operands in compiled code. Each kind of place (a base register, a table) remembers the page it was found in last:
+// then an access is one comparison and one addition. Else the tags of the simulated TLB are looked up in line, with the
+// conditions of the interpreter's fast path (access.ts) and no cost either. A miss asks `fill` (fill.ts); what that does not
+// do (devices, operands over two pages, stores into code) leaves the region, and the interpreter does the instruction.
+// Nothing that a region does takes a translation away, so what is remembered stays good until it is left.
 
 import { Shared } from '../cpu/shared.ts';
 import { TLB_SIZE } from '../cpu/tlb.ts';
-import { RAM_BASE } from '../memory/store.ts';
+import { type Instruction, SS } from '../isa/instruction.ts';
 import { type Frame, Local } from './frame.ts';
 import { Op } from './wasm-writer.ts';
 
 export type Size = 8 | 16 | 32;
 
+/** Index of the import. */
+const FILL = 0;
+/** Where a cache is empty: a tag that no masked address is equal to. */
+export const NO_PAGE = 0x800;
+/** Displacements below this belong to the same object. */
+const NEAR = 1024;
+
+/** What a memory operand is for: places with one name mostly lie in one page. */
+export function placeName(i: Instruction, write: boolean): string {
+  const { base, index, displacement } = i;
+  const far = Math.abs(displacement) < NEAR ? 0 : displacement >>> 12;
+  return nameOf(i.segment, base, index, far, write);
+}
+
+/** The name of the top of the stack. */
+export const stackName = (write: boolean): string => nameOf(SS, 4, -1, 0, write);
+
+function nameOf(segment: number, base: number, index: number, far: number, write: boolean): string {
+  return `${write ? 'w' : 'r'} ${segment} ${base} ${index} ${far}`;
+}
+
 /**
  * With the offset in its segment on the stack: leaves its place in the buffer in the local `host`, or leaves the region.
  * @param segment whose limit holds
+ * @param name of the place
  */
-export function locate(f: Frame, segment: number, size: Size, write: boolean): void {
+export function locate(f: Frame, segment: number, size: Size, write: boolean, name: string): void {
   const { code, assumes } = f;
   const limit = assumes.limits[segment];
   const base = assumes.bases[segment];
@@ -30,6 +54,33 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean): v
     code.with(Local.address, Op.i32Add, base | 0);
     code.set(Local.address);
   }
+  const cache = f.cacheOf(name);
+  if (cache === undefined) {
+    lookUp(f, bytes, write, -1);
+    code.get(Local.slot);
+    code.memory(Op.i32Load, assumes.shared + Shared.addend);
+  } else {
+    const page = Local.caches + cache * 2;
+    // An aligned operand lies within one page; others are looked up.
+    code.with(Local.address, Op.i32And, -0x1000 | (bytes - 1));
+    code.get(page);
+    code.op(Op.i32Ne);
+    code.if();
+    lookUp(f, bytes, write, page);
+    code.get(Local.slot);
+    code.memory(Op.i32Load, assumes.shared + Shared.addend);
+    code.set(page + 1);
+    code.end();
+    code.get(page + 1);
+  }
+  code.get(Local.address);
+  code.op(Op.i32Add);
+  code.set(Local.host);
+}
+
+/** Makes sure that the TLB has the page of `address`, and leaves its slot in `slot`. @param page local of a cache for the page, or -1 */
+function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
+  const { code, assumes } = f;
   // Slot of the page, times four: (page ^ page >> 11) & 3FFh.
   code.with(Local.address, Op.i32ShrU, 10);
   code.with(Local.address, Op.i32ShrU, 21);
@@ -47,16 +98,28 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean): v
   }
   code.const(12);
   code.op(Op.i32ShrU, Op.i32Ne);
-  f.leaveHereIf();
-  code.get(Local.slot);
-  code.memory(Op.i32Load, assumes.shared + Shared.addend);
+  code.if();
   code.get(Local.address);
-  code.op(Op.i32Add);
-  code.set(Local.host);
-  if (!write) return;
-  code.with(Local.host, Op.i32ShrU, 12);
-  code.memory(Op.i32Load8u, assumes.hasCode - (RAM_BASE >>> 12));
+  code.const(((bytes - 1) << 1) | (write ? 1 : 0));
+  code.with(Local.budget, Op.i32Sub, f.aheadOfEnd);
+  code.call(FILL);
+  code.tee(Local.cost);
+  code.const(0);
+  code.op(Op.i32LtS);
   f.leaveHereIf();
+  code.get(Local.budget);
+  code.get(Local.cost);
+  code.op(Op.i32Sub);
+  code.set(Local.budget);
+  if (page >= 0) {
+    // It may be good for this once only.
+    code.const(NO_PAGE);
+    code.set(page);
+    code.else();
+    code.with(Local.address, Op.i32And, -0x1000);
+    code.set(page);
+  }
+  code.end();
 }
 
 /** Loads from `host`, sign-extended. */

@@ -4,7 +4,7 @@
 import { placeOf, sizeOfKind } from '../cpu/executors/operands.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import { type Frame, Local } from './frame.ts';
-import { loadSigned, locate, type Size, store } from './memory-code.ts';
+import { loadSigned, locate, placeName, type Size, store } from './memory-code.ts';
 import { Op } from './wasm-writer.ts';
 
 export type Place =
@@ -79,7 +79,7 @@ export function setRegister(f: Frame, register: number, size: Size, local: numbe
 export function locatePlace(f: Frame, i: Instruction, place: Place, write: boolean): void {
   if (place.kind !== 'memory') return;
   f.address(i);
-  locate(f, i.segment, place.size, write);
+  locate(f, i.segment, place.size, write, placeName(i, write));
 }
 
 /** The value of a place, sign-extended, on the stack. Memory must have been located. */

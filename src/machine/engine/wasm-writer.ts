@@ -213,10 +213,15 @@ export interface WasmFunction {
   /** Locals beyond the parameters. */
   readonly i32Locals: number;
   readonly i64Locals: number;
+  /** i32 again, behind the others. */
+  readonly moreLocals: number;
   readonly code: Writer;
 }
 
-/** A module that imports memory `m.m` and exports its last function as `f`. Function n has index n. */
+/**
+ * A module that imports memory `m.m` and the function `m.f` of three parameters, and exports its last function as `f`.
+ * Index 0 is the import; function n of the list has index n + 1.
+ */
 export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
   const out = new Writer();
   out.op(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -228,39 +233,44 @@ export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
     out.append(body);
   };
   section(1, (w) => {
-    w.u32(functions.length);
-    for (const f of functions) {
+    w.u32(functions.length + 1);
+    for (const params of [IMPORT_PARAMS, ...functions.map((f) => f.params)]) {
       w.byte(0x60);
-      w.u32(f.params);
-      for (let n = 0; n < f.params; n++) w.byte(I32);
+      w.u32(params);
+      for (let n = 0; n < params; n++) w.byte(I32);
       w.op(1, I32);
     }
   });
   section(2, (w) => {
-    w.u32(1);
+    w.u32(2);
     w.text('m');
     w.text('m');
     w.op(2, 0, 1);
+    w.text('m');
+    w.text('f');
+    w.op(0, 0);
   });
   section(3, (w) => {
     w.u32(functions.length);
-    for (let n = 0; n < functions.length; n++) w.u32(n);
+    for (let n = 0; n < functions.length; n++) w.u32(n + 1);
   });
   section(7, (w) => {
     w.u32(1);
     w.text('f');
     w.byte(0);
-    w.u32(functions.length - 1);
+    w.u32(functions.length);
   });
   section(10, (w) => {
     w.u32(functions.length);
     for (const f of functions) {
       const body = new Writer();
-      body.u32(2);
+      body.u32(3);
       body.u32(f.i32Locals);
       body.byte(I32);
       body.u32(f.i64Locals);
       body.byte(I64);
+      body.u32(f.moreLocals);
+      body.byte(I32);
       body.append(f.code);
       w.u32(body.length);
       w.append(body);
@@ -268,3 +278,4 @@ export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
   });
   return out.take();
 }
+const IMPORT_PARAMS = 3;

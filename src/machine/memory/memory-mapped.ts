@@ -82,6 +82,11 @@ export class MemoryMap {
     this.at(address)?.device.writeMemory(address, value, size);
   }
 
+  /** Whether a device has this address and wants its accesses. */
+  answers(address: number): boolean {
+    return address < this.size ? this.mapped[address >>> PAGE_SHIFT] === 1 : this.at(address) !== null;
+  }
+
   private at(address: number): Range | null {
     const { latest } = this;
     if (latest !== null && !this.overlapping && (address - latest.first) >>> 0 < latest.length) return latest;

@@ -40,6 +40,24 @@ export class PhysicalMemory {
   }
 
   private processors = 0;
+  private readonly onCode: ((frame: number) => void)[] = [];
+  /** How often decoded code has become stale. */
+  codeChanges = 0;
+
+  /** `listener` is called with the physical address of a page when code is first decoded from it: its stores must be seen from now on. */
+  onFirstCode(listener: (frame: number) => void): void {
+    this.onCode.push(listener);
+  }
+
+  /** Whether some of these bytes, which lie in one page, belong to an instruction. */
+  holdsCode(address: number, size: number): boolean {
+    const page = address >>> PAGE_SHIFT;
+    if (!this.hasCode[page]) return false;
+    const marks = this.codeBytes[page];
+    if (marks === null) return true;
+    for (let at = address; at < address + size; at++) if (marks[at & (PAGE_SIZE - 1)]) return true;
+    return false;
+  }
 
   /** Offset in the buffer of a block for one more processor; -1 when there is no more. */
   takeShared(): number {
@@ -121,6 +139,7 @@ export class PhysicalMemory {
   touchCode(address: number): void {
     const page = address >>> PAGE_SHIFT;
     this.codeVersion[page]++;
+    this.codeChanges++;
     this.hasCode[page] = 0;
     this.codeBytes[page]?.fill(0);
   }
@@ -130,7 +149,9 @@ export class PhysicalMemory {
     const at = address & (PAGE_SIZE - 1);
     const marks = (this.codeBytes[page] ??= new Uint8Array(PAGE_SIZE));
     marks.fill(1, at, at + length);
+    if (this.hasCode[page]) return;
     this.hasCode[page] = 1;
+    for (const listener of this.onCode) listener(page << PAGE_SHIFT);
   }
   /** A few bytes were stored in a page with code: stale only when they belonged to an instruction. */
   private written(address: number, size: number): void {

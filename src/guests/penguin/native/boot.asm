@@ -52,6 +52,7 @@ native_entry:
         call    vga_initialize
         call    serial_initialize
         call    keyboard_initialize
+        call    hypervisor_find
         jmp     kernel_main
 
 ; Runs before paging: copies what the boot loader left before anything can overwrite it.

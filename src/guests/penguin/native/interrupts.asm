@@ -197,7 +197,7 @@ irq_stubs:
         dd      irq_8, irq_9, irq_10, irq_11, irq_12, irq_13, irq_14, irq_15
 irq_handlers:
         dd      timer_interrupt, keyboard_interrupt, irq_ignore, irq_ignore
-        dd      serial_interrupt, irq_ignore, irq_ignore, irq_7_perhaps_spurious
+        dd      serial_interrupt, dispatch_events, irq_ignore, irq_7_perhaps_spurious
         dd      irq_ignore, irq_ignore, irq_ignore, irq_ignore
         dd      irq_ignore, irq_ignore, irq_ignore, irq_15_perhaps_spurious
 idt_pointer:

@@ -19,6 +19,7 @@ xen_entry:
         call    map_shared_info
         call    interrupts_initialize
         call    console_initialize
+        call    find_store
         call    map_all_memory
         jmp     kernel_main
 
@@ -70,6 +71,29 @@ map_shared_info:
         mov     esi, UVMF_INVLPG
         hypercall HYPERVISOR_update_va_mapping
         mov     byte [UPCALL_MASK], 1           ; as a kernel starts with interrupts off
+        ret
+
+; The store's page and port, from start_info.
+find_store:
+        mov     esi, [start_info]
+        mov     eax, [esi + START_STORE_MFN]
+        mov     eax, [MACH2PHYS_VIRT_START + eax * 4]
+        shl     eax, 12
+        add     eax, KERNEL_BASE
+        mov     ecx, [esi + START_STORE_EVTCHN]
+        jmp     store_initialize
+
+; EAX = machine frame of our grant table, which Xen allocated: put where `grant_table` was.
+map_grant_table:
+        push    esi
+        mov     ecx, eax
+        shl     ecx, 12
+        or      ecx, PAGE_PRESENT | PAGE_WRITABLE | PAGE_ACCESSED | PAGE_DIRTY
+        mov     ebx, grant_table
+        xor     edx, edx
+        mov     esi, UVMF_INVLPG
+        hypercall HYPERVISOR_update_va_mapping
+        pop     esi
         ret
 
 ; The builder has mapped what it placed, and some more. Map the rest of our memory at KERNEL_BASE as well.

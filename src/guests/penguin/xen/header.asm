@@ -4,6 +4,8 @@
         xen_guest "Penguin", PENGUIN_VERSION, xen_entry
 shared_info:
         times   PAGE_SIZE db 0
+grant_table:
+        times   PAGE_SIZE db 0
 
 ; The virtual processor's part of the shared page.
 UPCALL_PENDING  equ shared_info + VCPU_UPCALL_PENDING

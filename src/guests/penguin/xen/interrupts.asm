@@ -130,41 +130,6 @@ repair_frame:
         mov     dword [esp + FRAME_VECTOR], UPCALL_VECTOR
         jmp     handle_events
 
-; Serves every event that is pending. The flag is cleared before the bits are looked at, so that one that comes in
-; between is seen by the check on the way out.
-dispatch_events:
-        push    ebx
-        push    esi
-        push    edi
-        mov     byte [UPCALL_PENDING], 0
-        xor     edi, edi
-        xchg    edi, [shared_info + VCPU_PENDING_SEL]   ; EDI = words with pending bits
-.word:  bsf     esi, edi
-        jz      .done
-        btr     edi, esi
-        mov     ebx, [shared_info + SHARED_MASK + esi * 4]
-        not     ebx
-        and     ebx, [shared_info + SHARED_PENDING + esi * 4]
-.port:  bsf     eax, ebx
-        jz      .word
-        btr     ebx, eax
-        mov     ecx, esi
-        shl     ecx, 5
-        add     eax, ecx                ; EAX = port
-        lock btr [shared_info + SHARED_PENDING], eax
-        cmp     eax, [timer_port]
-        je      .timer
-        cmp     eax, [console_port]
-        jne     .port
-        call    console_event
-        jmp     .port
-.timer: call    timer_event
-        jmp     .port
-.done:  pop     edi
-        pop     esi
-        pop     ebx
-        ret
-
 ; Xen could not return to us as we were: a segment or IRET was bad. Above the frame lie DS, ES, FS, GS.
 failsafe_callback:
         add     esp, 16

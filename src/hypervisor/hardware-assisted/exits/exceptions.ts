@@ -27,7 +27,7 @@ export function exception(c: ExitContext): Resume {
 }
 
 function pageFault(c: ExitContext, linear: number, errorCode: number): Resume {
-  const { shadow } = c.guest;
+  const shadow = c.guest.shadowTables!;
   switch (shadow.pageFault(linear, errorCode)) {
     case FaultIs.filled:
       return 'enter';
@@ -49,7 +49,7 @@ function stepOverHole(c: ExitContext, linear: number): Resume {
     return c.crash(`the guest’s stack lies at ${linear.toString(16)}h, where it has no memory`);
   // An instruction may touch two such pages: the first is simply opened until the second is done with.
   stopStepping(c);
-  guest.shadow.openHole(linear);
+  guest.shadowTables!.openHole(linear);
   guest.steppedHole = linear;
   const flags = vmread(cpu, F.GUEST_RFLAGS);
   guest.guestTrapFlag = (flags & TF) !== 0;
@@ -86,6 +86,6 @@ function stopStepping(c: ExitContext): void {
 }
 
 function closeHole(guest: VtxGuest): void {
-  guest.shadow.closeHole(guest.steppedHole);
+  guest.shadowTables!.closeHole(guest.steppedHole);
   guest.steppedHole = -1;
 }

@@ -14,10 +14,12 @@ export const GDT = 0x1000,
 const GDT_ENTRIES = 32;
 const LDT_ENTRIES = 8;
 export const IDT_ENTRIES = 16;
-/** Fixed entries: code and data of ring r at 1 + 2r and 2 + 2r, the LDT and the running task. */
+/** Fixed entries: code and data of ring r at 1 + 2r and 2 + 2r, the LDT, the running task and two others. */
 const LDT_ENTRY = 9,
   TASK_ENTRY = 10,
-  FIRST_RANDOM = 11;
+  WIDE_TASK_ENTRY = 11,
+  NARROW_TASK_ENTRY = 12,
+  FIRST_RANDOM = 13;
 
 export const codeOf = (ring: number): number => (1 + 2 * ring) * 8 + ring;
 export const stackOfRing = (ring: number): number => (2 + 2 * ring) * 8 + ring;
@@ -74,27 +76,37 @@ const segments = fc
     flags: fc.constantFrom(0, 4, 4, 12),
   })
   .map((s) => descriptor(s.base, s.limit, s.present | (s.dpl << 5) | 0x10 | s.type, s.flags));
+/** Where a gate leads: half of the time to code; and whose it is: half of the time everybody's. */
+const leads = fc.oneof(rings.map(codeOf), selectors);
+const openness = fc.oneof(fc.constant(3), rings);
+const tasksToEnter = fc.constantFrom(8 * WIDE_TASK_ENTRY, 8 * NARROW_TASK_ENTRY);
 /** Gates of all kinds, whatever table they are in. */
 const gates = fc
   .record({
-    to: selectors,
+    to: leads,
+    task: tasksToEnter,
     offset: offsets,
-    type: fc.constantFrom(4, 12, 12, 5, 6, 7, 14, 15),
-    dpl: rings,
+    type: fc.constantFrom(4, 12, 12, 12, 5, 6, 7, 14, 15),
+    dpl: openness,
     present: presence,
     count: fc.constantFrom(0, 0, 1, 3, 31),
   })
-  .map((g) => gate(g.to, g.offset, g.present | (g.dpl << 5) | g.type, g.count));
+  .map((g) =>
+    gate(g.type === 5 && g.to & 8 ? g.task : g.to, g.offset, g.present | (g.dpl << 5) | g.type, g.count),
+  );
 /** Tasks, busy or not, and the remaining system types. */
 const systems = fc
   .record({
-    place: fc.integer({ min: 1, max: 3 }),
+    place: fc.integer({ min: 1, max: 2 }),
     type: fc.constantFrom(1, 9, 9, 9, 11, 3, 2, 0, 8),
-    dpl: rings,
+    dpl: openness,
     present: presence,
     limit: fc.constantFrom(0x67, 0x67, 0x2b, 0x66, 0x2a, 0xffff),
   })
-  .map((s) => descriptor(TASK + 0x100 * s.place, s.limit, s.present | (s.dpl << 5) | s.type, 0));
+  .map((s) => {
+    const place = (s.type === 1 || s.type === 3) && s.limit !== 0x2a ? NARROW_TASK : s.place;
+    return descriptor(TASK + 0x100 * place, s.limit, s.present | (s.dpl << 5) | s.type, 0);
+  });
 
 const entries = fc.oneof(
   { weight: 4, arbitrary: segments },
@@ -103,13 +115,14 @@ const entries = fc.oneof(
 );
 const idtEntries = fc
   .record({
-    to: selectors,
+    to: leads,
+    task: tasksToEnter,
     offset: offsets,
     type: fc.constantFrom(14, 14, 15, 6, 7, 5, 12, 0),
-    dpl: rings,
+    dpl: openness,
     present: presence,
   })
-  .map((g) => gate(g.to, g.offset, g.present | (g.dpl << 5) | g.type, 0));
+  .map((g) => gate(g.type === 5 && g.to & 8 ? g.task : g.to, g.offset, g.present | (g.dpl << 5) | g.type, 0));
 
 /** A word of a stack or a task: anything that may be asked for. */
 const words = fc.oneof(
@@ -118,8 +131,9 @@ const words = fc.oneof(
   fc.nat(0xffffffff),
 );
 const pointers = fc.oneof(
-  fc.integer({ min: 0x40, max: 0x400 }).map((p) => p & ~1),
-  fc.integer({ min: 0, max: 40 }),
+  { weight: 4, arbitrary: fc.integer({ min: 0x40, max: 0x400 }).map((p) => p & ~1) },
+  { weight: 2, arbitrary: fc.integer({ min: 0, max: 40 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 0x7ff0, max: 0x7fff }) },
 );
 
 /** A task's memory: 26 doublewords that make sense often enough. */
@@ -139,18 +153,18 @@ const tasks = fc
   })
   .map((t) => {
     const inner = [0, 1, 2].map((level) => (t.sane ? stackOfRing(level) : t.rings[level][1]));
-    const wide = [
-      0,
-      ...t.rings.flatMap(([pointer], level) => [pointer, inner[level]]),
-      0,
-      t.eip,
-      t.flags,
-      ...t.registers,
-    ];
-    const registers = [...t.selectors];
+    const stacks = t.rings.flatMap(([pointer], level) => [pointer, inner[level]]);
+    const registers = t.sane
+      ? t.selectors.map((s, n) => (n < 5 && s & 8 ? stackOfRing(t.ring) : 0))
+      : [...t.selectors];
     if (t.sane) [registers[CS], registers[SS]] = [codeOf(t.ring), stackOfRing(t.ring)];
-    return [...wide, ...registers, t.ldt, 0];
+    return {
+      wide: [0, ...stacks, 0, t.eip, t.flags, ...t.registers, ...registers, t.ldt, 0],
+      narrow: [0, ...stacks, t.eip & 0xffff, t.flags, ...t.registers, ...registers.slice(0, 4), t.ldt],
+    };
   });
+/** The last task is laid out for 16 bits. */
+const NARROW_TASK = 3;
 
 /** Everything that a case is made of. */
 export const worlds: fc.Arbitrary<World> = fc
@@ -186,10 +200,15 @@ export const worlds: fc.Arbitrary<World> = fc
     }
     put(GDT + 8 * LDT_ENTRY, descriptor(LDT, 8 * LDT_ENTRIES - 1, 0x82, 0));
     put(GDT + 8 * TASK_ENTRY, descriptor(TASK, c.taskLimit, c.wideTask ? 0x8b : 0x83, 0));
+    put(GDT + 8 * WIDE_TASK_ENTRY, descriptor(TASK + 0x100, 0x67, 0xe9, 0));
+    put(GDT + 8 * NARROW_TASK_ENTRY, descriptor(TASK + 0x100 * NARROW_TASK, 0x2b, 0xe1, 0));
     c.gdt.forEach((entry, n) => put(GDT + 8 * (FIRST_RANDOM + n), entry));
     c.ldt.forEach((entry, n) => put(LDT + 8 * n, entry));
     c.idt.forEach((entry, n) => put(IDT + 8 * n, entry));
-    c.tasks.forEach((task, n) => task.forEach((word, k) => write(w, TASK + 0x100 * n + 4 * k, word, 4)));
+    c.tasks.forEach(({ wide, narrow }, n) => {
+      if (n === NARROW_TASK) narrow.forEach((word, at) => write(w, TASK + 0x100 * n + 2 * at, word, 2));
+      else wide.forEach((word, at) => write(w, TASK + 0x100 * n + 4 * at, word, 4));
+    });
     const ss = parse(w, GDT + 8 * (2 + 2 * c.ring));
     c.stack.forEach((word, k) => write(w, ss.base + c.pointer + 4 * k, word, 4));
     w.gdt = { base: GDT, limit: 8 * GDT_ENTRIES - 1 };

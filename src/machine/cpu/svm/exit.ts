@@ -35,7 +35,7 @@ export function svmExit(
   w[b + V.exitIntInfo] = intercepts.vectoringInfo;
   w[b + V.exitIntInfo + 1] = intercepts.vectoringInfo & EVENT.errorCode ? intercepts.vectoringErrorCode : 0;
   // INT n, INT3 or INTO was on its way: the instruction has not happened, and can be run again.
-  const from = intercepts.vectoringInfo && intercepts.vectoringSoftware ? cpu.instructionStart : rip;
+  const from = intercepts.vectoringInfo && intercepts.vectoringRip >= 0 ? intercepts.vectoringRip : rip;
   intercepts.vectoringInfo = 0;
   if (svm.savesNextRip) put(w, b + V.nextRip, nextRip);
   w[b + V.eventInj] &= ~EVENT.valid;

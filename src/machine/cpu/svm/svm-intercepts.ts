@@ -37,8 +37,8 @@ export class SvmIntercepts implements Intercepts {
   /** The event whose delivery through the guest's IDT is under way, in the format of EXITINTINFO; 0 = none. */
   vectoringInfo = 0;
   vectoringErrorCode = 0;
-  /** It is an instruction's doing, INT n, INT3 or INTO. */
-  vectoringSoftware = false;
+  /** RIP that goes with it when an instruction brought it about: of INT n, INT3 and INTO itself, behind INT1; else -1. */
+  vectoringRip = -1;
 
   constructor(private readonly svm: SvmState) {}
 
@@ -250,7 +250,9 @@ export class SvmIntercepts implements Intercepts {
     }
     // INT3, INTO and INT1 are exceptions here; only INT n has a type of its own.
     const kind = type > EVENT_TYPE.software ? EVENT_TYPE.exception : type;
-    this.vectoringSoftware = type >= EVENT_TYPE.software;
+    const { cpu } = this;
+    this.vectoringRip =
+      type < EVENT_TYPE.software ? -1 : type === EventType.privilegedException ? cpu.eip : cpu.instructionStart;
     this.vectoringInfo = vector | (kind << 8) | (errorCode >= 0 ? EVENT.errorCode : 0) | EVENT.valid;
     this.vectoringErrorCode = errorCode;
   }

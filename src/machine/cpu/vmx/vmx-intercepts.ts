@@ -108,6 +108,8 @@ export class VmxIntercepts implements Intercepts {
   }
 
   crWrite(cr: number, value: number, gpr: number): boolean {
+    // CR2 is the guest's own: no control makes a load of it leave (§25.1.3).
+    if (cr === 2) return false;
     if (
       cr === 0
         ? !((value ^ this.cr0Shadow) & this.cr0Mask)

@@ -1,0 +1,100 @@
+// `npm run bench`, and `ringside bench`: measures, as ratios in one run. Nothing here is asserted: machines are noisy.
+import { parseArgs } from 'node:util';
+import { writeOut } from '../cli/trace-file.ts';
+import { benchAssembler } from './assembler.ts';
+import { nanobench } from './nanobench.ts';
+import { BenchError, peers, type Row } from './peers.ts';
+
+const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
+  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder
+npm run bench -- assembler [--rounds 5]
+  our assembler beside NASM
+npm run bench -- nanobench [--cpu prescott|merom|nehalem] [--json FILE|-]
+  what one system call, page fault … costs under every technique, in virtual cycles, beside the paper of 2006`;
+
+function table(rows: readonly Row[], mean: number | null): string {
+  const head = [
+    'kernel',
+    'M instr/s',
+    'Chromium',
+    'v86',
+    'ratio',
+    'Node',
+    'v86',
+    'ratio',
+    'interpreter',
+    'v86',
+    'ratio',
+    'QEMU',
+  ];
+  const seconds = (value: number | null) => (value === null ? '-' : `${value.toFixed(3)} s`);
+  const times = (value: number | null) => (value === null ? '-' : `${value.toFixed(2)} ×`);
+  const lines = rows.map((r) => [
+    r.name,
+    (r.ringside ?? r.ringsideNode)
+      ? (r.instructions / (r.ringside ?? r.ringsideNode)! / 1e6).toFixed(0)
+      : '-',
+    seconds(r.ringside),
+    seconds(r.v86Chromium),
+    times(r.ratioChromium),
+    seconds(r.ringsideNode),
+    seconds(r.v86Node),
+    times(r.ratioNode),
+    seconds(r.interpreter),
+    seconds(r.v86Interpreter),
+    times(r.ratioInterpreter),
+    seconds(r.qemu),
+  ]);
+  const widths = head.map((word, n) => Math.max(word.length, ...lines.map((line) => line[n].length)));
+  const text = [head, ...lines].map((line) =>
+    line.map((cell, n) => (n ? cell.padStart(widths[n]) : cell.padEnd(widths[n]))).join('  '),
+  );
+  return [...text, `geometric mean of the kernels that compute: ${times(mean)} v86`].join('\n');
+}
+
+/** Carries out a command line; the exit status. Throws BenchError with one line for one that cannot be. */
+export async function bench(words: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: words,
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string', default: '5' },
+      folder: { type: 'string', default: '../shared/bench' },
+      json: { type: 'string' },
+      cpu: { type: 'string', default: 'prescott' },
+      only: { type: 'string', default: '' },
+    },
+  });
+  const [what, ...kernels] = positionals;
+  if (what === 'assembler') {
+    benchAssembler(Number(values.rounds));
+    return 0;
+  }
+  if (what === 'nanobench') {
+    const { text, rows, ok } = nanobench(values.cpu);
+    if (values.json) writeOut(values.json, JSON.stringify(rows, null, 2));
+    if (values.json !== '-') console.log(text);
+    return ok ? 0 : 1;
+  }
+  if (what === undefined) {
+    console.log(USAGE);
+    return 2;
+  }
+  if (what !== 'peers') throw new BenchError(`no benchmark "${what}": \`npm run bench\` lists them`);
+  const rounds = Number(values.rounds);
+  if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);
+  const result = await peers({
+    folder: values.folder,
+    kernels,
+    rounds,
+    only: values.only.split(',').filter(Boolean),
+    log: (line) => console.error(line),
+  });
+  const json = JSON.stringify(result, null, 2);
+  if (values.json === '-') console.log(json);
+  else {
+    if (values.json) writeOut(values.json, json);
+    console.log(table(result.kernels, result.geometricMean));
+  }
+  return 0;
+}

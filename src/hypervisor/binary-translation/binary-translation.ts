@@ -1,0 +1,197 @@
+// Binary translation as VMware's monitors did it (Adams & Agesen 2006, §3; Bugnion et al. 2012): programs run directly, the
+// guest's kernel runs as translations at ring 1. What is harmless is copied, the interrupt flag is kept in memory, what the
+// monitor must do comes to it by call-outs. So nothing goes silently wrong that ring 1 gets wrong.
+
+import { isFault } from '../../machine/cpu/fault.ts';
+import { EventType } from '../../machine/cpu/interrupts.ts';
+import { loadSegment } from '../../machine/cpu/segmentation.ts';
+import type { Board } from '../../machine/devices/board.ts';
+import { CS, DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
+import { deliver } from '../deprivileged/delivery.ts';
+import { Deprivileged } from '../deprivileged/deprivileged.ts';
+import { isGuestFault } from '../deprivileged/linear.ts';
+import { startStep } from '../deprivileged/stepping.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import { tellChain } from '../fault-chain.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { descriptor, SELECTOR } from '../monitor.ts';
+import type { Exit, Resume } from '../technique.ts';
+import { handleTranslated } from './exits.ts';
+import { TranslatedGuest } from './guest.ts';
+import {
+  CACHE_BYTES,
+  CACHE_CODE,
+  CACHE_START,
+  CALL_OUT,
+  REASON,
+  STATE,
+  STATE_DATA,
+  STATE_START,
+} from './layout.ts';
+import { translate } from './translator.ts';
+
+/** Present, ring 1, code that may be read; data that may be written. */
+const CODE_ACCESS = 0xbb;
+const DATA_ACCESS = 0xb3;
+
+export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
+  readonly name = 'binary-translation';
+
+  constructor(hypervisor: Hypervisor) {
+    super(hypervisor);
+    this.putDescriptor(CACHE_CODE, descriptor(CACHE_START, CACHE_BYTES - 1, CODE_ACCESS, 4));
+    this.putDescriptor(STATE_DATA, descriptor(STATE_START, 4095, DATA_ACCESS, 4));
+  }
+
+  private putDescriptor(selector: number, [low, high]: [number, number]): void {
+    const { memory, gdtPage } = this.hypervisor.monitor;
+    const at = gdtPage + (selector & 0xfff8) - SELECTOR.firstReserved;
+    memory.write32(at, low);
+    memory.write32(at + 4, high);
+  }
+
+  protected newGuest(domain: Domain, board: Board): TranslatedGuest {
+    return new TranslatedGuest(this.hypervisor, domain, board);
+  }
+
+  // ---- into the guest
+
+  protected override deliverPending(guest: TranslatedGuest): number {
+    const { board, hypervisor, frame } = guest;
+    if (!board.pic.pending() || !guest.interruptsOn || guest.stepping) return -1;
+    if (guest.ring === 0 && (guest.shadowedEip === frame.eip >>> 0 || !guest.interruptibleHere())) {
+      startStep(guest);
+      return -1;
+    }
+    const vector = board.pic.acknowledge();
+    guest.settle();
+    if (deliver(guest, vector, EventType.external, -1, frame.eip)) return vector;
+    hypervisor.endDomain(guest.domain, 'crashed', tellChain(guest.chain), true);
+    return -1;
+  }
+
+  /** Finds, or makes, what the processor shall run. */
+  protected override prepareEntry(guest: TranslatedGuest): void {
+    if (guest.ring === 0) guest.entry = this.position(guest);
+    guest.takenExit = null;
+    guest.missedLookup = false;
+    guest.continuation = null;
+    guest.writeState();
+  }
+
+  private position(guest: TranslatedGuest): number {
+    const { frame, cache } = guest;
+    const { resumeAt, continuation } = guest;
+    guest.resumeAt = -1;
+    if (resumeAt >= 0 && guest.resumeEip === frame.eip) {
+      const { block, part } = guest.locate(resumeAt);
+      const between = part !== null && part.cache === resumeAt && part.boundary;
+      if (!between || block!.live) return resumeAt;
+    }
+    if (continuation?.block.live) {
+      const { parts } = continuation.block;
+      const part = parts.find((p) => p.boundary && p.guest === frame.eip);
+      if (part && !part.exit) return part.cache;
+      if (part) guest.takenExit = part.exit;
+    }
+    try {
+      guest.checkCodeSegment();
+      this.hypervisor.charge('cacheLookup');
+      const block = cache.find(frame.eip) ?? translate(guest, frame.eip);
+      if (guest.takenExit?.target === frame.eip) cache.chain(guest.takenExit, block);
+      if (guest.missedLookup) cache.enterTable(block);
+      return block.cache;
+    } catch (error) {
+      if (!isGuestFault(error)) throw error;
+      guest.fetchFault = { vector: error.vector, errorCode: error.errorCode, address: error.address };
+      guest.setState(STATE.target, frame.eip);
+      return cache.routines.nowhere;
+    }
+  }
+
+  protected override entryPoint(guest: TranslatedGuest): { cs: number; eip: number } {
+    if (guest.ring === 3) return super.entryPoint(guest);
+    guest.ownCs = guest.frame.cs;
+    return { cs: CACHE_CODE, eip: guest.entry };
+  }
+
+  protected override loadDataSegments(guest: TranslatedGuest): void {
+    const { cpu } = this.hypervisor;
+    const { descriptors } = guest;
+    guest.ownGs = guest.frame.gs;
+    for (const register of [ES, DS, FS, GS]) {
+      let selector = guest.selector(register);
+      let from: number = register;
+      if (register === GS && guest.ring === 0) {
+        selector = STATE_DATA;
+        // In the middle of an access through a segment of the guest's own, GS is that segment.
+        if (guest.borrowedGs !== null) ({ selector, from } = guest.borrowedGs);
+      }
+      descriptors.withEntry(from, () => {
+        try {
+          loadSegment(cpu, register, selector);
+        } catch (error) {
+          if (!isFault(error)) throw error;
+          loadSegment(cpu, register, 0);
+        }
+      });
+    }
+    guest.borrowedGs = null;
+  }
+
+  // ---- out of it
+
+  protected override arrived(guest: TranslatedGuest, vector: number): void {
+    const { frame, descriptors } = guest;
+    guest.fromCache = guest.isCacheCode(frame.cs);
+    guest.readFlags();
+    guest.resumeAt = -1;
+    guest.continuation = null;
+    if (!guest.fromCache) {
+      descriptors.arrived();
+      return;
+    }
+    const at = frame.eip;
+    const called = vector === CALL_OUT;
+    const { block, index, part } = guest.locate(called ? at - 2 : at);
+    if (frame.gs !== STATE_DATA) {
+      const from = part?.instruction?.segment === CS ? CS : GS;
+      guest.borrowedGs = { selector: frame.gs, from };
+    }
+    frame.cs = guest.ownCs;
+    frame.gs = guest.ownGs;
+    frame.eip = part ? part.guest : guest.state(STATE.target);
+    descriptors.arrived(false);
+    guest.resumeEip = frame.eip;
+    if (!called) {
+      guest.resumeAt = at;
+      return;
+    }
+    if (block) {
+      block.callOuts++;
+      guest.continuation = { block, index };
+    }
+  }
+
+  override leave(vcpu: Vcpu): Exit {
+    const exit = super.leave(vcpu);
+    const guest = this.of(vcpu.domain);
+    if (!guest.fromCache || exit.reason !== CALL_OUT) return exit;
+    const { cache, continuation, frame } = guest;
+    const part = continuation?.block.parts[continuation.index];
+    const known = cache.find(frame.eip) !== undefined;
+    let reason: number = REASON.callOut;
+    if (part?.exit) {
+      guest.takenExit = part.exit;
+      reason = known ? REASON.chain : REASON.translate;
+    } else if (!part && !guest.fetchFault) {
+      guest.missedLookup = true;
+      reason = known ? REASON.lookup : REASON.translate;
+    }
+    return { ...exit, reason, qualification: part?.instruction?.form.id ?? -1 };
+  }
+
+  handle(vcpu: Vcpu, exit: Exit): Resume {
+    return handleTranslated(this.of(vcpu.domain), exit);
+  }
+}

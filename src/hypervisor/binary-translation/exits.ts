@@ -1,0 +1,76 @@
+// What to do when translated code, or a program, comes to the monitor: call-outs are instructions to be done; all else is a trap
+// as under trap-and-emulate, once it is known where in the original the guest stands.
+import { VECTOR } from '../../machine/cpu/fault.ts';
+import { TF } from '../../machine/cpu/flags.ts';
+import { CS, type Instruction } from '../../machine/isa/instruction.ts';
+import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
+import { believed } from '../deprivileged/rings.ts';
+import { closeOpened, stopStep } from '../deprivileged/stepping.ts';
+import type { Exit, Resume } from '../technique.ts';
+import { doInstruction } from './call-outs.ts';
+import type { TranslatedGuest } from './guest.ts';
+import { BORROW_LENGTH, REASON } from './layout.ts';
+import { usesTakenSegment } from './rules.ts';
+
+const DR6_BREAKPOINTS = 0xf;
+
+export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
+  if (exit.reason >= REASON.callOut) return guarded(guest, () => callOut(guest, exit));
+  if (guest.fromCache) {
+    if (exit.reason === VECTOR.DB && isInTheMiddle(guest)) return 'enter';
+    if (borrowFailed(guest, exit.reason)) return 'enter';
+  }
+  return handleTrap(guest, exit);
+}
+
+function callOut(guest: TranslatedGuest, exit: Exit): Resume {
+  const { fetchFault, continuation } = guest;
+  guest.fetchFault = null;
+  if (fetchFault) return inject(guest, fetchFault.vector, fetchFault.errorCode, fetchFault.address);
+  // Whatever else it was stepped for, it stands between two instructions now.
+  if (exit.reason !== REASON.callOut) {
+    stopStep(guest);
+    return 'enter';
+  }
+  guest.hypervisor.charge('callOut');
+  const part = continuation!.block.parts[continuation!.index];
+  if (part.fault >= 0) return inject(guest, part.fault, part.fault === VECTOR.GP ? 0 : -1);
+  if (!part.instruction) {
+    // A window for interrupts: `enter` sees to them.
+    stopStep(guest);
+    if (part.shadowed) guest.shadowedEip = part.guest >>> 0;
+    return 'enter';
+  }
+  const resume = doInstruction(guest, part.instruction);
+  guest.continuation = continuation;
+  return resume;
+}
+
+/** A single step ended within what stands for one instruction: on it goes. */
+function isInTheMiddle(guest: TranslatedGuest): boolean {
+  const { dr } = guest.hypervisor.cpu;
+  const { part } = guest.locate(guest.resumeAt);
+  const between = part?.cache === guest.resumeAt && part.boundary && !part.exit;
+  if (between) {
+    dr[6] |= guest.lateBreakpoints;
+    guest.lateBreakpoints = 0;
+    return false;
+  }
+  guest.lateBreakpoints |= dr[6] & DR6_BREAKPOINTS;
+  dr[6] = 0xffff0ff0 | 0;
+  closeOpened(guest);
+  if (guest.stepping || guest.lateBreakpoints) guest.frame.eflags |= TF;
+  return true;
+}
+
+/** The processor would not load GS with a segment of the guest's own, because its descriptor is gone: the monitor does, from what it has kept. */
+function borrowFailed(guest: TranslatedGuest, vector: number): boolean {
+  if (vector !== VECTOR.GP && vector !== VECTOR.NP && vector !== VECTOR.SS) return false;
+  const { part } = guest.locate(guest.resumeAt);
+  const i: Instruction | null | undefined = part?.instruction;
+  if (!i || !usesTakenSegment(i) || !guest.isBorrow(guest.resumeAt)) return false;
+  const selector = guest.selector(i.segment);
+  guest.borrowedGs = { selector: i.segment === CS ? believed(selector) : selector, from: i.segment };
+  guest.resumeAt += BORROW_LENGTH;
+  return true;
+}

@@ -1,0 +1,201 @@
+// A guest under binary translation: its cache, the page through which translated code and monitor talk, and where in the cache
+// it stands.
+import { IF, IOPL } from '../../machine/cpu/flags.ts';
+import type { Board } from '../../machine/devices/board.ts';
+import { CS, SS } from '../../machine/isa/instruction.ts';
+import { DeprivilegedGuest } from '../deprivileged/guest.ts';
+import { loaded } from '../deprivileged/operands.ts';
+import { believed } from '../deprivileged/rings.ts';
+import type { Domain } from '../domain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import { peekGuest } from '../guest-walk.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import type { Block, Exit, Part } from './block.ts';
+import { TranslationCache } from './cache.ts';
+import { CACHE_CODE, STATE, STATE_PAGE, selectorAt } from './layout.ts';
+
+/** Present, writable, accessed, dirty. */
+const MAPPED_WRITABLE = 0x63;
+/** Bytes that one instruction writes at most: FXSAVE; and almost all of them. */
+const WIDEST_WRITE = 512;
+/** Faults of one instruction after which the monitor makes its accesses itself: innocent until proven guilty. */
+export const GUILTY = 16;
+
+/** Where in the cache an address lies. */
+export interface Place {
+  /** Null: in a routine, or at its call-out. */
+  block: Block | null;
+  index: number;
+  part: Part | null;
+}
+
+export class TranslatedGuest extends DeprivilegedGuest {
+  readonly cache: TranslationCache;
+  /** Machine address of the state page. */
+  readonly statePage: number;
+
+  /** Offset in the cache at which the guest goes on exactly as it was; -1: wherever the translation of `frame.eip` is. */
+  resumeAt = -1;
+  /** EIP that belongs to it. */
+  resumeEip = 0;
+  /** Where it goes on when the part at `index` of a block has been done by the monitor. */
+  continuation: { block: Block; index: number } | null = null;
+  /** The stub, or the lookup, that brought it to the monitor. */
+  takenExit: Exit | null = null;
+  missedLookup = false;
+  /** It came from the cache, and not from ring 3. */
+  fromCache = false;
+  /** What CS and GS are to the guest while it runs. */
+  ownCs = 0;
+  ownGs = 0;
+  /** In the middle of an access through a segment that the monitor has taken: what GS is, and of which register it has the segment. */
+  borrowedGs: { selector: number; from: number } | null = null;
+  /** Data breakpoints met in the middle of a translation. */
+  lateBreakpoints = 0;
+  /** Offset in the cache at which it will be entered. */
+  entry = 0;
+  /** A fault that its fetch met: to be raised. */
+  fetchFault: { vector: number; errorCode: number; address: number } | null = null;
+
+  /** Base, limit and size of CS that the blocks were made for. */
+  private codeSegment = '';
+  /** How often an instruction's accesses trapped, by EIP. */
+  private readonly trapped = new Map<number, number>();
+  private readonly adapted = new Set<number>();
+
+  constructor(hypervisor: Hypervisor, domain: Domain, board: Board) {
+    super(hypervisor, domain, board);
+    let statePage = -1;
+    try {
+      statePage = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
+      hypervisor.pc.memory.write32(this.area + STATE_PAGE * 4, statePage | MAPPED_WRITABLE);
+      this.cache = new TranslationCache(hypervisor, this.area, {
+        trace: (frame, on) => this.shadow.writes.traceFrame(frame, on),
+      });
+    } catch (error) {
+      if (statePage >= 0) hypervisor.frames.release(statePage >>> 12);
+      super.release();
+      throw error;
+    }
+    this.statePage = statePage;
+    this.shadow.writes.onTraced = (physical, frame) => {
+      if (physical < 0) this.cache.frameWritten(frame);
+      else this.cache.written(physical, 1);
+    };
+  }
+
+  state(offset: number): number {
+    return this.hypervisor.pc.memory.read32(this.statePage + offset);
+  }
+  setState(offset: number, value: number): void {
+    this.hypervisor.pc.memory.write32(this.statePage + offset, value);
+  }
+
+  /** What translated code has done to the privileged flags. */
+  readFlags(): void {
+    this.privilegedFlags = (this.state(STATE.interruptFlag) & IF) | (this.state(STATE.ioPrivilege) & IOPL);
+  }
+
+  /** What translated code has to know. */
+  writeState(): void {
+    const { control } = this.shadow;
+    this.setState(STATE.interruptFlag, this.privilegedFlags & IF);
+    this.setState(STATE.ioPrivilege, this.privilegedFlags & IOPL);
+    this.setState(STATE.pending, this.board.pic.pending() ? IF : 0);
+    for (let n = 0; n < 6; n++) {
+      const selector = this.selector(n);
+      this.setState(selectorAt(n), n === CS || n === SS ? believed(selector) : selector);
+    }
+    this.setState(STATE.control, control.cr0);
+    this.setState(STATE.control + 8, this.vcpu.cr2);
+    this.setState(STATE.control + 12, control.cr3);
+    this.setState(STATE.control + 16, control.cr4);
+  }
+
+  /** Whether the processor's CS is that of the cache. */
+  isCacheCode(selector: number): boolean {
+    return (selector & 0xfffc) === (CACHE_CODE & 0xfffc);
+  }
+
+  locate(offset: number): Place {
+    const block = this.cache.blockAt(offset);
+    if (!block) return { block, index: 0, part: null };
+    const index = block.partAt(offset);
+    return { block, index, part: block.parts[index] };
+  }
+
+  /** Whether GS is loaded with a segment of the guest's here. */
+  isBorrow(offset: number): boolean {
+    const { memory } = this.hypervisor.pc;
+    return [0x65, 0x8e, 0x2d].every((byte, n) => memory.read8(this.cache.machine(offset + n)) === byte);
+  }
+
+  /** Whether the guest, in its kernel, stands between two instructions, and may be interrupted there. */
+  interruptibleHere(): boolean {
+    if (this.resumeAt < 0) return true;
+    const { part } = this.locate(this.resumeAt);
+    return part !== null && part.cache === this.resumeAt && part.boundary && !part.shadowed;
+  }
+
+  override settle(): void {
+    this.resumeAt = -1;
+    this.continuation = null;
+  }
+
+  // ---- what has become of the code
+
+  /** Empties the cache when the guest's code segment is not the one that the blocks were made for. */
+  checkCodeSegment(): void {
+    const { base, limit, high } = loaded(this, CS);
+    const big = (loaded(this, SS).high >>> 22) & 1;
+    const now = `${base} ${limit} ${(high >>> 22) & 1} ${big}`;
+    if (now === this.codeSegment) return;
+    if (this.codeSegment) this.cache.flush();
+    this.codeSegment = now;
+  }
+
+  override remapped(): void {
+    super.remapped();
+    const { memory } = this.domain;
+    const looked = this.cache.revalidate((linear) => {
+      const physical = peekGuest(memory, this.shadow.control, linear);
+      return physical < 0 ? -2 : memory.toMachine(physical) < 0 ? -1 : physical >>> 12;
+    });
+    this.hypervisor.charge('guestWalkReference', looked);
+  }
+
+  override tracedWrite(physical: number): void {
+    super.tracedWrite(physical);
+    this.cache.written(physical, WIDEST_WRITE);
+  }
+
+  // ---- sites that trap too often
+
+  isAdapted(eip: number): boolean {
+    return this.adapted.has(eip | 0);
+  }
+
+  /** An instruction's access has trapped. True when that was once too often. */
+  accuse(eip: number): boolean {
+    const count = (this.trapped.get(eip | 0) ?? 0) + 1;
+    // Bounded: a guest that traps everywhere starts over.
+    if (this.trapped.size > 4096) this.trapped.clear();
+    this.trapped.set(eip | 0, count);
+    return count === GUILTY;
+  }
+
+  /** From now on the monitor makes the accesses of the instruction at this EIP. */
+  adapt(eip: number): void {
+    this.adapted.add(eip | 0);
+    this.cache.adaptations++;
+    for (const block of this.cache.blocks)
+      if (block.live && block.parts.some((part) => part.guest === (eip | 0) && part.length > 0))
+        this.cache.drop(block);
+  }
+
+  override release(): void {
+    this.cache.release();
+    this.hypervisor.frames.release(this.statePage >>> 12);
+    super.release();
+  }
+}

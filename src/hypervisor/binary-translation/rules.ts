@@ -1,0 +1,53 @@
+// How each operation of the instruction table is translated. What is not named here runs as it is: it neither asks about the
+// ring nor changes what the monitor keeps, or it traps by itself (SDM vol. 3 §5.9; Robin & Irvine 2000).
+import { CS, GS, type Instruction, SS } from '../../machine/isa/instruction.ts';
+
+/** Left to the monitor, by a call-out. `ends`: what comes next is elsewhere. */
+const CALL_OUTS: ReadonlySet<string> = new Set([
+  ...['lgdt', 'lidt', 'lldt', 'ltr', 'mov-to-cr', 'mov-to-dr', 'mov-from-dr', 'clts', 'lmsw', 'invlpg'],
+  ...['rdmsr', 'wrmsr', 'wbinvd', 'invd', 'hlt', 'in', 'out', 'ins', 'outs'],
+  ...['mov-to-sreg', 'pop-sreg', 'load-far-pointer'],
+  ...['sgdt', 'sidt', 'sldt', 'str', 'smsw', 'lar', 'lsl', 'verr', 'verw', 'cpuid'],
+  ...['iret', 'ret-far', 'jmp-far', 'call-far', 'sysenter', 'sysexit', 'int', 'int3', 'into', 'int1'],
+]);
+
+/** Behind these the block ends. */
+const ENDS: ReadonlySet<string> = new Set([
+  ...['iret', 'ret-far', 'jmp-far', 'call-far', 'sysenter', 'sysexit', 'int', 'int3', 'int1'],
+  ...['jcc', 'jcxz', 'loop', 'loope', 'loopne', 'jmp', 'call', 'ret'],
+]);
+
+export const isCallOut = (i: Instruction): boolean => CALL_OUTS.has(i.form.operation);
+export const endsBlock = (i: Instruction): boolean => ENDS.has(i.form.operation);
+
+/** Instructions whose segment override means an operand that ModRM does not name. */
+const IMPLICIT_MEMORY: ReadonlySet<string> = new Set(['movs', 'cmps', 'lods', 'xlat', 'maskmov']);
+const NO_ACCESS: ReadonlySet<string> = new Set(['lea', 'nop', 'prefetch']);
+
+/** Whether it reads or writes memory through CS or GS, which the monitor has taken. */
+export function usesTakenSegment(i: Instruction): boolean {
+  if (!i.segmentOverride || (i.segment !== CS && i.segment !== GS)) return false;
+  return IMPLICIT_MEMORY.has(i.form.operation) || (i.memory && !NO_ACCESS.has(i.form.operation));
+}
+
+/** Segment registers that do not hold what the guest believes. */
+export const isTaken = (register: number): boolean => register === CS || register === SS || register === GS;
+
+const PREFIXES: ReadonlySet<number> = new Set([
+  ...[0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3],
+]);
+const OVERRIDES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]);
+
+/** Index of the first byte that is not a prefix. */
+export function opcodeAt(bytes: Uint8Array): number {
+  let n = 0;
+  while (PREFIXES.has(bytes[n])) n++;
+  return n;
+}
+
+/** The same instruction through GS instead of whatever segment its prefix names. */
+export function throughGs(bytes: Uint8Array): Uint8Array {
+  const changed = bytes.slice();
+  for (let n = 0; n < opcodeAt(bytes); n++) if (OVERRIDES.has(changed[n])) changed[n] = 0x65;
+  return changed;
+}

@@ -1,0 +1,133 @@
+// The translator: from a run of the guest's instructions to a block in the cache. Input is what lies in the guest's memory
+// now; a block has up to UNIT instructions, or ends at the first that goes elsewhere (Adams & Agesen 2006, §3.1).
+import { VECTOR } from '../../machine/cpu/fault.ts';
+import { decode } from '../../machine/isa/decode.ts';
+import { CS, type Instruction, SS } from '../../machine/isa/instruction.ts';
+import { Kind } from '../../trace/events.ts';
+import { guestFault, isGuestFault } from '../deprivileged/linear.ts';
+import { loaded } from '../deprivileged/operands.ts';
+import { Unsupported } from '../deprivileged/segments.ts';
+import { Block } from './block.ts';
+import type { TranslatedGuest } from './guest.ts';
+import { BlockWriter } from './writer.ts';
+
+/** Instructions of a translation unit at most. */
+export const UNIT = 12;
+/** Bytes in the cache that one block can need. */
+const LONGEST_BLOCK = 4096;
+const LONGEST_INSTRUCTION = 15;
+const BIG = 0x400000;
+
+/** Where code is fetched from: a linear page, the guest frame behind it, its machine address (-1: no memory there). */
+interface Source {
+  linear: number;
+  frame: number;
+  machine: number;
+}
+
+/** Translates the code at EIP and puts the block into the cache. Raises #PF when it cannot be fetched; throws Unsupported. */
+export function translate(guest: TranslatedGuest, eip: number): Block {
+  const code = loaded(guest, CS);
+  const { base, limit } = code;
+  if (!(code.high & BIG))
+    throw new Unsupported(
+      'the guest’s kernel runs 16-bit code, which this translator does not take. Run this guest by VT-x, or on the bare machine (native)',
+    );
+  const stackIsWide = (loaded(guest, SS).high & BIG) !== 0;
+  const reader = new CodeReader(guest);
+  // The first fetch may fault, and then nothing has happened.
+  reader.page((base + eip) >>> 0);
+  const block = new Block(eip | 0, (base + eip) >>> 0, guest.cache.room(LONGEST_BLOCK));
+  const writer = new BlockWriter(block, guest.cache.routines, stackIsWide);
+  let at = eip >>> 0;
+  for (let count = 0; ; count++) {
+    const linear = (base + at) >>> 0;
+    // An STI takes the next instruction with it.
+    const full = count >= UNIT && !writer.shadowed;
+    if (count > 0 && (full || (linear >>> 12 !== block.linear >>> 12 && !writer.shadowed))) {
+      writer.leadTo(at);
+      break;
+    }
+    let i: Instruction | string;
+    try {
+      i = reader.instruction(linear, limit - at);
+    } catch (error) {
+      // It faults when it is executed, and not before.
+      if (count === 0 || !isGuestFault(error)) throw error;
+      writer.leadTo(at);
+      break;
+    }
+    if (typeof i === 'string') {
+      writer.fault(at, i === 'invalid' ? VECTOR.UD : VECTOR.GP);
+      break;
+    }
+    const next = (at + i.length) >>> 0;
+    if (guest.isAdapted(at)) block.adapted = true;
+    writer.instruction(i, reader.bytes(i.length), at, guest.isAdapted(at));
+    block.instructions++;
+    block.length += i.length;
+    at = next;
+    if (writer.ended) break;
+  }
+  block.length = Math.max(block.length, 1);
+  guest.cache.insert(block, writer.finish(), reader.sources);
+  const cost = guest.hypervisor.charge('translateInstruction', Math.max(1, block.instructions));
+  guest.hypervisor.record(
+    guest.vcpu,
+    Kind.translate,
+    block.linear | 0,
+    block.length,
+    guest.cache.linear(block.cache),
+    block.cacheLength,
+    block.adapted ? 1 : 0,
+    cost,
+  );
+  return block;
+}
+
+class CodeReader {
+  readonly sources: Source[] = [];
+  private readonly scratch = new Uint8Array(LONGEST_INSTRUCTION);
+
+  constructor(private readonly guest: TranslatedGuest) {}
+
+  /** The page of an address. Raises #PF. */
+  page(linear: number): Source {
+    const start = (linear & ~0xfff) >>> 0;
+    const known = this.sources.find((source) => source.linear === start);
+    if (known) return known;
+    const { shadow, domain } = this.guest;
+    const physical = shadow.translate(start, false, false);
+    if (physical < 0) guestFault(VECTOR.PF, shadow.guestError, linear);
+    const machine = domain.memory.toMachine(physical);
+    const source = { linear: start, frame: machine < 0 ? -1 : physical >>> 12, machine };
+    this.sources.push(source);
+    return source;
+  }
+
+  private byte(linear: number): number {
+    const { machine } = this.page(linear);
+    // An empty bus reads as ones.
+    return machine < 0 ? 0xff : this.guest.hypervisor.pc.memory.read8(machine + (linear & 0xfff));
+  }
+
+  /** @param beyond how far the limit of CS lies behind its first byte; negative: outside. Raises #PF */
+  instruction(linear: number, beyond: number): Instruction | 'invalid' | 'long' {
+    if (beyond < 0) return 'long';
+    const allowed = Math.min(LONGEST_INSTRUCTION, beyond + 1);
+    const inPage = Math.min(allowed, 4096 - (linear & 0xfff));
+    let read = 0;
+    for (const end of [inPage, allowed]) {
+      for (; read < end; read++) this.scratch[read] = this.byte((linear + read) >>> 0);
+      const decoded = decode(this.scratch, 0, 32, read);
+      if (typeof decoded !== 'string') return decoded;
+      if (decoded !== 'short') return decoded;
+    }
+    return 'long';
+  }
+
+  /** Bytes of the instruction that has just been read. */
+  bytes(length: number): Uint8Array {
+    return this.scratch.slice(0, length);
+  }
+}

@@ -1,0 +1,365 @@
+// Writes the translation of one block, instruction by instruction, and notes which bytes stand for what.
+//
+// Every sequence keeps to these rules. (1) Flags change only as the original changes them. (2) Borrowed registers are saved in
+// the state page and back before anything of the guest's can fault, so a fault within a sequence finds the guest's registers as
+// they were. (3) The last instruction that the guest can see completes the original: a fault before it undoes nothing.
+import { ECX, EDX, ESP, GS, type Instruction } from '../../machine/isa/instruction.ts';
+import type { Block, Part } from './block.ts';
+import { Emitter } from './emit.ts';
+import { CALL_OUT, STATE, selectorAt } from './layout.ts';
+import { CALL_OUT_STUB, type Routines } from './routines.ts';
+import { endsBlock, isCallOut, isTaken, opcodeAt, throughGs, usesTakenSegment } from './rules.ts';
+
+const IF = 0x200;
+const IOPL = 0x3000;
+const SREG: Readonly<Record<string, number>> = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5 };
+type How = Part['how'];
+
+export class BlockWriter {
+  /** The block has an end. */
+  ended = false;
+  /** The instruction before was an STI. */
+  shadowed = false;
+  private readonly e = new Emitter();
+  /** Pieces that come behind everything else, so that the usual way runs straight. */
+  private readonly later: (() => void)[] = [];
+
+  constructor(
+    private readonly block: Block,
+    private readonly routines: Routines,
+    private readonly stackIsWide: boolean,
+  ) {}
+
+  /** Offset in the cache of what is written next. */
+  private get here(): number {
+    return this.block.cache + this.e.length;
+  }
+
+  private part(guest: number, i: Instruction | null, how: How, boundary = true): Part {
+    this.close();
+    const part: Part = {
+      guest: guest | 0,
+      length: i && boundary ? i.length : 0,
+      cache: this.here,
+      cacheLength: 0,
+      how,
+      instruction: i,
+      boundary,
+      shadowed: boundary && this.shadowed,
+      exit: null,
+      fault: -1,
+    };
+    if (boundary) this.shadowed = false;
+    this.block.parts.push(part);
+    return part;
+  }
+
+  private close(): void {
+    const last = this.block.parts.at(-1);
+    if (last) last.cacheLength = this.here - last.cache;
+  }
+
+  /** All bytes; no more can be written. */
+  finish(): Uint8Array {
+    for (const piece of this.later) piece();
+    this.close();
+    return this.e.code;
+  }
+
+  // ---- ways out
+
+  /** The block goes on at this EIP, in another one. */
+  leadTo(target: number): void {
+    const part = this.part(target, null, 'call-out');
+    part.exit = { block: this.block, part, target: target | 0, chained: null };
+    this.e.byte(...CALL_OUT_STUB);
+    this.ended = true;
+  }
+
+  /** What lies at this EIP is no instruction. */
+  fault(at: number, vector: number): void {
+    this.part(at, null, 'call-out').fault = vector;
+    this.e.byte(0xcd, CALL_OUT);
+    this.ended = true;
+  }
+
+  /** To the block that STATE.target names. */
+  private lookup(): void {
+    this.e.jump(this.block.cache, this.routines.lookup);
+  }
+
+  // ---- instructions
+
+  /** @param bytes of the original. @param at its EIP. @param adapted its accesses trapped too often: the monitor makes them */
+  instruction(i: Instruction, bytes: Uint8Array, at: number, adapted: boolean): void {
+    const { operation } = i.form;
+    const next = (at + i.length) | 0;
+    if (adapted) this.callOut(i, at);
+    else if (isCallOut(i)) this.callOut(i, at);
+    else if (operation === 'cli') this.cli(i, at);
+    else if (operation === 'sti') this.sti(i, at, next);
+    else if (operation === 'pushf') this.pushf(i, at);
+    else if (operation === 'popf') this.popf(i, at, next);
+    else if (operation === 'mov-from-sreg' && isTaken(i.reg)) this.movFromSreg(i, at);
+    else if (operation === 'push-sreg' && isTaken(SREG[i.form.operands[0]])) this.pushSreg(i, at);
+    else if (operation === 'mov-from-cr') this.movFromCr(i, at);
+    else if (endsBlock(i)) this.transfer(i, bytes, at, next);
+    else if (usesTakenSegment(i)) this.throughOwnSegment(i, bytes, at);
+    else {
+      this.part(at, i, 'identical');
+      this.e.byte(...bytes);
+    }
+    if (endsBlock(i)) this.ended = true;
+  }
+
+  private callOut(i: Instruction, at: number): void {
+    this.part(at, i, 'call-out');
+    if (i.form.operation === 'into') {
+      // JNO behind it.
+      this.e.byte(0x71, 2);
+    }
+    this.e.byte(0xcd, CALL_OUT);
+  }
+
+  private cli(i: Instruction, at: number): void {
+    this.part(at, i, 'in-cache');
+    this.e.set(STATE.interruptFlag, 0);
+  }
+
+  private sti(i: Instruction, at: number, next: number): void {
+    const { e } = this;
+    this.part(at, i, 'in-cache');
+    e.set(STATE.interruptFlag, IF);
+    e.save(ECX, STATE.ecx);
+    e.load(ECX, STATE.pending);
+    // JECXZ over the window.
+    e.byte(0xe3, 0);
+    const jump = e.length;
+    e.load(ECX, STATE.ecx);
+    this.window(next, true);
+    e.code[jump - 1] = e.length - jump;
+    this.part(at, i, 'in-cache', false);
+    e.load(ECX, STATE.ecx);
+    this.shadowed = true;
+  }
+
+  /** The guest stands at `next`, may be interrupted, and an interrupt waits. */
+  private window(next: number, shadowed: boolean): void {
+    this.part(next, null, 'call-out', false).shadowed = shadowed;
+    this.e.byte(0xcd, CALL_OUT);
+  }
+
+  /** The real image has IF=1 and IOPL=0 always. */
+  private pushf(i: Instruction, at: number): void {
+    if (i.operandSize === 16 || !this.stackIsWide) {
+      this.callOut(i, at);
+      return;
+    }
+    const { e } = this;
+    this.part(at, i, 'in-cache');
+    e.byte(0x9c);
+    e.save(ECX, STATE.ecx);
+    e.save(EDX, STATE.edx);
+    e.byte(0x8b, 0x0c, 0x24);
+    e.load(EDX, STATE.interruptFlag);
+    // LEA ECX, [ECX + EDX - IF]
+    e.byte(0x8d, 0x8c, 0x11);
+    e.word32(-IF);
+    e.load(EDX, STATE.ioPrivilege);
+    e.byte(0x8d, 0x0c, 0x11);
+    e.byte(0x89, 0x0c, 0x24);
+    e.load(ECX, STATE.ecx);
+    e.load(EDX, STATE.edx);
+  }
+
+  /** Flags may change on the way: POPFD sets them all. TF is for the monitor to see. */
+  private popf(i: Instruction, at: number, next: number): void {
+    if (i.operandSize === 16 || !this.stackIsWide) {
+      this.callOut(i, at);
+      return;
+    }
+    const { e } = this;
+    this.part(at, i, 'in-cache');
+    e.save(ECX, STATE.ecx);
+    const image = () => e.byte(0x8b, 0x0c, 0x24);
+    image();
+    // TEST CH, TF
+    e.byte(0xf6, 0xc5, 1);
+    this.branch(5, () => {
+      this.part(at, i, 'call-out', false);
+      e.load(ECX, STATE.ecx);
+      e.byte(0xcd, CALL_OUT);
+    });
+    e.byte(0x81, 0xe1);
+    e.word32(IOPL);
+    e.save(ECX, STATE.ioPrivilege);
+    image();
+    e.byte(0x81, 0xe1);
+    e.word32(IF);
+    e.save(ECX, STATE.interruptFlag);
+    // TEST [pending], ECX
+    e.gs([0x85], ECX, STATE.pending);
+    this.branch(5, () => {
+      this.part(at, i, 'in-cache', false);
+      e.load(ECX, STATE.ecx);
+      e.byte(0x9d);
+      this.window(next, false);
+    });
+    e.load(ECX, STATE.ecx);
+    e.byte(0x9d);
+  }
+
+  /** Jcc to a piece that is written behind the block. */
+  private branch(condition: number, piece: () => void): void {
+    const { e } = this;
+    e.jump(0, 0, condition);
+    const place = e.length - 4;
+    this.later.push(() => {
+      e.aim(place, e.length);
+      piece();
+    });
+  }
+
+  /** CS, SS and GS are the monitor's; what the guest has in them lies in the state page. */
+  private movFromSreg(i: Instruction, at: number): void {
+    if (i.memory) {
+      this.callOut(i, at);
+      return;
+    }
+    this.part(at, i, 'in-cache');
+    if (i.operandSize === 16) this.e.byte(0x66);
+    this.e.gs([0x8b], i.rm, selectorAt(i.reg));
+  }
+
+  private pushSreg(i: Instruction, at: number): void {
+    this.part(at, i, 'in-cache');
+    if (i.operandSize === 16) this.e.byte(0x66);
+    this.e.gs([0xff], 6, selectorAt(SREG[i.form.operands[0]]));
+  }
+
+  private movFromCr(i: Instruction, at: number): void {
+    if (![0, 2, 3, 4].includes(i.reg)) {
+      this.callOut(i, at);
+      return;
+    }
+    this.part(at, i, 'in-cache');
+    this.e.load(i.rm, STATE.control + i.reg * 4);
+  }
+
+  /** An access through CS or GS: GS becomes for one instruction what the guest has there. */
+  private throughOwnSegment(i: Instruction, bytes: Uint8Array, at: number): void {
+    this.part(at, i, 'in-cache');
+    this.borrowGs(i);
+    this.e.byte(...throughGs(bytes));
+    this.returnGs();
+  }
+
+  /** MOV GS, [gs:selector] */
+  private borrowGs(i: Instruction): void {
+    this.e.gs([0x8e], GS, selectorAt(i.segment));
+  }
+
+  private returnGs(): void {
+    this.e.cs([0x8e], GS, this.routines.stateSelector);
+  }
+
+  // ---- transfers
+
+  private transfer(i: Instruction, bytes: Uint8Array, at: number, next: number): void {
+    const narrow = i.operandSize === 16;
+    const target = (next + i.immediate) & (narrow ? 0xffff : -1);
+    switch (i.form.operation) {
+      case 'jcc':
+        this.part(at, i, 'identical');
+        this.branch(i.form.condition!, () => this.leadTo(target));
+        this.leadTo(next);
+        return;
+      case 'jcxz':
+      case 'loop':
+      case 'loope':
+      case 'loopne':
+        this.part(at, i, 'identical');
+        if (i.addressSize === 16) this.e.byte(0x67);
+        this.e.byte(bytes[opcodeAt(bytes)], CALL_OUT_STUB.length);
+        this.leadTo(next);
+        this.leadTo(target);
+        return;
+      case 'ret':
+        this.ret(i, at);
+        return;
+      default:
+        this.jumpOrCall(i, bytes, at, next, target);
+    }
+  }
+
+  private jumpOrCall(i: Instruction, bytes: Uint8Array, at: number, next: number, target: number): void {
+    const call = i.form.operation === 'call';
+    const direct = i.form.operands[0].startsWith('rel');
+    if (direct) {
+      if (!call) this.part(at, i, 'identical');
+      else {
+        this.part(at, i, 'in-cache');
+        this.push(next, i.operandSize);
+      }
+      this.leadTo(target);
+      return;
+    }
+    this.part(at, i, 'lookup');
+    this.fetchTarget(i, bytes);
+    if (call) this.push(next, i.operandSize);
+    this.lookup();
+  }
+
+  /** What a call pushes is the address in the original. */
+  private push(value: number, size: number): void {
+    if (size === 16) this.e.byte(0x66, 0x68, value & 0xff, (value >>> 8) & 0xff);
+    else {
+      this.e.byte(0x68);
+      this.e.word32(value);
+    }
+  }
+
+  /** The operand of an indirect jump or call, zero-extended, into STATE.target. */
+  private fetchTarget(i: Instruction, bytes: Uint8Array): void {
+    const { e } = this;
+    const narrow = i.operandSize === 16;
+    if (!i.memory) {
+      if (narrow) {
+        e.set(STATE.target, 0);
+        e.byte(0x66);
+      }
+      e.save(i.rm, STATE.target);
+      return;
+    }
+    const taken = usesTakenSegment(i);
+    e.save(0, STATE.eax);
+    if (taken) this.borrowGs(i);
+    const source = taken ? throughGs(bytes) : bytes;
+    const opcode = opcodeAt(source);
+    // The prefixes but for the operand size; MOV or MOVZX to EAX instead of the opcode.
+    e.byte(...[...source.subarray(0, opcode)].filter((byte) => byte !== 0x66 && byte < 0xf0));
+    e.byte(...(narrow ? [0x0f, 0xb7] : [0x8b]), source[opcode + 1] & 0xc7, ...source.subarray(opcode + 2));
+    if (taken) this.returnGs();
+    e.save(0, STATE.target);
+    e.load(0, STATE.eax);
+  }
+
+  private ret(i: Instruction, at: number): void {
+    const { e } = this;
+    this.part(at, i, 'lookup');
+    if (i.operandSize === 16) {
+      e.set(STATE.target, 0);
+      e.byte(0x66);
+    }
+    // POP [gs:target]
+    e.gs([0x8f], 0, STATE.target);
+    const drop = i.immediate & 0xffff;
+    if (drop && i.form.operands.length > 0) {
+      // LEA ESP, [ESP + drop], or SP only.
+      if (!this.stackIsWide) e.byte(0x66);
+      e.byte(0x8d, 0x84 | (ESP << 3), 0x24);
+      e.word32(drop);
+    }
+    this.lookup();
+  }
+}

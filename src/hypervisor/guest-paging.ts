@@ -1,0 +1,24 @@
+// What handlers of an unmodified guest need of paging, whichever way the processor translates for it: shadow tables
+// (shadow-paging.ts) or the guest's own and a second dimension (nested-paging.ts).
+import type { GuestControl } from './guest-walk.ts';
+
+export interface GuestTranslation {
+  /** The guest's control registers as it sees them. */
+  readonly control: Readonly<GuestControl>;
+  /** Error code for the guest after `translate` gave -1. */
+  readonly guestError: number;
+  /** Guest-physical address for an access that the hypervisor makes in the guest's name, with accessed and dirty bits; -1: the guest deserves a page fault. */
+  translate(linear: number, write: boolean, user: boolean): number;
+}
+
+export interface GuestPaging extends GuestTranslation {
+  /** The guest has changed a control register: what hangs on it is brought up to date. */
+  loadCr0(value: number): void;
+  loadCr3(value: number): void;
+  loadCr4(value: number): void;
+  invalidatePage(linear: number): void;
+  /** Devices took pages of guest-physical memory over, or gave them back. */
+  devicesChanged(): void;
+  /** Gives all frames back. */
+  release(): void;
+}

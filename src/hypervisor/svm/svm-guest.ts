@@ -1,0 +1,92 @@
+// What the hypervisor keeps for a guest under SVM beside its VMCB: shadow or nested tables, permission maps, virtual board, the
+// event that the next entry has to inject, and the registers that the VMCB has no field for.
+import type { Board } from '../../machine/devices/board.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import type { FaultLink } from '../fault-chain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import type { GuestControl } from '../guest-walk.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { ShadowPaging } from '../shadow-paging.ts';
+import { NestedPaging } from './nested-paging.ts';
+import { EXCEPTIONS, Vmcb } from './vmcb.ts';
+
+/** I/O permission map, three pages, and MSR permission map, two. */
+const MAP_PAGES = 5;
+const MAX_ASID = 63;
+
+export class SvmGuest {
+  readonly vcpu: Vcpu;
+  readonly vmcb: Vmcb;
+  /** Machine address of the permission maps: every port and every MSR leaves. */
+  readonly maps: number;
+  /** The one or the other. */
+  readonly shadow: ShadowPaging;
+  readonly nested: NestedPaging | null;
+  /** The ASID of its TLB entries; 0 is the host's. */
+  readonly asid: number;
+  /** Shadow root that the VMCB's CR3 holds. */
+  loadedRoot = -1;
+
+  /** Event for the next entry in the format of EVENTINJ; 0 = none. */
+  event = 0;
+  eventErrorCode = 0;
+  /** First general intercept vector without the interrupt window; and whether that is asked for now. */
+  general1 = 0;
+  windowOpen = false;
+  /** Intercepted exceptions, when nothing is being stepped over. */
+  readonly exceptions: number;
+  /** IF at the last HLT: a guest that halted without it is not woken. */
+  interruptible = true;
+  /** Linear address whose write without memory behind it is being stepped over, and the guest's own TF and DR6; -1 = none. */
+  steppedHole = -1;
+  guestTrapFlag = false;
+  guestDr6 = 0;
+
+  /** DR0–DR3, while another domain's guest runs. */
+  readonly debugRegisters = new Int32Array(4);
+  /** Exceptions that led to each other, oldest first. */
+  readonly chain: FaultLink[] = [];
+  /** What TSC_OFFSET holds, in cycles. */
+  tscOffset = 0;
+
+  constructor(
+    readonly hypervisor: Hypervisor,
+    readonly domain: Domain,
+    readonly board: Board,
+    nested: boolean,
+  ) {
+    this.vcpu = domain.vcpus[0];
+    const { frames } = hypervisor;
+    const region = frames.allocateContiguous(OWNER_HYPERVISOR, 1 + MAP_PAGES) * 4096;
+    const { memory } = hypervisor.pc;
+    this.maps = region + 4096;
+    memory.bytes.fill(0xff, this.maps, this.maps + MAP_PAGES * 4096);
+    this.vmcb = new Vmcb(memory, region);
+    this.asid = 1 + (domain.id % MAX_ASID);
+    this.exceptions = nested ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS;
+    try {
+      this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+      this.nested = nested ? new NestedPaging(hypervisor, this.vcpu, domain.memory, this.vmcb) : null;
+    } catch (error) {
+      this.releaseRegion();
+      throw error;
+    }
+  }
+
+  /** CR0, CR3 and CR4 as the guest believes them to be. */
+  get control(): GuestControl {
+    return this.shadow.control;
+  }
+
+  private releaseRegion(): void {
+    const { frames } = this.hypervisor;
+    for (let n = 0; n <= MAP_PAGES; n++) frames.release((this.vmcb.machine >>> 12) + n);
+  }
+
+  /** Gives back what is not the domain's own. */
+  release(): void {
+    this.shadow.release();
+    this.nested?.release();
+    this.releaseRegion();
+  }
+}

@@ -1,0 +1,204 @@
+// The way between the interpreter and compiled code: the executor that hangs at an instruction where a region can be
+// entered, and how the region's state comes back at an exit.
+import type { Cpu } from '../cpu/cpu.ts';
+import { AF, CF, getFlags, OF } from '../cpu/flags.ts';
+import { deliverFault } from '../cpu/interrupts.ts';
+import { Access } from '../cpu/segmentation.ts';
+import { CS, type Instruction, SS } from '../isa/instruction.ts';
+import type { Filler } from './fill.ts';
+import { maskAndKind } from './flags-code.ts';
+import type { Assumptions, Exit, FlagState } from './frame.ts';
+import { State } from './prologue.ts';
+
+/** Largest budget of one call, in cycles. */
+const LONGEST = 0x3fffffff;
+/** P, S, data, expand-up, writable. */
+export const PLAIN_MASK = 0x1009e;
+export const PLAIN = 0x92;
+const PAGE = 4096;
+/** Places known as targets of jumps in one page. */
+const MOST_TARGETS = 64;
+/** Entries that found other segments or another page than they assume, before the page is compiled again. */
+const MOST_STRANGE = 100;
+
+export type Execute = NonNullable<Instruction['execute']>;
+
+/** A compiled region. */
+export interface Runnable {
+  readonly run: (entry: number, budget: number) => number;
+  readonly exits: readonly Exit[];
+  /** `maskAndKind` of each exit, and -1 as the mask where only the locals know. */
+  readonly masks: Int32Array;
+  readonly kinds: Int32Array;
+  readonly uniform: boolean;
+  readonly assumes: Assumptions;
+  readonly filler: Filler;
+  /** Where the code behind is looked after. */
+  readonly owner: Owner;
+}
+
+/** What the run of a region tells the engine about the page. */
+export interface Owner {
+  readonly targets: Set<number>;
+  newTargets: boolean;
+  strange: number;
+  stale: boolean;
+}
+
+/** One way into compiled code. */
+export class Entry {
+  constructor(
+    readonly region: Runnable,
+    readonly index: number,
+    /** Offset of the instruction in its page. */
+    readonly at: number,
+    readonly hook: Hook,
+  ) {}
+}
+
+/** What hangs at an instruction: entries for the supervisor and for the user, and what the interpreter does there. */
+export class Hook {
+  supervisor: Entry | null = null;
+  user: Entry | null = null;
+
+  constructor(
+    readonly instruction: Instruction,
+    readonly interpret: Execute,
+  ) {}
+}
+
+/** The hook at an instruction, hung there when there is none. */
+export function hookAt(i: Instruction): Hook {
+  if (i.compiled) return i.compiled as Hook;
+  const hook = new Hook(i, i.execute!);
+  i.compiled = hook;
+  i.execute = enter as Execute;
+  return hook;
+}
+
+/** Takes an entry away; the instruction is itself again when there is none left. */
+export function unhook({ hook }: Entry, user: boolean): void {
+  if (user) hook.user = null;
+  else hook.supervisor = null;
+  if (hook.user !== null || hook.supervisor !== null) return;
+  hook.instruction.execute = hook.interpret;
+  hook.instruction.compiled = null;
+}
+
+/** Whether what was assumed when a region was compiled holds. */
+function holds(cpu: Cpu, assumes: Assumptions): boolean {
+  const { segments } = cpu;
+  if (segments[CS].limit !== assumes.codeLimit) return false;
+  const { limits, bases, uses } = assumes;
+  for (let n = 0; n < uses.length; n++) {
+    const segment = uses[n];
+    const s = segments[segment];
+    if (s.base !== bases[segment] || s.limit !== limits[segment] || (s.access & PLAIN_MASK) !== PLAIN)
+      return false;
+  }
+  return (segments[SS].access & Access.big) !== 0;
+}
+
+/** The executor at an entry. `execute.ts` has charged the instruction already. */
+function enter(cpu: Cpu, i: Instruction): void {
+  const hook = i.compiled as Hook;
+  const entry = cpu.cpl === 3 ? hook.user : hook.supervisor;
+  const left = cpu.compiledUntil - cpu.cycles + i.cost;
+  if (entry === null || left < 1) {
+    hook.interpret(cpu as never, i);
+    return;
+  }
+  const { region } = entry;
+  const { assumes } = region;
+  if ((cpu.instructionStart - entry.at) >>> 0 !== assumes.page || !holds(cpu, assumes)) {
+    if (++region.owner.strange > MOST_STRANGE) region.owner.stale = true;
+    hook.interpret(cpu as never, i);
+    return;
+  }
+  const budget = left > LONGEST ? LONGEST : left | 0;
+  const words = cpu.compiledState;
+  const { filler } = region;
+  words[State.flags] = getFlags(cpu);
+  filler.charged = 0;
+  const number = region.run(entry.index, budget);
+  const exit = region.exits[number];
+  const cycles = budget - words[State.budget] - exit.refundCycles - filler.charged;
+  const count = region.uniform ? cycles : words[State.count] - exit.refundCount;
+  const { fault } = filler;
+  if (count > 0 || fault !== null) {
+    cpu.cycles += cycles - i.cost;
+    // The loop counts one itself.
+    cpu.instructions += count - 1;
+    if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
+    else cpu.eip = (assumes.page + exit.at) >>> 0;
+    restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
+    if (fault === null) return;
+    filler.fault = null;
+    // As when the interpreter had met it: the instruction is charged and has not happened.
+    cpu.cycles += exit.cost;
+    cpu.instructionStart = cpu.eip;
+    deliverFault(cpu, fault);
+    return;
+  }
+  hook.interpret(cpu as never, i);
+}
+
+/** Left through a register or memory: next time it may be an entry. */
+function jumpedTo(cpu: Cpu, { assumes, owner }: Runnable, eip: number): void {
+  cpu.eip = eip;
+  const at = (eip - assumes.page) >>> 0;
+  if (at >= PAGE || owner.targets.has(at) || owner.targets.size >= MOST_TARGETS) return;
+  owner.targets.add(at);
+  owner.newTargets = true;
+}
+
+/** Masks and kinds of exits, for `Runnable`. */
+export function masksOf(exits: readonly Exit[]): { masks: Int32Array; kinds: Int32Array } {
+  const known = exits.map(({ flags }) => (flags === 'dynamic' ? ([-1, 0] as const) : maskAndKind(flags)));
+  return {
+    masks: Int32Array.from(known, ([mask]) => mask),
+    kinds: Int32Array.from(known, ([, kind]) => kind),
+  };
+}
+
+function restoreFlags(cpu: Cpu, words: Int32Array, mask: number, kind: number, state: FlagState): void {
+  const carry = words[State.carryA] >>> 0 < words[State.carryB] >>> 0 ? CF : 0;
+  cpu.flags = (words[State.flags] & ~CF) | carry;
+  cpu.lazyA = words[State.a];
+  cpu.lazyB = words[State.b];
+  cpu.lazyResult = words[State.result];
+  if (mask < 0) {
+    cpu.lazyMask = words[State.mask];
+    cpu.lazyKind = words[State.kind];
+    return;
+  }
+  cpu.lazyMask = mask;
+  cpu.lazyKind = kind;
+  switch (state) {
+    case 'logic':
+      cpu.lazyA = cpu.lazyResult;
+      cpu.lazyB = 0;
+      break;
+    case 'inc':
+    case 'dec':
+      cpu.lazyB = 1;
+      break;
+    case 'shl':
+      setOverflow(cpu, (words[State.a] ^ (words[State.a] << 1)) < 0);
+      break;
+    case 'shr':
+      setOverflow(cpu, words[State.a] < 0);
+      break;
+    case 'sar':
+      setOverflow(cpu, false);
+      break;
+    case 'product':
+      setOverflow(cpu, carry !== 0);
+      break;
+  }
+}
+
+/** OF as said, and AF clear. */
+function setOverflow(cpu: Cpu, set: boolean): void {
+  cpu.flags = (cpu.flags & ~(OF | AF)) | (set ? OF : 0);
+}

@@ -1,0 +1,43 @@
+// Where a region can be entered: functions, places behind what the interpreter does, loops that were found hot.
+import type { Block, Region } from './region.ts';
+import { reachable } from './structure.ts';
+
+/** As many as a byte of the table can name. */
+const MOST_ENTRIES = 200;
+
+/**
+ * Where the interpreter, and jumps to places known only then, should find a way in: functions, places behind what the
+ * interpreter does, and for each start that none of them leads to its loop, or itself.
+ * @param nodeAt number of the block at an offset of the page
+ * @param returnsInside false when returns find their way through the table
+ */
+export function entriesOf(
+  region: Region,
+  blocks: readonly Block[],
+  nodeAt: ReadonlyMap<number, number>,
+  successors: readonly (readonly number[])[],
+  starts: readonly number[],
+  targets: Iterable<number>,
+  returnsInside: boolean,
+): number[] {
+  const wanted = new Set<number>();
+  const want = (at: number) => {
+    const n = nodeAt.get(at);
+    if (n !== undefined) wanted.add(n);
+  };
+  for (const set of [region.called, region.behindStops, targets]) for (const at of set) want(at);
+  for (const { leaving } of blocks) {
+    if (leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target)))
+      want(leaving.back);
+  }
+  if (!returnsInside) for (const at of region.returnSites) want(at);
+  for (const at of starts) {
+    const n = nodeAt.get(at);
+    if (n === undefined || reachable(successors, wanted).has(n)) continue;
+    const ahead = reachable(successors, successors[n]);
+    const loop = ahead.has(n) ? [...ahead].filter((m) => reachable(successors, [m]).has(n)) : [n];
+    // The head of a loop is mostly its lowest address.
+    wanted.add(loop.reduce((best, m) => (blocks[m].start < blocks[best].start ? m : best), n));
+  }
+  return [...wanted].slice(0, MOST_ENTRIES);
+}
