@@ -4,13 +4,15 @@ import { writeOut } from '../cli/trace-file.ts';
 import { benchAssembler } from './assembler.ts';
 import { nanobench } from './nanobench.ts';
 import { BenchError, peers, type Row } from './peers.ts';
+import { kernelbuild, lmbench, type Measured } from './penguin.ts';
 
 const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
   our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder
 npm run bench -- assembler [--rounds 5]
   our assembler beside NASM
-npm run bench -- nanobench [--cpu prescott|merom|nehalem] [--json FILE|-]
-  what one system call, page fault … costs under every technique, in virtual cycles, beside the paper of 2006`;
+npm run bench -- nanobench|lmbench|kernelbuild [--cpu prescott|merom|nehalem] [--json FILE|-]
+  in virtual cycles, under every technique, beside what was published: a system call, a page fault … (2006);
+  fork, exec, a context switch … (2003); a mix like a kernel build (2003 and 2006)`;
 
 function table(rows: readonly Row[], mean: number | null): string {
   const head = [
@@ -52,6 +54,13 @@ function table(rows: readonly Row[], mean: number | null): string {
   return [...text, `geometric mean of the kernels that compute: ${times(mean)} v86`].join('\n');
 }
 
+/** Measurements in virtual cycles: the same on every computer. */
+const IN_CYCLES: Readonly<Record<string, (processor: string) => Measured>> = {
+  nanobench,
+  lmbench,
+  kernelbuild,
+};
+
 /** Carries out a command line; the exit status. Throws BenchError with one line for one that cannot be. */
 export async function bench(words: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -70,8 +79,9 @@ export async function bench(words: string[]): Promise<number> {
     benchAssembler(Number(values.rounds));
     return 0;
   }
-  if (what === 'nanobench') {
-    const { text, rows, ok } = nanobench(values.cpu);
+  const inCycles = what === undefined ? undefined : IN_CYCLES[what];
+  if (inCycles) {
+    const { text, rows, ok } = inCycles(values.cpu);
     if (values.json) writeOut(values.json, JSON.stringify(rows, null, 2));
     if (values.json !== '-') console.log(text);
     return ok ? 0 : 1;

@@ -2,6 +2,7 @@
 // unmodified kernels, beside what they measured.
 import type { TechniqueName } from '../hypervisor/technique.ts';
 import { runGuest, waysOf } from './guests.ts';
+import type { Measured } from './penguin.ts';
 import { NANOBENCH_2006 } from './published.ts';
 import { textTable } from './table.ts';
 
@@ -15,16 +16,12 @@ const TECHNIQUES: readonly TechniqueName[] = [
 const PAPER = ['native', 'binary-translation', 'vt-x'] as const;
 
 /** Lines `name cycles` of the guest. */
-export function measured(text: string): Map<string, number> {
+function measured(text: string): Map<string, number> {
   return new Map([...text.matchAll(/^(\S+) (\d+)\r?$/gm)].map(([, name, cycles]) => [name, Number(cycles)]));
 }
 
-/** Runs it under every technique. @returns the table as text, and whether every guest came to its end */
-export function nanobench(processor: string): {
-  text: string;
-  ok: boolean;
-  rows: Record<string, Record<string, number>>;
-} {
+/** Runs it under every technique. */
+export function nanobench(processor: string): Measured {
   const ways = waysOf(TECHNIQUES, processor);
   const runs = ways.map((way) => runGuest('nanobench', way, processor));
   const results = runs.map(({ text }) => measured(text));

@@ -31,7 +31,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'The same kernel from the same source, for the bare machine.',
     main: 'penguin/penguin-native.asm',
     sealed: false,
-    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x', 'svm'],
     display: 'text',
   },
   {
@@ -40,7 +40,7 @@ export const GUESTS: readonly GuestEntry[] = [
     summary: 'An unmodified graphical system that has never heard of hypervisors.',
     main: 'panes/panes.asm',
     sealed: true,
-    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x'],
+    techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x', 'svm'],
     display: 'graphics',
   },
   {

@@ -93,7 +93,10 @@ export class NestedTables {
       }
       table = (entry & 0xfffff000) >>> 0;
     }
-    memory.write32(table + (frame & ((1 << bits) - 1)) * entryBytes, machine < 0 ? 0 : (machine << 12) | page);
+    memory.write32(
+      table + (frame & ((1 << bits) - 1)) * entryBytes,
+      machine < 0 ? 0 : (machine << 12) | page,
+    );
   }
 
   release(): void {
@@ -109,7 +112,7 @@ export class NestedPaging implements GuestPaging {
   private readonly walker: GuestWalk;
 
   /**
-   * @param registers the guest's control registers as its control structure holds them now
+   * @param registers the guest's control registers as its control structure holds them now; `looking`: for people, not for work
    * @param changed the processor may remember what is no longer so: INVEPT, a new ASID, or whatever it takes
    * @param devices pages that devices of the domain want for themselves
    */
@@ -117,7 +120,7 @@ export class NestedPaging implements GuestPaging {
     private readonly hypervisor: Pick<Hypervisor, 'charge' | 'frames'>,
     private readonly memory: GuestMemory,
     format: NestedFormat,
-    private readonly registers: () => GuestControl,
+    private readonly registers: (looking: boolean) => GuestControl,
     private readonly changed: () => void,
     private readonly devices: MemoryMap,
   ) {
@@ -139,7 +142,7 @@ export class NestedPaging implements GuestPaging {
     return this.tables.pageCount;
   }
   get control(): GuestControl {
-    return this.registers();
+    return this.registers(true);
   }
 
   private mapFrame(frame: number): void {
@@ -152,7 +155,7 @@ export class NestedPaging implements GuestPaging {
   }
 
   translate(linear: number, write: boolean, user: boolean): number {
-    const valid = this.walker.walk(this.registers(), linear, write, user);
+    const valid = this.walker.walk(this.registers(false), linear, write, user);
     this.hypervisor.charge('guestWalkReference', this.walker.references);
     this.guestError = this.walker.errorCode;
     return valid ? this.walker.physical : -1;

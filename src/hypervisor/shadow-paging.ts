@@ -67,6 +67,8 @@ export class ShadowPaging implements GuestPaging {
   /** Guest frames whose tables are out of sync, and the same as a list. */
   private readonly outOfSync: Uint8Array;
   private readonly unsynchronized: number[] = [];
+  /** How often a write to a guest's table was seen. */
+  tableWrites = 0;
   /** What of the guest's memory has been written to, and what must not be without being seen. */
   readonly writes: WriteLog;
   /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
@@ -334,6 +336,7 @@ export class ShadowPaging implements GuestPaging {
 
   /** The guest writes to a frame that has shadows: those of the address space in use go out of sync, others are dropped. */
   private tableWritten(frame: number): void {
+    this.tableWrites++;
     for (const kind of GUEST_TABLES) {
       const page = this.pages.find(kind, frame);
       if (!page) continue;

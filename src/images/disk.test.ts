@@ -1,7 +1,7 @@
 // Which files are disks, diskettes or CDs, and which of them firmware can boot.
 import { describe, expect, it } from 'vitest';
 import { readDisk } from './disk.ts';
-import { bootableCd } from './fixtures.ts';
+import { bootableCd, flatKernel } from './fixtures.ts';
 import { parseImage } from './load.ts';
 
 const KIB = 1024;
@@ -47,6 +47,18 @@ describe('what firmware can boot', () => {
     cd[17 * 2048 + 7] = 0;
     expect(() => parseImage(cd, 'data.iso')).toThrow(/data.iso: a CD image without an El Torito boot record/);
   });
+  it('a kernel that a boot loader has put into the first sectors of a disk is the loader’s matter', () => {
+    // GRUB's core lies behind the boot sector and has a multiboot header with load addresses.
+    const withCore = (disk: Uint8Array) => {
+      disk.set(flatKernel(2048), 0x400);
+      return disk;
+    };
+    expect(drive(withCore(partitioned(4096 * KIB)))[0]).toBe('hard-disk');
+    expect(drive(withCore(sector(1440 * KIB)))[0]).toBe('floppy');
+    const kernel = flatKernel(2048);
+    kernel.set([0x55, 0xaa], 510);
+    expect(parseImage(kernel, 'kernel').kind).toBe('multiboot');
+  });
   it('a multiboot header without load addresses in a disk is not for the loader', () => {
     const bytes = sector(1440 * KIB);
     new Uint32Array(bytes.buffer).set([0x1badb002, 3, -(0x1badb002 + 3)], 0x1000 / 4);
@@ -59,6 +71,8 @@ describe('what a drive takes besides', () => {
     expect(readDisk(new Uint8Array(720 * KIB), 'blank').drive).toBe('floppy');
     expect(readDisk(new Uint8Array(8 << 20), 'data').drive).toBe('hard-disk');
     expect(readDisk(bootableCd({}), 'cd').drive).toBe('cd');
+    // xv6's file system: smaller than a diskette, but neither of its size nor bootable.
+    expect(readDisk(new Uint8Array(1000 * 512), 'fs.img').drive).toBe('hard-disk');
   });
   it('but no other kind of disk image', () => {
     const qcow2 = Uint8Array.of(0x51, 0x46, 0x49, 0xfb, 0, 0, 0, 3);

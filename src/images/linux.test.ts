@@ -111,7 +111,7 @@ describe('Linux bzImage', () => {
     ['a zImage', bzImage({ loadFlags: 0 }), /old Linux kernel \(zImage\)/],
     ['protocol 2.01', bzImage({ protocol: 0x201 }), /boot protocol is 2.01/],
     ['a 64-bit kernel', bzImage({ xloadFlags: 1 }), /64-bit Linux kernel/],
-    ['no 32-bit entry', bzImage({ start: 0 }), /no 32-bit entry point/],
+    ['no 32-bit entry', bzImage({ start: 0 }), /without a 32-bit entry: firmware must boot it/],
     ['a truncated file', bzImage({}).slice(0, 0x400), /truncated/],
   ])('refuses %s in one line', (_, bytes, message) => {
     expect(refusal(bytes)).toMatch(message);

@@ -83,10 +83,14 @@ const TRAP: Record<number, Rule> = {
   },
 };
 
+/** Rules of techniques that are loaded when somebody wants them, by vendor. */
+export const exitRules: Partial<Record<number, (e: TraceEvent) => Rule>> = {};
+
 /** The rule for an event that crosses a boundary, or for what follows from one. */
 export function ruleOf(e: TraceEvent): Rule {
   switch (e.kind) {
     case Kind.exit:
+      if (exitRules[e.e]) return exitRules[e.e]!(e);
       if (e.e === Vendor.vmx)
         return (
           VMX[e.a & 0xffff] ?? {

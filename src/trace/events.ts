@@ -71,6 +71,13 @@ export const Emulated = {
   loadSegment: 20,
   /** RETF, far JMP or CALL, SYSENTER, SYSEXIT. */
   farTransfer: 21,
+  /** A device at a guest-physical address: address, value, size. */
+  mmioRead: 22,
+  mmioWrite: 23,
+  /** Instructions that the hypervisor's interpreter ran because the silicon cannot: how many, linear address of the first. */
+  interpreted: 24,
+  /** Selector of the TSS. */
+  taskSwitch: 25,
 } as const;
 export const Injected = { reflected: 0, virtualInterrupt: 1, fault: 2 } as const;
 export const Switch = { start: 0, sliceEnd: 1, blocked: 2, woken: 3, stopped: 4, yielded: 5 } as const;

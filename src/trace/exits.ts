@@ -1,6 +1,15 @@
 // Names of exit reasons, by whose numbers they are. VMX: SDM vol. 3 app. C, spelled as in Linux's and Xen's headers
 // (perf kvm stat prints them so). Xen: the IDT vector of the monitor that was reached.
-import { Vendor } from './events.ts';
+import { type TraceEvent, Vendor } from './events.ts';
+
+/** What tells exits whose technique is loaded when somebody wants it. */
+export interface ExitVocabulary {
+  name(reason: number): string;
+  /** The exit in words, without time and place. */
+  text(e: TraceEvent): string;
+}
+/** By vendor. */
+export const vocabularies: Partial<Record<number, ExitVocabulary>> = {};
 
 const VMX: Record<number, string> = {
   0: 'EXCEPTION_NMI',
@@ -84,6 +93,8 @@ export function vectorName(vector: number): string {
 
 /** The name of an exit reason as tools print it. */
 export function exitName(vendor: number, reason: number): string {
+  const words = vocabularies[vendor];
+  if (words) return words.name(reason);
   if (vendor === Vendor.vmx) return VMX[reason & 0xffff] ?? `REASON_${reason & 0xffff}`;
   if (reason === 0x82 && vendor === Vendor.xen) return 'HYPERCALL';
   if (vendor === Vendor.trap && reason in TRANSLATION) return TRANSLATION[reason];

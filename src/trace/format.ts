@@ -12,7 +12,7 @@ import {
   type TraceEvent,
   Vendor,
 } from './events.ts';
-import { exitName, vectorName } from './exits.ts';
+import { exitName, vectorName, vocabularies } from './exits.ts';
 import { hypercallName, resultName } from './xen-names.ts';
 
 /** Eight hexadecimal digits. */
@@ -96,6 +96,10 @@ const EMULATED_TEXT: Record<number, (e: TraceEvent) => string> = {
   [Emulated.iret]: () => 'emulated IRET',
   [Emulated.loadSegment]: (e) => `emulated load of ${['ES', 'CS', 'SS', 'DS', 'FS', 'GS'][e.b]}: ${hex(e.c)}`,
   [Emulated.farTransfer]: () => 'emulated far transfer',
+  [Emulated.mmioRead]: (e) => `emulated read of device memory ${hex8(e.b)}: ${hex(e.c)}`,
+  [Emulated.mmioWrite]: (e) => `emulated write to device memory ${hex8(e.b)}: ${hex(e.c)}`,
+  [Emulated.interpreted]: (e) => `interpreted ${e.b} instruction${e.b === 1 ? '' : 's'} from ${hex8(e.c)}`,
+  [Emulated.taskSwitch]: (e) => `emulated task switch to TSS ${hex(e.b)}`,
 };
 
 const SWITCH_TEXT: Record<number, string> = {
@@ -130,6 +134,7 @@ export function eventText(e: TraceEvent): string {
     case Kind.ring:
       return `return: ring ${e.a} → ring ${e.b}`;
     case Kind.exit:
+      if (vocabularies[e.e]) return vocabularies[e.e]!.text(e);
       return e.e === Vendor.vmx
         ? `VM exit ${e.a & 0xffff} ${exitName(e.e, e.a)}${exitDetail(e)}`
         : `trap into ${e.e === Vendor.trap ? 'the monitor' : 'Xen'}: ${exitName(e.e, e.a)}${exitDetail(e)}`;

@@ -63,14 +63,16 @@ export class BundledLibrary implements GuestLibrary {
     for (const { technique } of domains) await this.loadTechnique(technique);
   }
 
-  /** For guests that are not ours: ours compute with integers only, and ask Xen for little. */
+  /** For guests that are not ours: ours compute with integers only, ask Xen for little, and are no hypervisors. */
   private async loadForOthers(): Promise<void> {
     await import('../machine/cpu/executors/provide-floating-point.ts');
     await import('../session/provide-xen.ts');
+    await import('../machine/cpu/svm/provide.ts');
   }
 
   async loadTechnique(technique: TechniqueName): Promise<void> {
     if (technique === 'trap-and-emulate') await import('../session/provide-trap-and-emulate.ts');
+    if (technique === 'svm') await import('../session/provide-svm.ts');
   }
 
   /** Fetches the sources and the assembler: what learners include is then there. */

@@ -15,8 +15,8 @@ kernel_main:
         call    print_memory
         call    processes_initialize
         call    timer_initialize
-        call    devices_initialize
         call    start_init
+        call    devices_initialize
         print   "Starting /bin/init"
         call    print_newline
         ; fall into

@@ -22,6 +22,8 @@
 %include "penguin/programs/kill.asm"
 %include "penguin/programs/memory.asm"
 %include "penguin/programs/forkwait.asm"
+%include "penguin/programs/lmbench.asm"
+%include "penguin/programs/build.asm"
 %include "penguin/programs/heartbeat.asm"
 %include "penguin/programs/primes.asm"
 %include "penguin/programs/syscalls.asm"

@@ -109,6 +109,7 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_dev, NODE_DIRECTORY, 0, 0
         dd      name_etc, NODE_DIRECTORY, 0, 0
         dd      name_proc, NODE_DIRECTORY, 0, 0
+        dd      name_build, NODE_PROGRAM, build_program, build_program_end - build_program
         dd      name_cat, NODE_PROGRAM, cat_program, cat_program_end - cat_program
         dd      name_crash, NODE_PROGRAM, crash_program, crash_program_end - crash_program
         dd      name_date, NODE_PROGRAM, date_program, date_program_end - date_program
@@ -121,6 +122,7 @@ nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_help, NODE_PROGRAM, help_program, help_program_end - help_program
         dd      name_init, NODE_PROGRAM, init_program, init_program_end - init_program
         dd      name_kill, NODE_PROGRAM, kill_program, kill_program_end - kill_program
+        dd      name_lmbench, NODE_PROGRAM, lmbench_program, lmbench_program_end - lmbench_program
         dd      name_ls, NODE_PROGRAM, ls_program, ls_program_end - ls_program
         dd      name_memory, NODE_PROGRAM, memory_program, memory_program_end - memory_program
         dd      name_ping, NODE_PROGRAM, ping_program, ping_program_end - ping_program
@@ -151,6 +153,7 @@ name_bin:           db "bin", 0
 name_dev:           db "dev", 0
 name_etc:           db "etc", 0
 name_proc:          db "proc", 0
+name_build:         db "bin/build", 0
 name_cat:           db "bin/cat", 0
 name_crash:         db "bin/crash", 0
 name_date:          db "bin/date", 0
@@ -163,6 +166,7 @@ name_heartbeat:     db "bin/heartbeat", 0
 name_help:          db "bin/help", 0
 name_init:          db "bin/init", 0
 name_kill:          db "bin/kill", 0
+name_lmbench:       db "bin/lmbench", 0
 name_ls:            db "bin/ls", 0
 name_memory:        db "bin/memory", 0
 name_ping:          db "bin/ping", 0
@@ -196,6 +200,7 @@ help_text:
         db      "echo TEXT        says TEXT              hello       the smallest program", 10
         db      "forkwait N       N times fork and wait  primes N    counts the primes up to N", 10
         db      "syscalls N       N times getpid         sleep N     waits N seconds", 10
+        db      "lmbench          what kernels cost      build N     compiles N units, or does as if", 10
         db      "crash [HOW]      breaks a rule: write read kernel divide cli opcode", 10
         db      "heartbeat &      a small process twenty times a second", 10
         db      "disk [read N]    a disk's size, a sector    disk write N T  writes text T to sector N", 10

@@ -86,8 +86,10 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     if (resumeAt >= 0 && guest.resumeEip === frame.eip) {
       const { block, part } = guest.locate(resumeAt);
       const between = part !== null && part.cache === resumeAt && part.boundary;
-      if (!between || block!.live) return resumeAt;
+      // What is stepped to write into its own block comes to its end there.
+      if (!between || block!.live || guest.opened.length > 0) return resumeAt;
     }
+    guest.borrowedGs = null;
     if (continuation?.block.live) {
       const { parts } = continuation.block;
       const part = parts.find((p) => p.boundary && p.guest === frame.eip);

@@ -7,6 +7,7 @@ import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
 import { believed } from '../deprivileged/rings.ts';
 import { closeOpened, stopStep } from '../deprivileged/stepping.ts';
 import type { Exit, Resume } from '../technique.ts';
+import { canMake, makeAccess, reachesBeyond } from './accesses.ts';
 import { doInstruction } from './call-outs.ts';
 import type { TranslatedGuest } from './guest.ts';
 import { BORROW_LENGTH, REASON } from './layout.ts';
@@ -20,7 +21,35 @@ export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
     if (exit.reason === VECTOR.DB && isInTheMiddle(guest)) return 'enter';
     if (borrowFailed(guest, exit.reason)) return 'enter';
   }
-  return handleTrap(guest, exit);
+  const { fromCache, shadow } = guest;
+  const instruction = fromCache ? guest.locate(guest.resumeAt).part?.instruction : null;
+  if (!instruction || !canMake(instruction)) return handleTrap(guest, exit);
+  const at = guest.frame.eip;
+  if (isBeyondLimit(exit) && reachesBeyond(guest, instruction)) {
+    suspect(guest, at);
+    return guarded(guest, () => make(guest, instruction));
+  }
+  const { tableWrites } = shadow;
+  const resume = handleTrap(guest, exit);
+  if (exit.reason === VECTOR.PF && (guest.opened.length > 0 || shadow.tableWrites > tableWrites))
+    suspect(guest, at);
+  return resume;
+}
+
+const isBeyondLimit = ({ reason, detail }: Exit): boolean =>
+  (reason === VECTOR.GP || reason === VECTOR.SS) && detail === 0;
+
+/** The monitor makes the accesses of the instruction at which the guest stands. */
+function make(guest: TranslatedGuest, i: Instruction): Resume {
+  stopStep(guest);
+  guest.settle();
+  guest.hypervisor.charge('emulateInstruction');
+  return makeAccess(guest, i);
+}
+
+/** An instruction's access has come to the monitor: innocent until proven guilty (Adams & Agesen 2006, §3.3). */
+function suspect(guest: TranslatedGuest, eip: number): void {
+  if (guest.accuse(eip)) guest.adapt(eip);
 }
 
 function callOut(guest: TranslatedGuest, exit: Exit): Resume {
@@ -30,6 +59,7 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   // Whatever else it was stepped for, it stands between two instructions now.
   if (exit.reason !== REASON.callOut) {
     stopStep(guest);
+    guest.continuation = null;
     return 'enter';
   }
   guest.hypervisor.charge('callOut');

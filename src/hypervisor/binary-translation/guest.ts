@@ -4,7 +4,7 @@ import { IF, IOPL } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, SS } from '../../machine/isa/instruction.ts';
 import { DeprivilegedGuest } from '../deprivileged/guest.ts';
-import { loaded } from '../deprivileged/operands.ts';
+import { fetch, loaded } from '../deprivileged/operands.ts';
 import { believed } from '../deprivileged/rings.ts';
 import type { Domain } from '../domain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
@@ -13,11 +13,10 @@ import type { Hypervisor } from '../hypervisor.ts';
 import type { Block, Exit, Part } from './block.ts';
 import { TranslationCache } from './cache.ts';
 import { CACHE_CODE, STATE, STATE_PAGE, selectorAt } from './layout.ts';
+import { widestWrite } from './rules.ts';
 
 /** Present, writable, accessed, dirty. */
 const MAPPED_WRITABLE = 0x63;
-/** Bytes that one instruction writes at most: FXSAVE; and almost all of them. */
-const WIDEST_WRITE = 512;
 /** Faults of one instruction after which the monitor makes its accesses itself: innocent until proven guilty. */
 export const GUILTY = 16;
 
@@ -166,7 +165,10 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   override tracedWrite(physical: number): void {
     super.tracedWrite(physical);
-    this.cache.written(physical, WIDEST_WRITE);
+    const i = (this.fromCache && this.locate(this.resumeAt).part?.instruction) || fetch(this);
+    const bytes = i ? widestWrite(i) : 4096;
+    if (bytes < 4096) this.cache.written(physical, bytes);
+    else this.cache.frameWritten(physical >>> 12);
   }
 
   // ---- sites that trap too often

@@ -51,3 +51,23 @@ export function throughGs(bytes: Uint8Array): Uint8Array {
   for (let n = 0; n < opcodeAt(bytes); n++) if (OVERRIDES.has(changed[n])) changed[n] = 0x65;
   return changed;
 }
+
+const WIDE_OPERANDS: ReadonlySet<string> = new Set(['m64', 'mpair', 'mmrm', 'xmmrm64', 'mm']);
+const WIDER_OPERANDS: ReadonlySet<string> = new Set([
+  'm80',
+  'm128',
+  'xmm',
+  'xmmrm128',
+  'menv',
+  'msave',
+  'm512',
+]);
+
+/** How far from the first byte that it writes in a page an instruction writes at most; 4096: anywhere in it. */
+export function widestWrite(i: Instruction): number {
+  const { operation, operands } = i.form;
+  if (i.rep !== 0) return 4096;
+  if (operation === 'enter' || operands.some((kind) => WIDER_OPERANDS.has(kind))) return 512;
+  if (operation === 'pusha') return 32;
+  return operands.some((kind) => WIDE_OPERANDS.has(kind)) ? 8 : 4;
+}

@@ -31,6 +31,8 @@ export class Emulator implements Intercepts {
   deviceAccess = false;
   /** What the last step met that is not the emulator's to do. */
   left: LeftToHypervisor | null = null;
+  /** A control register was written, or a translation invalidated, since this was last made false. */
+  controlWritten = false;
   /** The guest has shut down: three faults in a row. */
   shutdown = false;
 
@@ -103,13 +105,14 @@ export class Emulator implements Intercepts {
   }
 
   /** The guest takes interrupts here. */
-  get interruptible(): boolean {
+  get takesInterrupts(): boolean {
     return (this.cpu.flags & IF) !== 0 && this.cpu.shadow === 0;
   }
 
   // What its processor asks before it does something sensitive: nearly everything it simply does.
 
   instruction(which: InterceptedInstruction): boolean {
+    if (which === 'invlpg') this.controlWritten = true;
     if (!LEFT.has(which)) return false;
     this.left = which as LeftToHypervisor;
     return true;
@@ -119,15 +122,18 @@ export class Emulator implements Intercepts {
     return true;
   }
   crWrite(): boolean {
+    this.controlWritten = true;
     return false;
   }
   crRead(): boolean {
     return false;
   }
   clts(): boolean {
+    this.controlWritten = true;
     return false;
   }
   lmsw(): boolean {
+    this.controlWritten = true;
     return false;
   }
   readCr(cr: 0 | 4): number {
@@ -148,6 +154,9 @@ export class Emulator implements Intercepts {
   exception(): boolean {
     return false;
   }
+  interruptible(open: boolean): boolean {
+    return open;
+  }
   externalInterrupt(): boolean {
     return false;
   }
@@ -158,6 +167,7 @@ export class Emulator implements Intercepts {
     return false;
   }
   taskSwitch(): boolean {
+    this.controlWritten = true;
     return false;
   }
   tscOffset(): number {

@@ -65,13 +65,16 @@ export function raiseException(
 /** Writes the event for this entry into the VMCS, or asks for the window that a waiting interrupt needs. @returns its vector, or -1 */
 export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
   const { board, hypervisor, vcpu } = guest;
-  if (!guest.event && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(cpu)) {
+  // In real mode on silicon without it, and for a guest that is parked, the emulator delivers.
+  const direct = !guest.emulation?.real && !guest.emulation?.parked;
+  if (!guest.event && direct && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(cpu)) {
     const vector = board.pic.acknowledge();
     guest.event = interruptionInfo(vector, TYPE.externalInterrupt, -1);
     hypervisor.charge('injectEvent');
     hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   }
-  requestWindow(cpu, guest, board.pic.pending() && guest.steppedHole < 0);
+  const parked = guest.emulation?.parked ?? false;
+  requestWindow(cpu, guest, parked || (board.pic.pending() && guest.steppedHole < 0));
   const { event } = guest;
   if (!event) return -1;
   vmwrite(cpu, F.VM_ENTRY_INTR_INFO, event);

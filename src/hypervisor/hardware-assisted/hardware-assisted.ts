@@ -1,11 +1,12 @@
-// Hardware assistance by first-generation Intel VT-x, with shadow paging, in the style of Xen 3.0 (2005): an unmodified
-// guest runs at ring 0 of VMX non-root operation; what the VMCS names leaves to the handlers in exits/.
+// Hardware assistance by Intel VT-x: an unmodified guest runs at ring 0 of VMX non-root operation; what the VMCS names
+// leaves to the handlers in exits/. With shadow paging in the style of Xen 3.0 (2005), or on processors of 2008 with EPT.
 import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
 import { getFlags } from '../../machine/cpu/flags.ts';
+import { peek } from '../../machine/cpu/paging.ts';
 import { checkControls, checkHostState } from '../../machine/cpu/vmx/entry-checks.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
-import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { FIELD as F, LATER_FIELD } from '../../machine/cpu/vmx/fields.ts';
 import { REVISION_IDENTIFIER } from '../../machine/cpu/vmx/layout.ts';
 import {
   vmclear,
@@ -17,29 +18,47 @@ import {
   vmxon,
 } from '../../machine/cpu/vmx/operations.ts';
 import { vmxOf } from '../../machine/cpu/vmx/state.ts';
+import type { Board } from '../../machine/devices/board.ts';
+import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { keepInterruptedEvent, prepareEvents } from './events.ts';
 import { ExitContext } from './exits/context.ts';
 import { handleExit } from './exits/handlers.ts';
+import { optional, parts } from './optional.ts';
 import { guestRegisters } from './registers.ts';
-import { CR4_VMXE, setUpVmcs, type VtxOptions } from './vmcs.ts';
+import { CR4_VMXE, hasNestedPaging, setUpVmcs, type VtxOptions } from './vmcs.ts';
 import { VtxGuest } from './vtx-guest.ts';
 
 /** CR0 that a boot loader leaves, as the guest sees it: PE and ET. */
 const BOOT_CR0 = 0x11;
+/** For a guest that firmware boots: all that the VMCS must be filled with before the emulator's state after power-on goes in. */
+const AFTER_POWER_ON: EntryState = {
+  bits: 32,
+  eip: 0,
+  eax: 0,
+  ebx: 0,
+  edx: 0,
+  esp: 0,
+  esi: 0,
+  codeSelector: 8,
+  dataSelector: 16,
+  gdt: { base: 0, limit: 0 },
+};
 /** Exits at which no instruction has a length. */
 const WITHOUT_LENGTH = new Set<number>([
   EXIT.exceptionOrNmi,
   EXIT.externalInterrupt,
   EXIT.interruptWindow,
   EXIT.tripleFault,
+  EXIT.eptViolation,
 ]);
 
 export class HardwareAssisted implements Technique {
@@ -67,26 +86,46 @@ export class HardwareAssisted implements Technique {
       throw new ImageError(
         `${image.name}: is ported to Xen and needs its hypercalls. Run it by paravirtualization`,
       );
-    if (options.paging === 'nested')
+    const nested = options.paging === 'nested';
+    if (nested && !hasNestedPaging(this.hypervisor.cpu))
       throw new ImageError(
         `${image.name}: nested paging (EPT) is not on this processor. Choose one that has it (--cpu nehalem)`,
       );
-    if (image.bits === 16) {
-      throw new ImageError(
-        `${image.name}: is ${image.description}, which starts in real mode, and first-generation VT-x cannot run that (CR0.PE is fixed to 1). Run it on the bare machine (native)`,
-      );
-    }
     populatePc(domain, image);
     this.vmxonRegion ||= this.hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
-    const guest = new VtxGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain));
+    const real = startsInRealMode(image);
+    // Guests of the simple kind get along without the emulator where it is not there.
+    const devices = nested || real ? new MemoryMap(domain.memory.size) : undefined;
+    const board = virtualBoard(this.hypervisor, domain, devices);
+    const guest = this.newGuest(domain, board, nested, devices);
     this.guests.set(domain, guest);
-    domain.board = guest.board;
+    domain.board = board;
+    guest.tscOffset = -this.hypervisor.now;
+    if (real) {
+      placeFirmware(domain.memory, board, image, options);
+      return;
+    }
     const entry = placeImage(image, options, domain.memory);
     guest.shadow.loadCr0(BOOT_CR0);
     guest.vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp, 0, entry.esi]);
     guest.vcpu.eip = entry.eip;
-    guest.tscOffset = -this.hypervisor.now;
     this.entries.set(guest, entry);
+  }
+
+  private newGuest(domain: Domain, board: Board, nested: boolean, devices?: MemoryMap): VtxGuest {
+    const guest = new VtxGuest(
+      this.hypervisor,
+      domain,
+      board,
+      nested ? (self) => parts().nestedPaging(self, devices!) : null,
+    );
+    const map = devices ?? new MemoryMap(domain.memory.size);
+    if (devices || optional.parts) guest.emulation = parts().emulation(guest, map);
+    if (devices) {
+      if (guest.shadowTables) guest.shadowTables.devices = devices;
+      devices.onChange(() => guest.shadow.devicesChanged());
+    }
+    return guest;
   }
 
   /** What a hypervisor does once on each processor: CR4.VMXE, a VMXON region, VMXON. */
@@ -105,7 +144,9 @@ export class HardwareAssisted implements Technique {
     this.enableVmx();
     if (guest.prepared) vmptrld(cpu, guest.vmcs);
     else {
-      setUpVmcs(cpu, monitor, guest, this.entries.get(guest)!, this.options);
+      const entry = this.entries.get(guest);
+      setUpVmcs(cpu, monitor, guest, entry ?? AFTER_POWER_ON, this.options);
+      if (!entry) guest.emulation!.powerOn();
       this.entries.delete(guest);
     }
     for (const n of [0, 1, 2, 3, 6]) cpu.dr[n] = guest.debugRegisters[n];
@@ -116,10 +157,14 @@ export class HardwareAssisted implements Technique {
     const guest = this.of(vcpu.domain);
     const { cpu } = this.hypervisor;
     if (this.loaded !== guest) this.load(guest);
-    const { root } = guest.shadow;
-    if (root !== guest.loadedRoot) {
-      vmwrite(cpu, F.GUEST_CR3, root);
-      guest.loadedRoot = root;
+    const { emulation, shadowTables } = guest;
+    if (emulation !== null && (emulation.real !== null || emulation.parked)) {
+      emulation.beforeEntry();
+      if (!vcpu.domain.alive) return -1;
+    }
+    if (shadowTables !== null && shadowTables.root !== guest.loadedRoot) {
+      vmwrite(cpu, F.GUEST_CR3, shadowTables.root);
+      guest.loadedRoot = shadowTables.root;
     }
     const injected = prepareEvents(cpu, guest);
     cpu.regs.set(vcpu.regs);
@@ -157,6 +202,7 @@ export class HardwareAssisted implements Technique {
     let detail = 0;
     if (basic === EXIT.exceptionOrNmi || basic === EXIT.externalInterrupt)
       detail = vmread(cpu, F.VM_EXIT_INTR_INFO) | 0;
+    else if (basic === EXIT.eptViolation) detail = vmread(cpu, LATER_FIELD.GUEST_PHYSICAL_ADDRESS) | 0;
     else if (basic === EXIT.msrRead || basic === EXIT.msrWrite) detail = vcpu.regs[1];
     return {
       vendor: Vendor.vmx,
@@ -194,6 +240,8 @@ export class HardwareAssisted implements Technique {
 
   translate(vcpu: Vcpu, linear: number): number {
     const guest = this.of(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    if (guest.nested && this.loaded === guest && cpu.intercepts !== null) return peek(cpu, linear);
     const physical = peekGuest(guest.domain.memory, guest.shadow.control, linear);
     return physical < 0 ? -1 : guest.domain.memory.toMachine(physical);
   }

@@ -4,7 +4,7 @@
 import type { EntryState } from '../../images/boot.ts';
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { PIN, PROC, VMX_MSR } from '../../machine/cpu/vmx/capabilities.ts';
-import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { FIELD as F, LATER_FIELD as L } from '../../machine/cpu/vmx/fields.ts';
 import { vmclear, vmptrld, vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { type Monitor, PER_DOMAIN_START, SELECTOR, VM_EXIT_ENTRY } from '../monitor.ts';
 import type { VtxGuest } from './vtx-guest.ts';
@@ -17,6 +17,28 @@ const CR0_CACHE = 0x60000000;
 export const CR4_VMXE = 0x2000;
 /** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE and PGE concern its tables, which the processor never walks. */
 const CR4_PASSED = 0x70c;
+
+/**
+ * With nested paging and an unrestricted guest the guest owns its control registers, but for what must be 1 (NE), what the
+ * processor does not switch between worlds (the caches), and CR4.VMXE.
+ */
+export const NESTED_CR0_OWNED = 0x60000020;
+export const nestedCr0 = (value: number): number => (value & ~CR0_CACHE) | 0x30;
+export const nestedCr4 = (value: number): number => value | CR4_VMXE;
+/** Write-back tables of four levels. */
+export const EPT_POINTER_BITS = 0x1e;
+const SECONDARY_CONTROLS = { ept: 1 << 1, vpid: 1 << 5, unrestricted: 1 << 7 } as const;
+/** The capability MSRs that are there since EPT is: secondary controls, and the primary ones with what may be cleared. */
+const MSR_SECONDARY = 0x48b;
+const MSR_TRUE_PROC = 0x48e;
+
+/** Whether this processor can have nested paging and unrestricted guests. */
+export function hasNestedPaging(cpu: Cpu): boolean {
+  const { ept, vpid, unrestricted } = SECONDARY_CONTROLS;
+  const wanted = ept | vpid | unrestricted;
+  const allowed = Number(BigInt.asIntN(32, (cpu.msrs.get(MSR_SECONDARY) ?? 0n) >> 32n));
+  return (allowed & wanted) === wanted;
+}
 
 const HOST_CR0 = 0x80010033 | 0;
 const HOST_CR4 = 0x90 | CR4_VMXE;
@@ -37,6 +59,14 @@ export const realCr4 = (value: number): number => (value & CR4_PASSED) | CR4_VMX
 
 const PROC_CONTROLS =
   PROC.hlt | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
+
+const NESTED_PROC_CONTROLS = PROC.hlt | PROC.unconditionalIo | PROC.tscOffset | PROC.secondary;
+/** Without page faults, which are the guest's own. */
+export const NESTED_EXCEPTIONS = EXCEPTIONS & ~(1 << 14);
+
+/** What leaves a guest, by how its addresses are translated. */
+export const exceptionsOf = (guest: VtxGuest): number =>
+  guest.emulation?.real ? -1 : guest.nested ? NESTED_EXCEPTIONS : EXCEPTIONS;
 
 /** The control word that this processor wants: the wish and the bits that must be 1. */
 function controls(cpu: Cpu, msr: number, wish: number): number {
@@ -75,16 +105,26 @@ type Write = (encoding: number, value: number) => void;
 
 function writeControls(cpu: Cpu, write: Write, guest: VtxGuest, options: VtxOptions): void {
   write(F.PIN_BASED_VM_EXEC_CONTROL, controls(cpu, VMX_MSR.pin, PIN.externalInterrupt | PIN.nmi));
-  guest.procControls = controls(cpu, VMX_MSR.proc, PROC_CONTROLS | (options.rdtscExits ? PROC.rdtsc : 0));
+  const extra = options.rdtscExits ? PROC.rdtsc : 0;
+  guest.procControls = guest.nested
+    ? controls(cpu, MSR_TRUE_PROC, NESTED_PROC_CONTROLS | extra)
+    : controls(cpu, VMX_MSR.proc, PROC_CONTROLS | extra);
   write(F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls);
   write(F.VM_EXIT_CONTROLS, controls(cpu, VMX_MSR.exit, ACKNOWLEDGE_INTERRUPT));
   write(F.VM_ENTRY_CONTROLS, controls(cpu, VMX_MSR.entry, 0));
-  write(F.EXCEPTION_BITMAP, EXCEPTIONS);
+  write(F.EXCEPTION_BITMAP, exceptionsOf(guest));
   write(F.PAGE_FAULT_ERROR_CODE_MASK, 0);
   write(F.PAGE_FAULT_ERROR_CODE_MATCH, 0);
   write(F.CR3_TARGET_COUNT, 0);
-  write(F.CR0_GUEST_HOST_MASK, ~CR0_GUESTS);
-  write(F.CR4_GUEST_HOST_MASK, -1);
+  write(F.CR0_GUEST_HOST_MASK, guest.nested ? NESTED_CR0_OWNED : ~CR0_GUESTS);
+  write(F.CR4_GUEST_HOST_MASK, guest.nested ? CR4_VMXE : -1);
+  if (guest.nested) {
+    const { ept, vpid, unrestricted } = SECONDARY_CONTROLS;
+    write(L.SECONDARY_VM_EXEC_CONTROL, ept | vpid | unrestricted);
+    write(L.EPT_POINTER, guest.nested.root | EPT_POINTER_BITS);
+    write(L.EPT_POINTER + 1, 0);
+    write(L.VIRTUAL_PROCESSOR_ID, (guest.domain.id & 0xfffe) + 1);
+  }
   write(F.VMCS_LINK_POINTER, -1);
   write(F.VMCS_LINK_POINTER + 1, -1);
   writeTscOffset(cpu, guest);
@@ -134,11 +174,11 @@ function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
   for (const field of [F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT]) write(field, 0);
   const { cr0, cr4 } = guest.shadow.control;
   write(F.CR0_READ_SHADOW, cr0);
-  write(F.GUEST_CR0, realCr0(cr0));
+  write(F.GUEST_CR0, guest.nested ? nestedCr0(cr0) : realCr0(cr0));
   write(F.CR4_READ_SHADOW, cr4);
-  write(F.GUEST_CR4, realCr4(cr4));
-  write(F.GUEST_CR3, guest.shadow.root);
-  guest.loadedRoot = guest.shadow.root;
+  write(F.GUEST_CR4, guest.nested ? nestedCr4(cr4) : realCr4(cr4));
+  guest.loadedRoot = guest.shadowTables?.root ?? 0;
+  write(F.GUEST_CR3, guest.loadedRoot);
   write(F.GUEST_DR7, 0x400);
   write(F.GUEST_RFLAGS, 2);
   write(F.GUEST_RIP, entry.eip);

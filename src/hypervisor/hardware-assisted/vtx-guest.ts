@@ -6,11 +6,12 @@ import type { Board } from '../../machine/devices/board.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
-import type { Hypervisor } from '../hypervisor.ts';
 import type { GuestPaging } from '../guest-paging.ts';
+import type { Hypervisor } from '../hypervisor.ts';
 import type { NestedPaging } from '../nested-paging.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
+import type { Emulation } from './emulation.ts';
 
 export class VtxGuest implements PcGuest {
   readonly vcpu: Vcpu;
@@ -18,6 +19,8 @@ export class VtxGuest implements PcGuest {
   readonly shadow: GuestPaging;
   readonly shadowTables: ShadowPaging | null = null;
   readonly nested: NestedPaging | null = null;
+  /** The emulator, for guests that may need it. */
+  emulation: Emulation | null = null;
   /** Machine address of the VMCS region. */
   readonly vmcs: number;
   /** False until the VMCS has been filled in; then until VMLAUNCH. */

@@ -147,9 +147,4 @@ describe('what cannot be built', () => {
     expect(host.hypervisor.frames.free).toBe(free);
   });
 
-  it('a kernel built for PAE, whose page tables have three levels', () => {
-    const host = new PvHost();
-    const image = build('off');
-    expect(() => host.boot({ ...image, xen: { ...image.xen!, pae: true } })).toThrow(/PAE/);
-  });
 });

@@ -2,11 +2,11 @@
 // this in before any other kernel boots (session/provide-xen.ts). Without it such a call is -ENOSYS, as on an older Xen.
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import type { Resume } from '../technique.ts';
 import type { HypercallServices } from './hypercalls.ts';
 import type { HypervisorArea } from './pae-area.ts';
 import type { PageTables } from './page-tables.ts';
 import type { PvDomain } from './pv-domain.ts';
-import type { Resume } from '../technique.ts';
 
 /** One call of a guest, for a handler that is not in the table of hypercalls.ts. */
 export interface HypercallRequest extends HypercallServices {

@@ -1,7 +1,7 @@
 // A guest's local descriptor table (xen/arch/x86/mm.c map_ldt_shadow_page): the processor's LDTR points to a window behind
 // the domain's GDT, and a page of the guest's table is mapped there when the processor first reads a descriptor of it.
 // Then it becomes a descriptor page: checked, and no longer writable to the guest. Also the two page commands of mmuext_op.
-import { PER_DOMAIN_START, SELECTOR, descriptor } from '../monitor.ts';
+import { descriptor, PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import { ERROR, MMUEXT, PTE } from './abi.ts';
 import { type ExceptionHandler, optionalExtended } from './extensions.ts';
 import { TYPE } from './layout.ts';
@@ -130,7 +130,9 @@ function writePage(tables: PageTables, pv: PvDomain, frame: number, content: Uin
 
 export function provideExtended(): void {
   optionalExtended.set(MMUEXT.setLdt, setLdt);
-  optionalExtended.set(MMUEXT.clearPage, (tables, pv, frame) => writePage(tables, pv, frame, new Uint8Array(4096)));
+  optionalExtended.set(MMUEXT.clearPage, (tables, pv, frame) =>
+    writePage(tables, pv, frame, new Uint8Array(4096)),
+  );
   optionalExtended.set(MMUEXT.copyPage, (tables, pv, frame, source) => {
     if (!tables.types.owns(pv, source)) return ERROR.inval;
     const { bytes } = tables.hypervisor.pc.memory;

@@ -159,7 +159,9 @@ describe('page types with PAE', () => {
       TYPE.none,
     ]);
     const { memory } = hypervisor.pc;
-    expect([427, 428, 511].map((n) => memory.read32(mine[2] * 4096 + n * 8))).toEqual([0, 0x555063, 0x555063]);
+    expect([427, 428, 511].map((n) => memory.read32(mine[2] * 4096 + n * 8))).toEqual([
+      0, 0x555063, 0x555063,
+    ]);
     expect(memory.read32(mine[2] * 4096 + 428 * 8 + 4)).toBe(0);
     types.drop(pv, mine[0]);
     expect(mine.map((frame) => types.typeOf(frame))).toEqual(mine.map(() => TYPE.none));

@@ -201,7 +201,9 @@ export class Paravirtualization implements Technique {
     pc.memory.write32(monitor.tss + 0x10, pv.kernelStack.selector);
     cpu.cr0 = pv.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
     monitor.loadHypervisorSegments(cpu);
-    if (pv.ldt) for (const selector of [frame.cs, frame.ss, frame.ds, frame.es, frame.fs, frame.gs]) pv.ldt.touch(selector);
+    if (pv.ldt)
+      for (const selector of [frame.cs, frame.ss, frame.ds, frame.es, frame.fs, frame.gs])
+        pv.ldt.touch(selector);
     this.loadDataSegments(pv);
     prepareReturn(this.hypervisor, frame, vcpu.regs);
     try {
@@ -333,10 +335,7 @@ export class Paravirtualization implements Technique {
   switchedAway(vcpu: Vcpu): void {
     const pv = this.guests.get(vcpu.domain);
     if (!pv || this.loaded !== pv) return;
-    pv.enterRunstate(
-      vcpu.state === 'blocked' ? RUNSTATE.blocked : RUNSTATE.runnable,
-      this.hypervisor.now,
-    );
+    pv.enterRunstate(vcpu.state === 'blocked' ? RUNSTATE.blocked : RUNSTATE.runnable, this.hypervisor.now);
     this.unload();
   }
 

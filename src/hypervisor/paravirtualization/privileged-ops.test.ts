@@ -140,15 +140,28 @@ protection:
     expect(domain.state).toBe('halted');
   });
 
-  it('CR4 may be written with what is in it; CR1 does not exist', () => {
-    const { text } = guarded('mov eax, cr4\nmov cr4, eax\nput "4"\nxor eax, 16\nmov cr4, eax', 3);
-    expect(text).toBe('4G.');
+  it('CR4 reads as it was written, whatever the hypervisor makes of it; SSE is on', () => {
+    const { text, domain } = runKernel(`
+        mov eax, cr4
+        test eax, 0x600                         ; OSFXSR, OSXMMEXCPT
+        jz wrong
+        and eax, ~0x90
+        mov cr4, eax
+        mov ebx, cr4
+        cmp eax, ebx
+        jne wrong
+        movaps xmm0, xmm1
+        off
+wrong:`);
+    expect([domain.state, text]).toEqual(['halted', '']);
   });
 });
 
 describe('other privileged instructions', () => {
   it.each([
     ['wbinvd', 2],
+    ['mov eax, 0x400\nmov dr7, eax', 3],
+    ['mov eax, dr6', 3],
     ['mov ecx, 0x8b\nrdmsr', 2],
   ])('%s is carried out', (instruction, length) => {
     expect(guarded(instruction, length).text).toBe('.');
@@ -163,8 +176,9 @@ describe('other privileged instructions', () => {
     ['ltr ax', 3],
     ['lldt ax', 3],
     ['invlpg [0]', 7],
-    ['mov dr7, eax', 3],
-    ['mov eax, dr6', 3],
+    ['mov dr4, eax', 3],
+    ['mov eax, dr5', 3],
+    ['mov eax, -8\nmov dr0, eax', 3],
     ['invd', 2],
     ['lmsw ax', 3],
     ['mov ecx, 0x1b\nrdmsr', 2],

@@ -24,7 +24,13 @@ export class PrivilegedOps {
     private readonly descriptors: Descriptors,
     private readonly tables: PageTables,
     /** Carries out what is not among these; false when it does not either. */
-    private readonly others: (vcpu: Vcpu, pv: PvDomain, operation: string, reg: number, rm: number) => boolean,
+    private readonly others: (
+      vcpu: Vcpu,
+      pv: PvDomain,
+      operation: string,
+      reg: number,
+      rm: number,
+    ) => boolean,
   ) {}
 
   /** The instruction at the guest's CS:EIP, or null when there is none to be read. */
@@ -115,7 +121,7 @@ export class PrivilegedOps {
         regs[0] = regs[2] = 0;
         return done(Emulated.rdmsr, regs[1]);
       default:
-        return this.others(vcpu, pv, operation, reg, rm) && done(Emulated.other);
+        return this.others(vcpu, pv, operation, reg, rm) && done(Emulated.drAccess, reg);
     }
   }
 

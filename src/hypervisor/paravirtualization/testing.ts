@@ -14,6 +14,7 @@ import { Hypervisor } from '../hypervisor.ts';
 import { type LoopEnd, RunLoop } from '../run-loop.ts';
 import type { BootOptions } from '../technique.ts';
 import { Paravirtualization } from './paravirtualization.ts';
+import './provide.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 const sources = readSources(fileURLToPath(new URL('../../guests/', import.meta.url)));

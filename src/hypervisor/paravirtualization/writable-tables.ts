@@ -3,9 +3,9 @@
 // directory and made writable, and the guest writes as much as it likes. Before the hypervisor does anything else for this
 // guest, and before it enters another, what was written is checked entry by entry and the table hooked in again.
 import { PTE } from './abi.ts';
+import { VMASST } from './calls/numbers.ts';
 import type { ExceptionHandler, HypercallRequest } from './extensions.ts';
 import { TYPE } from './layout.ts';
-import { VMASST } from './calls/numbers.ts';
 
 /** Bits of a page fault's error code. */
 const PRESENT = 1;
@@ -111,9 +111,8 @@ export const writableTableFault: ExceptionHandler = (request, errorCode) => {
   const place = directoryEntryOf(request, table);
   // One that maps itself would take away the ground on which it is written; one in several places stays where it is.
   if (place && place.at === upper) return false;
-  if (tables.types.countsOf(table).uses - (tables.types.isPinned(table) ? 1 : 0) > (place ? 1 : 0)) return false;
+  if (tables.types.countsOf(table).uses - (tables.types.isPinned(table) ? 1 : 0) > (place ? 1 : 0))
+    return false;
   pv.unhooked = new Unhooked(request, table, place ? place.at : -1, slot, place ? place.from : -1);
   return true;
 };
-
-

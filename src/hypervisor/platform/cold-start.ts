@@ -1,7 +1,7 @@
 // Power-on of a virtual PC with firmware: the ROM below 1 MiB, the boot order in the set-up memory (as native/cold-start.ts for
 // the bare machine). The virtual processor begins at its reset vector (SDM vol. 3 §9.1.4), in real mode.
 import { type Image, ImageError } from '../../images/image.ts';
-import { loadLinuxSetup, needsFirmware } from '../../images/linux-setup.ts';
+import { loadLinuxSetup } from '../../images/linux-setup.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { Domain } from '../domain.ts';
 import type { BootOptions } from '../technique.ts';
@@ -12,10 +12,11 @@ const BOOT_ORDER = 0x3d;
 const BOOT_CODE = { floppy: 0x31, 'hard-disk': 0x12, cd: 0x23, memory: 0x04 } as const;
 
 /** The state of a processor at reset, as far as it is not zero. */
-export const RESET = { cs: { selector: 0xf000, base: ROM_BASE, limit: 0xffff }, eip: 0xfff0, cr0: 0x60000010 } as const;
-
-/** True when firmware boots this image: a disk, or a kernel that is entered at its setup code. */
-export const bootsByFirmware = (image: Image): boolean => image.kind === 'disk' || needsFirmware(image);
+export const RESET = {
+  cs: { selector: 0xf000, base: ROM_BASE, limit: 0xffff },
+  eip: 0xfff0,
+  cr0: 0x60000010,
+} as const;
 
 /** Puts firmware, and a kernel with setup code, into the memory of a domain. Throws ImageError. */
 export function placeFirmware(domain: Domain, board: Board, image: Image, options: BootOptions): void {

@@ -4,24 +4,29 @@ import type { Board } from '../../machine/devices/board.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
+import { V } from '../../machine/cpu/svm/layout.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import type { GuestPaging } from '../guest-paging.ts';
 import type { GuestControl } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import { NestedPaging, NPT_FORMAT } from '../nested-paging.ts';
+import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
-import { NestedPaging } from './nested-paging.ts';
 import { EXCEPTIONS, Vmcb } from './vmcb.ts';
 
 /** I/O permission map, three pages, and MSR permission map, two. */
 const MAP_PAGES = 5;
 const MAX_ASID = 63;
 
-export class SvmGuest {
+export class SvmGuest implements PcGuest {
   readonly vcpu: Vcpu;
   readonly vmcb: Vmcb;
   /** Machine address of the permission maps: every port and every MSR leaves. */
   readonly maps: number;
-  /** The one or the other. */
-  readonly shadow: ShadowPaging;
-  readonly nested: NestedPaging | null;
+  /** How its addresses are translated: one of the two below. */
+  readonly shadow: GuestPaging;
+  readonly shadowTables: ShadowPaging | null = null;
+  readonly nested: NestedPaging | null = null;
   /** The ASID of its TLB entries; 0 is the host's. */
   readonly asid: number;
   /** Shadow root that the VMCB's CR3 holds. */
@@ -53,7 +58,8 @@ export class SvmGuest {
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
     readonly board: Board,
-    nested: boolean,
+    /** Pages that devices want for themselves: with it, paging is nested. */
+    devices: MemoryMap | null,
   ) {
     this.vcpu = domain.vcpus[0];
     const { frames } = hypervisor;
@@ -63,10 +69,19 @@ export class SvmGuest {
     memory.bytes.fill(0xff, this.maps, this.maps + MAP_PAGES * 4096);
     this.vmcb = new Vmcb(memory, region);
     this.asid = 1 + (domain.id % MAX_ASID);
-    this.exceptions = nested ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS;
+    this.exceptions = devices ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS;
     try {
-      this.shadow = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
-      this.nested = nested ? new NestedPaging(hypervisor, this.vcpu, domain.memory, this.vmcb) : null;
+      if (devices)
+        this.shadow = this.nested = new NestedPaging(
+          hypervisor,
+          domain.memory,
+          NPT_FORMAT,
+          () => this.ownControl(),
+          // The next entry flushes: this hypervisor lets no translation outlive an exit.
+          () => {},
+          devices,
+        );
+      else this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
     } catch (error) {
       this.releaseRegion();
       throw error;
@@ -74,8 +89,14 @@ export class SvmGuest {
   }
 
   /** CR0, CR3 and CR4 as the guest believes them to be. */
-  get control(): GuestControl {
+  get control(): Readonly<GuestControl> {
     return this.shadow.control;
+  }
+
+  /** With nested paging the control registers are the guest's own. */
+  private ownControl(): GuestControl {
+    const { vmcb } = this;
+    return { cr0: vmcb.get(V.cr0), cr3: vmcb.get(V.cr3), cr4: vmcb.get(V.cr4) };
   }
 
   private releaseRegion(): void {
@@ -86,7 +107,6 @@ export class SvmGuest {
   /** Gives back what is not the domain's own. */
   release(): void {
     this.shadow.release();
-    this.nested?.release();
     this.releaseRegion();
   }
 }

@@ -134,7 +134,6 @@ export function setUpControls(guest: SvmGuest, options: SvmOptions): void {
     v.set(V.gPat + 1, PAT_AT_RESET);
   }
   writeTscOffset(guest);
-  loadControlRegisters(guest);
   v.set(V.efer, SVME);
   v.set(V.dr6, 0xffff0ff0 | 0);
   v.set(V.dr7, 0x400);
@@ -150,20 +149,12 @@ export function writeTscOffset({ vmcb, tscOffset }: SvmGuest): void {
 
 /**
  * CR0, CR3 and CR4 from what the guest believes. SVM has no read shadows: reads leave too, as long as the guest must not see
- * what the processor holds. With nested paging they are all the guest's own, and this is for its first instruction only.
+ * what the processor holds. For shadowed tables; with nested ones all three are the guest's own.
  */
 export function loadControlRegisters(guest: SvmGuest): void {
-  const { vmcb: v, shadow, nested } = guest;
-  const { cr0, cr3, cr4 } = guest.control;
-  if (nested || !shadow) {
-    v.set(V.cr0, cr0);
-    v.set(V.cr3, cr3);
-    v.set(V.cr4, cr4);
-    v.set(V.cr, 0);
-    return;
-  }
+  const { vmcb: v } = guest;
+  const { cr0, cr4 } = guest.control;
   v.set(V.cr0, realCr0(cr0));
-  v.set(V.cr3, shadow.root);
   v.set(V.cr4, realCr4(cr4));
   const reads =
     ((realCr0(cr0) ^ cr0) & ~CR0_GUESTS ? 1 : 0) | (1 << 3) | (realCr4(cr4) !== cr4 ? 1 << 4 : 0);

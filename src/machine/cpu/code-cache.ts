@@ -7,6 +7,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { Cpu } from './cpu.ts';
 import { bind } from './executors/index.ts';
 import { fault, VECTOR } from './fault.ts';
+import { allowed } from './page-walk.ts';
 import { translateFetch } from './paging.ts';
 import { Access } from './segmentation.ts';
 
@@ -119,21 +120,26 @@ export class CodeCache {
     return w;
   }
 
+  /** Whether `open` would neither raise anything nor walk the page tables. */
+  private opensQuietly(): boolean {
+    const { cpu } = this;
+    const cs = cpu.segments[CS];
+    if (cpu.eip > cs.limit) return false;
+    const entry = cpu.tlb.codeOf((cs.base + cpu.eip) >>> 12);
+    return (
+      entry !== -1 && allowed(cpu, entry, false, cpu.cpl === 3) && (entry & -PAGE) >>> 0 < this.memory.size
+    );
+  }
+
   /** Where the next instruction comes from, when that is a whole page of 32-bit code that has been executed; for the engine. */
   hot(): { start: number; page: { heat: Heat | null } } | null {
     const { cpu } = this;
+    if (!this.opensQuietly()) return null;
+    this.open();
     const w = this.windows[(cpu.eip >>> 12) & (WINDOWS - 1)];
-    if (
-      w.generation !== cpu.tlb.generation ||
-      (cpu.eip - w.start) >>> 0 >= w.valid ||
-      w.careful ||
-      w.page === null ||
-      w.page.mode === 16 ||
-      this.memory.codeVersion[w.frame] !== w.version
-    ) {
+    if (w.careful || w.page === null || w.page.mode === 16) {
       return null;
     }
-    this.current = w;
     return { start: w.start, page: w.page };
   }
 

@@ -14,7 +14,7 @@ import { syncA20 } from './paging.ts';
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
 /** The engine looks at the interpreter this often, in cycles. */
-const SAMPLE = 2048;
+const SAMPLE = 16384;
 /** What `loop` returns when the board wants to be asked. */
 const ASKED = 64;
 const DR6_BS = 1 << 14;

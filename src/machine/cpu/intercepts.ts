@@ -79,8 +79,8 @@ export interface Intercepts {
   exception(vector: number, errorCode: number, cr2: number): boolean;
   /** A maskable interrupt is pending at the pin and the processor looks. Called whatever IF is: the controls decide. True = exited. */
   externalInterrupt(): boolean;
-  /** Whether a maskable interrupt that does not exit may be delivered. @param open the running program's IF says so, and no shadow holds it off */
-  interruptible(open: boolean): boolean;
+  /** Whether a maskable interrupt that does not exit may be delivered; absent: when `open`. @param open the running program's IF says so, and no shadow holds it off */
+  acceptsInterrupt?(open: boolean): boolean;
   nmi(): boolean;
   /** The interrupt (or NMI) window is open and somebody asked to be told. */
   window(): boolean;

@@ -299,7 +299,7 @@ export function acceptPending(cpu: Cpu): boolean {
   if (silicon?.window()) return true;
   if (!cpu.interrupts.pending()) return false;
   if (silicon?.externalInterrupt()) return true;
-  if (silicon ? !silicon.interruptible(open) : !open) return false;
+  if (!(silicon?.acceptsInterrupt?.(open) ?? open)) return false;
   cpu.halted = false;
   deliverEvent(cpu, cpu.interrupts.acknowledge(), EventType.external, -1, cpu.eip);
   return true;

@@ -14,9 +14,9 @@ import { compilable } from './lower.ts';
 import { findRegion } from './region.ts';
 
 /** Samples in a page before code there is compiled. */
-const HOT = 5;
+const HOT = 3;
 /** Samples in code that is compiled, before its loops are made entries. */
-const MISSED = 24;
+const MISSED = 12;
 /** A page whose code was compiled this often changes too much. */
 const MOST_COMPILES = 60;
 /** Hot places in one page that are kept. */

@@ -25,10 +25,12 @@ devices_initialize:
         pop     ebx
 .done:  ret
 
-; The event of the store's port.
+; The event of the store's port: an answer that somebody waits for, or news. Before there is a task, a call to look.
 store_event:
+        cmp     dword [device_task], 0
+        jne     .task
         mov     byte [device_work], 1
-        mov     eax, STATE_DEVICE
+.task:  mov     eax, STATE_DEVICE
         jmp     wake_all
 
 device_task_start:
@@ -46,14 +48,19 @@ device_task_start:
 .done:  ret
 
 .run:   interrupts_on
-        mov     byte [device_work], 0
         call    store_poll
+        cmp     byte [device_work], 0
+        je      .sleep
+        mov     byte [device_work], 0
         call    attend_shutdown
 %ifdef PV
         call    attend_memory_target
 %endif
-        interrupts_off
-        cmp     byte [device_work], 0
+        jmp     .run
+.sleep: interrupts_off
+        mov     ecx, [store_page]
+        mov     eax, [ecx + STORE_REPLY_PROD]
+        cmp     eax, [ecx + STORE_REPLY_CONS]
         jne     .run
         mov     eax, STATE_DEVICE
         call    sleep_in_state
@@ -98,7 +105,7 @@ attend_shutdown:
         ret
 
         section .data
-device_work:    db 0                            ; the store has called
+device_work:    db 0                            ; there is news in the store
 watch_target:   db "memory/target", 0
 watch_shutdown: db "control/shutdown", 0
 path_memory:    db "memory", 0

@@ -100,14 +100,13 @@ parse_address:
         mov     ecx, 6
 .byte:  xor     edx, edx
 .digit: lodsb
+        or      al, 0x20                ; digits and the colon stay as they are
         sub     al, '0'
         jb      .end
         cmp     al, 9
         jbe     .value
-        or      al, 0x20
         sub     al, 'a' - '0' - 10
-        cmp     al, 15
-        ja      .end                    ; the colon
+        jb      .end                    ; the colon
 .value: shl     edx, 4
         or      dl, al
         jmp     .digit
@@ -167,9 +166,18 @@ net_event:
         pop     ebx
         ret
 
-; ESI = frame, ECX = length. Echoes are answered, everything else waits for a reader; without room it is lost.
+; ESI = frame, ECX = length. Echoes are answered, everything else waits for a reader; without room it is lost, and so is
+; what a bridge sent our way that does not know us yet, but is for somebody else.
 net_arrived:
-        cmp     word [esi + FRAME_TYPE], ECHO_TYPE
+        test    byte [esi + FRAME_TO], 1        ; to all, or to many
+        jnz     .ours
+        mov     eax, [esi + FRAME_TO]
+        cmp     eax, [net_address]
+        jne     .done
+        mov     ax, [esi + FRAME_TO + 4]
+        cmp     ax, [net_address + 4]
+        jne     .done
+.ours:  cmp     word [esi + FRAME_TYPE], ECHO_TYPE
         jne     .queue
         cmp     byte [esi + FRAME_BODY], ECHO_REQUEST
         jne     .queue

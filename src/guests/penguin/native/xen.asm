@@ -16,6 +16,7 @@ IRQ_XEN             equ 5
 ; EAX = the first CPUID leaf of Xen's.
 xen_attach:
         push    ebx
+        push    edi
         add     eax, CPUID_XEN_MSR
         cpuid
         mov     ecx, ebx
@@ -49,7 +50,8 @@ xen_attach:
         jz      .done                                   ; nobody serves a store
         add     eax, KERNEL_BASE
         call    store_initialize
-.done:  pop     ebx
+.done:  pop     edi
+        pop     ebx
         ret
 
 ; EBX = HVMOP_get_param or HVMOP_set_param, EAX = which, EDX = value. Returns EAX = the value.

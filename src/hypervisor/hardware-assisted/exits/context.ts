@@ -38,7 +38,9 @@ export class ExitContext {
 
   /** Gives the guest an exception; ends it when that is one too many. */
   raise(vector: number, errorCode: number, cause: number = Injected.fault, cr2 = 0): Resume {
-    if (raiseException(this.guest, vector, errorCode, cause, cr2)) return 'enter';
+    // Real mode knows no error codes; only a guest with nested paging can be in it here.
+    const code = this.guest.nested && !(vmread(this.cpu, F.GUEST_CR0) & 1) ? -1 : errorCode;
+    if (raiseException(this.guest, vector, code, cause, cr2)) return 'enter';
     return this.crash(tellChain(this.guest.chain), true);
   }
 

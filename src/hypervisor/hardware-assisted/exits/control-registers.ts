@@ -7,7 +7,7 @@ import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { Emulated } from '../../../trace/events.ts';
 import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
 import type { Resume } from '../../technique.ts';
-import { realCr0, realCr4 } from '../vmcs.ts';
+import { nestedCr0, realCr0, realCr4 } from '../vmcs.ts';
 import type { ExitContext } from './context.ts';
 
 const PE = 1,
@@ -15,7 +15,8 @@ const PE = 1,
   ET = 0x10,
   NW = 0x20000000,
   CD = 0x40000000,
-  PG = 0x80000000;
+  PG = 0x80000000,
+  PAE = 0x20;
 /** The guest changes these without asking, so the processor has their truth. */
 const CR0_GUESTS = 0xe;
 
@@ -61,16 +62,19 @@ function write(c: ExitContext, cr: number, value: number): Resume {
 
 /** CR0 as the guest sees it now. */
 function guestCr0(c: ExitContext): number {
+  if (c.guest.nested) return c.guest.shadow.control.cr0;
   return (c.guest.shadow.control.cr0 & ~CR0_GUESTS) | (vmread(c.cpu, F.GUEST_CR0) & CR0_GUESTS);
 }
 
 function setCr0(c: ExitContext, wanted: number): Resume {
   const value = (wanted & CR0_KNOWN) | ET;
   if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) return c.raise(VECTOR.GP, 0);
+  const { nested } = c.guest;
+  if (nested) return setNestedCr0(c, value);
   if (!(value & PE)) {
-    return c.crash(
-      'the guest switched to real mode: first-generation VT-x runs protected mode only (CR0.PE is fixed to 1). Run this guest on the bare machine (native)',
-    );
+    // First-generation VT-x runs protected mode only (CR0.PE is fixed to 1).
+    if (c.guest.emulation) return c.guest.emulation.instruction();
+    return c.crash('the guest switched to real mode, and the emulator that would run it is not there');
   }
   c.guest.shadow.loadCr0(value);
   vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
@@ -78,8 +82,20 @@ function setCr0(c: ExitContext, wanted: number): Resume {
   return c.skip();
 }
 
+/** With nested paging only NE and the cache bits come here; whatever else changes with them is the guest's. */
+function setNestedCr0(c: ExitContext, value: number): Resume {
+  const before = vmread(c.cpu, F.GUEST_CR0);
+  const cr4 = vmread(c.cpu, F.GUEST_CR4);
+  // Switching PAE paging on loads four entries, which is the emulator's to do.
+  if ((before ^ value) & PG && value & PG && cr4 & PAE) return c.guest.emulation!.instruction();
+  vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
+  vmwrite(c.cpu, F.GUEST_CR0, nestedCr0(value));
+  return c.skip();
+}
+
 function setCr4(c: ExitContext, value: number): Resume {
-  if (value & ~CR4_KNOWN) return c.raise(VECTOR.GP, 0);
+  // With nested paging a guest that comes here has tried to set VMXE.
+  if (value & ~CR4_KNOWN || c.guest.nested) return c.raise(VECTOR.GP, 0);
   c.guest.shadow.loadCr4(value);
   vmwrite(c.cpu, F.CR4_READ_SHADOW, value);
   vmwrite(c.cpu, F.GUEST_CR4, realCr4(value));

@@ -7,7 +7,8 @@ import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { Injected } from '../../../trace/events.ts';
 import { FaultIs } from '../../shadow-paging.ts';
 import type { Resume } from '../../technique.ts';
-import { EXCEPTIONS } from '../vmcs.ts';
+import type { Emulation } from '../emulation.ts';
+import { exceptionsOf } from '../vmcs.ts';
 import type { VtxGuest } from '../vtx-guest.ts';
 import type { ExitContext } from './context.ts';
 
@@ -20,7 +21,12 @@ export function exception(c: ExitContext): Resume {
   // A non-maskable interrupt is the host's business, and this host has no source of one.
   if (((info >>> 8) & 7) === TYPE.nmi) return 'enter';
   const errorCode = info & INFO_ERROR_CODE ? vmread(c.cpu, F.VM_EXIT_INTR_ERROR_CODE) : -1;
-  if (vector === VECTOR.PF) return pageFault(c, c.exit.qualification >>> 0, errorCode);
+  const { emulation } = c.guest;
+  // In real mode on silicon without it, whatever is not a page of ours to fill is the emulator's: it finds the same fault.
+  if (emulation?.real && vector !== VECTOR.PF)
+    return vector === VECTOR.DB ? debugTrap(c, emulation) : emulation.instruction();
+  if (vector === VECTOR.PF && c.guest.shadowTables)
+    return pageFault(c, c.exit.qualification >>> 0, errorCode);
   if (vector === VECTOR.DB && c.guest.steppedHole >= 0) return steppedOver(c);
   stopStepping(c);
   return c.raise(vector, errorCode, Injected.reflected);
@@ -34,9 +40,18 @@ function pageFault(c: ExitContext, linear: number, errorCode: number): Resume {
     case FaultIs.guests:
       stopStepping(c);
       return c.raise(VECTOR.PF, shadow.guestError, Injected.fault, linear);
+    case FaultIs.device:
+      stopStepping(c);
+      return c.guest.emulation!.access();
     default:
-      return stepOverHole(c, linear);
+      return c.guest.emulation ? c.guest.emulation.access() : stepOverHole(c, linear);
   }
+}
+
+/** Single step or a breakpoint, in real mode. A VM exit leaves DR6 alone: the reasons are in the qualification. */
+function debugTrap(c: ExitContext, emulation: Emulation): Resume {
+  c.cpu.dr[6] |= c.exit.qualification & 0x600f;
+  return emulation.deliver(VECTOR.DB, TYPE.hardwareException);
 }
 
 /**
@@ -54,7 +69,7 @@ function stepOverHole(c: ExitContext, linear: number): Resume {
   const flags = vmread(cpu, F.GUEST_RFLAGS);
   guest.guestTrapFlag = (flags & TF) !== 0;
   vmwrite(cpu, F.GUEST_RFLAGS, flags | TF);
-  vmwrite(cpu, F.EXCEPTION_BITMAP, EXCEPTIONS | (1 << VECTOR.DB));
+  vmwrite(cpu, F.EXCEPTION_BITMAP, exceptionsOf(guest) | (1 << VECTOR.DB));
   const blocking = vmread(cpu, F.GUEST_INTERRUPTIBILITY_INFO);
   if (blocking & INTERRUPTIBILITY_BLOCKING)
     vmwrite(cpu, F.GUEST_INTERRUPTIBILITY_INFO, blocking & ~INTERRUPTIBILITY_BLOCKING);
@@ -82,7 +97,7 @@ function stopStepping(c: ExitContext): void {
   closeHole(guest);
   const flags = vmread(cpu, F.GUEST_RFLAGS);
   vmwrite(cpu, F.GUEST_RFLAGS, guest.guestTrapFlag ? flags : flags & ~TF);
-  vmwrite(cpu, F.EXCEPTION_BITMAP, EXCEPTIONS);
+  vmwrite(cpu, F.EXCEPTION_BITMAP, exceptionsOf(guest));
 }
 
 function closeHole(guest: VtxGuest): void {

@@ -1,9 +1,8 @@
 // The table of VM-exit handlers by basic reason (SDM vol. 3 app. C), and those that need only a few lines.
-import { cpuid as identify } from '../../../machine/cpu/cpuid.ts';
 import { VECTOR } from '../../../machine/cpu/fault.ts';
 import { IF } from '../../../machine/cpu/flags.ts';
 import { EXIT } from '../../../machine/cpu/vmx/exit-reasons.ts';
-import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
+import { FIELD as F, LATER_FIELD } from '../../../machine/cpu/vmx/fields.ts';
 import { checkGuestState } from '../../../machine/cpu/vmx/guest-checks.ts';
 import { vmread } from '../../../machine/cpu/vmx/operations.ts';
 import { vmxOf } from '../../../machine/cpu/vmx/state.ts';
@@ -14,13 +13,10 @@ import { tellChain } from '../../fault-chain.ts';
 import type { Resume } from '../../technique.ts';
 import type { ExitContext, Handler } from './context.ts';
 import { crAccess } from './control-registers.ts';
+import { guestCpuid } from './cpuid.ts';
 import { exception } from './exceptions.ts';
 import { inputOutput } from './input-output.ts';
 import { guestTime, readMsr, writeMsr } from './model-specific.ts';
-
-const FEATURE_VMX = 1 << 5;
-/** Three-level tables, which shadow paging here does not follow. */
-const FEATURE_PAE = 1 << 6;
 
 /** The host's own interrupt, acknowledged by the exit. */
 function externalInterrupt(c: ExitContext): Resume {
@@ -31,15 +27,14 @@ function externalInterrupt(c: ExitContext): Resume {
 /** What the guest waited with can go in now: `enter` sees to that. */
 const interruptWindow: Handler = () => 'enter';
 
-/** The processor as the guest may know it: this one, without VT-x and PAE. */
 function cpuid(c: ExitContext): Resume {
   const { regs } = c.vcpu;
   const leaf = regs[EAX] >>> 0;
-  const answer = identify(c.cpu, leaf);
+  const answer = guestCpuid(c.guest, leaf);
   regs[EAX] = answer.eax;
   regs[EBX] = answer.ebx;
-  regs[ECX] = leaf === 1 ? answer.ecx & ~FEATURE_VMX : answer.ecx;
-  regs[EDX] = leaf === 1 ? answer.edx & ~FEATURE_PAE : answer.edx;
+  regs[ECX] = answer.ecx;
+  regs[EDX] = answer.edx;
   c.emulated(Emulated.cpuid, leaf, answer.eax);
   c.hypervisor.charge('emulateInstruction');
   return c.skip();
@@ -88,8 +83,23 @@ const generalProtection: Handler = (c) => c.raise(VECTOR.GP, 0);
 function taskSwitch(c: ExitContext): Resume {
   const source = ['CALL', 'IRET', 'JMP', 'a task gate in the IDT'][(c.exit.qualification >>> 30) & 3];
   const selector = (c.exit.qualification & 0xffff).toString(16);
+  if (c.guest.emulation) {
+    c.emulated(Emulated.taskSwitch, c.exit.qualification & 0xffff);
+    return c.guest.emulation.access();
+  }
   return c.crash(
-    `hardware task switch by ${source} to TSS ${selector}h: it always leaves a VT-x guest, and this hypervisor, like Xen 3.0, does not emulate it`,
+    `hardware task switch by ${source} to TSS ${selector}h: it always leaves a VT-x guest, and the emulator that would do it is not there`,
+  );
+}
+
+/** A guest-physical address that the tables do not give: a device in memory, or nothing. The emulator makes the access. */
+function eptViolation(c: ExitContext): Resume {
+  return c.guest.emulation!.access();
+}
+
+function eptMisconfiguration(c: ExitContext): Resume {
+  return c.crash(
+    `the nested tables make no sense at ${vmread(c.cpu, LATER_FIELD.GUEST_PHYSICAL_ADDRESS).toString(16)}h: a mistake of the hypervisor`,
   );
 }
 
@@ -117,6 +127,10 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
   [EXIT.msrRead]: readMsr,
   [EXIT.msrWrite]: writeMsr,
   [EXIT.invalidGuestState]: invalidGuestState,
+  [EXIT.eptViolation]: eptViolation,
+  [EXIT.eptMisconfiguration]: eptMisconfiguration,
+  [EXIT.invept]: undefinedInstruction,
+  [EXIT.invvpid]: undefinedInstruction,
 };
 for (let reason: number = EXIT.vmcall; reason <= EXIT.vmxon; reason++)
   (HANDLERS as Record<number, Handler>)[reason] = undefinedInstruction;

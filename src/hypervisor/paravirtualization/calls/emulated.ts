@@ -1,8 +1,9 @@
 // What a paravirtualized kernel may still try at ring 1 without asking: instructions beyond those of privileged-ops.ts that
 // Xen carries out for it (xen/arch/x86/traps.c emulate_privileged_op), and CPUID behind the prefix that makes it trap
 // (emulate_forced_invalid_op; xen/include/public/arch-x86/xen.h XEN_EMULATE_PREFIX), which tells it about Xen.
-import { cpuid, type Identification } from '../../../machine/cpu/cpuid.ts';
+
 import type { Cpu } from '../../../machine/cpu/cpu.ts';
+import { cpuid, type Identification } from '../../../machine/cpu/cpuid.ts';
 import { ESP } from '../../../machine/isa/instruction.ts';
 import { Emulated, Kind } from '../../../trace/events.ts';
 import type { ExceptionHandler, HypercallRequest, PrivilegedHandler } from '../extensions.ts';

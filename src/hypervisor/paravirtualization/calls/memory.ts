@@ -75,7 +75,8 @@ function changeReservation(request: HypercallRequest, command: number, from: num
   const r = reservationAt(request, a[1]);
   if (typeof r === 'number') return r;
   // Extents of more than one page would have to be contiguous: those are for devices, which this domain has not.
-  if (r.order > 0 || from > r.count) return command === XENMEM.decreaseReservation && r.order <= 9 ? decreaseExtents(request, r) : from;
+  if (r.order > 0 || from > r.count)
+    return command === XENMEM.decreaseReservation && r.order <= 9 ? decreaseExtents(request, r) : from;
   for (let n = from; n < r.count; n++) {
     if (n > from && hypervisor.now >= hypervisor.sliceEnd) {
       a[0] = command | (n << EXTENT_SHIFT);
@@ -167,7 +168,10 @@ export function memoryOperation(request: HypercallRequest): number | null {
     case XENMEM.maximumRamPage:
       return hypervisor.frames.count;
     case XENMEM.currentReservation:
-      return reservationOf(request, p2m.reduce((sum, frame) => sum + (frame >= 0 ? 1 : 0), 0));
+      return reservationOf(
+        request,
+        p2m.reduce((sum, frame) => sum + (frame >= 0 ? 1 : 0), 0),
+      );
     case XENMEM.maximumReservation:
       return reservationOf(request, pages);
     case XENMEM.machphysMfnList:
@@ -187,4 +191,3 @@ export function memoryOperation(request: HypercallRequest): number | null {
       return ERROR.nosys;
   }
 }
-

@@ -37,7 +37,12 @@ export const XENVER = {
 } as const;
 
 /** XENFEAT_*: bits of submap 0. */
-export const FEATURE = { paePgdirAbove4gb: 4, preserveAd: 5, highmemAssist: 6, gnttabMapAvailBits: 7 } as const;
+export const FEATURE = {
+  paePgdirAbove4gb: 4,
+  preserveAd: 5,
+  highmemAssist: 6,
+  gnttabMapAvailBits: 7,
+} as const;
 
 export const XENMEM = {
   increaseReservation: 0,
@@ -79,5 +84,10 @@ export const VCPUOP = {
   registerTimeArea: 13,
 } as const;
 
-export const VMASST = { segments4gb: 0, segments4gbNotify: 1, writablePageTables: 2, paeExtendedCr3: 3 } as const;
+export const VMASST = {
+  segments4gb: 0,
+  segments4gbNotify: 1,
+  writablePageTables: 2,
+  paeExtendedCr3: 3,
+} as const;
 export const CALLBACK = { event: 0, failsafe: 1, syscall: 2, sysenter: 3, nmi: 4 } as const;

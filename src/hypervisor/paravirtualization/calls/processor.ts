@@ -7,7 +7,11 @@ import type { PvDomain } from '../pv-domain.ts';
 import { CALLBACK, EPERM, VMASST } from './numbers.ts';
 
 /** set_debugreg(register, value): no breakpoint in the hypervisor, no reserved bits, no I/O breakpoints (do_set_debugreg). */
-export function setDebugRegister({ hypervisor: { cpu }, pv, a: [register, value] }: HypercallRequest): number {
+export function setDebugRegister({
+  hypervisor: { cpu },
+  pv,
+  a: [register, value],
+}: HypercallRequest): number {
   switch (register) {
     case 0:
     case 1:
@@ -21,7 +25,8 @@ export function setDebugRegister({ hypervisor: { cpu }, pv, a: [register, value]
     case 7:
       value = (value & ~0xfc00) | 0x400;
       // Length and type of each: 2 is I/O; the general-detect bit would shut the hypervisor out.
-      for (let n = 0; n < 4; n++) if ((value & (3 << (n * 2))) !== 0 && ((value >>> (16 + n * 4)) & 3) === 2) return EPERM;
+      for (let n = 0; n < 4; n++)
+        if ((value & (3 << (n * 2))) !== 0 && ((value >>> (16 + n * 4)) & 3) === 2) return EPERM;
       if (value & 0x2000) return EPERM;
       break;
     default:

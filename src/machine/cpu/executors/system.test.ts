@@ -87,7 +87,6 @@ function silicon(t: Trial, wants: (question: string) => boolean, overrides: Part
     msr: () => ask('msr'),
     exception: (vector) => ask(`exception ${vector}`),
     externalInterrupt: () => ask('interrupt'),
-    interruptible: (open) => open,
     nmi: () => ask('nmi'),
     window: () => false,
     taskSwitch: () => ask('task'),

@@ -180,7 +180,7 @@ export class SvmIntercepts implements Intercepts {
   }
 
   /** Real interrupts: by the host's IF when V_INTR_MASKING is set, else by the guest's. */
-  interruptible(open: boolean): boolean {
+  acceptsInterrupt(open: boolean): boolean {
     return this.vintr & VINTR.masking ? this.hostIf : open;
   }
 
@@ -188,7 +188,7 @@ export class SvmIntercepts implements Intercepts {
   externalInterrupt(): boolean {
     const { cpu } = this;
     if (!(this.general1 & GENERAL1.interrupt)) return false;
-    if (!this.interruptible((cpu.flags & IF) !== 0 && cpu.shadow === 0)) return false;
+    if (!this.acceptsInterrupt((cpu.flags & IF) !== 0 && cpu.shadow === 0)) return false;
     svmExit(cpu, SVM_EXIT.interrupt, cpu.eip);
     return true;
   }
@@ -205,7 +205,7 @@ export class SvmIntercepts implements Intercepts {
     if (!(vintr & VINTR.irq) || !(cpu.flags & IF) || cpu.shadow !== 0) return false;
     const priority = (vintr & VINTR.priority) >>> 16;
     if (!(vintr & VINTR.ignoreTpr) && priority <= (vintr & 15)) return false;
-    if (cpu.interrupts.pending() && this.interruptible(true)) return false;
+    if (cpu.interrupts.pending() && this.acceptsInterrupt(true)) return false;
     if (this.general1 & GENERAL1.virtualInterrupt) {
       svmExit(cpu, SVM_EXIT.virtualInterrupt, cpu.eip);
       return true;

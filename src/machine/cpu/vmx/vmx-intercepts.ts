@@ -262,10 +262,6 @@ export class VmxIntercepts implements Intercepts {
     return true;
   }
 
-  interruptible(open: boolean): boolean {
-    return open;
-  }
-
   nmi(): boolean {
     if (!(this.pin & PIN.nmi)) return false;
     const cpu = this.cpu;

@@ -1,0 +1,20 @@
+// Parts of this technique that the opening scenario does not need: nested paging, and the emulator with what hangs on it
+// (real mode, devices in memory, task switches). provide.ts fills this in.
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import type { NestedPaging } from '../nested-paging.ts';
+import type { Emulation } from './emulation.ts';
+import type { VtxGuest } from './vtx-guest.ts';
+
+export interface VtxParts {
+  nestedPaging(guest: VtxGuest, devices: MemoryMap): NestedPaging;
+  emulation(guest: VtxGuest, devices: MemoryMap): Emulation;
+}
+
+export const optional: { parts: VtxParts | null } = { parts: null };
+
+/** The parts, or an error that says what was forgotten. */
+export function parts(): VtxParts {
+  if (!optional.parts)
+    throw new Error('nested paging or real mode under VT-x is wanted, and nobody has provided it');
+  return optional.parts;
+}

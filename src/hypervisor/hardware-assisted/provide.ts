@@ -1,0 +1,33 @@
+// VT-x can do nested paging, real mode, devices in memory and task switches from now on.
+import '../../machine/cpu/vmx/provide-second-generation.ts';
+import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
+import { INVEPT, invept } from '../../machine/cpu/vmx/invalidate.ts';
+import { vmread } from '../../machine/cpu/vmx/operations.ts';
+import { EPT_FORMAT, NestedPaging } from '../nested-paging.ts';
+import { Emulation } from './emulation.ts';
+import { optional } from './optional.ts';
+import { EPT_POINTER_BITS, NESTED_CR0_OWNED } from './vmcs.ts';
+
+optional.parts = {
+  emulation: (guest, devices) => new Emulation(guest, devices),
+  nestedPaging(guest, devices) {
+    const { hypervisor, domain } = guest;
+    /** What the guest believes, from its VMCS: by VMREAD for work, without for looking. */
+    const registers = (looking: boolean) => {
+      const read = (field: number): number =>
+        looking ? guest.look(field) : vmread(hypervisor.cpu, field) | 0;
+      if (!guest.prepared) return { cr0: 0x11, cr3: 0, cr4: 0 };
+      return {
+        cr0: (read(F.GUEST_CR0) & ~NESTED_CR0_OWNED) | (read(F.CR0_READ_SHADOW) & NESTED_CR0_OWNED),
+        cr3: read(F.GUEST_CR3),
+        cr4: read(F.GUEST_CR4) & ~0x2000,
+      };
+    };
+    const forget = (): void => {
+      const { cpu } = hypervisor;
+      if (cpu.vmx?.operation && guest.nested)
+        invept(cpu, INVEPT.single, guest.nested.root | EPT_POINTER_BITS);
+    };
+    return new NestedPaging(hypervisor, domain.memory, EPT_FORMAT, registers, forget, devices);
+  },
+};

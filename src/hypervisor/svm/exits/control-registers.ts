@@ -1,0 +1,107 @@
+// Reads and writes of control registers (APM vol. 2 §15.9): the guest's CR0, CR3 and CR4 are what it believes (shadow.control);
+// what the processor holds is chosen in vmcb.ts. Which instruction it was, and with which register, is read from the guest.
+import { VECTOR } from '../../../machine/cpu/fault.ts';
+import { V } from '../../../machine/cpu/svm/layout.ts';
+import type { Instruction } from '../../../machine/isa/instruction.ts';
+import { Emulated } from '../../../trace/events.ts';
+import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
+import type { Resume } from '../../technique.ts';
+import { operandAddress, readWord, writeWord } from '../instruction.ts';
+import { CR0_GUESTS, loadControlRegisters } from '../vmcb.ts';
+import type { ExitContext } from './context.ts';
+
+const PE = 1,
+  TS = 8,
+  ET = 0x10,
+  NW = 0x20000000,
+  CD = 0x40000000,
+  PG = 0x80000000;
+
+/** An exit of the codes 00h–1Fh, or CR0_SEL_WRITE. */
+export function controlRegister(c: ExitContext, i: Instruction): Resume {
+  switch (i.form.operation) {
+    case 'mov-to-cr':
+      return write(c, i, i.reg, c.vcpu.regs[i.rm]);
+    case 'mov-from-cr':
+      return read(c, i);
+    case 'clts':
+      c.emulated(Emulated.clts);
+      return setCr0(c, i, guestCr0(c) & ~TS);
+    case 'lmsw':
+      return lmsw(c, i);
+    case 'smsw':
+      return smsw(c, i);
+    default:
+      // The instruction is no longer the one that left.
+      return 'enter';
+  }
+}
+
+function write(c: ExitContext, i: Instruction, cr: number, value: number): Resume {
+  const { shadow } = c.guest;
+  switch (cr) {
+    case 0:
+      c.emulated(Emulated.crWrite, 0, value, 4, guestCr0(c));
+      return setCr0(c, i, value);
+    case 3:
+      c.emulated(Emulated.crWrite, 3, value, 4, shadow.control.cr3);
+      // PWT and PCD exist beside the address.
+      shadow.loadCr3(value & 0xfffff018);
+      return c.skip(i);
+    case 4:
+      c.emulated(Emulated.crWrite, 4, value, 4, shadow.control.cr4);
+      return setCr4(c, i, value);
+    default:
+      return c.raise(VECTOR.UD, -1);
+  }
+}
+
+/** CR0 as the guest sees it now: MP and TS it changes without an exit. */
+function guestCr0(c: ExitContext): number {
+  const { guest } = c;
+  return (guest.control.cr0 & ~CR0_GUESTS) | (guest.vmcb.get(V.cr0) & CR0_GUESTS);
+}
+
+function setCr0(c: ExitContext, i: Instruction, wanted: number): Resume {
+  const value = (wanted & CR0_KNOWN) | ET;
+  if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) return c.raise(VECTOR.GP, 0);
+  c.guest.shadow.loadCr0(value);
+  loadControlRegisters(c.guest);
+  return c.skip(i);
+}
+
+function setCr4(c: ExitContext, i: Instruction, value: number): Resume {
+  if (value & ~CR4_KNOWN) return c.raise(VECTOR.GP, 0);
+  c.guest.shadow.loadCr4(value);
+  loadControlRegisters(c.guest);
+  return c.skip(i);
+}
+
+function read(c: ExitContext, i: Instruction): Resume {
+  const { cr3, cr4 } = c.guest.control;
+  const value = i.reg === 0 ? guestCr0(c) : i.reg === 3 ? cr3 : cr4;
+  c.vcpu.regs[i.rm] = value;
+  c.emulated(Emulated.crRead, i.reg, value);
+  return c.skip(i);
+}
+
+/** LMSW reaches PE, MP, EM, TS and cannot clear PE. */
+function lmsw(c: ExitContext, i: Instruction): Resume {
+  const linear = i.memory ? operandAddress(c.guest, i) : 0;
+  const source = i.memory ? readWord(c.guest, linear) : c.vcpu.regs[i.rm] & 0xffff;
+  if (source < 0) return c.raisePageFault(linear);
+  c.emulated(Emulated.lmsw, 0, source, 2);
+  return setCr0(c, i, (guestCr0(c) & ~0xe) | (source & 0xf));
+}
+
+/** SMSW leaves with the reads of CR0, at any privilege level. */
+function smsw(c: ExitContext, i: Instruction): Resume {
+  const value = guestCr0(c);
+  const { regs } = c.vcpu;
+  if (i.memory) {
+    const linear = operandAddress(c.guest, i);
+    if (!writeWord(c.guest, linear, value)) return c.raisePageFault(linear);
+  } else regs[i.rm] = i.operandSize === 32 ? value : (regs[i.rm] & ~0xffff) | (value & 0xffff);
+  c.emulated(Emulated.crRead, 0, value, 2);
+  return c.skip(i);
+}

@@ -1,0 +1,157 @@
+// The table of exit handlers by exit code (APM vol. 2 app. C), and those that need only a few lines.
+import { Stop } from '../../../machine/cpu/cpu.ts';
+import { VECTOR } from '../../../machine/cpu/fault.ts';
+import { IF } from '../../../machine/cpu/flags.ts';
+import { acceptPending } from '../../../machine/cpu/interrupts.ts';
+import { invalidity } from '../../../machine/cpu/svm/checks.ts';
+import { SVM_EXIT } from '../../../machine/cpu/svm/exit-codes.ts';
+import { V } from '../../../machine/cpu/svm/layout.ts';
+import { svmOf } from '../../../machine/cpu/svm/state.ts';
+import { EAX, EBX, ECX, EDX, type Instruction } from '../../../machine/isa/instruction.ts';
+import { Emulated, Kind } from '../../../trace/events.ts';
+import { exitName } from '../../../trace/exits.ts';
+import { tellChain } from '../../fault-chain.ts';
+import { ENTRY_STRIDE, MONITOR_START } from '../../monitor.ts';
+import { identifyForGuest } from '../../platform/identification.ts';
+import type { Resume } from '../../technique.ts';
+import { operandAddress } from '../instruction.ts';
+import type { Emulation, ExitContext, Handler } from './context.ts';
+import { controlRegister } from './control-registers.ts';
+import { exception } from './exceptions.ts';
+import { inputOutput } from './input-output.ts';
+import { guestTime, modelSpecific } from './model-specific.ts';
+
+/** The host's own interrupt still waits at the pin: interrupts are opened for a moment, and it comes through the monitor's IDT. */
+function interrupt(c: ExitContext): Resume {
+  const { cpu, monitor } = c.hypervisor;
+  cpu.flags |= IF;
+  const taken = acceptPending(cpu);
+  cpu.flags &= ~IF;
+  if (!taken) return 'enter';
+  const vector = (cpu.eip - MONITOR_START) / ENTRY_STRIDE;
+  cpu.stop = Stop.none;
+  monitor.loadHypervisorSegments(cpu);
+  c.hypervisor.charge('iret');
+  c.hypervisor.hardwareInterrupt(vector);
+  return 'enter';
+}
+
+/** What the guest waited with can go in now: `enter` sees to that. A non-maskable interrupt is the host's business, and this host has no source of one. */
+const nothing: Handler = () => 'enter';
+
+/** The processor as the guest may know it. */
+function cpuid(c: ExitContext): Resume {
+  const { regs } = c.vcpu;
+  const leaf = regs[EAX] >>> 0;
+  const answer = identifyForGuest(c.hypervisor.cpu, leaf, false);
+  regs[EAX] = answer.eax;
+  regs[EBX] = answer.ebx;
+  regs[ECX] = answer.ecx;
+  regs[EDX] = answer.edx;
+  c.emulated(Emulated.cpuid, leaf, answer.eax);
+  c.emulation();
+  return c.skip();
+}
+
+function hlt(c: ExitContext): Resume {
+  const { guest, hypervisor, vcpu } = c;
+  c.skip();
+  guest.interruptible = (guest.vmcb.get(V.rflags) & IF) !== 0;
+  c.emulated(Emulated.hlt);
+  if (guest.interruptible && guest.board.pic.pending()) return 'enter';
+  hypervisor.record(vcpu, Kind.idle, 0);
+  if (!guest.interruptible) guest.domain.ending = 'halted with interrupts off: it waits for ever';
+  return 'block';
+}
+
+function invlpg(c: ExitContext, i: Instruction): Resume {
+  if (i.form.operation !== 'invlpg') return 'enter';
+  const linear = operandAddress(c.guest, i);
+  c.guest.shadow.invalidatePage(linear);
+  c.emulated(Emulated.invlpg, linear | 0);
+  return c.skip(i);
+}
+
+function rdtsc(c: ExitContext): Resume {
+  const time = guestTime(c);
+  c.vcpu.regs[EAX] = Number(BigInt.asIntN(32, time));
+  c.vcpu.regs[EDX] = Number(BigInt.asIntN(32, time >> 32n));
+  c.emulated(Emulated.rdtsc, 0, c.vcpu.regs[EAX], 8);
+  return c.skip();
+}
+
+/** There is nothing of the guest's in the caches that memory does not have. */
+function invd(c: ExitContext): Resume {
+  c.emulated(Emulated.wbinvd);
+  return c.skip();
+}
+
+function shutdown(c: ExitContext): Resume {
+  return c.crash(tellChain(c.guest.chain), true);
+}
+
+/** The guest has no SVM: to it these instructions do not exist. */
+const undefinedInstruction: Handler = (c) => c.raise(VECTOR.UD, -1);
+
+function taskSwitch(c: ExitContext): Resume {
+  const how = c.guest.vmcb.get(V.exitInfo2 + 1);
+  const event = c.guest.vmcb.get(V.exitIntInfo) < 0;
+  const source = how & (1 << 4) ? 'IRET' : how & (1 << 6) ? 'JMP' : event ? 'a task gate in the IDT' : 'CALL';
+  return c.crash(
+    `hardware task switch by ${source} to TSS ${(c.exit.qualification & 0xffff).toString(16)}h: it loads CR3, so with shadow paging it leaves the guest, and this hypervisor, like Xen 3.0, does not emulate it`,
+  );
+}
+
+/** Nested paging has no page there: the guest has no memory, or a device has it. */
+function nestedPageFault(c: ExitContext): Resume {
+  return c.crash(
+    `the guest touched guest-physical ${(c.exit.detail >>> 0).toString(16)}h, where it has no memory`,
+  );
+}
+
+/** The VMCB holds something that no guest may have. */
+function invalid(c: ExitContext): Resume {
+  return c.crash(
+    `the processor refused to enter the guest: ${invalidity(svmOf(c.hypervisor.cpu)) || 'invalid VMCB'}`,
+  );
+}
+
+/** A handler that wants the instruction itself. */
+const decoded =
+  (emulate: Emulation): Handler =>
+  (c) => {
+    const i = c.instruction();
+    return i ? emulate(c, i) : 'enter';
+  };
+
+const HANDLERS: Record<number, Handler> = {
+  [SVM_EXIT.interrupt]: interrupt,
+  [SVM_EXIT.nmi]: nothing,
+  [SVM_EXIT.virtualInterrupt]: nothing,
+  [SVM_EXIT.cr0SelectiveWrite]: decoded(controlRegister),
+  [SVM_EXIT.rdtsc]: rdtsc,
+  [SVM_EXIT.cpuid]: cpuid,
+  [SVM_EXIT.invd]: invd,
+  [SVM_EXIT.hlt]: hlt,
+  [SVM_EXIT.invlpg]: decoded(invlpg),
+  [SVM_EXIT.invlpga]: undefinedInstruction,
+  [SVM_EXIT.ioio]: inputOutput,
+  [SVM_EXIT.msr]: modelSpecific,
+  [SVM_EXIT.taskSwitch]: taskSwitch,
+  [SVM_EXIT.shutdown]: shutdown,
+  [SVM_EXIT.nestedPageFault]: nestedPageFault,
+  [SVM_EXIT.invalid]: invalid,
+};
+for (let code: number = SVM_EXIT.crRead; code < SVM_EXIT.crWrite + 16; code++)
+  HANDLERS[code] = decoded(controlRegister);
+for (let vector = 0; vector < 32; vector++) HANDLERS[SVM_EXIT.exception + vector] = exception;
+for (let code: number = SVM_EXIT.vmrun; code <= SVM_EXIT.skinit; code++) HANDLERS[code] = undefinedInstruction;
+
+/** Does what an exit asks for. */
+export function handleExit(c: ExitContext): Resume {
+  const handler = HANDLERS[c.exit.reason];
+  if (handler) return handler(c);
+  return c.crash(
+    `#VMEXIT ${(c.exit.reason >>> 0).toString(16)}h (${exitName(c.exit.vendor, c.exit.reason)}), which no intercept asks for`,
+  );
+}

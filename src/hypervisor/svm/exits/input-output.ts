@@ -1,0 +1,53 @@
+// IOIO (APM vol. 2 §15.10.2): every port of the guest belongs to its virtual board. EXITINFO1 says what the access is and
+// EXITINFO2 where the next instruction begins; only the segment of OUTS has to be read from the instruction itself.
+import { DF } from '../../../machine/cpu/flags.ts';
+import { V } from '../../../machine/cpu/svm/layout.ts';
+import { ES } from '../../../machine/isa/instruction.ts';
+import { endWhenPoweredOff } from '../../platform/pc-guest.ts';
+import { type PortSize, portAccess, StringEnd, stringAccess } from '../../platform/port-io.ts';
+import type { Resume } from '../../technique.ts';
+import { skipTo } from '../vmcb.ts';
+import type { ExitContext } from './context.ts';
+
+const IN = 1;
+const STRING = 4;
+const REP = 8;
+const ADDRESS_32 = 0x100;
+
+export function inputOutput(c: ExitContext): Resume {
+  const info = c.exit.qualification;
+  const size = ((info >>> 4) & 7) as PortSize;
+  const port = info >>> 16;
+  if (info & STRING) {
+    const resume = stringForm(c, port, size, info);
+    return endWhenPoweredOff(c.guest) ? 'ended' : resume;
+  }
+  portAccess(c.guest, port, size, (info & IN) !== 0);
+  skipTo(c.guest, c.exit.detail);
+  return endWhenPoweredOff(c.guest) ? 'ended' : 'enter';
+}
+
+function stringForm(c: ExitContext, port: number, size: PortSize, info: number): Resume {
+  const { guest } = c;
+  const input = (info & IN) !== 0;
+  let segment: number = ES;
+  if (!input) {
+    const i = c.instruction();
+    if (i === null) return 'enter';
+    segment = i.segment;
+  } else c.emulation();
+  const end = stringAccess(guest, {
+    port,
+    size,
+    input,
+    repeated: (info & REP) !== 0,
+    wide: (info & ADDRESS_32) !== 0,
+    backward: (guest.vmcb.get(V.rflags) & DF) !== 0,
+    base: guest.vmcb.segmentBase(segment),
+    user: c.vcpu.cpl === 3,
+  });
+  if (end === StringEnd.more) return 'enter';
+  if (end !== StringEnd.done) return c.raisePageFault(end);
+  skipTo(guest, c.exit.detail);
+  return 'enter';
+}

@@ -1,0 +1,197 @@
+// Hardware assistance by AMD SVM (Pacifica, 2006), the mirror image of hardware-assisted/: an unmodified guest runs at ring 0 of
+// guest mode, real mode included; what its VMCB intercepts leaves to the handlers in exits/. The way in and out is Xen's: CLGI,
+// VMLOAD, VMRUN, and behind it VMSAVE, VMLOAD of the host's own, STGI.
+import { placeImage } from '../../images/boot.ts';
+import { type Image, ImageError, needsFirmware } from '../../images/image.ts';
+import { Stop } from '../../machine/cpu/cpu.ts';
+import { getFlags, IF } from '../../machine/cpu/flags.ts';
+import { hasNestedPaging, MSR, SVME, writeMsr } from '../../machine/cpu/msrs.ts';
+import { SVM_EXIT } from '../../machine/cpu/svm/exit-codes.ts';
+import { V } from '../../machine/cpu/svm/layout.ts';
+import { clgi, stgi, vmload, vmrun, vmsave } from '../../machine/cpu/svm/operations.ts';
+import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import { Vendor } from '../../trace/events.ts';
+import type { Domain, Vcpu } from '../domain.ts';
+import { OWNER_HYPERVISOR } from '../frames.ts';
+import { peekGuest } from '../guest-walk.ts';
+import type { Hypervisor } from '../hypervisor.ts';
+import { VM_EXIT_ENTRY } from '../monitor.ts';
+import { placeFirmware } from '../platform/cold-start.ts';
+import { populatePc } from '../platform/pc-guest.ts';
+import { virtualBoard } from '../platform/virtual-board.ts';
+import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { keepInterruptedEvent, prepareEvents } from './events.ts';
+import { ExitContext } from './exits/context.ts';
+import { handleExit } from './exits/handlers.ts';
+import { guestRegisters } from './registers.ts';
+import { SvmGuest } from './svm-guest.ts';
+import { enterAtImage, enterAtReset, loadControlRegisters, type SvmOptions, setUpControls } from './vmcb.ts';
+
+/** CR0 that a boot loader leaves, and that RESET does, as the guest sees it. */
+const BOOT_CR0 = 0x11;
+const RESET_CR0 = 0x60000010;
+
+export class Svm implements Technique {
+  readonly name = 'svm';
+  readonly kernelRing = 0;
+  readonly nonRoot = true;
+  private readonly guests = new Map<Domain, SvmGuest>();
+  /** Whose debug registers are in the processor. */
+  private loaded: SvmGuest | null = null;
+  /** Machine addresses of the host's state-save area and of the VMCB that holds the host's own FS GS TR LDTR; 0 before the first guest. */
+  private saveArea = 0;
+  private hostVmcb = 0;
+
+  constructor(
+    private readonly hypervisor: Hypervisor,
+    private readonly options: SvmOptions = {},
+  ) {}
+
+  /** Looked into by inspection.ts. */
+  guestOf(domain: Domain): SvmGuest {
+    return this.guests.get(domain)!;
+  }
+
+  prepare(domain: Domain, image: Image, options: BootOptions): void {
+    if (image.kind === 'xen')
+      throw new ImageError(
+        `${image.name}: is ported to Xen and needs its hypercalls. Run it by paravirtualization`,
+      );
+    const nested = options.paging === 'nested';
+    if (nested && !hasNestedPaging(this.hypervisor.cpu))
+      throw new ImageError(
+        `${image.name}: nested paging (NPT) is not on this processor. Choose one that has it (--cpu nehalem)`,
+      );
+    populatePc(domain, image);
+    this.enableSvm();
+    const devices = nested ? new MemoryMap(domain.memory.size) : null;
+    const guest = new SvmGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain), devices);
+    this.guests.set(domain, guest);
+    domain.board = guest.board;
+    guest.tscOffset = -this.hypervisor.now;
+    setUpControls(guest, this.options);
+    if (needsFirmware(image)) {
+      placeFirmware(domain, guest.board, image, options);
+      enterAtReset(guest);
+    } else enterAtImage(guest, placeImage(image, options, domain.memory));
+    const cr0 = needsFirmware(image) ? RESET_CR0 : BOOT_CR0;
+    if (nested) guest.vmcb.set(V.cr0, cr0);
+    else {
+      guest.shadow.loadCr0(cr0);
+      loadControlRegisters(guest);
+    }
+  }
+
+  /** What a hypervisor does once on each processor: EFER.SVME, and a page where VMRUN puts the host's state. */
+  private enableSvm(): void {
+    const { cpu, frames } = this.hypervisor;
+    if (!this.saveArea) {
+      this.saveArea = frames.allocateContiguous(OWNER_HYPERVISOR, 2) * 4096;
+      this.hostVmcb = this.saveArea + 4096;
+    }
+    if (cpu.msrs.get(MSR.vmHsavePa) === BigInt(this.saveArea)) return;
+    writeMsr(cpu, MSR.efer, BigInt(SVME));
+    writeMsr(cpu, MSR.vmHsavePa, BigInt(this.saveArea));
+    vmsave(cpu, this.hostVmcb);
+  }
+
+  enter(vcpu: Vcpu): number {
+    const guest = this.guestOf(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    const { vmcb, shadowTables } = guest;
+    if (this.loaded !== guest) {
+      for (let n = 0; n < 4; n++) cpu.dr[n] = guest.debugRegisters[n];
+      this.loaded = guest;
+    }
+    if (shadowTables && shadowTables.root !== guest.loadedRoot)
+      vmcb.set(V.cr3, (guest.loadedRoot = shadowTables.root));
+    const injected = prepareEvents(guest);
+    cpu.regs.set(vcpu.regs);
+    vmcb.set(V.rax, vcpu.regs[0]);
+    vmcb.set(V.rsp, vcpu.regs[4]);
+    vmcb.set(V.cr2, vcpu.cr2);
+    clgi(cpu);
+    // With V_INTR_MASKING the host's IF says whether its interrupts end the guest's turn.
+    cpu.flags |= IF;
+    cpu.regs[4] = this.hypervisor.monitor.linear.stackTop | 0;
+    vmload(cpu, vmcb.machine);
+    // VMRUN stands before the monitor's entry point, as it were: that is where the host goes on.
+    cpu.eip = VM_EXIT_ENTRY;
+    vmrun(cpu, vmcb.machine);
+    return injected;
+  }
+
+  leave(vcpu: Vcpu): Exit {
+    const guest = this.guestOf(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    const { vmcb } = guest;
+    const reason = vmcb.get(V.exitCode);
+    if (reason !== SVM_EXIT.invalid) {
+      vmsave(cpu, vmcb.machine);
+      vcpu.regs.set(cpu.regs);
+      vcpu.regs[0] = vmcb.get(V.rax);
+      vcpu.regs[4] = vmcb.get(V.rsp);
+      vcpu.cr2 = vmcb.get(V.cr2);
+    }
+    vmload(cpu, this.hostVmcb);
+    cpu.flags &= ~IF;
+    stgi(cpu);
+    vcpu.eip = vmcb.get(V.rip) >>> 0;
+    vcpu.cpl = vmcb.cpl;
+    keepInterruptedEvent(guest);
+    const next = vmcb.get(V.nextRip);
+    return {
+      vendor: Vendor.svm,
+      reason,
+      qualification: vmcb.get(V.exitInfo1),
+      detail: vmcb.get(V.exitInfo2),
+      instructionLength: next ? (next - vcpu.eip) & 15 : 0,
+      eip: vcpu.eip,
+    };
+  }
+
+  handle(vcpu: Vcpu, exit: Exit): Resume {
+    return handleExit(new ExitContext(this.hypervisor, this.guestOf(vcpu.domain), vcpu, exit));
+  }
+
+  pendingEvent(vcpu: Vcpu): boolean {
+    const guest = this.guestOf(vcpu.domain);
+    return guest.interruptible && guest.board.pic.pending();
+  }
+
+  nextDeadline(domain: Domain): number {
+    return this.guestOf(domain).board.nextDeadline();
+  }
+
+  advance(domain: Domain, now: number): void {
+    this.guestOf(domain).board.advance(now);
+  }
+
+  switchedAway(vcpu: Vcpu): void {
+    const guest = this.guests.get(vcpu.domain);
+    if (!guest || this.loaded !== guest) return;
+    guest.debugRegisters.set(this.hypervisor.cpu.dr.subarray(0, 4));
+    this.loaded = null;
+  }
+
+  translate(vcpu: Vcpu, linear: number): number {
+    const { domain, control } = this.guestOf(vcpu.domain);
+    const physical = peekGuest(domain.memory, control, linear);
+    return physical < 0 ? -1 : domain.memory.toMachine(physical);
+  }
+
+  registers(vcpu: Vcpu): Record<string, number> {
+    const { cpu } = this.hypervisor;
+    const guest = this.guestOf(vcpu.domain);
+    const running = this.loaded === guest && cpu.intercepts !== null && cpu.stop !== Stop.monitor;
+    return guestRegisters(guest, running ? cpu : null, running ? getFlags(cpu) : 0);
+  }
+
+  destroy(domain: Domain): void {
+    const guest = this.guests.get(domain);
+    if (!guest) return;
+    if (this.loaded === guest) this.loaded = null;
+    guest.release();
+    this.guests.delete(domain);
+  }
+}
