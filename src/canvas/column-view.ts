@@ -1,5 +1,6 @@
 // What moves in a column besides particles: the glowing point of the virtual processor, and the boundaries, which
 // thicken and warm with their traffic. Sprites only, moved and tinted; nothing is redrawn.
+import { isBare } from '../worker/protocol.ts';
 import type { Atlas } from './atlas.ts';
 import type { BoundaryLine, ColumnLayout, StageLayout } from './layout.ts';
 import { mix, type Palette, toNumber } from './palette.ts';
@@ -58,7 +59,7 @@ export class ColumnView {
     const { column } = point;
     const waits = place === 'idle' || place === 'ready';
     if (place === 'user' || place === 'kernel' || place === 'hypervisor') point.target = column.y[place];
-    else if (waits) point.target = column.info.technique === 'native' ? column.edge : column.y.hypervisor;
+    else if (waits) point.target = isBare(column.info.technique) ? column.edge : column.y.hypervisor;
     point.strength = place === 'off' ? 0 : waits ? 0.35 : 1;
   }
 

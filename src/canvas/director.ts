@@ -1,7 +1,9 @@
 // Event → cue: which mark an event of the trace gets on the stage. Pure; nothing is drawn that the trace does not say.
 // A crossing is drawn once, by the event that crosses (exit, entry, interrupt inside a guest, IRET, device access);
 // what the hypervisor does in between is a pulse where it is done.
+
 import { Channel, Emulated, Kind, Life, Shadow, type TraceEvent, Vendor } from '../trace/events.ts';
+import { isBare } from '../worker/protocol.ts';
 import type { Meaning } from './meanings.ts';
 import { type ColumnInfo, type Place, type Spot, stationOf, stationOfIrq } from './places.ts';
 
@@ -62,7 +64,7 @@ export class Director {
       return { seq: e.seq, domain, meaning, from: spot(from), to: spot(to) };
     };
     const at = (meaning: Meaning, place: Place): Cue => across(meaning, place, place);
-    const monitor: Place = column?.technique === 'native' ? 'kernel' : 'hypervisor';
+    const monitor: Place = column && isBare(column.technique) ? 'kernel' : 'hypervisor';
 
     switch (e.kind) {
       case Kind.interrupt: {

@@ -1,5 +1,6 @@
 // The stage's geometry: guests are columns, privilege levels are strata, the hardware lies at the bottom. Pure:
 // size and guests in, rectangles, lines and paths out, in CSS pixels. Everything that is drawn or clicked reads it here.
+import { isBare } from '../worker/protocol.ts';
 import { MEANINGS, type Meaning } from './meanings.ts';
 import { type Boundary, type ColumnInfo, type Place, type Spot, STATIONS, type Station } from './places.ts';
 
@@ -93,7 +94,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
   guests.forEach((info, index) => {
     const x = Math.round(index * (columnWidth + COLUMN_GAP));
     const w = Math.round(index * (columnWidth + COLUMN_GAP) + columnWidth) - x;
-    const native = info.technique === 'native';
+    const native = isBare(info.technique);
     const kernelHeight = native ? hypervisor.y + hypervisor.height - kernel.y : kernel.height;
     const gutter = Math.min(GUTTER, w * 0.26);
     const lanesWidth = Math.min(LANES, w * 0.29);
@@ -115,7 +116,8 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
       edge: kernel.y + kernelHeight - 8,
     });
     layout.slabs.push({ ...box, ...user, stratum: 'user' });
-    layout.slabs.push({ ...box, y: kernel.y, height: kernelHeight, stratum: 'kernel' });
+    if (info.technique !== 'container')
+      layout.slabs.push({ ...box, y: kernel.y, height: kernelHeight, stratum: 'kernel' });
     const label = { ...box, textWidth: gutter };
     layout.labels.push({ ...label, ...user, stratum: 'user', ring: 'ring 3', owner: 'programs' });
     layout.labels.push({
@@ -136,9 +138,12 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     layout.boundaries.push({ ...box, y: hardware.y - GAP, height: GAP, id: 'hypervisorHardware' });
   });
 
-  for (const run of virtualizedRuns(layout.columns)) {
+  for (const run of runsOf(layout.columns, (info) => !isBare(info.technique)))
     layout.slabs.push({ ...run, ...hypervisor, stratum: 'hypervisor', domain: -1 });
-  }
+  // Containers stand on one kernel.
+  const kernelHeight = hypervisor.y + hypervisor.height - kernel.y;
+  for (const run of runsOf(layout.columns, (info) => info.technique === 'container'))
+    layout.slabs.push({ ...run, y: kernel.y, height: kernelHeight, stratum: 'kernel', domain: -1 });
   const ground = { x: 0, width, domain: -1, ...hardware };
   layout.slabs.push({ ...ground, stratum: 'hardware' });
   placeStations(layout, ground);
@@ -148,16 +153,20 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 /** Where the technique puts the guest's kernel. */
 function kernelWords(info: ColumnInfo): { ring: string; owner: string } {
   if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, no hypervisor' };
+  if (info.technique === 'container') return { ring: 'ring 0', owner: 'one kernel for all' };
   if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel\n(non-root)' };
   return { ring: `ring ${info.kernelRing}`, owner: 'kernel' };
 }
 
-/** One hypervisor lies under all neighbouring columns that have one. */
-function virtualizedRuns(columns: ColumnLayout[]): { x: number; width: number }[] {
+/** What lies under several guests lies under all neighbouring columns that are meant. */
+function runsOf(
+  columns: ColumnLayout[],
+  meant: (info: ColumnInfo) => boolean,
+): { x: number; width: number }[] {
   const runs: { x: number; width: number }[] = [];
   let open: { x: number; width: number } | null = null;
   for (const column of columns) {
-    if (column.info.technique === 'native') open = null;
+    if (!meant(column.info)) open = null;
     else if (open) open.width = column.x + column.width - open.x;
     else runs.push((open = { x: column.x, width: column.width }));
   }

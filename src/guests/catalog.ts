@@ -35,6 +35,15 @@ export const GUESTS: readonly GuestEntry[] = [
     display: 'text',
   },
   {
+    id: 'penguin-container',
+    title: 'Penguin (containers)',
+    summary: 'The same kernel with containers: several userlands on one kernel, each with its own processes, root and limits.',
+    main: 'penguin/penguin-container.asm',
+    sealed: false,
+    techniques: ['container', 'native'],
+    display: 'text',
+  },
+  {
     id: 'panes',
     title: 'Panes',
     summary: 'An unmodified graphical system that has never heard of hypervisors.',

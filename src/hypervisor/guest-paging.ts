@@ -19,6 +19,8 @@ export interface GuestPaging extends GuestTranslation {
   invalidatePage(linear: number): void;
   /** Devices took pages of guest-physical memory over, or gave them back. */
   devicesChanged(): void;
+  /** Another machine frame (or none) is behind this guest frame now. */
+  remapped(frame: number): void;
   /** Gives all frames back. */
   release(): void;
 }

@@ -1,5 +1,5 @@
 // What the session sees of a guest, whether it has a hypervisor under it or the bare machine.
-import type { Board } from '../machine/devices/board.ts';
+import type { GuestBoard } from '../machine/devices/board.ts';
 import type { DomainState } from './domain.ts';
 import type { TechniqueInfo } from './technique.ts';
 
@@ -10,7 +10,7 @@ export interface GuestView {
   readonly state: DomainState;
   readonly ending: string;
   /** The PC that the guest sees (real or virtual); null for a paravirtualized guest. */
-  readonly board: Board | null;
+  readonly board: GuestBoard | null;
   /** Text from the paravirtual console that nobody took yet, and characters for it. */
   consoleOutput: string;
   readonly consoleInput: number[];

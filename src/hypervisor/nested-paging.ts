@@ -154,6 +154,11 @@ export class NestedPaging implements GuestPaging {
     this.changed();
   }
 
+  remapped(frame: number): void {
+    this.mapFrame(frame);
+    this.changed();
+  }
+
   translate(linear: number, write: boolean, user: boolean): number {
     const valid = this.walker.walk(this.registers(false), linear, write, user);
     this.hypervisor.charge('guestWalkReference', this.walker.references);

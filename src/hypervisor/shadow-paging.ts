@@ -257,6 +257,11 @@ export class ShadowPaging implements GuestPaging {
     this.flush();
   }
 
+  /** Another machine frame (or none) is behind a guest frame: no shadow may lead to the old one. */
+  remapped(): void {
+    this.flush();
+  }
+
   /** Gives all frames back. The object is of no use afterwards. */
   release(): void {
     this.pages.release();

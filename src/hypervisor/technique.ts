@@ -16,6 +16,10 @@ export const TECHNIQUES = [
 ] as const;
 export type TechniqueName = (typeof TECHNIQUES)[number];
 
+/** There is no hypervisor under the guest's kernel. */
+export const isBare = (technique: TechniqueName): boolean =>
+  technique === 'native' || technique === 'container';
+
 /** Whose tables the processor walks for a guest with hardware assistance: shadows of the guest's, or the guest's own and then EPT or NPT. */
 export const PAGING = ['shadow', 'nested'] as const;
 export type Paging = (typeof PAGING)[number];

@@ -81,6 +81,7 @@ export function placeImage(
     case 'elf32':
       loadSegments(target, image);
       return state;
+    case 'rom':
     case 'disk':
       throw new ImageError(`${image.name} is ${image.description}: firmware must boot it`);
     default:

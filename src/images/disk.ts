@@ -16,7 +16,7 @@ const BOOT_RECORD = 17 * CD_SECTOR;
 const DISK_NAME = /\.(img|ima|flp|dsk|hdd|raw|usb)$/i;
 const EL_TORITO = 'EL TORITO SPECIFICATION';
 /** The reset vector, as the processor's first code segment shows it below 1 MiB. */
-const RESET_VECTOR = 0xffff0;
+export const RESET_VECTOR = 0xffff0;
 
 /** The last two bytes of the first sector are 55h, AAh. */
 export function hasBootSignature(bytes: Uint8Array): boolean {

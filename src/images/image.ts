@@ -1,7 +1,7 @@
 // What every loader produces: the pieces of a guest and where they go. Images are untrusted input: loaders check every
 // number against the file before they use it, and refuse with one line that a person can act on.
 
-export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'linux' | 'disk';
+export type ImageKind = 'multiboot' | 'elf32' | 'xen' | 'linux' | 'disk' | 'rom';
 
 /** A piece of memory as it must be before the first instruction. */
 export interface Segment {
@@ -124,10 +124,15 @@ interface DiskImage extends AnyImage {
   kind: 'disk';
   disk: DiskContents;
 }
+/** What stands in the place of firmware: the processor begins in it after a reset. */
+interface RomImage extends AnyImage {
+  kind: 'rom';
+  rom: Uint8Array;
+}
 interface PlainImage extends AnyImage {
   kind: 'elf32';
 }
-export type Image = XenImage | MultibootImage | LinuxImage | DiskImage | PlainImage;
+export type Image = XenImage | MultibootImage | LinuxImage | DiskImage | RomImage | PlainImage;
 
 /** An image that cannot be used: what it looks like, and what would do. */
 export class ImageError extends Error {

@@ -7,10 +7,11 @@ import { parseLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
 import { findHeader, hasLoadAddresses, loadOffset, readHeader } from './multiboot-header.ts';
 import { recognize } from './recognize.ts';
+import { parseRom } from './rom.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
 const ACCEPTED =
-  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, and boot sectors, floppy, hard disk and CD images.';
+  'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, boot sectors, floppy, hard disk and CD images, and BIOS ROMs.';
 const SECTOR = 512;
 
 /** The kind of an image by its first signs; throws ImageError when it is none of them. */
@@ -31,6 +32,8 @@ export function parseImage(bytes: Uint8Array, name = 'image'): Image {
   const header = findHeader(bytes);
   if (header >= 0 && !isDiskWithKernel(bytes, header)) return parseFlat(bytes, header, name);
   if (isLinux(bytes)) return parseLinux(bytes, name);
+  const rom = hasBootSignature(bytes) ? null : parseRom(bytes, name);
+  if (rom) return rom;
   const known = recognize(bytes);
   if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
   const disk = parseBootDisk(bytes, name);

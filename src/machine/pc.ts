@@ -26,7 +26,7 @@ export class CycleClock implements Clock {
   }
 }
 
-export interface PcOptions extends Pick<BoardOptions, 'startDate' | 'drives'> {
+export interface PcOptions extends Pick<BoardOptions, 'startDate' | 'drives' | 'serialPorts'> {
   /** Local APICs and an I/O APIC are there, and CPUID says so. Default: the PIC pair alone, unless there are several processors. */
   apic?: boolean;
   /** 1 to 4. */
@@ -67,6 +67,7 @@ export class Pc {
     this.board = new Board({
       startDate: options.startDate,
       drives: options.drives,
+      serialPorts: options.serialPorts,
       ...(apic
         ? {
             apic: {

@@ -1,5 +1,6 @@
 // One simulated server of a session: a PC, and either a hypervisor with its run loop or one guest on the bare machine.
 import { costModel } from '../cost/processors.ts';
+import type { ContainerHost } from '../hypervisor/containers/container-host.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import { HardwareAssisted } from '../hypervisor/hardware-assisted/hardware-assisted.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -13,6 +14,7 @@ import {
   type TechniqueInfo,
   type TechniqueName,
 } from '../hypervisor/technique.ts';
+import { xenServices } from '../hypervisor/xen/services.ts';
 import type { Image } from '../images/image.ts';
 import type { Cpu } from '../machine/cpu/cpu.ts';
 import { getFlags } from '../machine/cpu/flags.ts';
@@ -24,6 +26,9 @@ import type { Scenario } from './scenario.ts';
 
 /** Power-on date of every host: the day Xen 3.0 was released. Fixed, so that runs are equal. */
 const START_DATE = '2005-12-05T10:00:00';
+
+/** A machine with containers has a serial port for itself and one for each of them. */
+const CONTAINER_TERMINALS = 4;
 
 /** D/B in the access rights of a code segment (SegmentRegister.access). */
 const CODE_32 = 0x4000;
@@ -38,11 +43,21 @@ export interface BootRequest {
 }
 
 /** Techniques that a program provides when it wants them; the opening page does not. */
+/** How a machine with containers is made, when a program has provided it. */
+export const optionalContainers: {
+  make: ((pc: Pc, image: Image, options: BootOptions) => ContainerHost) | null;
+} = { make: null };
+
 export const optionalTechniques: Partial<Record<TechniqueName, (hypervisor: Hypervisor) => Technique>> = {};
 
 /** Techniques that hosts can use now. */
 export function techniquesHere(): TechniqueName[] {
-  return TECHNIQUES.filter((name) => BUILT_IN.includes(name) || optionalTechniques[name]);
+  return TECHNIQUES.filter(
+    (name) =>
+      BUILT_IN.includes(name) ||
+      optionalTechniques[name] ||
+      (name === 'container' && optionalContainers.make),
+  );
 }
 const BUILT_IN: readonly TechniqueName[] = ['native', 'paravirtualization', 'vt-x'];
 
@@ -57,6 +72,7 @@ export class Host {
   hypervisor: Hypervisor | null = null;
   private loop: RunLoop | null = null;
   private native: NativeHost | null = null;
+  private containers: ContainerHost | null = null;
   private techniques = new Map<TechniqueName, Technique>();
 
   /** @param engine `interpreter`: no guest code is compiled. Nothing that can be seen depends on it but speed */
@@ -68,11 +84,12 @@ export class Host {
     this.pc = this.powerOn();
   }
 
-  private powerOn(drives: BootOptions['drives'] = []): Pc {
+  private powerOn(drives: BootOptions['drives'] = [], serialPorts = 1): Pc {
     const cost = costModel(this.scenario.processor, this.scenario.clockHz);
     this.pc = new Pc(cost, this.recorder, this.scenario.memoryMiB * 2 ** 20, {
       startDate: START_DATE,
       drives,
+      serialPorts,
       apic: this.scenario.apic,
       processors: this.scenario.processors,
     });
@@ -92,19 +109,21 @@ export class Host {
   }
 
   guest(id: number): GuestView | undefined {
-    return this.native?.guest.id === id ? this.native.guest : this.hypervisor?.domains.get(id);
+    if (this.native?.guest.id === id) return this.native.guest;
+    return this.containers?.guest(id) ?? this.hypervisor?.domains.get(id);
   }
 
   /** Instructions that a guest has run since it was booted. */
   instructionsOf(id: number): number {
     if (this.native?.guest.id === id) return this.pc.cpu.instructions - this.bootInstructions;
+    if (this.containers) return this.containers.instructionsOf(id);
     return this.hypervisor?.domains.get(id)?.vcpus.reduce((sum, vcpu) => sum + vcpu.instructions, 0) ?? 0;
   }
   private bootInstructions = 0;
 
   /** Machine address behind a guest-linear one, or -1. */
   translate(id: number, linear: number): number {
-    if (this.native?.guest.id === id) return peek(this.pc.cpu, linear);
+    if (this.native?.guest.id === id || this.containers?.guest(id)) return peek(this.pc.cpu, linear);
     const domain = this.hypervisor?.domains.get(id);
     return domain ? domain.technique.translate(domain.vcpus[0], linear) : -1;
   }
@@ -150,6 +169,7 @@ export class Host {
 
   /** True when the processor stands in this guest: the next instruction is one of its own. */
   isRunning(id: number): boolean {
+    if (this.containers) return this.containers.running === id;
     return this.native
       ? this.native.guest.id === id
       : this.inGuest && this.hypervisor?.current?.domain.id === id;
@@ -157,12 +177,14 @@ export class Host {
 
   techniqueInfo(name: TechniqueName): TechniqueInfo {
     if (name === 'native') return NATIVE;
+    if (name === 'container') return { name, kernelRing: 0, nonRoot: false };
     return this.technique(name);
   }
 
   private underHypervisor(): Hypervisor {
     if (!this.hypervisor) {
       this.native = null;
+      this.containers = null;
       this.hypervisor = new Hypervisor(this.pc);
       this.loop = new RunLoop(this.hypervisor);
     }
@@ -202,7 +224,8 @@ export class Host {
       this.native = new NativeHost(this.pc, request.id, request.name, request.image, request.options);
       return;
     }
-    if (this.native) this.restart();
+    if (request.technique === 'container') return this.bootContainer(request);
+    if (this.native || this.containers) this.restart();
     this.underHypervisor().createDomain({
       ...request,
       drives: request.options.drives,
@@ -210,14 +233,32 @@ export class Host {
     });
   }
 
+  /** The first container brings the kernel that all share; the others find it running. */
+  private bootContainer({ id, name, image, options, memoryBytes }: BootRequest): void {
+    if (!this.containers?.alive) {
+      const { make } = optionalContainers;
+      if (!make) throw new Error('container: this technique is not available here');
+      this.restart(undefined, CONTAINER_TERMINALS);
+      try {
+        this.containers = make(this.pc, image, { ...options, modules: [] });
+      } catch (error) {
+        this.restart();
+        throw error;
+      }
+    }
+    this.containers.start(id, name, image, memoryBytes);
+  }
+
   /** The machine is switched off and on: time goes on, memory is empty. */
-  private restart(drives?: BootOptions['drives']): void {
+  private restart(drives?: BootOptions['drives'], serialPorts = 1): void {
     const { cycles, instructions } = this.pc.cpu;
     this.hypervisor = null;
     this.loop = null;
     this.native = null;
+    this.containers = null;
+    this.recorder.attribute = null;
     this.techniques = new Map();
-    this.powerOn(drives);
+    this.powerOn(drives, serialPorts);
     this.pc.cpu.cycles = cycles;
     this.pc.cpu.instructions = instructions;
     this.recorder.domain = -1;
@@ -230,13 +271,26 @@ export class Host {
       this.restart();
       return;
     }
+    if (this.containers) return this.containers.stop(id);
     if (!this.hypervisor?.domains.has(id)) return;
     if (this.hypervisor.current?.domain.id === id) this.loop!.leaveGuest();
     this.hypervisor.destroyDomain(id);
   }
 
+  /** Says how much memory a guest of Xen's interface shall have (bytes): its balloon driver does it. False when nobody listens. */
+  setMemoryTarget(id: number, bytes: number): boolean {
+    const domain = this.hypervisor?.domains.get(id);
+    return (domain && xenServices(this.hypervisor!)?.setMemoryTarget(domain, bytes)) ?? false;
+  }
+
+  /** Asks a guest of Xen's interface to end: `poweroff`, `reboot`. False when nobody listens. */
+  requestShutdown(id: number, how: string): boolean {
+    const domain = this.hypervisor?.domains.get(id);
+    return (domain && xenServices(this.hypervisor!)?.requestShutdown(domain, how)) ?? false;
+  }
+
   run(until: number, stopRequested?: () => boolean): LoopEnd {
-    return this.loop?.run(until, stopRequested) ?? this.native?.run(until, stopRequested) ?? 'idle';
+    return (this.loop ?? this.native ?? this.containers)?.run(until, stopRequested) ?? 'idle';
   }
 
   /** How many guests have ended under this hypervisor: changes when one does. */
@@ -250,7 +304,7 @@ export class Host {
   }
 
   stepInstruction(): LoopEnd {
-    return this.loop?.stepInstruction() ?? this.native?.stepInstruction() ?? 'idle';
+    return (this.loop ?? this.native ?? this.containers)?.stepInstruction() ?? 'idle';
   }
 }
 

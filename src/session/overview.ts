@@ -1,5 +1,6 @@
 // Where time went since the session began: an overview of bounded size (buckets that merge in pairs as time grows), and
 // windows of detail from the events that are still held. Both are folded from the trace by the same rule (spans.ts).
+import { isBare } from '../hypervisor/technique.ts';
 import { RECORD_WORDS, Vendor } from '../trace/events.ts';
 import { SPAN_PLACES } from '../trace/places.ts';
 import type { Session } from './session.ts';
@@ -69,7 +70,7 @@ export class Overview {
         ? { into: vmExit.cycles, out: vmEntry.cycles }
         : { into: interruptDelivery.cycles, out: 0 };
     },
-    bare: (domain) => this.session.domains[domain].technique === 'native',
+    bare: (domain) => isBare(this.session.domains[domain].technique),
   };
 
   /** Reads what was recorded since the last call. Call it often: what has left the log by then is blank. */

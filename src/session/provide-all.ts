@@ -1,9 +1,11 @@
 // Everything that is optional in the page: for the terminal and the tests.
 import '../machine/cpu/executors/provide-floating-point.ts';
-import '../machine/cpu/vmx/provide-second-generation.ts';
+import '../hypervisor/hardware-assisted/provide.ts';
 import '../machine/devices/apic/provide.ts';
 import '../machine/devices/storage/provide.ts';
 import './provide-binary-translation.ts';
+import './provide-containers.ts';
 import './provide-svm.ts';
+import './provide-enlightenments.ts';
 import './provide-trap-and-emulate.ts';
 import './provide-xen.ts';

@@ -14,6 +14,8 @@ export interface GuestResult {
   serial: string;
   /** Port E9h. */
   debug: string;
+  /** Last POST code: what was last written to port 80h. */
+  post: number;
   /** Text screen, a line a row; empty for graphics. */
   screen: string;
   cycles: number;
@@ -52,6 +54,7 @@ export function results(session: Session): GuestResult[] {
       reason: view?.ending ?? domain.failure,
       serial: domain.text,
       debug: domain.debugText,
+      post: view?.board?.debug.post ?? 0,
       screen: screenText(session, domain.id),
       cycles: session.now,
       instructions: session.host.instructionsOf(domain.id),

@@ -59,6 +59,11 @@ export function parseScenario(value: unknown): Scenario {
     throw new ScenarioError(
       'scenario: domains: a native guest owns the whole machine, so it must be the only one',
     );
+  const containers = scenario.domains.filter((d) => d.technique === 'container');
+  if (containers.length && containers.length < scenario.domains.length)
+    throw new ScenarioError(
+      'scenario: domains: containers share one kernel that owns the whole machine, so all guests must be containers',
+    );
   if (!native.length && (scenario.processors > 1 || scenario.apic))
     throw new ScenarioError('scenario: processors: a hypervisor here has one processor, without an APIC');
   const asked = scenario.domains.reduce((sum, d) => sum + d.memoryMiB, 0);

@@ -125,6 +125,11 @@ export class Session {
     const technique = request.technique ?? domain.technique;
     if (technique === 'native' && this.domains.length > 1)
       return refuse('a guest on the bare machine owns all of it: only one can run there');
+    const others = this.domains.filter((other) => other !== domain && !other.stopped);
+    if (others.some((other) => (other.technique === 'container') !== (technique === 'container')))
+      return refuse(
+        'containers share one kernel that owns the whole machine: either all guests are containers, or none is',
+      );
     const before = domain.config;
     const guest = request.name ?? before.guest;
     const config = {

@@ -23,9 +23,15 @@ const RULES: Record<number, Rule> = {
     manual: apm('15.9'),
   },
   110: { why: 'RDTSC is intercepted.', manual: apm('15.9') },
-  114: { why: 'CPUID is intercepted, so that the hypervisor can say which processor the guest has.', manual: apm('15.9') },
+  114: {
+    why: 'CPUID is intercepted, so that the hypervisor can say which processor the guest has.',
+    manual: apm('15.9'),
+  },
   118: { why: 'INVD is intercepted: it would lose what others have in the caches.', manual: apm('15.9') },
-  120: { why: 'HLT is intercepted: a waiting guest must not stop the processor that others share.', manual: apm('15.9') },
+  120: {
+    why: 'HLT is intercepted: a waiting guest must not stop the processor that others share.',
+    manual: apm('15.9'),
+  },
   121: {
     why: 'INVLPG is intercepted: the shadow of the page must be dropped with the translation. The first generation does not say which page, so the hypervisor reads the instruction.',
     manual: apm('15.9'),
@@ -35,7 +41,10 @@ const RULES: Record<number, Rule> = {
     manual: apm('15.10'),
   },
   124: { why: 'The register’s bit in the MSR permission map is set.', manual: apm('15.11') },
-  125: { why: 'A task switch would load CR3, which is the hypervisor’s with shadow paging.', manual: apm('15.14.1') },
+  125: {
+    why: 'A task switch would load CR3, which is the hypervisor’s with shadow paging.',
+    manual: apm('15.14.1'),
+  },
   127: {
     why: 'A fault while delivering a double fault. A bare processor would shut down; the guest leaves to the hypervisor.',
     manual: apm('15.14.3'),

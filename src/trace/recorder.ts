@@ -31,9 +31,14 @@ export class Recorder {
   /** Domain and virtual processor that silicon events are attributed to; set by the run loop at a world switch. */
   domain = -1;
   vcpu = 0;
+  /** Asked before each event of the silicon, when several share a kernel: whose is it? */
+  attribute: ((time: number, eip: number) => number) | null = null;
   /** Events per domain (index domain + 1) and kind (0..31). */
   private readonly kindCounts: number[][] = [];
   private readonly places = new Map<number, PlaceClock>();
+  /** Who was asked for last: mostly the same one again. */
+  private latestDomain = 0;
+  private latestPlace: PlaceClock | null = null;
   private readonly exits = new Map<number, ExitCount>();
   private readonly sites = new Map<number, Map<number, number>>();
   private readonly calls = new Map<number, Map<number, { count: number; failed: number }>>();
@@ -49,6 +54,7 @@ export class Recorder {
 
   /** Writes one event; `time` in cycles. Attributed to the current domain. */
   record(kind: number, time: number, eip: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
+    if (this.attribute) this.domain = this.attribute(time, eip);
     this.recordFor(this.domain, kind, time, eip, a, b, c, d, e, cost);
   }
 
@@ -97,8 +103,11 @@ export class Recorder {
 
   /** Where a domain is, and its time by place. */
   placeOf(domain: number, now: number): PlaceClock {
+    if (domain === this.latestDomain && this.latestPlace !== null) return this.latestPlace;
     let clock = this.places.get(domain);
     if (!clock) this.places.set(domain, (clock = new PlaceClock(now)));
+    this.latestDomain = domain;
+    this.latestPlace = clock;
     return clock;
   }
 
@@ -194,6 +203,7 @@ export class Recorder {
     delete this.kindCounts[domain + 1];
     delete this.openExit[domain + 1];
     this.places.delete(domain);
+    this.latestPlace = null;
     this.sites.delete(domain);
     this.calls.delete(domain);
     this.holes.delete(domain);

@@ -10,7 +10,6 @@ const FROM_60 =
 const REGISTERS = ['read_cr', 'write_cr', 'read_dr', 'write_dr'];
 
 const INTERCEPT_PF = 0x4e;
-const INVLPG = 0x79;
 const IOIO = 0x7b;
 const MSR = 0x7c;
 const NPF = 0x400;
@@ -41,7 +40,6 @@ function detail(e: TraceEvent): string {
       return e.b & 1 ? ': WRMSR' : ': RDMSR';
     case NPF:
       return `: guest-physical ${hex8(e.c)}`;
-    case INVLPG:
     default:
       return '';
   }

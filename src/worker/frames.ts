@@ -1,5 +1,6 @@
 // Builds the one packet a display frame gets: counts, a fair sample of events, new output, changed screens. Bounded in size.
 
+import { isBare } from '../hypervisor/technique.ts';
 import { lineOf } from '../session/explain.ts';
 import type { Session } from '../session/session.ts';
 import { Kind, RECORD_WORDS } from '../trace/events.ts';
@@ -146,7 +147,7 @@ export class FrameBuilder {
       user: recorder.count(Kind.interrupt, id) + recorder.count(Kind.ring, id),
       exits: recorder.count(Kind.exit, id) + recorder.count(Kind.entry, id),
       // A virtual device is the hypervisor's own; only the bare machine's kernel reaches the hardware.
-      devices: this.session.domains[id].technique === 'native' ? recorder.count(Kind.device, id) : 0,
+      devices: isBare(this.session.domains[id].technique) ? recorder.count(Kind.device, id) : 0,
       host:
         recorder.count(Kind.shadow, id) +
         recorder.count(Kind.pageTable, id) +

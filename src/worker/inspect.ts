@@ -28,12 +28,13 @@ function endOf(image: Image): number {
   return Math.max(imageEnd(image), linux ? linux.preferred + linux.initSize : 0);
 }
 
-/** A kernel ported to Xen knows nothing else, unless it says so; first-generation VT-x has no real mode (CR0.PE is fixed to 1), SVM has. */
+/** A kernel ported to Xen knows nothing else, unless it says so; the translator begins in protected mode. */
 function techniquesFor(image: Image): TechniqueName[] {
   const techniques: TechniqueName[] = [];
   if (image.xen) techniques.push('paravirtualization');
   if (image.kind !== 'xen') {
-    if (image.bits === 32) techniques.push('vt-x');
+    techniques.push('vt-x');
+    if (image.bits === 32) techniques.push('binary-translation');
     techniques.push('svm', 'native');
   }
   return techniques;

@@ -57,9 +57,12 @@ export class BundledLibrary implements GuestLibrary {
   async loadParts({ domains, apic, processors, processor }: Scenario): Promise<void> {
     if (processor === 'nehalem') await import('../machine/cpu/vmx/provide-second-generation.ts');
     if (domains.some((d) => d.disks.length > 0)) await this.loadFirmware();
-    if (domains.some((d) => d.network || d.enlightenments.includes('xen')))
-      await import('../session/provide-xen.ts');
+    if (domains.some((d) => d.network)) await import('../session/provide-xen.ts');
+    if (domains.some((d) => d.enlightenments.length > 0))
+      await import('../session/provide-enlightenments.ts');
     if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');
+    if (domains.some((d) => d.technique === 'vt-x' && (d.paging === 'nested' || d.disks.length > 0)))
+      await import('../hypervisor/hardware-assisted/provide.ts');
     for (const { technique } of domains) await this.loadTechnique(technique);
   }
 
@@ -68,10 +71,13 @@ export class BundledLibrary implements GuestLibrary {
     await import('../machine/cpu/executors/provide-floating-point.ts');
     await import('../session/provide-xen.ts');
     await import('../machine/cpu/svm/provide.ts');
+    await import('../hypervisor/hardware-assisted/provide.ts');
   }
 
   async loadTechnique(technique: TechniqueName): Promise<void> {
     if (technique === 'trap-and-emulate') await import('../session/provide-trap-and-emulate.ts');
+    if (technique === 'binary-translation') await import('../session/provide-binary-translation.ts');
+    if (technique === 'container') await import('../session/provide-containers.ts');
     if (technique === 'svm') await import('../session/provide-svm.ts');
   }
 

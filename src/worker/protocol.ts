@@ -9,6 +9,7 @@ import type { MemoryRequest, Observation } from '../session/observe.ts';
 import type { TimelineWindow } from '../session/overview.ts';
 
 export type { AddressWalk, SharedStructure, TranslatedBlock, WalkStep } from '../hypervisor/inspection.ts';
+export { isBare } from '../hypervisor/technique.ts';
 export type { FieldNow, Inside, TranslatedLine } from '../session/inside.ts';
 export type { TimelineWindow } from '../session/overview.ts';
 

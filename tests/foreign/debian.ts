@@ -7,12 +7,22 @@ import { join, resolve } from 'node:path';
 const CACHE = resolve('node_modules/.cache/ringside-foreign');
 const TOOLS = ['apt-get', 'apt-cache', 'dpkg-deb'];
 
+/** Packages of the guests, and of the tools that make media for them. */
+type Architecture = 'i386' | 'native';
+
+const listsOf = (architecture: Architecture) =>
+  join(CACHE, architecture === 'i386' ? 'lists' : 'lists-native');
+
 /** Options that keep apt away from the system's state. */
-function options(): string[] {
+function options(architecture: Architecture = 'i386'): string[] {
+  const name =
+    architecture === 'i386'
+      ? 'i386'
+      : spawnSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).stdout.trim();
   const settings = {
-    'APT::Architecture': 'i386',
-    'APT::Architectures': 'i386',
-    'Dir::State::lists': join(CACHE, 'lists'),
+    'APT::Architecture': name,
+    'APT::Architectures': name,
+    'Dir::State::lists': listsOf(architecture),
     'Dir::State::status': '/dev/null',
     'Dir::Cache': join(CACHE, 'apt'),
     'APT::Sandbox::User': '',
@@ -21,16 +31,17 @@ function options(): string[] {
 }
 
 /** Why packages cannot be had here, or null. Updates the lists once. */
-export function whyNoPackages(): string | null {
+export function whyNoPackages(architecture: Architecture = 'i386'): string | null {
   for (const tool of TOOLS)
     if (spawnSync('which', [tool]).status !== 0) return `no ${tool}: not a Debian system`;
-  mkdirSync(join(CACHE, 'lists/partial'), { recursive: true });
+  const lists = listsOf(architecture);
+  mkdirSync(join(lists, 'partial'), { recursive: true });
   mkdirSync(join(CACHE, 'apt/archives/partial'), { recursive: true });
-  if (readdirSync(join(CACHE, 'lists')).some((name) => name.endsWith('Packages'))) return null;
-  const { stderr } = spawnSync('apt-get', [...options(), 'update', '-qq'], { encoding: 'utf8' });
   // One list of several may fail; what matters is that some came.
-  if (readdirSync(join(CACHE, 'lists')).some((name) => /Packages/.test(name))) return null;
-  return `the package lists could not be fetched: ${stderr.split('\n')[0]}`;
+  const there = () => readdirSync(lists).some((name) => name.includes('Packages'));
+  if (there()) return null;
+  const { stderr } = spawnSync('apt-get', [...options(architecture), 'update', '-qq'], { encoding: 'utf8' });
+  return there() ? null : `the package lists could not be fetched: ${stderr.split('\n')[0]}`;
 }
 
 /** The package that a meta-package stands for (linux-image-686 → linux-image-6.1.0-…-686). Throws when there is none. */
@@ -74,16 +85,30 @@ export function sources(name: string, paths: readonly string[]): string {
 }
 
 /** Downloads and unpacks a package. @returns the folder with its files. Throws when it cannot be had. */
-export function unpack(name: string): string {
-  const folder = join(CACHE, name);
+export function unpack(name: string, architecture: Architecture = 'i386'): string {
+  const folder = join(CACHE, architecture === 'i386' ? name : `native-${name}`);
   if (existsSync(folder)) return folder;
-  const download = spawnSync('apt-get', [...options(), 'download', '-qq', `${name}:i386`], {
-    cwd: CACHE,
+  const downloads = join(CACHE, architecture);
+  mkdirSync(downloads, { recursive: true });
+  const download = spawnSync('apt-get', [...options(architecture), 'download', '-qq', name], {
+    cwd: downloads,
     encoding: 'utf8',
   });
-  const file = readdirSync(CACHE).find((f) => f.startsWith(`${name}_`) && f.endsWith('.deb'));
+  const file = readdirSync(downloads).find((f) => f.startsWith(`${name}_`) && f.endsWith('.deb'));
   if (!file) throw new Error(`${name} could not be downloaded: ${download.stderr}`);
-  const { status, stderr } = spawnSync('dpkg-deb', ['-x', join(CACHE, file), folder], { encoding: 'utf8' });
+  const { status, stderr } = spawnSync('dpkg-deb', ['-x', join(downloads, file), folder], {
+    encoding: 'utf8',
+  });
   if (status !== 0) throw new Error(`${file} could not be unpacked: ${stderr}`);
   return folder;
+}
+
+/** Packages of this machine's architecture and the libraries that they need and this machine has not. */
+export function nativeClosure(names: readonly string[]): string[] {
+  const kinds = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'];
+  const words = ['depends', '--recurse', ...kinds.map((kind) => `--no-${kind}`), ...names];
+  const { stdout } = spawnSync('apt-cache', [...options('native'), ...words], { encoding: 'utf8' });
+  const installed = (name: string) => spawnSync('dpkg-query', ['-W', name]).status === 0;
+  const libraries = stdout.split('\n').filter((line) => /^lib\S+$/.test(line) && !installed(line));
+  return [...names, ...libraries];
 }

@@ -1,9 +1,9 @@
 // Debian's own 32-bit kernels, unmodified, with a small initrd, to a shell on the serial port: the one for old processors and
-// the one with PAE on the bare machine, and the first of them under VT-x with shadow paging.
+// the one with PAE on the bare machine, the first of them under VT-x with shadow paging, and with two processors.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { boot, PROMPT, type Talk } from './boot.ts';
+import { ACPI, boot, PROMPT, type Talk } from './boot.ts';
 import { initrd } from './cpio.ts';
 import { dependency, unpack, whyNoPackages } from './debian.ts';
 
@@ -37,6 +37,23 @@ describe.skipIf(missing)('a stock Debian kernel boots to a shell on the serial p
     expect(text).toMatch(/fpu\s*: yes/);
     expect(text).toMatch(technique === 'native' ? /flags.*\bpae\b/ : /flags(?!.*\bpae\b)/);
     expect(text).toContain('42 53d025127ae99ab79e8502aae2d9bea6');
+    expect(text).not.toMatch(/BUG:|Oops|Call Trace|general protection|invalid opcode/);
+  });
+
+  it('linux-image-686 with ACPI and APICs, on two processors', () => {
+    const talk: Talk = [
+      [PROMPT, 'cat /proc/interrupts; grep -c ^processor /proc/cpuinfo\n'],
+      [PROMPT, 'for i in 1 2; do (seq 1 20000 | md5sum) & done; wait; echo do""ne\n'],
+      ['done', ''],
+    ];
+    const more = { processors: 2, commandLine: ACPI, memoryMiB: 128 };
+    const { text, finished, ending } = boot('linux-image-686', 'native', disk(), talk, more);
+    expect([finished, ending], text.slice(-2000)).toEqual([true, '']);
+    expect(text).toMatch(/CPU0\s+CPU1/);
+    expect(text).toMatch(/IO-APIC\s+\d+-edge\s+ttyS0/);
+    // Both processors have had their own timer's interrupts.
+    expect(text).toMatch(/LOC:\s+[1-9]\d*\s+[1-9]\d*/);
+    expect(text.match(/e071f707df7bbeee2a6a1eb48011ddd0/g)).toHaveLength(2);
     expect(text).not.toMatch(/BUG:|Oops|Call Trace|general protection|invalid opcode/);
   });
 });

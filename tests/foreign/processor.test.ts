@@ -68,7 +68,7 @@ describe.skipIf(missing)('public tests of the processor, under a stock kernel', 
         [PROMPT, 'sleep 1; echo fin""ished\n'],
         ['finished', ''],
       ],
-      96,
+      { memoryMiB: 96 },
     );
     text = answer.text.slice(answer.text.indexOf('ringside: init runs')).replaceAll('\r', '');
     expect(answer.finished, text.slice(-2000)).toBe(true);

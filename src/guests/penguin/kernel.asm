@@ -12,7 +12,11 @@
 %include "penguin/scheduler.asm"        ; who runs next; the clock tick; idle
 %include "penguin/processes.asm"        ; fork, exit, waitpid, kill, sleep
 %include "penguin/exec.asm"             ; execve: a program from the ramfs becomes a process
+%ifdef CONTAINERS
+%include "penguin/containers/containers.asm"
+%else
 %include "penguin/console.asm"          ; the terminal: input queue, output, Ctrl-C
+%endif
 %include "penguin/drivers/store.asm"    ; Xen's split devices: where they are found,
 %include "penguin/drivers/xen.asm"      ; ... what their drivers share,
 %include "penguin/drivers/disk.asm"     ; ... a disk,

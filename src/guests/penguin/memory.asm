@@ -22,6 +22,15 @@ frames_free:
 
 ; EAX = physical address of a frame with a count of one and unknown contents, or 0 when there is none left.
 frame_allocate:
+%ifdef CONTAINERS
+        own_container
+        mov     eax, [ecx + CONTAINER_FRAMES]
+        cmp     eax, [ecx + CONTAINER_FRAME_LIMIT]
+        jb      .allowed
+        inc     dword [ecx + CONTAINER_FRAME_FAILS]
+        jmp     .none
+.allowed:
+%endif
         mov     ecx, [frame_stack_depth]
         test    ecx, ecx
         jz      .fresh
@@ -35,6 +44,12 @@ frame_allocate:
         mov     eax, [frame_next]
         inc     dword [frame_next]
 .found: mov     word [frame_users + eax * 2], 1
+%ifdef CONTAINERS
+        own_container
+        inc     dword [ecx + CONTAINER_FRAMES]
+        mov     ecx, [ecx + CONTAINER_NUMBER]
+        mov     [frame_owner + eax], cl
+%endif
         shl     eax, 12
         ret
 .none:  xor     eax, eax
@@ -71,6 +86,11 @@ frame_release:
         mov     ecx, [frame_stack_depth]
         mov     [frame_stack + ecx * 2], ax
         inc     dword [frame_stack_depth]
+%ifdef CONTAINERS
+        movzx   eax, byte [frame_owner + eax]
+        imul    eax, eax, CONTAINER_SIZE
+        dec     dword [containers + eax + CONTAINER_FRAMES]
+%endif
 .in_use:
         ret
 

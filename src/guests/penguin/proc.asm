@@ -68,7 +68,16 @@ proc_processes:
         jne     .print
         cmp     ebx, processes          ; the idle task is neither asleep nor waiting in line
         jne     .free
-.print: mov     ecx, 5
+.print:
+%ifdef CONTAINERS
+        own_container
+        cmp     ecx, containers         ; the machine sees all, a container its own
+        je      .shown
+        cmp     ecx, [ebx + PROCESS_CONTAINER]
+        jne     .free
+.shown:
+%endif
+        mov     ecx, 5
         mov     eax, [ebx + PROCESS_PID]
         call    print_padded
         mov     eax, [ebx + PROCESS_PARENT]

@@ -12,6 +12,21 @@ processes_initialize:
 ; Returns EBX = a free slot with a fresh process record in it, EAX = its pid; or EAX = 0.
 process_create:
         push    edi
+%ifdef CONTAINERS
+        push    esi
+        mov     esi, [container_for_new]
+        test    esi, esi
+        jnz     .limit
+        own_container
+        mov     esi, ecx
+.limit: mov     eax, [esi + CONTAINER_PROCESSES]
+        cmp     eax, [esi + CONTAINER_PROCESS_LIMIT]
+        jb      .allowed
+        inc     dword [esi + CONTAINER_PROCESS_FAILS]
+        xor     eax, eax
+        jmp     .done
+.allowed:
+%endif
         mov     ebx, processes + PROCESS_SIZE
         mov     edx, kernel_stacks + KERNEL_STACK_SIZE
 .look:  cmp     dword [ebx + PROCESS_STATE], STATE_FREE
@@ -27,12 +42,22 @@ process_create:
         xor     eax, eax
         rep stosd
         mov     [ebx + PROCESS_STACK_TOP], edx
+%ifdef CONTAINERS
+        mov     [ebx + PROCESS_CONTAINER], esi
+        inc     dword [esi + CONTAINER_LAST_PID]
+        mov     eax, [esi + CONTAINER_LAST_PID]
+%else
         inc     dword [last_pid]
         mov     eax, [last_pid]
+%endif
         mov     [ebx + PROCESS_PID], eax
         mov     ecx, [current]
         mov     [ebx + PROCESS_PARENT], ecx
-.done:  pop     edi
+.done:
+%ifdef CONTAINERS
+        pop     esi
+%endif
+        pop     edi
         ret
 
 ; EBX = new process, EAX = where its kernel stack shall continue, ECX = its stack pointer then.
@@ -61,6 +86,10 @@ start_init:
         sub     ecx, FRAME_SIZE
         call    process_prepare_stack
         mov     dword [ebx + PROCESS_STATE], STATE_READY
+%ifdef CONTAINERS
+        mov     [containers + CONTAINER_INIT], ebx
+        inc     dword [containers + CONTAINER_PROCESSES]
+%endif
         pop     ebx
         ret
 .run:   mov     ebp, esp                ; an empty trap frame, for execve to fill in
@@ -121,6 +150,10 @@ sys_fork:
         mov     eax, [ebx + PROCESS_PID]
         interrupts_off
         mov     dword [ebx + PROCESS_STATE], STATE_READY
+%ifdef CONTAINERS
+        mov     ecx, [ebx + PROCESS_CONTAINER]
+        inc     dword [ecx + CONTAINER_PROCESSES]
+%endif
         interrupts_on
         jmp     .done
 .failed:
@@ -143,6 +176,10 @@ process_end:
         mov     [ebx + PROCESS_STATUS], eax
         cmp     dword [ebx + PROCESS_PID], 1
         jne     .mortal
+%ifdef CONTAINERS
+        cmp     dword [ebx + PROCESS_CONTAINER], containers
+        jne     .mortal
+%endif
         panic   "init has ended"
 .mortal:
         mov     eax, [kernel_directory]
@@ -151,9 +188,23 @@ process_end:
         xchg    eax, [ebx + PROCESS_DIRECTORY]
         call    address_space_destroy
 
+%ifdef CONTAINERS
+        cmp     dword [ebx + PROCESS_PID], 1
+        je      container_end
+        interrupts_off
+        mov     esi, [ebx + PROCESS_CONTAINER]
+        cmp     dword [esi + CONTAINER_STATE], CONTAINER_ENDING
+        jne     .orphans
+        dec     dword [esi + CONTAINER_PROCESSES]
+        mov     dword [ebx + PROCESS_STATE], STATE_FREE
+        call    schedule                ; for ever: nobody will ask how it ended
+.orphans:
+        mov     esi, [esi + CONTAINER_INIT]
+%else
         interrupts_off
         mov     esi, processes + PROCESS_SIZE   ; ESI = init: the first slot
-        mov     edi, esi
+%endif
+        mov     edi, processes + PROCESS_SIZE
 .child: cmp     [edi + PROCESS_PARENT], ebx
         jne     .next
         cmp     dword [edi + PROCESS_STATE], STATE_FREE
@@ -219,6 +270,10 @@ sys_waitpid:
         call    sleep_in_state
         jmp     .again
 .found: mov     dword [ebx + PROCESS_STATE], STATE_FREE
+%ifdef CONTAINERS
+        mov     eax, [ebx + PROCESS_CONTAINER]
+        dec     dword [eax + CONTAINER_PROCESSES]
+%endif
         interrupts_on
         mov     edi, [ebp + FRAME_ECX]
         test    edi, edi
@@ -245,6 +300,12 @@ sys_kill:
         jne     .next
         cmp     dword [ebx + PROCESS_STATE], STATE_FREE
         je      .next
+%ifdef CONTAINERS
+        mov     edx, [current]          ; other containers' processes are not there
+        mov     edx, [edx + PROCESS_CONTAINER]
+        cmp     edx, [ebx + PROCESS_CONTAINER]
+        jne     .next
+%endif
         mov     eax, -EPERM
         cmp     dword [ebx + PROCESS_PID], 1
         je      .done

@@ -30,4 +30,7 @@
 %include "penguin/programs/crash.asm"
 %include "penguin/programs/reboot.asm"
 %include "penguin/programs/halt.asm"
+%ifdef CONTAINERS
+%include "penguin/programs/vz.asm"
+%endif
         section .text

@@ -26,7 +26,17 @@ find_node:
         inc     esi
 .stripped:
         mov     ebx, nodes
-.node:  mov     edi, [ebx + NODE_NAME]
+.node:
+%ifdef CONTAINERS
+        xchg    esi, ebx
+        mov     edi, esi
+        call    node_visible
+        xchg    esi, edi
+        xchg    esi, ebx
+        jc      .next
+%else
+        mov     edi, [ebx + NODE_NAME]
+%endif
         mov     edx, esi
 .compare:
         mov     al, [edi]
@@ -68,8 +78,13 @@ node_contents:
 
 ; ESI = node, EBX = directory: ESI = the node's name inside that directory, or 0 when it is not there. Keeps EAX.
 node_name_in:
-        push    eax
+%ifdef CONTAINERS
+        call    node_first              ; hidden by a file of the container's own, or by being another's
+        jc      node_not_here
+%else
         mov     esi, [esi + NODE_NAME]
+%endif
+        push    eax
         mov     edx, [ebx + NODE_NAME]
         cmp     byte [edx], 0
         je      .inside                 ; the root
@@ -101,10 +116,39 @@ node_name_in:
 .done:  pop     eax
         ret
 
+%ifdef CONTAINERS
+node_not_here:
+        xor     esi, esi
+        ret
+
+; ESI = node: its name as the current container sees it; carry when it sees another node by that name, or none.
+node_first:
+        push    eax
+        push    edi
+        mov     edi, esi
+        call    node_visible
+        jc      .done
+        call    find_node
+        cmp     eax, edi
+        je      .done                   ; equal: no carry
+        stc
+.done:  pop     edi
+        pop     eax
+        ret
+%endif
+
         section .data
         align   4
 ; name, kind, contents, size
-nodes:  dd      name_root, NODE_DIRECTORY, 0, 0
+nodes:
+%ifdef CONTAINERS
+        dd      name_motd_1, NODE_FILE, motd_1, motd_2 - motd_1
+        dd      name_motd_2, NODE_FILE, motd_2, motd_3 - motd_2
+        dd      name_motd_3, NODE_FILE, motd_3, motd_3_end - motd_3
+        dd      name_vz, NODE_PROGRAM, vz_program, vz_program_end - vz_program
+        dd      name_limits, NODE_PROC, proc_limits, 0
+%endif
+ dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_bin, NODE_DIRECTORY, 0, 0
         dd      name_dev, NODE_DIRECTORY, 0, 0
         dd      name_etc, NODE_DIRECTORY, 0, 0
@@ -148,6 +192,17 @@ console_node:
 nodes_end:
 NODES   equ     (nodes_end - nodes) / NODE_RECORD
 
+%ifdef CONTAINERS
+name_motd_1:        db "ve1/etc/motd", 0
+name_motd_2:        db "ve2/etc/motd", 0
+name_motd_3:        db "ve3/etc/motd", 0
+name_vz:            db "bin/vz", 0
+name_limits:        db "proc/limits", 0
+motd_1: db      "Welcome to container 1. /proc/limits says what it may have.", 10
+motd_2: db      "Welcome to container 2. /proc/limits says what it may have.", 10
+motd_3: db      "Welcome to container 3. /proc/limits says what it may have.", 10
+motd_3_end:
+%endif
 name_root:          db 0
 name_bin:           db "bin", 0
 name_dev:           db "dev", 0

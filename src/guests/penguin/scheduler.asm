@@ -14,8 +14,13 @@ schedule:
         mov     byte [need_schedule], 0
         mov     dword [slice_left], TIME_SLICE
         mov     esi, [current]
+%ifdef CONTAINERS
+        call    container_next          ; containers take turns, and in each its processes
+        jmp     .found
+%else
         mov     ebx, esi
         mov     ecx, MAX_PROCESSES
+%endif
 .next:  add     ebx, PROCESS_SIZE       ; round robin: begin behind the one that has had its turn
         cmp     ebx, processes_end
         jb      .slot
@@ -28,6 +33,9 @@ schedule:
 .found: cmp     ebx, esi
         je      .stay
         mov     [esi + PROCESS_ESP], esp
+%ifdef CONTAINERS
+        call    container_switched
+%endif
         mov     [current], ebx
         call    switch_hardware         ; kernel stack for traps, address space
         mov     esp, [ebx + PROCESS_ESP]        ; from here on this is another process
@@ -85,6 +93,29 @@ clock_advance:
         cmp     ebx, processes_end
         jb      .next
         pop     ebx
+        ret
+
+; EAX = ticks until the first sleeping process wakes, or carry when none sleeps.
+next_sleeper:
+        mov     edx, -1
+        mov     ecx, processes + PROCESS_SIZE
+.next:  cmp     dword [ecx + PROCESS_STATE], STATE_SLEEPING
+        jne     .other
+        mov     eax, [ecx + PROCESS_WAKE_TICK]
+        sub     eax, [ticks]
+        cmp     eax, edx
+        jae     .other
+        mov     edx, eax
+.other: add     ecx, PROCESS_SIZE
+        cmp     ecx, processes_end
+        jb      .next
+        mov     eax, edx
+        cmp     edx, -1
+        je      .nobody
+        clc
+        ret
+.nobody:
+        stc
         ret
 
 sys_sched_yield:

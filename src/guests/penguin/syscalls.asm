@@ -147,6 +147,9 @@ heap_shrink:
 sys_uname:
         push    esi
         push    edi
+%ifdef CONTAINERS
+        call    container_name
+%endif
         mov     esi, uname_record
         mov     edi, [ebp + FRAME_EBX]
         mov     ecx, UTSNAME_SIZE
@@ -171,12 +174,33 @@ sys_reboot:
 .invalid:
         mov     eax, -EINVAL
         ret
+%ifdef CONTAINERS
+; In a container: only the container ends.
+.own:   own_container
+        cmp     ecx, containers
+        ret
 .restart:
+        call    .own
+        je      .machine
+        mov     dword [ecx + CONTAINER_RESTART], 1
+        jmp     container_halt
+.halt:  call    .own
+        je      .off
+        jmp     container_halt
+.machine:
+%else
+.restart:
+%endif
         print   "Restarting system."
         call    print_newline
         interrupts_off
         jmp     machine_reboot
-.halt:  print   "System halted."
+%ifdef CONTAINERS
+.off:
+%else
+.halt:
+%endif
+        print   "System halted."
         call    print_newline
         interrupts_off
         jmp     machine_power_off
@@ -204,6 +228,10 @@ system_calls:
         times   SYS_sched_yield - SYS_uname - 1 dd no_such_call
         dd      sys_sched_yield, no_such_call, no_such_call, no_such_call               ; 158
         dd      sys_nanosleep                                                           ; 162
+%ifdef CONTAINERS
+        times   SYS_container_start - SYS_nanosleep - 1 dd no_such_call
+        dd      sys_container_start, sys_container_stop                                 ; 250
+%endif
 system_calls_end:
 SYSTEM_CALLS    equ (system_calls_end - system_calls) / 4
 

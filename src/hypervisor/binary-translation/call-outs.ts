@@ -17,7 +17,7 @@ import { believed } from '../deprivileged/rings.ts';
 import { isNull } from '../deprivileged/segments.ts';
 import { stopStep } from '../deprivileged/stepping.ts';
 import type { Resume } from '../technique.ts';
-import { makeAccess } from './accesses.ts';
+import { canMake, makeAccess } from './accesses.ts';
 import type { TranslatedGuest } from './guest.ts';
 
 /** What the guest's processor does not have, or not under this monitor: VT-x; PAE; a local APIC. */
@@ -30,7 +30,7 @@ const d = new Descriptor();
 
 /** Does one instruction of the guest's kernel. Raises what ring 0 would raise. */
 export function doInstruction(guest: TranslatedGuest, i: Instruction): Resume {
-  if (guest.isAdapted(guest.frame.eip)) {
+  if (guest.isAdapted(guest.frame.eip) && canMake(i)) {
     stopStep(guest);
     guest.settle();
     return makeAccess(guest, i);

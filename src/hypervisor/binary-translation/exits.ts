@@ -14,6 +14,7 @@ import { BORROW_LENGTH, REASON } from './layout.ts';
 import { usesTakenSegment } from './rules.ts';
 
 const DR6_BREAKPOINTS = 0xf;
+const DR6_SINGLE_STEP = 0x4000;
 
 export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
   if (exit.reason >= REASON.callOut) return guarded(guest, () => callOut(guest, exit));
@@ -58,9 +59,11 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   if (fetchFault) return inject(guest, fetchFault.vector, fetchFault.errorCode, fetchFault.address);
   // Whatever else it was stepped for, it stands between two instructions now.
   if (exit.reason !== REASON.callOut) {
-    stopStep(guest);
     guest.continuation = null;
-    return 'enter';
+    if (!stopStep(guest)) return 'enter';
+    // The guest's own trap flag: the instruction that led here has been done.
+    guest.debug[6] |= DR6_SINGLE_STEP;
+    return inject(guest, VECTOR.DB, -1);
   }
   guest.hypervisor.charge('callOut');
   const part = continuation!.block.parts[continuation!.index];

@@ -188,6 +188,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   /** From now on the monitor makes the accesses of the instruction at this EIP. */
   adapt(eip: number): void {
+    if (this.adapted.size > 4096) this.adapted.clear();
     this.adapted.add(eip | 0);
     this.cache.adaptations++;
     for (const block of this.cache.blocks)

@@ -7,6 +7,7 @@ import { Kind } from '../../trace/events.ts';
 import { guestFault, isGuestFault } from '../deprivileged/linear.ts';
 import { loaded } from '../deprivileged/operands.ts';
 import { Unsupported } from '../deprivileged/segments.ts';
+import { canMake } from './accesses.ts';
 import { Block } from './block.ts';
 import type { TranslatedGuest } from './guest.ts';
 import { BlockWriter } from './writer.ts';
@@ -27,6 +28,30 @@ interface Source {
 
 /** Translates the code at EIP and puts the block into the cache. Raises #PF when it cannot be fetched; throws Unsupported. */
 export function translate(guest: TranslatedGuest, eip: number): Block {
+  const { cache, hypervisor } = guest;
+  const reader = new CodeReader(guest);
+  const start = cache.room(2 * LONGEST_BLOCK);
+  let { block, writer } = attempt(guest, reader, eip, start);
+  // No block lies on two pages, which need not be neighbours in the machine.
+  if ((start & 0xfff) + writer.finish().length > 4096)
+    ({ block, writer } = attempt(guest, reader, eip, (start & ~0xfff) + 4096));
+  cache.insert(block, writer.finish(), reader.sources);
+  const cost = hypervisor.charge('translateInstruction', Math.max(1, block.instructions));
+  hypervisor.record(
+    guest.vcpu,
+    Kind.translate,
+    block.linear | 0,
+    block.length,
+    cache.linear(block.cache),
+    block.cacheLength,
+    block.adapted ? 1 : 0,
+    cost,
+  );
+  return block;
+}
+
+/** The block for EIP as it would lie at `start`. */
+function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start: number) {
   const code = loaded(guest, CS);
   const { base, limit } = code;
   if (!(code.high & BIG))
@@ -34,17 +59,16 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
       'the guest’s kernel runs 16-bit code, which this translator does not take. Run this guest by VT-x, or on the bare machine (native)',
     );
   const stackIsWide = (loaded(guest, SS).high & BIG) !== 0;
-  const reader = new CodeReader(guest);
   // The first fetch may fault, and then nothing has happened.
   reader.page((base + eip) >>> 0);
-  const block = new Block(eip | 0, (base + eip) >>> 0, guest.cache.room(LONGEST_BLOCK));
+  const block = new Block(eip | 0, (base + eip) >>> 0, start);
   const writer = new BlockWriter(block, guest.cache.routines, stackIsWide);
   let at = eip >>> 0;
-  for (let count = 0; ; count++) {
+  while (!writer.ended) {
     const linear = (base + at) >>> 0;
     // An STI takes the next instruction with it.
-    const full = count >= UNIT && !writer.shadowed;
-    if (count > 0 && (full || (linear >>> 12 !== block.linear >>> 12 && !writer.shadowed))) {
+    const full = block.instructions >= UNIT || linear >>> 12 !== block.linear >>> 12;
+    if (full && block.instructions > 0 && !writer.shadowed) {
       writer.leadTo(at);
       break;
     }
@@ -53,7 +77,7 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
       i = reader.instruction(linear, limit - at);
     } catch (error) {
       // It faults when it is executed, and not before.
-      if (count === 0 || !isGuestFault(error)) throw error;
+      if (block.instructions === 0 || !isGuestFault(error)) throw error;
       writer.leadTo(at);
       break;
     }
@@ -61,28 +85,15 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
       writer.fault(at, i === 'invalid' ? VECTOR.UD : VECTOR.GP);
       break;
     }
-    const next = (at + i.length) >>> 0;
-    if (guest.isAdapted(at)) block.adapted = true;
-    writer.instruction(i, reader.bytes(i.length), at, guest.isAdapted(at));
+    const adapted = guest.isAdapted(at) && canMake(i);
+    block.adapted ||= adapted;
+    writer.instruction(i, reader.bytes(i.length), at, adapted);
     block.instructions++;
     block.length += i.length;
-    at = next;
-    if (writer.ended) break;
+    at = (at + i.length) >>> 0;
   }
   block.length = Math.max(block.length, 1);
-  guest.cache.insert(block, writer.finish(), reader.sources);
-  const cost = guest.hypervisor.charge('translateInstruction', Math.max(1, block.instructions));
-  guest.hypervisor.record(
-    guest.vcpu,
-    Kind.translate,
-    block.linear | 0,
-    block.length,
-    guest.cache.linear(block.cache),
-    block.cacheLength,
-    block.adapted ? 1 : 0,
-    cost,
-  );
-  return block;
+  return { block, writer };
 }
 
 class CodeReader {

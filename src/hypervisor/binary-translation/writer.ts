@@ -61,7 +61,7 @@ export class BlockWriter {
 
   /** All bytes; no more can be written. */
   finish(): Uint8Array {
-    for (const piece of this.later) piece();
+    for (const piece of this.later.splice(0)) piece();
     this.close();
     return this.e.code;
   }

@@ -61,6 +61,11 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
   protected abstract newGuest(domain: Domain, board: Board): G;
   abstract handle(vcpu: Vcpu, exit: Exit): Resume;
 
+  /** What is kept about a guest: for people to look at. */
+  guestOf(domain: Domain): G | undefined {
+    return this.guests.get(domain);
+  }
+
   protected of(domain: Domain): G {
     return this.guests.get(domain)!;
   }

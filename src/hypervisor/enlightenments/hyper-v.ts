@@ -2,8 +2,8 @@
 // without leaving the guest, and hypercalls for what shadow paging makes dear: switching and flushing address spaces.
 import { Kind } from '../../trace/events.ts';
 import type { Resume } from '../technique.ts';
-import type { GuestInterface, InterfaceContext } from './seam.ts';
 import { OverlayPage } from './overlay.ts';
+import type { GuestInterface, InterfaceContext } from './seam.ts';
 
 const MSR = {
   guestOsId: 0x40000000,
@@ -177,7 +177,9 @@ export class HyperV implements GuestInterface {
     let resume: Resume = 'enter';
     let done = 0;
     let status: number = STATUS.success;
-    if (argumentHigh || (code !== CALL.flushList && repeats)) status = STATUS.invalidInput;
+    // Address spaces are the guest's own business where the processor walks its tables itself.
+    if (this.nested && code <= CALL.flushList) status = STATUS.invalidCode;
+    else if (argumentHigh || (code !== CALL.flushList && repeats)) status = STATUS.invalidInput;
     else
       switch (code) {
         case CALL.switchSpace:
@@ -188,7 +190,9 @@ export class HyperV implements GuestInterface {
           break;
         case CALL.flushList:
           status =
-            low & 0x10000 || first >= repeats ? STATUS.invalidInput : this.flushList(argument, first, repeats);
+            low & 0x10000 || first >= repeats
+              ? STATUS.invalidInput
+              : this.flushList(argument, first, repeats);
           if (status === STATUS.success) done = repeats;
           break;
         case CALL.longSpin:
@@ -220,7 +224,7 @@ export class HyperV implements GuestInterface {
       if (typeof where === 'number') return where;
       space = guest.hypervisor.pc.memory.read32(where.at);
     }
-    guest.shadow.switchSpace(space & 0xfffff018);
+    guest.shadow.loadCr3(space & 0xfffff018);
     return STATUS.success;
   }
 
@@ -234,7 +238,7 @@ export class HyperV implements GuestInterface {
 
   private flushAll(): void {
     const { shadow } = this.c.guest;
-    shadow.switchSpace(shadow.control.cr3);
+    shadow.loadCr3(shadow.control.cr3);
   }
 
   /** HvFlushVirtualAddressList: the same header, then u64 addresses, each with a count of further pages in its low 12 bits. */
@@ -255,5 +259,4 @@ export class HyperV implements GuestInterface {
     for (const page of pages) guest.shadow.invalidatePage(page);
     return STATUS.success;
   }
-
 }

@@ -48,8 +48,9 @@ export interface InterfaceContext {
 }
 
 /** Filled in by provide.ts. */
-export const optionalInterfaces: Partial<Record<Enlightenment, (context: InterfaceContext) => GuestInterface>> =
-  {};
+export const optionalInterfaces: Partial<
+  Record<Enlightenment, (context: InterfaceContext) => GuestInterface>
+> = {};
 
 /** The order in which interfaces stand in CPUID: guests of Microsoft's look at the first place only. */
 const ORDER: readonly Enlightenment[] = ['hyper-v', 'xen'];
@@ -60,7 +61,12 @@ const HYPERVISOR_PRESENT = 1 << 31;
 const of = (guest: PcGuest): readonly GuestInterface[] => interfaces.get(guest) ?? NONE;
 
 /** Gives a new guest the interfaces that its options name. Throws ImageError when one is not here. */
-export function enlighten(guest: EnlightenedGuest, image: Image, options: BootOptions, call: CallBytes): void {
+export function enlighten(
+  guest: EnlightenedGuest,
+  image: Image,
+  options: BootOptions,
+  call: CallBytes,
+): void {
   const wanted = ORDER.filter((name) => options.enlightenments?.includes(name));
   if (!wanted.length) return;
   interfaces.set(

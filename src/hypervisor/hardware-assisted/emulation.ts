@@ -9,10 +9,11 @@ import { MSR } from '../../machine/cpu/msrs.ts';
 import { INFO_ERROR_CODE, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F, LATER_FIELD as L } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
-import { CS, EAX, EBX, ECX, EDX, LDTR, SS, TR } from '../../machine/isa/instruction.ts';
+import { CS, LDTR, SS, TR } from '../../machine/isa/instruction.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Emulated, Injected, Kind } from '../../trace/events.ts';
 import { Emulator } from '../emulator/emulator.ts';
+import { doWhatIsLeft } from '../emulator/left.ts';
 import { tellChain } from '../fault-chain.ts';
 import { endWhenPoweredOff } from '../platform/pc-guest.ts';
 import type { Resume } from '../technique.ts';
@@ -249,7 +250,7 @@ export class Emulation {
       since = emulator.deviceAccess ? 0 : since + 1;
       if (emulator.shutdown) return this.shutDown();
       if (guest.board.state !== 'on') break;
-      if (emulator.left && this.special(emulator.left) === 'block') {
+      if (emulator.left && doWhatIsLeft(guest, emulator, (leaf) => guestCpuid(guest, leaf)) === 'block') {
         resume = 'block';
         break;
       }
@@ -282,40 +283,6 @@ export class Emulation {
       links.push({ vector: chain[n], errorCode: chain[n + 1], eip: emulator.cpu.eip, cr2: chain[n + 2] });
     guest.hypervisor.endDomain(guest.domain, 'crashed', tellChain(links), true);
     return 'ended';
-  }
-
-  /** Instructions whose result is not the emulator's to say. */
-  private special(which: NonNullable<Emulator['left']>): Resume {
-    const { guest, emulator } = this;
-    const { hypervisor, board, vcpu } = guest;
-    const { cpu } = emulator;
-    switch (which) {
-      case 'cpuid': {
-        const answer = guestCpuid(guest, cpu.regs[EAX] >>> 0);
-        hypervisor.record(vcpu, Kind.emulate, Emulated.cpuid, cpu.regs[EAX], answer.eax, 4);
-        cpu.regs[EAX] = answer.eax;
-        cpu.regs[EBX] = answer.ebx;
-        cpu.regs[ECX] = answer.ecx;
-        cpu.regs[EDX] = answer.edx;
-        return 'enter';
-      }
-      case 'rdtsc': {
-        const time = BigInt(Math.floor(hypervisor.now + guest.tscOffset));
-        cpu.regs[EAX] = Number(BigInt.asIntN(32, time));
-        cpu.regs[EDX] = Number(BigInt.asIntN(32, time >> 32n));
-        return 'enter';
-      }
-      case 'hlt': {
-        hypervisor.record(vcpu, Kind.emulate, Emulated.hlt);
-        guest.interruptible = (cpu.flags & IF) !== 0;
-        if (guest.interruptible && board.pic.pending()) return 'enter';
-        hypervisor.record(vcpu, Kind.idle, 0);
-        if (!guest.interruptible) guest.domain.ending = 'halted with interrupts off: it waits for ever';
-        return 'block';
-      }
-      default:
-        return 'enter';
-    }
   }
 
   // ---- between VMCS and emulator

@@ -173,13 +173,4 @@ opcode: put 'u'
         iret`);
     expect(text).toBe('uv');
   });
-
-  it('a hardware task switch ends the domain with the reason', () => {
-    const { domain } = runKernel(`
-        mov dword [gdt + 8], 0x67
-        mov dword [gdt + 12], 0x8900
-        jmp 8:0`);
-    expect(domain.state).toBe('crashed');
-    expect(domain.ending).toMatch(/hardware task switch by JMP to TSS 8h/);
-  });
 });

@@ -3,7 +3,6 @@
 import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
 import { getFlags } from '../../machine/cpu/flags.ts';
-import { peek } from '../../machine/cpu/paging.ts';
 import { checkControls, checkHostState } from '../../machine/cpu/vmx/entry-checks.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F, LATER_FIELD } from '../../machine/cpu/vmx/fields.ts';
@@ -22,8 +21,9 @@ import type { Board } from '../../machine/devices/board.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import { beforeEnlightenedEntry, enlighten, releaseInterfaces, VMCALL } from '../enlightenments/seam.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
-import { peekGuest } from '../guest-walk.ts';
+import { type GuestControl, peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
@@ -81,6 +81,22 @@ export class HardwareAssisted implements Technique {
     return this.guests.get(domain)!;
   }
 
+  /** What is kept about a guest, for looking; null before it is built and after its end. */
+  guestOf(vcpu: Vcpu): VtxGuest | null {
+    return this.guests.get(vcpu.domain) ?? null;
+  }
+
+  /** The guest's control registers now: with nested paging they are the processor's while it runs. */
+  controlOf(vcpu: Vcpu): Readonly<GuestControl> {
+    const guest = this.of(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    return guest.nested && this.isRunning(guest) ? cpu : guest.shadow.control;
+  }
+
+  private isRunning(guest: VtxGuest): boolean {
+    return this.loaded === guest && this.hypervisor.cpu.intercepts !== null;
+  }
+
   prepare(domain: Domain, image: Image, options: BootOptions): void {
     if (image.kind === 'xen')
       throw new ImageError(
@@ -101,6 +117,7 @@ export class HardwareAssisted implements Technique {
     this.guests.set(domain, guest);
     domain.board = board;
     guest.tscOffset = -this.hypervisor.now;
+    enlighten(guest, image, options, VMCALL);
     if (real) {
       placeFirmware(domain.memory, board, image, options);
       return;
@@ -157,6 +174,7 @@ export class HardwareAssisted implements Technique {
     const guest = this.of(vcpu.domain);
     const { cpu } = this.hypervisor;
     if (this.loaded !== guest) this.load(guest);
+    beforeEnlightenedEntry(guest);
     const { emulation, shadowTables } = guest;
     if (emulation !== null && (emulation.real !== null || emulation.parked)) {
       emulation.beforeEntry();
@@ -240,16 +258,14 @@ export class HardwareAssisted implements Technique {
 
   translate(vcpu: Vcpu, linear: number): number {
     const guest = this.of(vcpu.domain);
-    const { cpu } = this.hypervisor;
-    if (guest.nested && this.loaded === guest && cpu.intercepts !== null) return peek(cpu, linear);
-    const physical = peekGuest(guest.domain.memory, guest.shadow.control, linear);
+    const physical = peekGuest(guest.domain.memory, this.controlOf(vcpu), linear);
     return physical < 0 ? -1 : guest.domain.memory.toMachine(physical);
   }
 
   registers(vcpu: Vcpu): Record<string, number> {
     const { cpu } = this.hypervisor;
     const guest = this.of(vcpu.domain);
-    const running = this.loaded === guest && cpu.intercepts !== null;
+    const running = this.isRunning(guest);
     return guestRegisters(guest, running ? cpu : null, running ? getFlags(cpu) : 0);
   }
 
@@ -260,6 +276,7 @@ export class HardwareAssisted implements Technique {
     // The silicon must forget the region before somebody else gets the frame.
     const { cpu } = this.hypervisor;
     if (cpu.vmx?.operation && cpu.intercepts === null) vmclear(cpu, guest.vmcs);
+    releaseInterfaces(guest);
     guest.release();
     this.guests.delete(domain);
     this.entries.delete(guest);

@@ -9,8 +9,11 @@ import { Kind, Vendor } from '../../trace/events.ts';
 import { Recorder } from '../../trace/recorder.ts';
 import type { Domain } from '../domain.ts';
 import { Hypervisor } from '../hypervisor.ts';
+import { NativeHost } from '../native/native-host.ts';
 import { type LoopEnd, RunLoop } from '../run-loop.ts';
+import type { BootOptions } from '../technique.ts';
 import { HardwareAssisted } from './hardware-assisted.ts';
+import './provide.ts';
 import type { VtxOptions } from './vmcs.ts';
 
 /** A multiboot kernel at 1 MiB around `body`, with a stack, and macros to print, to end, and to build tables. NASM's dialect. */
@@ -90,8 +93,9 @@ export class TestHost {
   readonly loop: RunLoop;
   readonly technique: HardwareAssisted;
 
-  constructor(memoryMiB = 32, technique: VtxOptions = {}) {
-    this.pc = new Pc(costModel('prescott'), this.recorder, memoryMiB << 20, {
+  /** @param processor `nehalem` has nested paging */
+  constructor(memoryMiB = 32, technique: VtxOptions = {}, processor = 'prescott') {
+    this.pc = new Pc(costModel(processor), this.recorder, memoryMiB << 20, {
       startDate: '2005-12-05T10:00:00',
     });
     this.hypervisor = new Hypervisor(this.pc);
@@ -100,14 +104,14 @@ export class TestHost {
   }
 
   /** Boots an image as a new domain. */
-  boot(image: Uint8Array, id = 1, memoryMiB = 4): Domain {
+  boot(image: Uint8Array, id = 1, memoryMiB = 4, options: Partial<BootOptions> = {}): Domain {
     return this.hypervisor.createDomain({
       id,
       name: `guest ${id}`,
       technique: this.technique,
       memoryBytes: memoryMiB << 20,
       image: parseImage(image, 'test'),
-      options: { commandLine: '', modules: [] },
+      options: { commandLine: '', modules: [], ...options },
     });
   }
 
@@ -165,4 +169,31 @@ export function runKernel(body: string, options: { cycles?: number; technique?: 
   const domain = host.boot(build(body));
   host.run(options.cycles);
   return { host, domain, text: said(domain), exits: host.exits(1) };
+}
+
+/** Silicon and paging that a guest can have under this technique. */
+export const WAYS = [
+  { processor: 'prescott', paging: 'shadow' },
+  { processor: 'nehalem', paging: 'shadow' },
+  { processor: 'nehalem', paging: 'nested' },
+] as const;
+export type Way = (typeof WAYS)[number];
+
+/** Boots a small kernel under VT-x in one of the ways. */
+export function runWay(body: string, { processor, paging }: Way, cycles?: number) {
+  const host = new TestHost(32, {}, processor);
+  const domain = host.boot(build(body), 1, 4, { paging });
+  host.run(cycles);
+  return { host, domain, text: said(domain), exits: host.exits(1) };
+}
+
+/** What a small kernel says on the bare machine. */
+export function runNative(body: string, cycles = 50_000_000): string {
+  const pc = new Pc(costModel('prescott'), new Recorder(1024), 4 << 20, { startDate: '2005-12-05T10:00:00' });
+  const native = new NativeHost(pc, 1, 'test', parseImage(build(body), 'test'), {
+    commandLine: '',
+    modules: [],
+  });
+  while (pc.cpu.cycles < cycles && native.run(cycles) === 'budget' && native.guest.state === 'running');
+  return String.fromCharCode(...pc.board.takeDebug());
 }

@@ -11,7 +11,7 @@ import { type FaultLink, tellChain } from '../fault-chain.ts';
 import type { GuestView } from '../guest-view.ts';
 import type { LoopEnd } from '../run-loop.ts';
 import type { BootOptions, TechniqueInfo } from '../technique.ts';
-import { coldStart } from './cold-start.ts';
+import { coldStart, startInRom } from './cold-start.ts';
 
 export const NATIVE: TechniqueInfo = { name: 'native', kernelRing: 0, nonRoot: false };
 
@@ -30,6 +30,8 @@ class BareGuest implements GuestView {
 
 export class NativeHost {
   readonly guest: BareGuest;
+  /** Called when the machine has nothing to do until an interrupt comes. */
+  onHalt: (() => void) | null = null;
 
   /** Boots `image` on the machine itself. Throws ImageError when it cannot be loaded. */
   constructor(
@@ -57,6 +59,7 @@ export class NativeHost {
     board.serial.onTransmit = (byte) =>
       recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
     if (image.kind === 'disk') coldStart(pc, firmwareOf(image, options), image.disk.drive);
+    else if (image.kind === 'rom') startInRom(pc, image.rom);
     else if (needsFirmware(image)) {
       loadLinuxSetup(pc.memory, image, options);
       coldStart(pc, firmwareOf(image, options), 'memory');
@@ -112,6 +115,7 @@ export class NativeHost {
       while (pc.cpu.cycles < until) if (!pc.passTime(until)) break;
       return 'idle';
     }
+    this.onHalt?.();
     pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
     while (!pc.processors.interruptDue()) {
       if (pc.cpu.cycles >= until) return 'budget';

@@ -146,5 +146,4 @@ describe('what cannot be built', () => {
     expect(() => host.boot(image, 1, { memoryMiB })).toThrow(reason);
     expect(host.hypervisor.frames.free).toBe(free);
   });
-
 });

@@ -118,6 +118,7 @@ export function buildDomain(
   memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
 
   const info = machineOf(startInfo);
+  pv.startInfo = info;
   const put = (offset: number, value: number) => memory.write32(info + offset, value);
   const text = (offset: number, value: string, size: number) =>
     memory.load(info + offset, encodeText(value).subarray(0, size - 1));

@@ -106,6 +106,12 @@ export class Paravirtualization implements Technique {
     recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, had, wanted);
   }
 
+  /** What is kept about a domain, for people to look at. */
+  guestOf(domain: Domain): { pv: PvDomain; hypervisor: Hypervisor } | null {
+    const pv = this.guests.get(domain);
+    return pv ? { pv, hypervisor: this.hypervisor } : null;
+  }
+
   private of(domain: Domain): PvDomain {
     return this.guests.get(domain)!;
   }

@@ -46,6 +46,8 @@ export class PvDomain implements XenGuest {
   perDomainTable = 0;
   /** Frames of its LDT that are mapped behind the GDT so far. */
   ldtFrames: number[] = [];
+  /** Machine address of the page of start_info, as it was built. */
+  startInfo = 0;
   /** Machine addresses of shared_info, the console ring and the store ring. */
   sharedInfo = 0;
   consoleRing = 0;

@@ -28,13 +28,13 @@ export function keepInterruptedEvent(guest: SvmGuest): void {
 /** Writes the event for this entry into the VMCB, or asks for the window that a waiting interrupt needs. @returns its vector, or -1 */
 export function prepareEvents(guest: SvmGuest): number {
   const { board, hypervisor, vcpu, vmcb } = guest;
-  if (!guest.event && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(guest)) {
+  if (!guest.event && board.pic.pending() && isInterruptible(guest)) {
     const vector = board.pic.acknowledge();
     guest.event = eventWord(vector, EVENT_TYPE.external, -1);
     hypervisor.charge('injectEvent');
     hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   }
-  requestWindow(guest, board.pic.pending() && guest.steppedHole < 0);
+  requestWindow(guest, board.pic.pending());
   const { event } = guest;
   vmcb.set(V.eventInj, event);
   if (!event) return -1;

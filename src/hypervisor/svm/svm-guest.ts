@@ -1,18 +1,20 @@
 // What the hypervisor keeps for a guest under SVM beside its VMCB: shadow or nested tables, permission maps, virtual board, the
 // event that the next entry has to inject, and the registers that the VMCB has no field for.
+
+import { V } from '../../machine/cpu/svm/layout.ts';
 import type { Board } from '../../machine/devices/board.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
-import { V } from '../../machine/cpu/svm/layout.ts';
-import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import type { GuestPaging } from '../guest-paging.ts';
 import type { GuestControl } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { NestedPaging, NPT_FORMAT } from '../nested-paging.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
-import { EXCEPTIONS, Vmcb } from './vmcb.ts';
+import { Emulation } from './emulation.ts';
+import { CR0_GUESTS, Vmcb } from './vmcb.ts';
 
 /** I/O permission map, three pages, and MSR permission map, two. */
 const MAP_PAGES = 5;
@@ -27,6 +29,7 @@ export class SvmGuest implements PcGuest {
   readonly shadow: GuestPaging;
   readonly shadowTables: ShadowPaging | null = null;
   readonly nested: NestedPaging | null = null;
+  readonly emulation: Emulation;
   /** The ASID of its TLB entries; 0 is the host's. */
   readonly asid: number;
   /** Shadow root that the VMCB's CR3 holds. */
@@ -38,15 +41,8 @@ export class SvmGuest implements PcGuest {
   /** First general intercept vector without the interrupt window; and whether that is asked for now. */
   general1 = 0;
   windowOpen = false;
-  /** Intercepted exceptions, when nothing is being stepped over. */
-  readonly exceptions: number;
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;
-  /** Linear address whose write without memory behind it is being stepped over, and the guest's own TF and DR6; -1 = none. */
-  steppedHole = -1;
-  guestTrapFlag = false;
-  guestDr6 = 0;
-
   /** DR0–DR3, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(4);
   /** Exceptions that led to each other, oldest first. */
@@ -58,8 +54,9 @@ export class SvmGuest implements PcGuest {
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
     readonly board: Board,
-    /** Pages that devices want for themselves: with it, paging is nested. */
-    devices: MemoryMap | null,
+    /** Pages that devices want for themselves. */
+    devices: MemoryMap,
+    nested: boolean,
   ) {
     this.vcpu = domain.vcpus[0];
     const { frames } = hypervisor;
@@ -69,9 +66,8 @@ export class SvmGuest implements PcGuest {
     memory.bytes.fill(0xff, this.maps, this.maps + MAP_PAGES * 4096);
     this.vmcb = new Vmcb(memory, region);
     this.asid = 1 + (domain.id % MAX_ASID);
-    this.exceptions = devices ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS;
     try {
-      if (devices)
+      if (nested)
         this.shadow = this.nested = new NestedPaging(
           hypervisor,
           domain.memory,
@@ -81,16 +77,26 @@ export class SvmGuest implements PcGuest {
           () => {},
           devices,
         );
-      else this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+      else {
+        this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+        this.shadowTables.devices = devices;
+      }
     } catch (error) {
       this.releaseRegion();
       throw error;
     }
+    devices.onChange(() => this.shadow.devicesChanged());
+    this.emulation = new Emulation(this, devices);
   }
 
   /** CR0, CR3 and CR4 as the guest believes them to be. */
   get control(): Readonly<GuestControl> {
     return this.shadow.control;
+  }
+
+  /** CR0 as the guest sees it now: MP and TS it changes without an exit. */
+  get cr0(): number {
+    return (this.control.cr0 & ~CR0_GUESTS) | (this.vmcb.get(V.cr0) & CR0_GUESTS);
   }
 
   /** With nested paging the control registers are the guest's own. */

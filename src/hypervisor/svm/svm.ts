@@ -2,21 +2,23 @@
 // guest mode, real mode included; what its VMCB intercepts leaves to the handlers in exits/. The way in and out is Xen's: CLGI,
 // VMLOAD, VMRUN, and behind it VMSAVE, VMLOAD of the host's own, STGI.
 import { placeImage } from '../../images/boot.ts';
-import { type Image, ImageError, needsFirmware } from '../../images/image.ts';
+import { type Image, ImageError } from '../../images/image.ts';
 import { Stop } from '../../machine/cpu/cpu.ts';
 import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import { hasNestedPaging, MSR, SVME, writeMsr } from '../../machine/cpu/msrs.ts';
+import { peek } from '../../machine/cpu/paging.ts';
 import { SVM_EXIT } from '../../machine/cpu/svm/exit-codes.ts';
 import { V } from '../../machine/cpu/svm/layout.ts';
 import { clgi, stgi, vmload, vmrun, vmsave } from '../../machine/cpu/svm/operations.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import { beforeEnlightenedEntry, enlighten, releaseInterfaces, VMMCALL } from '../enlightenments/seam.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { VM_EXIT_ENTRY } from '../monitor.ts';
-import { placeFirmware } from '../platform/cold-start.ts';
+import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
@@ -64,17 +66,20 @@ export class Svm implements Technique {
       );
     populatePc(domain, image);
     this.enableSvm();
-    const devices = nested ? new MemoryMap(domain.memory.size) : null;
-    const guest = new SvmGuest(this.hypervisor, domain, virtualBoard(this.hypervisor, domain), devices);
+    const devices = new MemoryMap(domain.memory.size);
+    const board = virtualBoard(this.hypervisor, domain, devices);
+    const guest = new SvmGuest(this.hypervisor, domain, board, devices, nested);
     this.guests.set(domain, guest);
-    domain.board = guest.board;
+    domain.board = board;
     guest.tscOffset = -this.hypervisor.now;
+    enlighten(guest, image, options, VMMCALL);
     setUpControls(guest, this.options);
-    if (needsFirmware(image)) {
-      placeFirmware(domain, guest.board, image, options);
+    const real = startsInRealMode(image);
+    if (real) {
+      placeFirmware(domain.memory, board, image, options);
       enterAtReset(guest);
     } else enterAtImage(guest, placeImage(image, options, domain.memory));
-    const cr0 = needsFirmware(image) ? RESET_CR0 : BOOT_CR0;
+    const cr0 = real ? RESET_CR0 : BOOT_CR0;
     if (nested) guest.vmcb.set(V.cr0, cr0);
     else {
       guest.shadow.loadCr0(cr0);
@@ -98,6 +103,7 @@ export class Svm implements Technique {
   enter(vcpu: Vcpu): number {
     const guest = this.guestOf(vcpu.domain);
     const { cpu } = this.hypervisor;
+    beforeEnlightenedEntry(guest);
     const { vmcb, shadowTables } = guest;
     if (this.loaded !== guest) {
       for (let n = 0; n < 4; n++) cpu.dr[n] = guest.debugRegisters[n];
@@ -175,7 +181,9 @@ export class Svm implements Technique {
   }
 
   translate(vcpu: Vcpu, linear: number): number {
-    const { domain, control } = this.guestOf(vcpu.domain);
+    const { domain, control, nested } = this.guestOf(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    if (nested && this.loaded?.domain === domain && cpu.intercepts !== null) return peek(cpu, linear);
     const physical = peekGuest(domain.memory, control, linear);
     return physical < 0 ? -1 : domain.memory.toMachine(physical);
   }
@@ -191,7 +199,7 @@ export class Svm implements Technique {
     const guest = this.guests.get(domain);
     if (!guest) return;
     if (this.loaded === guest) this.loaded = null;
-    guest.release();
+    releaseInterfaces(guest);
     this.guests.delete(domain);
   }
 }

@@ -6,7 +6,7 @@ import { SVME } from '../../machine/cpu/msrs.ts';
 import { GENERAL1, GENERAL2 } from '../../machine/cpu/svm/exit-codes.ts';
 import { SEGMENT_WORD, V, VINTR } from '../../machine/cpu/svm/layout.ts';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
-import { RESET } from '../platform/cold-start.ts';
+import { ROM_BASE } from '../platform/firmware-boot.ts';
 import type { SvmGuest } from './svm-guest.ts';
 
 const PG = 0x80000000;
@@ -54,6 +54,7 @@ const REAL_DATA = 0x93;
 const LDT = 0x82;
 const BUSY_TSS = 0x8b;
 const CS = 1;
+const RESET_EIP = 0xfff0;
 const LDTR = 6;
 const TR = 7;
 /** Types WB WT UC- UC, twice: what the PAT holds after reset. */
@@ -66,8 +67,9 @@ export const realCr4 = (value: number): number => value & CR4_PASSED;
 
 /** The VMCB as words: `V.x` names them. */
 export class Vmcb {
-  private readonly words: Int32Array;
-  private readonly base: number;
+  /** All of machine memory, and the index of the first word in it. */
+  readonly words: Int32Array;
+  readonly base: number;
 
   constructor(
     memory: PhysicalMemory,
@@ -122,7 +124,7 @@ export function setUpControls(guest: SvmGuest, options: SvmOptions): void {
     GENERAL1_ALWAYS | (nested ? 0 : GENERAL1_SHADOW) | (options.rdtscExits ? GENERAL1.rdtsc : 0);
   v.set(V.general1, guest.general1);
   v.set(V.general2, GENERAL2_ALWAYS);
-  v.set(V.exceptions, guest.exceptions);
+  v.set(V.exceptions, nested ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS);
   v.set(V.iopm, guest.maps);
   v.set(V.msrpm, guest.maps + 0x3000);
   v.set(V.asid, guest.asid);
@@ -149,16 +151,18 @@ export function writeTscOffset({ vmcb, tscOffset }: SvmGuest): void {
 
 /**
  * CR0, CR3 and CR4 from what the guest believes. SVM has no read shadows: reads leave too, as long as the guest must not see
- * what the processor holds. For shadowed tables; with nested ones all three are the guest's own.
+ * what the processor holds. Writes of CR0 leave by the selective intercept, which compares with what the processor holds:
+ * good as long as that is what the guest believes; else every write leaves. For shadowed tables; with nested ones all three
+ * are the guest's own.
  */
 export function loadControlRegisters(guest: SvmGuest): void {
   const { vmcb: v } = guest;
   const { cr0, cr4 } = guest.control;
   v.set(V.cr0, realCr0(cr0));
   v.set(V.cr4, realCr4(cr4));
-  const reads =
-    ((realCr0(cr0) ^ cr0) & ~CR0_GUESTS ? 1 : 0) | (1 << 3) | (realCr4(cr4) !== cr4 ? 1 << 4 : 0);
-  v.set(V.cr, reads | (((1 << 3) | (1 << 4)) << 16));
+  const cr0Differs = (realCr0(cr0) ^ cr0) & ~CR0_GUESTS ? 1 : 0;
+  const reads = cr0Differs | (1 << 3) | (realCr4(cr4) !== cr4 ? 1 << 4 : 0);
+  v.set(V.cr, reads | ((cr0Differs | (1 << 3) | (1 << 4)) << 16));
 }
 
 /** The state that a boot loader leaves: flat 32-bit segments, interrupts off, no paging. */
@@ -177,15 +181,15 @@ export function enterAtImage({ vmcb: v, vcpu }: SvmGuest, entry: EntryState): vo
 /** The state after RESET: real mode, at the firmware's first instruction. */
 export function enterAtReset({ vmcb: v, vcpu }: SvmGuest): void {
   for (let n = 0; n < 6; n++) v.segment(n, 0, 0, 0xffff, n === CS ? REAL_CODE : REAL_DATA);
-  v.segment(CS, RESET.cs.selector, RESET.cs.base, RESET.cs.limit, REAL_CODE);
+  v.segment(CS, ROM_BASE >>> 4, ROM_BASE, 0xffff, REAL_CODE);
   v.segment(LDTR, 0, 0, 0xffff, LDT);
   v.segment(TR, 0, 0, 0xffff, BUSY_TSS);
   v.set(V.gdtr + 1, 0xffff);
   v.set(V.idtr + 1, 0xffff);
   vcpu.regs.fill(0);
   vcpu.regs[2] = SIGNATURE;
-  vcpu.eip = RESET.eip;
-  v.set(V.rip, RESET.eip);
+  vcpu.eip = RESET_EIP;
+  v.set(V.rip, RESET_EIP);
 }
 
 /** Advances RIP; blocking by STI or MOV SS is over with the instruction. */

@@ -71,6 +71,11 @@ export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const tlb = cpu.tlb;
+  if (tlb.read[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xfff)
+    return cpu.memory.read16(tlb.frame[slot] | (linear & 0xfff));
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, false);
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 1) misaligned(cpu);
@@ -80,6 +85,11 @@ export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const tlb = cpu.tlb;
+  if (tlb.read[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd)
+    return cpu.memory.read32(tlb.frame[slot] | (linear & 0xfff));
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, false);
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 3) misaligned(cpu);
@@ -111,6 +121,13 @@ export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boo
 }
 
 export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const tlb = cpu.tlb;
+  if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd) {
+    cpu.memory.write32(tlb.frame[slot] | (linear & 0xfff), value);
+    return;
+  }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
   const physical = translate(cpu, linear, true, user);
   if (user && linear & 3) misaligned(cpu);

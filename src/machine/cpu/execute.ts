@@ -202,14 +202,15 @@ function atBreakpoint(cpu: Cpu, execution: Execution): boolean {
 function one(cpu: Cpu, code: CodeCache): void {
   const { shadow, flags } = cpu;
   const silicon = cpu.intercepts;
-  if (cpu.dr[7] & DR7_ENABLES && !(flags & RF)) {
+  // Behind MOV SS an instruction breakpoint is passed over as if RF were set (SDM vol. 3 §17.3.1.1).
+  if (cpu.dr[7] & DR7_ENABLES && !(flags & RF) && !(shadow & 2)) {
     const hit = instructionBreakpoints(cpu);
     if (hit !== 0) {
       debugException(cpu, hit);
       return;
     }
   }
-  // RF lasts for one instruction. Should that fault, the pushed image has it again.
+  // RF lasts for one instruction, with all its repetitions. Should that fault, the pushed image has it again.
   cpu.flags &= ~RF;
   const window = code.open();
   const at = (cpu.eip - window.start) >>> 0;
@@ -222,6 +223,8 @@ function one(cpu: Cpu, code: CodeCache): void {
   cpu.compiledUntil = 0;
   i.execute!(cpu as never, i);
   cpu.instructions++;
+  if (flags & RF && cpu.eip === cpu.instructionStart && i.rep !== 0 && cpu.intercepts === silicon)
+    cpu.flags |= RF;
   cpu.shadow &= ~shadow;
   // INT n and its kin clear TF on their way, so the handler is not stepped into (SDM vol. 3 §17.3.1.4).
   if (flags & TF && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation))

@@ -35,6 +35,8 @@ export const EventType = {
   softwareException: 6,
 } as const;
 
+const DR7_GD = 1 << 13;
+
 const gate = new Descriptor();
 const target = new Descriptor();
 
@@ -88,6 +90,8 @@ export function debugException(cpu: Cpu, bits: number): void {
   cpu.pendingDebug = 0;
   if (exited) return;
   cpu.dr[6] |= bits;
+  // The handler may use the debug registers (SDM vol. 3 §17.2.4).
+  cpu.dr[7] &= ~DR7_GD;
   deliverEvent(cpu, VECTOR.DB, EventType.exception, -1, cpu.eip);
 }
 

@@ -80,7 +80,8 @@ export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
       if (value !== 0n) fault(cpu, VECTOR.GP, 0);
       break;
     case MSR.efer:
-      if (value & ~BigInt(SVME) || (value && cpu.msrs.get(MSR.vmCr)! & VM_CR_SVMDIS)) fault(cpu, VECTOR.GP, 0);
+      if (value & ~BigInt(SVME) || (value && cpu.msrs.get(MSR.vmCr)! & VM_CR_SVMDIS))
+        fault(cpu, VECTOR.GP, 0);
       break;
     case MSR.vmCr:
       if (value & ~31n || (value & VM_CR_SVMDIS && cpu.msrs.get(MSR.efer))) fault(cpu, VECTOR.GP, 0);

@@ -2,8 +2,9 @@
 // entries (SDM vol. 3 §4.6, §4.10). Rings 0, 1 and 2 are all "supervisor" here.
 import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
+import { PageFault, pageFault } from './fault.ts';
 import { AC } from './flags.ts';
-import { allowed, CR0_PG, denied, peekTables, walk, walked } from './page-walk.ts';
+import { allowed, CR0_PG, denied, peekTables, tryWalk, walk, walked } from './page-walk.ts';
 import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
 
 export const CR0_AM = 1 << 18;
@@ -16,21 +17,45 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
   const tlb = cpu.tlb;
   const page = linear >>> 12;
   const slot = tlbSlot(page);
-  const tags = write ? tlb.write : tlb.read;
-  if (tags[user ? slot + TLB_SIZE : slot] === page) return tlb.frame[slot] | (linear & 0xfff);
-  if (tlb.page[slot] !== page) fill(cpu, linear, write, user);
-  else if (!allowed(cpu, tlb.rights[slot], write, user)) {
-    // A stale entry denies as a fresh one does; the fault throws it out, so a second try sees the tables (SDM vol. 3 §4.10.4.3).
-    denied(cpu, linear, write, user);
-  } else if (write && !(tlb.rights[slot] & Right.dirty)) fill(cpu, linear, true, user);
+  if ((write ? tlb.write : tlb.read)[user ? slot + TLB_SIZE : slot] !== page) {
+    const error = tryTranslate(cpu, linear, write, user);
+    if (error >= 0) {
+      tlb.invalidate(linear);
+      pageFault(cpu, linear, error);
+    }
+  }
+  return (tlb.frame[slot] | (linear & 0xfff)) >>> 0;
+}
+
+/**
+ * As `translate`, when there is no fast tag, and raises no #PF of the guest's own tables.
+ * @returns -1, or the error code of the #PF: what the TLB has of the page is then to be forgotten
+ */
+export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
+  const tlb = cpu.tlb;
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  const known = tlb.page[slot] === page;
+  // A stale entry denies as a fresh one does; the fault throws it out, so a second try sees the tables (SDM vol. 3 §4.10.4.3).
+  if (known && !allowed(cpu, tlb.rights[slot], write, user))
+    return PageFault.present | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
+  if (!known || (write && !(tlb.rights[slot] & Right.dirty))) {
+    if (cpu.nested !== null) walk(cpu, linear, write, user, false);
+    else {
+      const error = tryWalk(cpu, linear, write, user);
+      if (error >= 0) return error;
+    }
+    tlb.insert(page, walked.frame, walked.rights);
+  }
   const frame = tlb.frame[slot] >>> 0;
   // Pages without memory behind them (devices, or nobody), those with a data breakpoint and those of a program whose
   // alignment is checked stay on this path: a fast hit needs no such check.
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
   const plain = cpu.memory.isPlain(frame) && !special;
   // Stores into a page with code must be seen, so it has no fast tag for them.
-  if (plain && !(write && cpu.memory.hasCode[frame >>> 12])) tags[user ? slot + TLB_SIZE : slot] = page;
-  return (frame | (linear & 0xfff)) >>> 0;
+  if (plain && !(write && cpu.memory.hasCode[frame >>> 12]))
+    (write ? tlb.write : tlb.read)[user ? slot + TLB_SIZE : slot] = page;
+  return -1;
 }
 
 /** As `translate`, for instruction fetch at the current privilege. */
@@ -72,9 +97,4 @@ export function syncA20(cpu: Cpu): void {
 /** CR0.AM and EFLAGS.AC: a misaligned operand of ring 3 raises #AC (SDM vol. 3 §6.15 "Interrupt 17"). */
 export function checksAlignment(cpu: Cpu): boolean {
   return (cpu.cr0 & CR0_AM) !== 0 && (cpu.flags & AC) !== 0;
-}
-
-function fill(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
-  walk(cpu, linear, write, user, false);
-  cpu.tlb.insert(linear >>> 12, walked.frame, walked.rights);
 }

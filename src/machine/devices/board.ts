@@ -38,9 +38,29 @@ export interface BoardOptions {
   map?: MemoryMap;
   /** Local APICs and an I/O APIC, which need `map` too; without it, the PIC pair alone. */
   apic?: ApicOptions;
+  /** Serial ports, 1 to 4: COM1 and COM3 on IRQ 4, COM2 and COM4 on IRQ 3. */
+  serialPorts?: number;
   /** See Board.onAccess. */
   onAccess?: AccessListener | null;
 }
+
+/** Bases of the serial ports of a PC, COM1 to COM4. */
+const COM_PORTS = [0x3f8, 0x2f8, 0x3e8, 0x2e8];
+
+/** What the host does with a board, or with the part of it that belongs to one of several who share it. */
+export type GuestBoard = Pick<
+  Board,
+  | 'serial'
+  | 'state'
+  | 'debug'
+  | 'keys'
+  | 'mouse'
+  | 'serialInput'
+  | 'takeSerial'
+  | 'takeDebug'
+  | 'screen'
+  | 'changedScreen'
+>;
 
 /** A port access as it happened; `device` is an id of trace/events.ts. */
 export type AccessListener = (
@@ -55,7 +75,10 @@ export class Board implements PortBus {
   readonly pic = new Pic();
   readonly pit: Pit;
   readonly cmos: Cmos;
+  /** COM1. */
   readonly serial: Uart;
+  /** All serial ports, COM1 first. */
+  readonly serials: readonly Uart[];
   readonly keyboard: KeyboardController;
   readonly vga: Vga;
   readonly debug = new DebugPorts();
@@ -109,7 +132,8 @@ export class Board implements PortBus {
       a20: (enabled) => this.onA20?.(enabled),
       reset: () => this.powerEvent('reset'),
     });
-    this.serial = new Uart(clock, this.line(4));
+    this.serials = this.serialPorts(options.serialPorts ?? 1);
+    [this.serial] = this.serials;
     const memory = options.memory ?? NO_MEMORY;
     this.dma = new Dma(memory);
     const wiring = {
@@ -123,11 +147,11 @@ export class Board implements PortBus {
     this.cmos = new Cmos(clock, this.line(8), startDate, memoryBytes, this.storage?.setUp);
     this.vga = new Vga(clock, videoMemory, options.map);
     this.coprocessor = new CoprocessorError(this.line(13));
-    this.power = new Power((event) => this.powerEvent(event), clock);
+    this.power = new Power((event) => this.powerEvent(event), clock, this.line(9));
     const parts: (readonly [Device | null, number])[] = [
       [this.pic, DeviceId.pic],
       [this.pit, DeviceId.pit],
-      [this.serial, DeviceId.serial],
+      ...this.serials.map((port): [Device, number] => [port, DeviceId.serial]),
       [this.keyboard, DeviceId.keyboard],
       [this.cmos, DeviceId.cmos],
       [this.vga, DeviceId.vga],
@@ -146,7 +170,7 @@ export class Board implements PortBus {
     const present = parts.filter((part): part is [Device, number] => part[0] !== null);
     this.devices = present.map(([device]) => device);
     this.ids = present.map(([, id]) => id);
-    this.timed = [this.pit, this.serial, this.keyboard, this.cmos];
+    this.timed = [this.pit, ...this.serials, this.keyboard, this.cmos, this.power];
     if (this.storage) {
       const { floppy, primary, secondary } = this.storage;
       this.timed.push(floppy, ...[primary, secondary].filter((channel) => !channel.empty));
@@ -173,6 +197,21 @@ export class Board implements PortBus {
       first = address;
       if (first >= 0) for (let n = 0; n < length; n++) this.decode[first + n] ||= index;
     };
+  }
+
+  /** COM1 and COM3 share a line, and so do COM2 and COM4: it is up while either asks. */
+  private serialPorts(count: number): Uart[] {
+    const lines = [4, 3].map((irq) => {
+      const wire = this.line(irq);
+      const asking = [false, false];
+      return (which: number, level: boolean): void => {
+        asking[which] = level;
+        wire(asking[0] || asking[1]);
+      };
+    });
+    return COM_PORTS.slice(0, count).map(
+      (base, n) => new Uart(this.clock, (level) => lines[n & 1](n >> 1, level), base),
+    );
   }
 
   /** A wire to the controller that also tells the listener about rising edges. */
@@ -294,9 +333,9 @@ export class Board implements PortBus {
     this.keyboard.move(dx, dy, buttons);
     this.updateDeadline();
   }
-  /** Bytes for the serial port; returns how many were taken. */
-  serialInput(bytes: ArrayLike<number>): number {
-    const taken = this.serial.receive(bytes);
+  /** Bytes for a serial port (0 is COM1); returns how many were taken. */
+  serialInput(bytes: ArrayLike<number>, port = 0): number {
+    const taken = this.serials[port].receive(bytes);
     this.updateDeadline();
     return taken;
   }

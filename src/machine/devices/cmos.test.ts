@@ -143,4 +143,53 @@ describe('MC146818', () => {
     const sum = Array.from({ length: 0x1e }, (_, i) => m.read(0x10 + i)).reduce((a, b) => a + b);
     expect((m.read(0x2e) << 8) | m.read(0x2f)).toBe(sum);
   });
+
+  it('another rate of the periodic interrupt counts from its setting on', () => {
+    const m = machine();
+    m.to(10.3);
+    m.read(0x0c);
+    m.write(0x0a, 0x2f); // 2 Hz
+    expect(m.read(0x0c) & 0x40).toBe(0);
+    m.to(10.6);
+    expect(m.read(0x0c) & 0x40).toBe(0x40);
+    m.write(0x0a, 0x26);
+    expect(m.read(0x0c) & 0x40).toBe(0);
+    m.write(0x0a, 0x20); // off
+    m.to(20);
+    m.write(0x0a, 0x26);
+    expect(m.read(0x0c) & 0x40).toBe(0);
+  });
+
+  it('the time stands still while the divider chain is held in reset', () => {
+    const m = machine('2005-08-23T09:41:00');
+    m.write(0x0a, 0x76);
+    m.to(30);
+    expect(m.time()).toBe('20 05 08 23 09 41 00');
+    expect(m.read(0x0c)).toBe(0);
+    m.write(0x0a, 0x26);
+    m.to(32);
+    expect(m.time()).toBe('20 05 08 23 09 41 02');
+  });
+
+  it('flags come whether or not they may interrupt; only enabled ones set IRQF', () => {
+    const m = machine();
+    m.to(1.5);
+    expect(m.read(0x0c)).toBe(0x50);
+    expect(m.read(0x0c)).toBe(0);
+    expect(m.edges).toEqual([]);
+  });
+
+  it('an alarm in 12-hour form tells morning from afternoon, and each field may be anything', () => {
+    const m = machine('2005-08-23T11:59:58');
+    m.write(0x0b, 0x20); // BCD, 12 hours
+    m.write(1, 0x00);
+    m.write(3, 0x00);
+    m.write(5, 0x92); // 12 pm
+    m.to(86400 + 1);
+    expect(m.edges).toEqual([2]);
+    m.read(0x0c);
+    m.write(5, 0xc0); // every hour
+    m.to(86400 + 3600);
+    expect(m.edges).toEqual([2, 86400 + 2]);
+  });
 });

@@ -62,7 +62,12 @@ export class Cmos implements Device {
 
   /** Seconds since 1970 that the time registers show. */
   private shown(second: number): number {
-    return this.base + (this.ram[B] & SET ? 0 : second - this.baseSecond);
+    return this.base + (this.stopped ? 0 : second - this.baseSecond);
+  }
+
+  /** The time stands still while software sets it, and while it holds the divider chain in reset. */
+  private get stopped(): boolean {
+    return (this.ram[B] & SET) !== 0 || (this.ram[A] & 0x60) === 0x60;
   }
 
   readPort(port: number): number {
@@ -75,7 +80,7 @@ export class Cmos implements Device {
   }
 
   private updateInProgress(): boolean {
-    if (this.ram[B] & SET || (this.ram[A] & 0x70) !== 0x20) return false;
+    if (this.stopped) return false;
     return RTC_HZ - (this.ticks() % RTC_HZ) <= UPDATE_TICKS;
   }
 
@@ -124,8 +129,8 @@ export class Cmos implements Device {
     const i = this.index;
     if (i === C || i === D) return;
     if ((i <= 9 || i === CENTURY) && !isAlarm(i)) this.setTime(i, value);
-    else if (i === B) this.writeB(value);
-    else this.ram[i] = i === A ? value & 0x7f : value;
+    else if (i === A || i === B) this.writeControl(i, value);
+    else this.ram[i] = value;
     if (i <= B) this.refresh();
   }
 
@@ -144,30 +149,39 @@ export class Cmos implements Device {
     this.baseSecond = second;
   }
 
-  private writeB(value: number): void {
-    const second = this.second();
-    this.base = this.shown(second); // SET freezes the registers, and clearing it lets them go on from there
+  /** Registers A and B. What stops the time lets it go on from where it stood. */
+  private writeControl(i: number, value: number): void {
+    const now = this.clock.now();
+    this.collect(now);
+    const second = this.second(now);
+    this.base = this.shown(second);
     this.baseSecond = second;
-    this.ram[B] = value & SET ? value & ~UIE : value;
+    if (i === A) this.ram[A] = value & 0x7f;
+    else this.ram[B] = value & SET ? value & ~UIE : value;
+    // Another rate counts from here on: no interrupt for what was before.
+    this.periodicSeen = this.periods(now);
+  }
+
+  /** Whole periods of the periodic flag since power-on. */
+  private periods(now: number): number {
+    const hz = this.periodicHz();
+    return hz ? Math.floor(this.ticks(now) / (RTC_HZ / hz)) : 0;
   }
 
   /** Rate of the periodic flag in hertz, 0 = off (register A, RS bits; rates 1 and 2 repeat 8 and 9). */
   private periodicHz(): number {
     const rs = this.ram[A] & 15;
-    if (rs === 0) return 0;
+    if (rs === 0 || (this.ram[A] & 0x60) === 0x60) return 0;
     return rs < 3 ? 256 >> (rs - 1) : RTC_HZ >> (rs - 1);
   }
 
   /** Brings the flags of register C up to `now`. */
   private collect(now: number): void {
-    const hz = this.periodicHz();
-    if (hz) {
-      const ticks = Math.floor(this.ticks(now) / (RTC_HZ / hz));
-      if (ticks > this.periodicSeen) this.ram[C] |= PIE;
-      this.periodicSeen = ticks;
-    }
+    const periods = this.periods(now);
+    if (periods > this.periodicSeen) this.ram[C] |= PIE;
+    this.periodicSeen = periods;
     const second = this.second(now);
-    if (second > this.updateSeen && !(this.ram[B] & SET)) {
+    if (second > this.updateSeen && !this.stopped) {
       this.ram[C] |= UIE;
       // An alarm comes at least once a day or never, so a longer look back finds nothing new.
       for (let s = Math.max(this.updateSeen + 1, second - 86399); s <= second; s++) {
@@ -209,7 +223,7 @@ export class Cmos implements Device {
     let next = Infinity;
     if (b & PIE && hz)
       next = cycleOfTick((this.periodicSeen + 1) * (RTC_HZ / hz), RTC_HZ, this.clock.frequency);
-    if (b & (UIE | AIE) && !(b & SET)) next = Math.min(next, (this.updateSeen + 1) * this.clock.frequency);
+    if (b & (UIE | AIE) && !this.stopped) next = Math.min(next, (this.updateSeen + 1) * this.clock.frequency);
     this.deadline = next;
   }
 
@@ -245,7 +259,7 @@ export class Cmos implements Device {
     const sum = ram.subarray(0x10, 0x2e).reduce((a, b) => a + b, 0);
     ram[0x2e] = (sum >> 8) & 0xff;
     ram[0x2f] = sum & 0xff;
-    this.periodicSeen = Math.floor(this.ticks() / (RTC_HZ / this.periodicHz()));
+    this.periodicSeen = this.periods(this.clock.now());
     this.updateSeen = this.second();
     this.refresh();
   }

@@ -147,4 +147,52 @@ describe('8259A pair', () => {
     write(0x20, 0x20);
     expect(pic.pending()).toBe(false);
   });
+
+  it('an input that is high when it becomes a level is a request', () => {
+    raise(11);
+    write(0xa0, 0x11); // initialization forgets the edge
+    write(0xa1, 0x28, 0x02, 0x01);
+    expect(pic.pending()).toBe(false);
+    write(0x4d1, 0x08);
+    expect(pic.acknowledge()).toBe(0x2b);
+  });
+
+  it('special fully nested: a slave in service is interrupted by its own better inputs', () => {
+    initialize(0x11, 0x11);
+    raise(12);
+    expect(pic.acknowledge()).toBe(0x2c);
+    raise(9);
+    expect(pic.acknowledge()).toBe(0x29);
+    raise(15); // not by its worse ones
+    expect(pic.pending()).toBe(false);
+  });
+
+  it('without it the slave waits for the end of interrupt at the master', () => {
+    raise(12);
+    expect(pic.acknowledge()).toBe(0x2c);
+    raise(9);
+    expect(pic.pending()).toBe(false);
+    write(0x20, 0x20);
+    expect(pic.acknowledge()).toBe(0x29);
+  });
+
+  it('sets the lowest priority, and ends a given level', () => {
+    write(0x20, 0xc0 | 4); // 4 is last: 5 comes first
+    raise(1);
+    raise(6);
+    expect(pic.acknowledge()).toBe(0x26);
+    expect(pic.pending()).toBe(false);
+    write(0x20, 0x60 | 6);
+    expect(pic.acknowledge()).toBe(0x21);
+    write(0x20, 0x0b);
+    expect(pic.readPort(0x20)).toBe(1 << 1);
+    write(0x20, 0xe0 | 1); // and rotates on it
+    write(0x20, 0x0b);
+    expect(pic.readPort(0x20)).toBe(0);
+    raise(0);
+    lower(1);
+    raise(1);
+    raise(2 + 1);
+    expect(pic.acknowledge()).toBe(0x23);
+  });
 });

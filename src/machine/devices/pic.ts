@@ -41,6 +41,12 @@ class Chip {
     return this.level || (this.elcr & bit) !== 0;
   }
 
+  /** An input that is high when it becomes a level is a request. */
+  setElcr(value: number): void {
+    this.irr |= value & ~this.elcr & this.lines;
+    this.elcr = value;
+  }
+
   /** Edge: a rising input latches a request and a falling one withdraws it (the request latch is transparent until INTA). */
   setLine(irq: number, high: boolean): void {
     const bit = 1 << irq;
@@ -247,8 +253,9 @@ export class Pic implements Device, InterruptController {
   writePort(port: number, value: number): void {
     if (port >= 0x4d0) {
       // Timer, keyboard, cascade, clock and coprocessor are edges on every PC.
-      if (port & 1) this.slave.elcr = value & 0xde;
-      else this.master.elcr = value & 0xf8;
+      if (port & 1) this.slave.setElcr(value & 0xde);
+      else this.master.setElcr(value & 0xf8);
+      this.update();
       return;
     }
     const chip = port & 0x80 ? this.slave : this.master;

@@ -11,8 +11,11 @@ class Channel {
   access = 3;
   /** Count in force, 1..65536 (1..10000 in BCD); 0 = none loaded yet. */
   count = 0;
-  /** Modes 2 and 3: the count that takes over at the end of the period; 0 = none. */
+  /** A count that waits: in modes 2 and 3 for the end of the (half) period, in 1 and 5 for the next trigger; 0 = none. */
   nextCount = 0;
+  /** Modes 2 and 3: tick at which `nextCount` takes over, and whether that is in the middle of a square wave. */
+  private switchAt = Infinity;
+  private switchInMiddle = false;
   /** Tick at which the counting element held `count`. */
   loaded = 0;
   /** Ticks already counted when the gate stopped it; -1 while it runs. */
@@ -39,6 +42,7 @@ class Channel {
     this.access = access;
     this.bcd = bcd;
     this.count = this.nextCount = 0;
+    this.switchAt = Infinity;
     this.writeHighNext = this.readHighNext = false;
     this.latchedCount = this.latchedStatus = -1;
     this.triggered = this.mode !== 1 && this.mode !== 5;
@@ -50,12 +54,21 @@ class Channel {
     return Math.max(0, tick - this.loaded);
   }
 
-  /** Periodic modes: brings a waiting count into force when the period that ran has ended. */
+  /** Periodic modes: brings a waiting count into force when what ran has ended. */
   sync(tick: number): void {
-    if (!this.nextCount || this.stoppedAfter >= 0 || tick - this.loaded < this.count) return;
-    this.loaded += this.count;
+    if (!this.nextCount || this.stoppedAfter >= 0 || tick < this.switchAt) return;
     this.count = this.nextCount;
+    this.loaded = this.switchInMiddle ? this.switchAt - ((this.count + 1) >> 1) : this.switchAt;
     this.nextCount = 0;
+    this.switchAt = Infinity;
+  }
+
+  /** Mode 2 finishes its period with the old count, mode 3 its half period. */
+  private switchLater(tick: number): void {
+    const phase = (tick - this.loaded) % this.count;
+    const half = (this.count + 1) >> 1;
+    this.switchInMiddle = this.mode === 3 && phase < half;
+    this.switchAt = tick - phase + (this.switchInMiddle ? half : this.count);
   }
 
   writeByte(value: number, tick: number): void {
@@ -74,17 +87,18 @@ class Channel {
   private load(count: number, tick: number): void {
     const periodic = this.mode === 2 || this.mode === 3;
     this.sync(tick);
-    if (periodic && this.count > 0 && this.stoppedAfter < 0) {
+    if (periodic && this.count > 0 && this.stoppedAfter < 0 && tick >= this.loaded) {
       this.nextCount = count;
+      this.switchLater(tick);
+      return;
+    }
+    if (this.mode === 1 || this.mode === 5) {
+      if (this.running) this.nextCount = count;
+      else this.count = count;
       return;
     }
     this.nextCount = 0;
     this.count = count;
-    if (this.mode === 1 || this.mode === 5) {
-      // A trigger in progress keeps counting the old value on silicon; software sees only the next trigger.
-      this.triggered = false;
-      return;
-    }
     this.loaded = tick + 1;
     if (this.stoppedAfter >= 0) this.stoppedAfter = 0;
   }
@@ -103,6 +117,8 @@ class Channel {
       case 1:
       case 5: // a rising edge (re)starts
         if (high && this.count) {
+          if (this.nextCount) this.count = this.nextCount;
+          this.nextCount = 0;
           this.triggered = true;
           this.loaded = tick + 1;
         }
@@ -113,7 +129,7 @@ class Channel {
           this.nextCount = 0;
           this.loaded = tick + 1;
           this.stoppedAfter = -1;
-        } else this.stoppedAfter = 0;
+        } else this.stoppedAfter = this.elapsed(tick);
     }
   }
 
@@ -169,7 +185,7 @@ class Channel {
       const phase = e % this.count;
       const half = (this.count + 1) >> 1;
       const into = phase < half ? phase : phase - half;
-      value = (this.count & ~1) - 2 * into || 2;
+      value = (this.count & ~1) - 2 * into;
     } else value = (((this.count - e) % this.modulus) + this.modulus) % this.modulus;
     value %= this.modulus;
     return this.bcd ? toBcd(value) : value;
@@ -212,6 +228,8 @@ export class Pit implements Device {
   ] as const;
   private channels = [new Channel(), new Channel(), new Channel()];
   private speakerData = false;
+  /** Bits 3:2 of port 61h, which switch checks on and off that nothing here fails. */
+  private checks = 0;
   /** Tick of the next change of channel 0's output that was announced. */
   private deadlineTick = Infinity;
   private deadline = Infinity;
@@ -240,7 +258,13 @@ export class Pit implements Device {
       const c2 = this.channels[2];
       // Bit 4 toggles with every memory-refresh request, about 15 µs (18 ticks) apart.
       const refresh = Math.floor(tick / 18) & 1;
-      return (c2.gate ? 1 : 0) | (this.speakerData ? 2 : 0) | (refresh << 4) | (c2.output(tick) ? 0x20 : 0);
+      return (
+        (c2.gate ? 1 : 0) |
+        (this.speakerData ? 2 : 0) |
+        this.checks |
+        (refresh << 4) |
+        (c2.output(tick) ? 0x20 : 0)
+      );
     }
     return port === 0x43 ? 0xff : this.channels[port & 3].readByte(tick);
   }
@@ -249,6 +273,7 @@ export class Pit implements Device {
     const tick = this.tick();
     if (port === 0x61) {
       this.speakerData = (value & 2) !== 0;
+      this.checks = value & 0x0c;
       this.channels[2].setGate((value & 1) !== 0, tick);
       return;
     }
@@ -303,6 +328,7 @@ export class Pit implements Device {
     const tick = this.tick();
     this.channels = [new Channel(), new Channel(), new Channel()];
     this.speakerData = false;
+    this.checks = 0;
     this.channels[2].gate = false;
     this.channels[0].setMode(3, 3, false);
     this.channels[0].writeByte(0, tick);

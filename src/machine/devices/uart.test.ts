@@ -131,4 +131,54 @@ describe('16550A', () => {
     m.w(2, 1);
     expect([m.r(7), m.r(1), m.r(2) & 0xc0]).toEqual([0xa5, 0x0f, 0xc0]);
   });
+
+  it('sends and loops back as many bits as a character has', () => {
+    const m = machine();
+    m.w(3, 0x02); // seven
+    m.w(0, 0xc1);
+    m.after(CHARACTER);
+    expect(m.text()).toBe('A');
+    m.w(4, 0x10);
+    m.w(0, 0xff);
+    m.after(CHARACTER);
+    expect(m.r(0)).toBe(0x7f);
+  });
+
+  it('interrupts when the transmit FIFO is emptied by its reset', () => {
+    const m = machine();
+    m.w(2, 0x01);
+    m.w(1, 2);
+    m.w(0, 1);
+    m.w(0, 2);
+    m.r(2);
+    expect(m.state.level).toBe(false);
+    m.w(2, 0x05);
+    expect([m.state.level, m.r(5) & 0x20]).toEqual([true, 0x20]);
+  });
+
+  it('tells an overrun once, by line status and, when enabled, by the interrupt of highest priority', () => {
+    const m = machine();
+    m.w(4, 0x10);
+    m.w(1, 7);
+    for (const byte of [1, 2]) {
+      m.w(0, byte);
+      m.after(CHARACTER);
+    }
+    expect(m.r(2) & 15).toBe(6);
+    expect(m.r(5) & 2).toBe(2);
+    expect(m.r(5) & 2).toBe(0);
+    expect(m.r(2) & 15).toBe(4);
+    expect(m.r(0)).toBe(2);
+  });
+
+  it('loops back modem lines, with their changes, and RI tells its trailing edge only', () => {
+    const m = machine();
+    m.w(4, 0x10);
+    m.r(6);
+    m.w(4, 0x1f);
+    expect(m.r(6)).toBe(0xfb);
+    expect(m.r(6)).toBe(0xf0);
+    m.w(4, 0x1b);
+    expect(m.r(6)).toBe(0xb4);
+  });
 });

@@ -99,7 +99,8 @@ export class Uart implements Device {
     }
   }
 
-  private deposit(byte: number): void {
+  private deposit(character: number): void {
+    const byte = this.wordOf(character);
     if (!this.receiverRoom) {
       this.errors |= OVERRUN;
       if (!this.fifos) this.rx[0] = byte;
@@ -108,8 +109,15 @@ export class Uart implements Device {
     this.rxTimeout = this.fifos ? this.clock.now() + 4 * this.characterCycles() : Infinity;
   }
 
+  /** As many bits of a byte as a character has. */
+  private wordOf(byte: number): number {
+    return byte & (0xff >> (3 - (this.lcr & 3)));
+  }
+
   private lineStatus(): number {
     return (
+      // A character in the FIFO came with an error.
+      (this.fifos && this.errors & BREAK ? 0x80 : 0) |
       (this.rx.length ? DATA_READY : 0) |
       this.errors |
       (this.tx.length ? 0 : THR_EMPTY) |
@@ -239,7 +247,10 @@ export class Uart implements Device {
       this.polled = false;
       this.rxTimeout = Infinity;
     }
-    if (toggled || value & 4) this.tx.length = 0;
+    if (toggled || value & 4) {
+      if (this.tx.length) this.txEmptyInterrupt = true;
+      this.tx.length = 0;
+    }
     this.fcr = value & 1 ? value & 0xc9 : 0;
     this.scheduleReceive();
   }
@@ -281,7 +292,7 @@ export class Uart implements Device {
       this.shifting = -1;
       this.txDone = Infinity;
       if (this.mcr & LOOPBACK) this.deposit(byte);
-      else this.emit(byte);
+      else this.emit(this.wordOf(byte));
       this.startShift(at);
     }
     while (this.rxNext <= now) {

@@ -190,7 +190,6 @@ class Compiler {
     }
     f.blockCost = block.cost;
     f.blockCount = block.count;
-    f.aheadOfEnd = this.ahead[node] - block.cost;
     if (block.count > 0) {
       code.with(Local.budget, Op.i32Sub, block.cost);
       code.set(Local.budget);
@@ -314,7 +313,6 @@ class Compiler {
     const block = this.blocks[node];
     f.blockCost = block.cost;
     f.blockCount = block.count;
-    f.aheadOfEnd = this.ahead[node] - block.cost;
   }
 
   /** A branch beyond the limit of CS faults in the branch itself: that is for the interpreter. */

@@ -8,7 +8,6 @@ import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
 import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
 import { Entry, hookAt, masksOf, type Owner, PLAIN, PLAIN_MASK, type Runnable, unhook } from './enter.ts';
-import { Filler } from './fill.ts';
 import type { Assumptions } from './frame.ts';
 import { compilable } from './lower.ts';
 import { findRegion } from './region.ts';
@@ -81,13 +80,7 @@ export class Engine {
   private readonly tables: (ModeHeat | null)[] = new Array(TABLES).fill(null);
   private nextTable = 0;
 
-  private readonly filler: Filler;
-  private readonly fill: Filler['fill'];
-
-  constructor(private readonly cpu: Cpu) {
-    this.filler = new Filler(cpu);
-    this.fill = (linear, kind, headroom) => this.filler.fill(linear, kind, headroom);
-  }
+  constructor(private readonly cpu: Cpu) {}
 
   /** Looks at what the interpreter is about to do. */
   sample(code: CodeCache): void {
@@ -136,8 +129,7 @@ export class Engine {
     heat.compiles++;
     this.compiled++;
     const { exits, uniform } = made;
-    const { filler } = this;
-    const runnable: Runnable = { run, exits, ...masksOf(exits), uniform, assumes, filler, owner: heat };
+    const runnable: Runnable = { run, exits, ...masksOf(exits), uniform, assumes, owner: heat };
     heat.entries = made.entries.map((offset, index) => {
       const hook = hookAt(code.peekAt(offset)!);
       const entry = new Entry(runnable, index, offset, hook);
@@ -165,9 +157,7 @@ export class Engine {
   private instantiate(bytes: Uint8Array): Runnable['run'] | null {
     try {
       const module = new wasmApi!.Module(bytes);
-      const instance = new wasmApi!.Instance(module, {
-        m: { m: this.cpu.memory.store.wasm, f: this.fill },
-      });
+      const instance = new wasmApi!.Instance(module, { m: { m: this.cpu.memory.store.wasm } });
       return instance.exports.f as Runnable['run'];
     } catch (error) {
       // A page may forbid compiling at run time (Content-Security-Policy): then everything is interpreted.

@@ -1,11 +1,12 @@
 // The way between the interpreter and compiled code: the executor that hangs at an instruction where a region can be
 // entered, and how the region's state comes back at an exit.
 import type { Cpu } from '../cpu/cpu.ts';
+import { pageFaultOf } from '../cpu/fault.ts';
 import { AF, CF, getFlags, OF } from '../cpu/flags.ts';
 import { deliverFault } from '../cpu/interrupts.ts';
+import { tryTranslate } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, type Instruction, SS } from '../isa/instruction.ts';
-import type { Filler } from './fill.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions, Exit, FlagState } from './frame.ts';
 import { State } from './prologue.ts';
@@ -16,6 +17,8 @@ const LONGEST = 0x3fffffff;
 export const PLAIN_MASK = 0x1009e;
 export const PLAIN = 0x92;
 const PAGE = 4096;
+/** L0..G3 of DR7: operands may be watched. */
+const DR7_ENABLES = 0xff;
 /** Places known as targets of jumps in one page. */
 const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
@@ -32,7 +35,6 @@ export interface Runnable {
   readonly kinds: Int32Array;
   readonly uniform: boolean;
   readonly assumes: Assumptions;
-  readonly filler: Filler;
   /** Where the code behind is looked after. */
   readonly owner: Owner;
 }
@@ -117,30 +119,51 @@ function enter(cpu: Cpu, i: Instruction): void {
   }
   const budget = left > LONGEST ? LONGEST : left | 0;
   const words = cpu.compiledState;
-  const { filler } = region;
   words[State.flags] = getFlags(cpu);
-  filler.charged = 0;
   const number = region.run(entry.index, budget);
   const exit = region.exits[number];
-  const cycles = budget - words[State.budget] - exit.refundCycles - filler.charged;
+  const cycles = budget - words[State.budget] - exit.refundCycles;
   const count = region.uniform ? cycles : words[State.count] - exit.refundCount;
-  const { fault } = filler;
-  if (count > 0 || fault !== null) {
-    cpu.cycles += cycles - i.cost;
-    // The loop counts one itself.
-    cpu.instructions += count - 1;
-    if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
-    else cpu.eip = (assumes.page + exit.at) >>> 0;
-    restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
-    if (fault === null) return;
-    filler.fault = null;
-    // As when the interpreter had met it: the instruction is charged and has not happened.
-    cpu.cycles += exit.cost;
-    cpu.instructionStart = cpu.eip;
-    deliverFault(cpu, fault);
+  if (count <= 0) {
+    // Nothing has happened: the state is what it was.
+    if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
+      cpu.instructions--;
+      deliver(cpu, words[State.address], cpu.instructionStart);
+    } else hook.interpret(cpu as never, i);
     return;
   }
-  hook.interpret(cpu as never, i);
+  cpu.cycles += cycles - i.cost;
+  // The loop counts one itself.
+  cpu.instructions += count - 1;
+  if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
+  else cpu.eip = (assumes.page + exit.at) >>> 0;
+  restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
+  if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
+    cpu.cycles += exit.cost;
+    deliver(cpu, words[State.address], cpu.eip);
+  }
+}
+
+/** What `wouldFault` has found. */
+let errorCode = 0;
+
+/**
+ * The TLB had no tag for an operand: looks it up as the interpreter is about to do, without throwing. Nothing can be due
+ * before that instruction, for its budget was looked at.
+ */
+function wouldFault(cpu: Cpu, exit: Exit, linear: number): boolean {
+  const lastByte = exit.miss >> 1;
+  if ((linear & (PAGE - 1)) + lastByte >= PAGE || cpu.nested !== null || cpu.dr[7] & DR7_ENABLES)
+    return false;
+  errorCode = tryTranslate(cpu, linear >>> 0, (exit.miss & 1) !== 0, cpu.cpl === 3);
+  return errorCode >= 0;
+}
+
+/** The page fault of the instruction at `eip`, which is charged and has not happened. */
+function deliver(cpu: Cpu, linear: number, eip: number): void {
+  cpu.tlb.invalidate(linear);
+  cpu.eip = cpu.instructionStart = eip;
+  deliverFault(cpu, pageFaultOf(linear, errorCode));
 }
 
 /** Left through a register or memory: next time it may be an entry. */

@@ -30,15 +30,13 @@ export const Local = {
   /** CF is `carryA < carryB`, unsigned, whatever the rest of the flags is. */
   carryA: 26,
   carryB: 27,
-  /** What a fill has cost. */
-  cost: 28,
   /** Pairs of a page and what to add, for caches of translations. */
-  caches: 29,
+  caches: 28,
 } as const;
 /** Locals in the order of their declaration: i32 after the parameters, i64, i32 again with the caches. */
 export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
-export const MORE_LOCALS = 3;
+export const MORE_LOCALS = 2;
 
 /** Caches of translations in one region. */
 const MOST_CACHES = 40;
@@ -78,6 +76,8 @@ export interface Exit {
   readonly flags: FlagState;
   /** Of the next instruction, for when it faults; 0 behind a block. */
   readonly cost: number;
+  /** When the TLB had no tag for the operand at the word `address`: bit 0 a store, above its size in bytes less one; else -1. */
+  readonly miss: number;
 }
 
 /** What a region was compiled for. */
@@ -110,8 +110,6 @@ export class Frame {
   /** Offset and cost of the current instruction. */
   at = 0;
   cost = 0;
-  /** Cycles from the end of the block to the next place that looks at the budget, at most. */
-  aheadOfEnd = 0;
   /** Caches of translations by what they are for (memory-code.ts): numbers from 0. */
   readonly caches = new Map<string, number>();
 
@@ -126,13 +124,14 @@ export class Frame {
   }
 
   /** Leaves before the current instruction, as if nothing of it had happened. On the stack: nothing. */
-  leaveHere(): void {
+  leaveHere(miss = -1): void {
     this.leave({
       at: this.at,
       refundCycles: this.blockCost - this.doneCost,
       refundCount: this.blockCount - this.doneCount,
       flags: this.flags,
       cost: this.cost,
+      miss,
     });
   }
 
@@ -143,9 +142,16 @@ export class Frame {
     this.code.end();
   }
 
+  /** As `leaveHereIf`, because the TLB has no tag for the operand at the local `address`. */
+  leaveForMissIf(bytes: number, write: boolean): void {
+    this.code.if();
+    this.leaveHere(((bytes - 1) << 1) | (write ? 1 : 0));
+    this.code.end();
+  }
+
   /** Leaves behind the block. @param at offset of what comes next, null when the local `eip` has it whole */
   leaveTo(at: number | null): void {
-    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags, cost: 0 });
+    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags, cost: 0, miss: -1 });
   }
 
   private leave(exit: Exit): void {
@@ -155,7 +161,8 @@ export class Frame {
         e.flags === exit.flags &&
         e.refundCycles === exit.refundCycles &&
         e.refundCount === exit.refundCount &&
-        e.cost === exit.cost,
+        e.cost === exit.cost &&
+        e.miss === exit.miss,
     );
     if (number < 0) number = this.exits.push(exit) - 1;
     this.code.const(number);

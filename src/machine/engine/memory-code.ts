@@ -1,8 +1,9 @@
 // Memory operands in compiled code. Each kind of place (a base register, a table) remembers the page it was found in last:
 // then an access is one comparison and one addition. Else the tags of the simulated TLB are looked up in line, with the
-// conditions of the interpreter's fast path (access.ts) and no cost either. A miss asks `fill` (fill.ts); what that does not
-// do (devices, operands over two pages, stores into code) leaves the region, and the interpreter does the instruction.
-// Nothing that a region does takes a translation away, so what is remembered stays good until it is left.
+// conditions of the interpreter's fast path (access.ts) and no cost either. Anything else leaves the region before the
+// instruction, and the interpreter does it: misses, devices, operands over two pages, stores into code. Nothing that a
+// region does takes a translation away, so what is remembered stays good until it is left. (No call comes back into the
+// region: one that did would cost every loop its registers.)
 
 import { Shared } from '../cpu/shared.ts';
 import { TLB_SIZE } from '../cpu/tlb.ts';
@@ -12,8 +13,6 @@ import { Op } from './wasm-writer.ts';
 
 export type Size = 8 | 16 | 32;
 
-/** Index of the import. */
-const FILL = 0;
 /** Where a cache is empty: a tag that no masked address is equal to. */
 export const NO_PAGE = 0x800;
 /** Displacements below this belong to the same object. */
@@ -98,28 +97,10 @@ function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
   }
   code.const(12);
   code.op(Op.i32ShrU, Op.i32Ne);
-  code.if();
-  code.get(Local.address);
-  code.const(((bytes - 1) << 1) | (write ? 1 : 0));
-  code.with(Local.budget, Op.i32Sub, f.aheadOfEnd);
-  code.call(FILL);
-  code.tee(Local.cost);
-  code.const(0);
-  code.op(Op.i32LtS);
-  f.leaveHereIf();
-  code.get(Local.budget);
-  code.get(Local.cost);
-  code.op(Op.i32Sub);
-  code.set(Local.budget);
-  if (page >= 0) {
-    // It may be good for this once only.
-    code.const(NO_PAGE);
-    code.set(page);
-    code.else();
-    code.with(Local.address, Op.i32And, -0x1000);
-    code.set(page);
-  }
-  code.end();
+  f.leaveForMissIf(bytes, write);
+  if (page < 0) return;
+  code.with(Local.address, Op.i32And, -0x1000);
+  code.set(page);
 }
 
 /** Loads from `host`, sign-extended. */

@@ -18,6 +18,7 @@ export const State = {
   eip: 8,
   carryA: 9,
   carryB: 10,
+  address: 11,
 } as const;
 
 const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
@@ -32,6 +33,7 @@ const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
   [Local.eip, State.eip],
   [Local.carryA, State.carryA],
   [Local.carryB, State.carryB],
+  [Local.address, State.address],
 ];
 
 /** @param caches how many caches of translations there are: all empty */

@@ -218,10 +218,7 @@ export interface WasmFunction {
   readonly code: Writer;
 }
 
-/**
- * A module that imports memory `m.m` and the function `m.f` of three parameters, and exports its last function as `f`.
- * Index 0 is the import; function n of the list has index n + 1.
- */
+/** A module that imports memory `m.m` and exports its last function as `f`. Function n has index n. */
 export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
   const out = new Writer();
   out.op(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
@@ -233,32 +230,29 @@ export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
     out.append(body);
   };
   section(1, (w) => {
-    w.u32(functions.length + 1);
-    for (const params of [IMPORT_PARAMS, ...functions.map((f) => f.params)]) {
+    w.u32(functions.length);
+    for (const f of functions) {
       w.byte(0x60);
-      w.u32(params);
-      for (let n = 0; n < params; n++) w.byte(I32);
+      w.u32(f.params);
+      for (let n = 0; n < f.params; n++) w.byte(I32);
       w.op(1, I32);
     }
   });
   section(2, (w) => {
-    w.u32(2);
+    w.u32(1);
     w.text('m');
     w.text('m');
     w.op(2, 0, 1);
-    w.text('m');
-    w.text('f');
-    w.op(0, 0);
   });
   section(3, (w) => {
     w.u32(functions.length);
-    for (let n = 0; n < functions.length; n++) w.u32(n + 1);
+    for (let n = 0; n < functions.length; n++) w.u32(n);
   });
   section(7, (w) => {
     w.u32(1);
     w.text('f');
     w.byte(0);
-    w.u32(functions.length);
+    w.u32(functions.length - 1);
   });
   section(10, (w) => {
     w.u32(functions.length);
@@ -278,4 +272,3 @@ export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
   });
   return out.take();
 }
-const IMPORT_PARAMS = 3;

@@ -2,9 +2,20 @@
 import barePanes from './bare-panes.json' with { type: 'json' };
 import barePenguin from './bare-penguin.json' with { type: 'json' };
 import classical from './classical.json' with { type: 'json' };
+import containers from './containers.json' with { type: 'json' };
 import helloXen from './hello-xen.json' with { type: 'json' };
 import sameKernelTwice from './same-kernel-twice.json' with { type: 'json' };
 import sideBySide from './side-by-side.json' with { type: 'json' };
+import translated from './translated.json' with { type: 'json' };
 
 /** All of them, the opening one first. */
-export const SHIPPED = [sideBySide, sameKernelTwice, classical, barePenguin, barePanes, helloXen] as const;
+export const SHIPPED = [
+  sideBySide,
+  sameKernelTwice,
+  classical,
+  translated,
+  containers,
+  barePenguin,
+  barePanes,
+  helloXen,
+] as const;

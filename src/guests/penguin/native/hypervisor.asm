@@ -17,7 +17,13 @@ hypervisor_find:
 .leaf:  mov     eax, esi
         cpuid
         mov     eax, esi
-        cmp     ebx, "XenV"
+        cmp     ebx, "Micr"
+        jne     .xen
+        cmp     ecx, "osof"
+        jne     .next
+        call    hyper_v_attach
+        jmp     .next
+.xen:   cmp     ebx, "XenV"
         jne     .next
         cmp     ecx, "MMXe"
         jne     .next

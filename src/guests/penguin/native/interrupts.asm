@@ -14,6 +14,7 @@ FIRST_IRQ_VECTOR    equ 32              ; IRQ 0..15 arrive as vectors 32..47, cl
 IRQ_TIMER           equ 0
 IRQ_KEYBOARD        equ 1
 IRQ_SERIAL          equ 4
+IRQ_SERIAL_2        equ 3               ; the second and the fourth port
 
 INTERRUPT_GATE      equ 0x8E00          ; present, DPL 0, clears the interrupt flag on entry
 USER_INTERRUPT_GATE equ 0xEE00          ; the same for INT from ring 3
@@ -39,6 +40,8 @@ USER_TRAP_GATE      equ 0xEF00          ; leaves the interrupt flag alone: syste
 ; Sleeps until the next interrupt. STI takes effect after the instruction that follows it, so none can slip in between
 ; the decision to sleep and the sleep. Call with interrupts off; they are on afterwards.
 wait_for_interrupt:
+        cmp     byte [hyper_v_time], 0
+        jne     hyper_v_wait
         sti
         hlt
         ret
@@ -171,7 +174,11 @@ interrupts_initialize:
         mov     al, 1                   ; ICW4: 8086 mode
         out     PIC1_DATA, al
         out     PIC2_DATA, al
+%ifdef CONTAINERS
+        mov     al, ~((1 << IRQ_TIMER) | (1 << IRQ_KEYBOARD) | (1 << IRQ_SERIAL) | (1 << IRQ_SERIAL_2)) & 0xFF
+%else
         mov     al, ~((1 << IRQ_TIMER) | (1 << IRQ_KEYBOARD) | (1 << IRQ_SERIAL)) & 0xFF
+%endif
         out     PIC1_DATA, al           ; only what we have drivers for
         mov     al, 0xFF
         out     PIC2_DATA, al
@@ -196,7 +203,11 @@ irq_stubs:
         dd      irq_0, irq_1, irq_2, irq_3, irq_4, irq_5, irq_6, irq_7
         dd      irq_8, irq_9, irq_10, irq_11, irq_12, irq_13, irq_14, irq_15
 irq_handlers:
+%ifdef CONTAINERS
+        dd      timer_interrupt, keyboard_interrupt, irq_ignore, serial_interrupt
+%else
         dd      timer_interrupt, keyboard_interrupt, irq_ignore, irq_ignore
+%endif
         dd      serial_interrupt, dispatch_events, irq_ignore, irq_7_perhaps_spurious
         dd      irq_ignore, irq_ignore, irq_ignore, irq_ignore
         dd      irq_ignore, irq_ignore, irq_ignore, irq_15_perhaps_spurious

@@ -31,9 +31,14 @@
 
 ; Old translations of user pages are forgotten: loading CR3 empties the TLB.
 %macro paging_flush 0
+        call    flush_space
+%endmacro
+flush_space:
+        cmp     byte [hyper_v_spaces], 0
+        jne     hyper_v_flush
         mov     eax, cr3
         mov     cr3, eax
-%endmacro
+        ret
 
 ; Delayed changes take effect. Nothing has been delayed.
 %macro paging_commit 0
@@ -52,13 +57,22 @@ page_entry_set:
         mov     edi, eax
         pop     eax
         pop     edx
+        cmp     byte [hyper_v_spaces], 0
+        je      .forget
+        test    byte [edi], PAGE_PRESENT
+        jnz     .forget
+        mov     [edi], eax              ; nothing was there, so there is nothing to forget: INVLPG would leave the guest
+        jmp     .done
+.forget:
         mov     [edi], eax
         invlpg  [edx]
-        pop     edi
+.done:  pop     edi
         ret
 
 ; Continues in another address space. EAX = physical address of its page directory.
 address_space_load:
+        cmp     byte [hyper_v_spaces], 0
+        jne     hyper_v_switch
         mov     cr3, eax
         ret
 
@@ -69,8 +83,14 @@ switch_hardware:
         mov     eax, [ebx + PROCESS_DIRECTORY]
         test    eax, eax
         jz      .done                   ; a kernel task lives in whatever address space there is
+        cmp     byte [hyper_v_spaces], 0
+        jne     .enlightened
         mov     ecx, cr3
         cmp     eax, ecx
         je      .done
         mov     cr3, eax
 .done:  ret
+.enlightened:
+        cmp     eax, [loaded_space]
+        jne     hyper_v_switch
+        ret

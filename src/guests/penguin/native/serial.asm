@@ -95,6 +95,8 @@ console_drain:
 ; ---- The port ----------------------------------------------------------------------------------------------------
 ; Moves up to a FIFO of characters from the ring to the port, if the port is empty. Interrupts are off.
 serial_fill_fifo:
+        cmp     dword [console_page], 0
+        jne     xen_console_fill
         mov     eax, [serial_produced]
         sub     eax, [serial_consumed]
         jz      .quiet

@@ -7,22 +7,40 @@ PIT_CHANNEL_0       equ 0x40
 PIT_COMMAND         equ 0x43
 PIT_FREQUENCY       equ 1193182
 TICKS_PER_SECOND    equ 100
+PIT_LONGEST         equ 5               ; ticks that a count of 16 bits can last
 CMOS_INDEX          equ 0x70
 CMOS_DATA           equ 0x71
 
 timer_initialize:
-        mov     al, 0x34                ; channel 0, low then high byte, mode 2, binary
-        out     PIT_COMMAND, al
-        mov     eax, PIT_FREQUENCY / TICKS_PER_SECOND
-        out     PIT_CHANNEL_0, al
-        mov     al, ah
-        out     PIT_CHANNEL_0, al
+        call    timer_periodic
         call    read_calendar_clock
         mov     [boot_time], eax
         ret
 
+; A tick every 10 ms.
+timer_periodic:
+        mov     al, 0x34                ; channel 0, low then high byte, mode 2, binary
+        mov     ecx, PIT_FREQUENCY / TICKS_PER_SECOND
+        ; fall into
+
+; AL = command for channel 0, ECX = count.
+timer_set:
+        cmp     al, [timer_mode]
+        je      .count                  ; a new count alone starts it again
+        mov     [timer_mode], al
+        out     PIT_COMMAND, al
+.count:
+        mov     al, cl
+        out     PIT_CHANNEL_0, al
+        mov     al, ch
+        out     PIT_CHANNEL_0, al
+        ret
+
 timer_interrupt:
         mov     eax, 1
+        cmp     byte [hyper_v_time], 0
+        je      clock_advance           ; an interrupt is a tick,
+        call    reference_elapsed       ; unless a clock that never misses any says how many there were
         jmp     clock_advance
 
 ; Brings `ticks` up to date. Here every tick has been an interrupt, so it is.
@@ -106,4 +124,5 @@ read_cmos:
         ret
 
         section .bss
+timer_mode: resb 1                      ; the command that it had last
 boot_time: resd 1                       ; seconds since 1970

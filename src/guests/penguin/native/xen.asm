@@ -11,6 +11,8 @@ HVMOP_get_param     equ 1
 HVM_PARAM_CALLBACK_IRQ  equ 0
 HVM_PARAM_STORE_PFN     equ 1
 HVM_PARAM_STORE_EVTCHN  equ 2
+HVM_PARAM_CONSOLE_PFN   equ 17
+HVM_PARAM_CONSOLE_EVTCHN equ 18
 IRQ_XEN             equ 5
 
 ; EAX = the first CPUID leaf of Xen's.
@@ -38,6 +40,18 @@ xen_attach:
         mov     edx, IRQ_XEN
         mov     ebx, HVMOP_set_param
         call    xen_parameter
+        mov     eax, HVM_PARAM_CONSOLE_EVTCHN
+        mov     ebx, HVMOP_get_param
+        call    xen_parameter
+        mov     [console_port], eax
+        mov     eax, HVM_PARAM_CONSOLE_PFN
+        mov     ebx, HVMOP_get_param
+        call    xen_parameter
+        shl     eax, 12
+        jz      .no_console
+        add     eax, KERNEL_BASE
+        mov     [console_page], eax     ; from here on output goes there
+.no_console:
         mov     eax, HVM_PARAM_STORE_EVTCHN
         mov     ebx, HVMOP_get_param
         call    xen_parameter
@@ -53,6 +67,43 @@ xen_attach:
 .done:  pop     edi
         pop     ebx
         ret
+
+%ifndef CONTAINERS
+; What waits for the serial port goes into Xen's console page instead: one hypercall for all of it, not one exit for each
+; character. Interrupts are off. Xen public headers: io/console.h.
+xen_console_fill:
+        push    ebx
+        push    ecx
+        mov     ecx, [console_page]
+.next:  mov     eax, [serial_consumed]
+        cmp     eax, [serial_produced]
+        je      .tell
+        mov     ebx, [ecx + CONSOLE_OUT_PROD]
+        mov     edx, ebx
+        sub     edx, [ecx + CONSOLE_OUT_CONS]
+        cmp     edx, CONSOLE_OUT_SIZE
+        jae     .tell
+        and     eax, SERIAL_RING - 1
+        mov     al, [serial_ring + eax]
+        and     ebx, CONSOLE_OUT_SIZE - 1
+        mov     [ecx + CONSOLE_OUT + ebx], al
+        inc     dword [ecx + CONSOLE_OUT_PROD]
+        inc     dword [serial_consumed]
+        jmp     .next
+.tell:  mov     eax, [ecx + CONSOLE_OUT_PROD]
+        cmp     eax, [ecx + CONSOLE_OUT_CONS]
+        je      .done                   ; it has all been taken already
+        mov     eax, [console_port]
+        call    event_send
+        mov     ecx, [console_page]
+        mov     eax, [serial_consumed]
+        cmp     eax, [serial_produced]
+        jne     .next
+.done:  pop     ecx
+        pop     ebx
+        ret
+
+%endif
 
 ; EBX = HVMOP_get_param or HVMOP_set_param, EAX = which, EDX = value. Returns EAX = the value.
 xen_parameter:
@@ -85,6 +136,11 @@ map_grant_table:
         mov     ecx, physical(grant_table)
         jmp     map_from_xen
 
+        section .bss
+console_page:   resd 1                  ; 0: there is none
+console_port:   resd 1
+
+        section .text
 ; Pages whose only purpose is their address; Xen fills the first, and its own take the place of the others.
         align   PAGE_SIZE, db 0
 hypercall_page:

@@ -3,6 +3,8 @@
 ; what we were born with, is the same in reverse. Xen public headers: memory.h. (Waldspurger 2002, "Memory Resource
 ; Management in VMware ESX Server", section 3.2.)
 
+BALLOON_RESERVE     equ 64                      ; frames that we keep: who gives the last one cannot even obey
+
         section .text
 ; Reads the target and moves towards it. Process context.
 attend_memory_target:
@@ -35,15 +37,14 @@ attend_memory_target:
         pop     ebx
         ret
 
-; One frame goes to Xen. Carry: none is free.
+; One frame goes to Xen. Carry: none can be spared.
 balloon_take:
         push    ebx
         push    esi
-        cmp     dword [frame_stack_depth], 0    ; one that was used before, if there is any
-        jne     .some
-        cmp     dword [frames_never_used], 0
-        je      .none
-.some:  call    frame_allocate
+        call    frames_free
+        cmp     eax, BALLOON_RESERVE
+        jbe     .none
+        call    frame_allocate
         mov     esi, eax
         mov     edx, eax
         shr     esi, 12                         ; ESI = frame

@@ -123,29 +123,6 @@ wait_for_interrupt:
         pop     ebx
         ret
 
-; EAX = ticks until the first sleeping process wakes, or carry when none sleeps.
-next_sleeper:
-        mov     edx, -1
-        mov     ecx, processes + PROCESS_SIZE
-.next:  cmp     dword [ecx + PROCESS_STATE], STATE_SLEEPING
-        jne     .other
-        mov     eax, [ecx + PROCESS_WAKE_TICK]
-        sub     eax, [ticks]
-        cmp     eax, edx
-        jae     .other
-        mov     edx, eax
-.other: add     ecx, PROCESS_SIZE
-        cmp     ecx, processes_end
-        jb      .next
-        mov     eax, edx
-        cmp     edx, -1
-        je      .nobody
-        clc
-        ret
-.nobody:
-        stc
-        ret
-
         section .data
         align   4
 timer_port:     dd -1                   ; no port yet

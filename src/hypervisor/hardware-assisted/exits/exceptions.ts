@@ -44,7 +44,7 @@ function pageFault(c: ExitContext, linear: number, errorCode: number): Resume {
       stopStepping(c);
       return c.guest.emulation!.access();
     default:
-      return c.guest.emulation ? c.guest.emulation.access() : stepOverHole(c, linear);
+      return shadow.devices ? c.guest.emulation!.access() : stepOverHole(c, linear);
   }
 }
 

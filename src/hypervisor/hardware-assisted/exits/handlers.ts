@@ -9,6 +9,7 @@ import { vmxOf } from '../../../machine/cpu/vmx/state.ts';
 import { EAX, EBX, ECX, EDX } from '../../../machine/isa/instruction.ts';
 import { Emulated, Kind } from '../../../trace/events.ts';
 import { exitName } from '../../../trace/exits.ts';
+import { enlightenedHypercall } from '../../enlightenments/seam.ts';
 import { tellChain } from '../../fault-chain.ts';
 import type { Resume } from '../../technique.ts';
 import type { ExitContext, Handler } from './context.ts';
@@ -78,6 +79,14 @@ function tripleFault(c: ExitContext): Resume {
 /** The guest has no VT-x: to it these instructions do not exist. */
 const undefinedInstruction: Handler = (c) => c.raise(VECTOR.UD, -1);
 
+/** A hypercall, if the guest has been offered any: it goes on behind the instruction, with the answer in its registers. */
+function vmcall(c: ExitContext): Resume {
+  const resume = enlightenedHypercall(c.guest);
+  if (resume === null) return undefinedInstruction(c);
+  c.skip();
+  return resume;
+}
+
 const generalProtection: Handler = (c) => c.raise(VECTOR.GP, 0);
 
 function taskSwitch(c: ExitContext): Resume {
@@ -134,6 +143,7 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
 };
 for (let reason: number = EXIT.vmcall; reason <= EXIT.vmxon; reason++)
   (HANDLERS as Record<number, Handler>)[reason] = undefinedInstruction;
+(HANDLERS as Record<number, Handler>)[EXIT.vmcall] = vmcall;
 
 /** Does what an exit asks for. */
 export function handleExit(c: ExitContext): Resume {

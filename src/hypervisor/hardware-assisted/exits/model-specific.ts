@@ -6,6 +6,7 @@ import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { EAX, ECX, EDX } from '../../../machine/isa/instruction.ts';
 import { Emulated } from '../../../trace/events.ts';
+import { readEnlightenedMsr, writeEnlightenedMsr } from '../../enlightenments/seam.ts';
 import type { Resume } from '../../technique.ts';
 import { writeTscOffset } from '../vmcs.ts';
 import type { ExitContext } from './context.ts';
@@ -38,7 +39,7 @@ function registerValue(c: ExitContext, index: number): bigint | undefined {
   if (index === MSR.tsc) return guestTime(c);
   if (index === MSR.apicBase) return APIC_BASE;
   if (index === MSR.debugControl) return 0n;
-  return undefined;
+  return readEnlightenedMsr(c.guest, index);
 }
 
 /** The guest's time-stamp counter. */
@@ -68,5 +69,6 @@ function accept(c: ExitContext, index: number, value: bigint): boolean {
     return true;
   }
   if (index === MSR.apicBase) return !(value & APIC_ENABLE);
-  return index === MSR.debugControl && value === 0n;
+  if (index === MSR.debugControl) return value === 0n;
+  return writeEnlightenedMsr(c.guest, index, value) ?? false;
 }

@@ -23,7 +23,7 @@ export function setDebugRegister({
       value = (value & 0xffffefff) | 0xffff0ff0;
       break;
     case 7:
-      value = (value & ~0xfc00) | 0x400;
+      value = (value & 0xffff27ff) | 0x400;
       // Length and type of each: 2 is I/O; the general-detect bit would shut the hypervisor out.
       for (let n = 0; n < 4; n++)
         if ((value & (3 << (n * 2))) !== 0 && ((value >>> (16 + n * 4)) & 3) === 2) return EPERM;

@@ -1,13 +1,12 @@
 // Reads and writes of control registers (APM vol. 2 §15.9): the guest's CR0, CR3 and CR4 are what it believes (shadow.control);
 // what the processor holds is chosen in vmcb.ts. Which instruction it was, and with which register, is read from the guest.
 import { VECTOR } from '../../../machine/cpu/fault.ts';
-import { V } from '../../../machine/cpu/svm/layout.ts';
 import type { Instruction } from '../../../machine/isa/instruction.ts';
 import { Emulated } from '../../../trace/events.ts';
 import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
 import type { Resume } from '../../technique.ts';
 import { operandAddress, readWord, writeWord } from '../instruction.ts';
-import { CR0_GUESTS, loadControlRegisters } from '../vmcb.ts';
+import { loadControlRegisters } from '../vmcb.ts';
 import type { ExitContext } from './context.ts';
 
 const PE = 1,
@@ -26,7 +25,7 @@ export function controlRegister(c: ExitContext, i: Instruction): Resume {
       return read(c, i);
     case 'clts':
       c.emulated(Emulated.clts);
-      return setCr0(c, i, guestCr0(c) & ~TS);
+      return setCr0(c, i, c.guest.cr0 & ~TS);
     case 'lmsw':
       return lmsw(c, i);
     case 'smsw':
@@ -41,7 +40,7 @@ function write(c: ExitContext, i: Instruction, cr: number, value: number): Resum
   const { shadow } = c.guest;
   switch (cr) {
     case 0:
-      c.emulated(Emulated.crWrite, 0, value, 4, guestCr0(c));
+      c.emulated(Emulated.crWrite, 0, value, 4, c.guest.cr0);
       return setCr0(c, i, value);
     case 3:
       c.emulated(Emulated.crWrite, 3, value, 4, shadow.control.cr3);
@@ -54,12 +53,6 @@ function write(c: ExitContext, i: Instruction, cr: number, value: number): Resum
     default:
       return c.raise(VECTOR.UD, -1);
   }
-}
-
-/** CR0 as the guest sees it now: MP and TS it changes without an exit. */
-function guestCr0(c: ExitContext): number {
-  const { guest } = c;
-  return (guest.control.cr0 & ~CR0_GUESTS) | (guest.vmcb.get(V.cr0) & CR0_GUESTS);
 }
 
 function setCr0(c: ExitContext, i: Instruction, wanted: number): Resume {
@@ -79,7 +72,7 @@ function setCr4(c: ExitContext, i: Instruction, value: number): Resume {
 
 function read(c: ExitContext, i: Instruction): Resume {
   const { cr3, cr4 } = c.guest.control;
-  const value = i.reg === 0 ? guestCr0(c) : i.reg === 3 ? cr3 : cr4;
+  const value = i.reg === 0 ? c.guest.cr0 : i.reg === 3 ? cr3 : cr4;
   c.vcpu.regs[i.rm] = value;
   c.emulated(Emulated.crRead, i.reg, value);
   return c.skip(i);
@@ -91,12 +84,12 @@ function lmsw(c: ExitContext, i: Instruction): Resume {
   const source = i.memory ? readWord(c.guest, linear) : c.vcpu.regs[i.rm] & 0xffff;
   if (source < 0) return c.raisePageFault(linear);
   c.emulated(Emulated.lmsw, 0, source, 2);
-  return setCr0(c, i, (guestCr0(c) & ~0xe) | (source & 0xf));
+  return setCr0(c, i, (c.guest.cr0 & ~0xe) | (source & 0xf));
 }
 
 /** SMSW leaves with the reads of CR0, at any privilege level. */
 function smsw(c: ExitContext, i: Instruction): Resume {
-  const value = guestCr0(c);
+  const value = c.guest.cr0;
   const { regs } = c.vcpu;
   if (i.memory) {
     const linear = operandAddress(c.guest, i);

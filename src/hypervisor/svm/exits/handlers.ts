@@ -10,10 +10,11 @@ import { svmOf } from '../../../machine/cpu/svm/state.ts';
 import { EAX, EBX, ECX, EDX, type Instruction } from '../../../machine/isa/instruction.ts';
 import { Emulated, Kind } from '../../../trace/events.ts';
 import { exitName } from '../../../trace/exits.ts';
+import { enlightenedHypercall } from '../../enlightenments/seam.ts';
 import { tellChain } from '../../fault-chain.ts';
 import { ENTRY_STRIDE, MONITOR_START } from '../../monitor.ts';
-import { identifyForGuest } from '../../platform/identification.ts';
 import type { Resume } from '../../technique.ts';
+import { guestIdentification } from '../identification.ts';
 import { operandAddress } from '../instruction.ts';
 import type { Emulation, ExitContext, Handler } from './context.ts';
 import { controlRegister } from './control-registers.ts';
@@ -43,7 +44,7 @@ const nothing: Handler = () => 'enter';
 function cpuid(c: ExitContext): Resume {
   const { regs } = c.vcpu;
   const leaf = regs[EAX] >>> 0;
-  const answer = identifyForGuest(c.hypervisor.cpu, leaf, false);
+  const answer = guestIdentification(c.guest, leaf);
   regs[EAX] = answer.eax;
   regs[EBX] = answer.ebx;
   regs[ECX] = answer.ecx;
@@ -93,21 +94,19 @@ function shutdown(c: ExitContext): Resume {
 /** The guest has no SVM: to it these instructions do not exist. */
 const undefinedInstruction: Handler = (c) => c.raise(VECTOR.UD, -1);
 
-function taskSwitch(c: ExitContext): Resume {
-  const how = c.guest.vmcb.get(V.exitInfo2 + 1);
-  const event = c.guest.vmcb.get(V.exitIntInfo) < 0;
-  const source = how & (1 << 4) ? 'IRET' : how & (1 << 6) ? 'JMP' : event ? 'a task gate in the IDT' : 'CALL';
-  return c.crash(
-    `hardware task switch by ${source} to TSS ${(c.exit.qualification & 0xffff).toString(16)}h: it loads CR3, so with shadow paging it leaves the guest, and this hypervisor, like Xen 3.0, does not emulate it`,
-  );
+/** A hypercall, if the guest has been offered any: it goes on behind the instruction, with the answer in its registers. */
+function vmmcall(c: ExitContext): Resume {
+  const resume = enlightenedHypercall(c.guest);
+  if (resume === null) return undefinedInstruction(c);
+  c.skip();
+  return resume;
 }
 
-/** Nested paging has no page there: the guest has no memory, or a device has it. */
-function nestedPageFault(c: ExitContext): Resume {
-  return c.crash(
-    `the guest touched guest-physical ${(c.exit.detail >>> 0).toString(16)}h, where it has no memory`,
-  );
-}
+/**
+ * With shadow paging a task switch leaves, because it loads CR3; it is made in the emulator. With nested paging the processor
+ * makes it. The rest of the addresses that come here: a device in memory, or nobody.
+ */
+const emulate: Handler = (c) => c.guest.emulation.go();
 
 /** The VMCB holds something that no guest may have. */
 function invalid(c: ExitContext): Resume {
@@ -137,15 +136,17 @@ const HANDLERS: Record<number, Handler> = {
   [SVM_EXIT.invlpga]: undefinedInstruction,
   [SVM_EXIT.ioio]: inputOutput,
   [SVM_EXIT.msr]: modelSpecific,
-  [SVM_EXIT.taskSwitch]: taskSwitch,
+  [SVM_EXIT.taskSwitch]: emulate,
   [SVM_EXIT.shutdown]: shutdown,
-  [SVM_EXIT.nestedPageFault]: nestedPageFault,
+  [SVM_EXIT.nestedPageFault]: emulate,
   [SVM_EXIT.invalid]: invalid,
 };
 for (let code: number = SVM_EXIT.crRead; code < SVM_EXIT.crWrite + 16; code++)
   HANDLERS[code] = decoded(controlRegister);
 for (let vector = 0; vector < 32; vector++) HANDLERS[SVM_EXIT.exception + vector] = exception;
-for (let code: number = SVM_EXIT.vmrun; code <= SVM_EXIT.skinit; code++) HANDLERS[code] = undefinedInstruction;
+for (let code: number = SVM_EXIT.vmrun; code <= SVM_EXIT.skinit; code++)
+  HANDLERS[code] = undefinedInstruction;
+HANDLERS[SVM_EXIT.vmmcall] = vmmcall;
 
 /** Does what an exit asks for. */
 export function handleExit(c: ExitContext): Resume {

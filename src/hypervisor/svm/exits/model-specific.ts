@@ -5,6 +5,7 @@ import { MSR } from '../../../machine/cpu/msrs.ts';
 import { V } from '../../../machine/cpu/svm/layout.ts';
 import { EAX, ECX, EDX } from '../../../machine/isa/instruction.ts';
 import { Emulated } from '../../../trace/events.ts';
+import { readEnlightenedMsr, writeEnlightenedMsr } from '../../enlightenments/seam.ts';
 import { acceptsCommonMsr, commonMsr } from '../../platform/model-specific.ts';
 import type { Resume } from '../../technique.ts';
 import { writeTscOffset } from '../vmcb.ts';
@@ -30,7 +31,7 @@ function read(c: ExitContext): Resume {
       ? BigInt(c.guest.vmcb.get(field) >>> 0)
       : index === MSR.tsc
         ? guestTime(c)
-        : commonMsr(index);
+        : (commonMsr(index) ?? readEnlightenedMsr(c.guest, index));
   if (value === undefined) return c.raise(VECTOR.GP, 0);
   const low = Number(BigInt.asIntN(32, value));
   c.vcpu.regs[EAX] = low;
@@ -60,7 +61,7 @@ function accept(c: ExitContext, index: number, value: bigint): boolean {
     guest.vmcb.set(field, Number(BigInt.asIntN(32, value)));
     return true;
   }
-  if (index !== MSR.tsc) return acceptsCommonMsr(index, value);
+  if (index !== MSR.tsc) return writeEnlightenedMsr(guest, index, value) ?? acceptsCommonMsr(index, value);
   guest.tscOffset = Number(value) - c.hypervisor.now;
   writeTscOffset(guest);
   return true;

@@ -138,7 +138,6 @@ function debugRegisterTaken(cpu: Cpu, i: Instruction, write: boolean): boolean {
   requireRing0(cpu);
   if (cpu.intercepts?.drAccess(i.reg, write, i.rm)) return true;
   if (!(cpu.dr[7] & DR7_GD)) return false;
-  cpu.dr[7] &= ~DR7_GD;
   cpu.eip = cpu.instructionStart;
   debugException(cpu, DR6_BD);
   return true;

@@ -12,6 +12,8 @@ import { moveBlock, storeBlock } from './string-bulk.ts';
 
 /** Elements of one batch: bounds how long an interrupt waits. */
 const BATCH = 256;
+/** L0..G3 of DR7: some breakpoint is on. */
+const DR7_ENABLES = 0xff;
 /** What each element after the first costs; the first is the instruction's own cost. In cycles, our figure. */
 const CYCLES_PER_ELEMENT = 1;
 
@@ -111,9 +113,14 @@ function countElements(cpu: Cpu, i: Instruction, done: number): void {
   else cpu.regs16[ECX << 1] -= done;
 }
 
-/** Elements of this batch; single-stepping traps after each one (SDM vol. 3 §17.3.1.4). */
+/** Single-stepping and data breakpoints trap between two elements (SDM vol. 3 §17.3.1.2, §17.3.1.4). */
+function isTraced(cpu: Cpu): boolean {
+  return (cpu.flags & TF) !== 0 || (cpu.dr[7] & DR7_ENABLES) !== 0;
+}
+
+/** Elements of this batch. */
 function batchOf(cpu: Cpu): number {
-  return cpu.flags & TF ? 1 : BATCH;
+  return isTraced(cpu) ? 1 : BATCH;
 }
 
 /** Charges a batch, and returns to the instruction when it has not finished. */
@@ -170,7 +177,7 @@ type Block = (cpu: Cpu, i: Instruction, left: number) => number;
 
 /** REP MOVS and REP STOS upward: runs within a page go in one piece, the rest element by element. */
 function repeatBlocks(cpu: Cpu, i: Instruction, element: Executor, block: Block): void {
-  if (cpu.flags & (DF | TF)) {
+  if (cpu.flags & DF || isTraced(cpu)) {
     repeat(cpu, i, element);
     return;
   }

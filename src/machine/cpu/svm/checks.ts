@@ -1,8 +1,8 @@
 // What VMRUN looks at before it trusts a VMCB with the processor (APM vol. 2 §15.5.1 "Canonicalization and Consistency
 // Checks", §15.20 for events, §15.25.4 for nested paging). The answer is a sentence that names the broken rule, or ''.
 import { SVME } from '../msrs.ts';
-import { EVENT, EVENT_TYPE, V } from './layout.ts';
 import { GENERAL2 } from './exit-codes.ts';
+import { EVENT, EVENT_TYPE, V } from './layout.ts';
 import type { SvmState } from './state.ts';
 
 const CR0_NW = 1 << 29;
@@ -33,14 +33,16 @@ export function invalidity(svm: SvmState): string {
   if (high(V.dr6)) return 'DR6 has bits above 31';
   if (high(V.dr7)) return 'DR7 has bits above 31';
   if (!(w[b + V.general2] & GENERAL2.vmrun)) return 'VMRUN is not intercepted';
-  if (address(w, b + V.iopm) + IOPM_SIZE > MAX_PHYSICAL) return 'the I/O permission map ends beyond physical memory';
+  if (address(w, b + V.iopm) + IOPM_SIZE > MAX_PHYSICAL)
+    return 'the I/O permission map ends beyond physical memory';
   if (address(w, b + V.msrpm) + MSRPM_SIZE > MAX_PHYSICAL)
     return 'the MSR permission map ends beyond physical memory';
   if (w[b + V.asid] === 0) return 'the ASID is 0, which is the host’s';
   if (w[b + V.nestedPaging] & 1) {
     if (!svm.nestedPaging) return 'this processor has no nested paging';
     if (address(w, b + V.nestedCr3) >= MAX_PHYSICAL) return 'nested CR3 lies beyond physical memory';
-    if (!validPat(w[b + V.gPat]) || !validPat(w[b + V.gPat + 1])) return 'G_PAT names a memory type that does not exist';
+    if (!validPat(w[b + V.gPat]) || !validPat(w[b + V.gPat + 1]))
+      return 'G_PAT names a memory type that does not exist';
   }
   return w[b + V.eventInj] & EVENT.valid ? checkEvent(w[b + V.eventInj]) : '';
 }

@@ -48,7 +48,10 @@ describe('consistency checks', () => {
     expect(cpu.intercepts).toBeNull();
     expect(cpu.gif, 'as after any exit').toBe(false);
     expect(cpu.eip).toBe(AT.monitor);
-    expect(cpu.memory.bytes.slice(AT.vmcb + 0x400, AT.vmcb + 0x1000), 'the guest’s state is as it was').toEqual(state);
+    expect(
+      cpu.memory.bytes.slice(AT.vmcb + 0x400, AT.vmcb + 0x1000),
+      'the guest’s state is as it was',
+    ).toEqual(state);
     expect(guest.before).toBe(0);
   });
 
@@ -56,7 +59,8 @@ describe('consistency checks', () => {
     const { cpu } = readyVmcb('nehalem');
     const write = (name: string, value: bigint) => {
       const f = VMCB_FIELDS.find((x) => x.name === name)!;
-      for (let n = 0; n < 8; n++) cpu.memory.write8(AT.vmcb + f.offset + n, Number((value >> BigInt(8 * n)) & 0xffn));
+      for (let n = 0; n < 8; n++)
+        cpu.memory.write8(AT.vmcb + f.offset + n, Number((value >> BigInt(8 * n)) & 0xffn));
     };
     write('NP_ENABLE', 1n);
     write('N_CR3', BigInt(AT.pageDirectory));
@@ -78,26 +82,55 @@ describe('the layout', () => {
   it('is that of appendix B', () => {
     const at = (name: string): number => VMCB_FIELDS.find((f) => f.name === name)!.offset;
     const known: Record<string, number> = {
-      IOPM_BASE_PA: 0x40, MSRPM_BASE_PA: 0x48, TSC_OFFSET: 0x50, GUEST_ASID: 0x58, TLB_CONTROL: 0x5c, VINTR: 0x60,
-      INTERRUPT_SHADOW: 0x68, EXITCODE: 0x70, EXITINFO1: 0x78, EXITINFO2: 0x80, EXITINTINFO: 0x88, NP_ENABLE: 0x90,
-      EVENTINJ: 0xa8, N_CR3: 0xb0, 'ES.selector': 0x400, 'GDTR.limit': 0x464, 'LDTR.base': 0x478, 'IDTR.base': 0x488,
-      'TR.attrib': 0x492, CPL: 0x4cb, EFER: 0x4d0, CR4: 0x548, CR3: 0x550, CR0: 0x558, DR7: 0x560, DR6: 0x568,
-      RFLAGS: 0x570, RIP: 0x578, RSP: 0x5d8, RAX: 0x5f8, SYSENTER_CS: 0x628, CR2: 0x640, G_PAT: 0x668,
+      IOPM_BASE_PA: 0x40,
+      MSRPM_BASE_PA: 0x48,
+      TSC_OFFSET: 0x50,
+      GUEST_ASID: 0x58,
+      TLB_CONTROL: 0x5c,
+      VINTR: 0x60,
+      INTERRUPT_SHADOW: 0x68,
+      EXITCODE: 0x70,
+      EXITINFO1: 0x78,
+      EXITINFO2: 0x80,
+      EXITINTINFO: 0x88,
+      NP_ENABLE: 0x90,
+      EVENTINJ: 0xa8,
+      N_CR3: 0xb0,
+      'ES.selector': 0x400,
+      'GDTR.limit': 0x464,
+      'LDTR.base': 0x478,
+      'IDTR.base': 0x488,
+      'TR.attrib': 0x492,
+      CPL: 0x4cb,
+      EFER: 0x4d0,
+      CR4: 0x548,
+      CR3: 0x550,
+      CR0: 0x558,
+      DR7: 0x560,
+      DR6: 0x568,
+      RFLAGS: 0x570,
+      RIP: 0x578,
+      RSP: 0x5d8,
+      RAX: 0x5f8,
+      SYSENTER_CS: 0x628,
+      CR2: 0x640,
+      G_PAT: 0x668,
     };
     for (const [name, offset] of Object.entries(known)) expect(at(name), name).toBe(offset);
     const offsets = VMCB_FIELDS.map((f) => f.offset);
     expect(offsets).toEqual([...offsets].sort((a, b) => a - b));
     for (const [n, f] of VMCB_FIELDS.entries())
-      if (n > 0) expect(f.offset).toBeGreaterThanOrEqual(VMCB_FIELDS[n - 1].offset + VMCB_FIELDS[n - 1].bits / 8);
+      if (n > 0)
+        expect(f.offset).toBeGreaterThanOrEqual(VMCB_FIELDS[n - 1].offset + VMCB_FIELDS[n - 1].bits / 8);
   });
 });
 
 needsNasm('the world switch', () => {
   it('loads the guest, saves it, and brings the host back with GIF clear', () => {
-    const guest = new Guest(
-      'mov ebx, eax\nmov eax, 0xabcd\nmov esp, 0x1f000\nstc\npush ds\npop es\nhlt',
-      { RAX: 0x1111, CR2: 0x2222 },
-    );
+    const guest = new Guest('mov ebx, eax\nmov eax, 0xabcd\nmov esp, 0x1f000\nstc\npush ds\npop es\nhlt', {
+      RAX: 0x1111,
+      CR2: 0x2222,
+    });
     const { cpu } = guest;
     cpu.regs[4] = 0x31000;
     const host = { cr0: cpu.cr0, cr3: cpu.cr3, cs: { ...cpu.segments[1] }, esp: cpu.regs[4] };
@@ -113,9 +146,15 @@ needsNasm('the world switch', () => {
   });
 
   it('VMLOAD and VMSAVE move what VMRUN leaves alone', () => {
-    const guest = new Guest('mov ax, 0x10\nmov fs, ax\nmov ecx, 0x175\nmov eax, 0x5000\nxor edx, edx\nwrmsr\nhlt', {
-      'GS.selector': 0x10, 'GS.attrib': 0xc93, 'GS.base': 0x7000, SYSENTER_ESP: 0x4000,
-    });
+    const guest = new Guest(
+      'mov ax, 0x10\nmov fs, ax\nmov ecx, 0x175\nmov eax, 0x5000\nxor edx, edx\nwrmsr\nhlt',
+      {
+        'GS.selector': 0x10,
+        'GS.attrib': 0xc93,
+        'GS.base': 0x7000,
+        SYSENTER_ESP: 0x4000,
+      },
+    );
     guest.exit();
     const { cpu } = guest;
     expect(cpu.segments[5].base, 'still the guest’s').toBe(0x7000);
@@ -164,7 +203,11 @@ needsNasm('modes of a guest', () => {
   };
 
   it('real mode, natively: CR0.PE = 0', () => {
-    const guest = new Guest('mov ax, 0x2100\nmov ds, ax\nmov byte [0x10], 0x5a\nint 0x21\nhlt', { ...REAL, CR0: 0x10 }, { bits: 16 });
+    const guest = new Guest(
+      'mov ax, 0x2100\nmov ds, ax\nmov byte [0x10], 0x5a\nint 0x21\nhlt',
+      { ...REAL, CR0: 0x10 },
+      { bits: 16 },
+    );
     // Vector 21h: F800:0000 is a HLT.
     guest.cpu.memory.write32(0x21 * 4, 0x28000000);
     guest.cpu.memory.write8(0x28000, 0xf4);
@@ -174,9 +217,16 @@ needsNasm('modes of a guest', () => {
   });
 
   it('real mode with paging, which no MOV to CR0 could set: addresses go through the tables', () => {
-    const guest = new Guest('mov ax, 0x2000\nmov ds, ax\nmov byte [0x10], 0x5a\nhlt', {
-      ...REAL, CR0: 0x80000010, CR3: 0x9000, CR4: 0,
-    }, { bits: 16 });
+    const guest = new Guest(
+      'mov ax, 0x2000\nmov ds, ax\nmov byte [0x10], 0x5a\nhlt',
+      {
+        ...REAL,
+        CR0: 0x80000010,
+        CR3: 0x9000,
+        CR4: 0,
+      },
+      { bits: 16 },
+    );
     const { memory } = guest.cpu;
     // One table: everything where it is, but for 20000h, which is 60000h.
     memory.write32(0x9000, 0xa007);
@@ -187,9 +237,17 @@ needsNasm('modes of a guest', () => {
   });
 
   it('a page fault in real mode with paging leaves as one', () => {
-    const guest = new Guest('mov ax, 0x3000\nmov ds, ax\nmov al, [0x10]\nhlt', {
-      ...REAL, CR0: 0x80000010, CR3: 0x9000, CR4: 0, INTERCEPT_EXCEPTION: 1 << 14,
-    }, { bits: 16 });
+    const guest = new Guest(
+      'mov ax, 0x3000\nmov ds, ax\nmov al, [0x10]\nhlt',
+      {
+        ...REAL,
+        CR0: 0x80000010,
+        CR3: 0x9000,
+        CR4: 0,
+        INTERCEPT_EXCEPTION: 1 << 14,
+      },
+      { bits: 16 },
+    );
     const { memory } = guest.cpu;
     memory.write32(0x9000, 0xa007);
     for (let n = 0; n < 0x28; n++) memory.write32(0xa000 + n * 4, (n << 12) | 7);
@@ -198,7 +256,8 @@ needsNasm('modes of a guest', () => {
   });
 
   it('a guest in real mode goes to protected mode by itself', () => {
-    const guest = new Guest(`lgdt [cs:pointer - ${AT.code}]
+    const guest = new Guest(
+      `lgdt [cs:pointer - ${AT.code}]
         mov eax, cr0
         or al, 1
         mov cr0, eax
@@ -209,7 +268,10 @@ bits 32
 protected: mov ax, 0x10
         mov ds, ax
         mov byte [0x60020], 7
-        hlt`, { ...REAL, CR0: 0x10 }, { bits: 16 });
+        hlt`,
+      { ...REAL, CR0: 0x10 },
+      { bits: 16 },
+    );
     expect(guest.exit()).toBe(SVM_EXIT.hlt);
     expect(guest.cpu.memory.read8(0x60020)).toBe(7);
     expect(guest.read('CR0') & 1).toBe(1);

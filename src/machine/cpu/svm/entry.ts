@@ -90,4 +90,3 @@ function inject(cpu: Cpu, info: number, code: number): void {
     deliverFault(cpu, caught);
   }
 }
-

@@ -35,7 +35,11 @@ needsNasm('event injection', () => {
   });
 
   it('a fault of its delivery leaves, and names it', () => {
-    const guest = new Guest('nop', { EVENTINJ: 0x80000030, 'IDTR.base': 0x600000, INTERCEPT_EXCEPTION: 1 << 14 });
+    const guest = new Guest('nop', {
+      EVENTINJ: 0x80000030,
+      'IDTR.base': 0x600000,
+      INTERCEPT_EXCEPTION: 1 << 14,
+    });
     expect(guest.exit()).toBe(SVM_EXIT.exception + 14);
     expect(guest.read('EXITINTINFO')).toBe(0x80000030);
   });
@@ -138,7 +142,10 @@ needsNasm('virtual interrupts', () => {
   });
 
   it('with VINTR intercepted it leaves where it would have been taken: the interrupt window', () => {
-    const guest = new Guest('nop\nsti\nnop\nnop\nhlt', { VINTR: irq(0, 15, 0, true), INTERCEPT_GENERAL1: G1.virtualInterrupt });
+    const guest = new Guest('nop\nsti\nnop\nnop\nhlt', {
+      VINTR: irq(0, 15, 0, true),
+      INTERCEPT_GENERAL1: G1.virtualInterrupt,
+    });
     expect(guest.exit()).toBe(SVM_EXIT.virtualInterrupt);
     expect(guest.read('RIP'), 'behind the shadow').toBe(AT.code + 3);
     expect(guest.read('VINTR') & VINTR.irq, 'still waiting').toBe(VINTR.irq);

@@ -60,7 +60,11 @@ needsNasm('instructions that leave', () => {
   it('exceptions of the instruction come before its intercept, except where the manual says otherwise', () => {
     // INVLPG at CPL 3 is #GP first; PUSHF in virtual-8086 mode with IOPL 0 leaves first (§15.9, table 15-7).
     const user = { CPL: 3, 'CS.selector': 0x23, 'CS.attrib': 0xcfb, 'SS.selector': 0x2b, 'SS.attrib': 0xcf3 };
-    const guest = new Guest('invlpg [eax]', { ...user, INTERCEPT_GENERAL1: G1.invlpg, INTERCEPT_EXCEPTION: 1 << 13 });
+    const guest = new Guest('invlpg [eax]', {
+      ...user,
+      INTERCEPT_GENERAL1: G1.invlpg,
+      INTERCEPT_EXCEPTION: 1 << 13,
+    });
     expect(guest.exit()).toBe(SVM_EXIT.exception + 13);
     const virtual = Object.fromEntries(
       ['ES', 'CS', 'SS', 'DS'].flatMap((name) => [
@@ -72,14 +76,28 @@ needsNasm('instructions that leave', () => {
     );
     const v86 = new Guest(
       'pushf',
-      { ...virtual, CPL: 3, RFLAGS: 0x20002, RIP: 0, INTERCEPT_GENERAL1: G1.pushf, INTERCEPT_EXCEPTION: 1 << 13 },
+      {
+        ...virtual,
+        CPL: 3,
+        RFLAGS: 0x20002,
+        RIP: 0,
+        INTERCEPT_GENERAL1: G1.pushf,
+        INTERCEPT_EXCEPTION: 1 << 13,
+      },
       { bits: 16 },
     );
     expect(v86.exit()).toBe(SVM_EXIT.pushf);
   });
 
   it('VMMCALL without an intercept does not exist; neither do the other vendor’s instructions', () => {
-    for (const source of ['vmmcall', 'vmcall', 'vmxoff', 'db 0x0f, 0x01, 0xc2', 'vmxon [eax]', 'vmread eax, ebx']) {
+    for (const source of [
+      'vmmcall',
+      'vmcall',
+      'vmxoff',
+      'db 0x0f, 0x01, 0xc2',
+      'vmxon [eax]',
+      'vmread eax, ebx',
+    ]) {
       const guest = new Guest(source, { INTERCEPT_EXCEPTION: (1 << 6) | (1 << 13) });
       expect(guest.exit(), source).toBe(SVM_EXIT.exception + 6);
     }
@@ -113,13 +131,19 @@ needsNasm('control and debug registers', () => {
   });
 
   it('a selective intercept of CR0 writes lets TS and MP change, and takes LMSW always', () => {
-    const guest = new Guest('mov eax, cr0\nxor eax, 10\nmov cr0, eax\nclts\nxor eax, 4\nmov cr0, eax\nlmsw ax', {
-      INTERCEPT_GENERAL1: G1.cr0SelectiveWrite,
-    });
+    const guest = new Guest(
+      'mov eax, cr0\nxor eax, 10\nmov cr0, eax\nclts\nxor eax, 4\nmov cr0, eax\nlmsw ax',
+      {
+        INTERCEPT_GENERAL1: G1.cr0SelectiveWrite,
+      },
+    );
     expect(guest.exit()).toBe(SVM_EXIT.cr0SelectiveWrite);
     expect(guest.read('CR0') & 10, 'MP changed, TS set and cleared').toBe(0);
     expect(guest.skip(3).exit()).toBe(SVM_EXIT.cr0SelectiveWrite);
-    const both = new Guest('mov cr0, eax', { INTERCEPT_GENERAL1: G1.cr0SelectiveWrite, INTERCEPT_CR_WRITE: 1 });
+    const both = new Guest('mov cr0, eax', {
+      INTERCEPT_GENERAL1: G1.cr0SelectiveWrite,
+      INTERCEPT_CR_WRITE: 1,
+    });
     expect(both.exit()).toBe(SVM_EXIT.crWrite);
   });
 
@@ -127,7 +151,9 @@ needsNasm('control and debug registers', () => {
     for (const n of [0, 1, 2, 3, 6, 7]) {
       expect(new Guest(`mov eax, dr${n}`, { INTERCEPT_DR_READ: 1 << n }).exit()).toBe(0x20 + n);
       expect(new Guest(`mov dr${n}, eax`, { INTERCEPT_DR_WRITE: 1 << n }).exit()).toBe(0x30 + n);
-      expect(new Guest(`mov eax, dr${n}\nhlt`, { INTERCEPT_DR_READ: ~(1 << n) & 0xffff }).exit()).toBe(SVM_EXIT.hlt);
+      expect(new Guest(`mov eax, dr${n}\nhlt`, { INTERCEPT_DR_READ: ~(1 << n) & 0xffff }).exit()).toBe(
+        SVM_EXIT.hlt,
+      );
     }
   });
 });
@@ -150,7 +176,8 @@ needsNasm('ports and MSRs', () => {
       expect(guest.read('EXITINFO2') - guest.read('RIP'), source).toBe(length);
       const open = new Guest(`${source}\nhlt`, io);
       open.cpu.memory.write8(AT.iopm + ((bit ^ 8) >> 3), 0xff);
-      if (!source.includes('rep') && !source.includes('outsb')) expect(open.exit(), source).toBe(SVM_EXIT.hlt);
+      if (!source.includes('rep') && !source.includes('outsb'))
+        expect(open.exit(), source).toBe(SVM_EXIT.hlt);
     }
   });
 

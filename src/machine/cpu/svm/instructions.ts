@@ -4,10 +4,10 @@
 import type { Instruction } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
 import type { Executor, Executors } from '../executors/executor.ts';
-import { isProtected } from '../segmentation.ts';
 import { fault, VECTOR } from '../fault.ts';
 import type { InterceptedInstruction } from '../intercepts.ts';
 import { MSR, SVME } from '../msrs.ts';
+import { isProtected } from '../segmentation.ts';
 import * as operation from './operations.ts';
 import { svmOf } from './state.ts';
 

@@ -4,7 +4,15 @@
 import type { Cpu } from '../cpu.ts';
 import { EXITED } from '../fault.ts';
 import { Access, NestedWalk, type SecondDimension } from '../nested-walk.ts';
-import { CR4_PAE, CR4_PSE, HIGH_RESERVED, LARGE_2M_RESERVED, LARGE_4M_RESERVED, PDPTE_RESERVED, Pte } from '../page-walk.ts';
+import {
+  CR4_PAE,
+  CR4_PSE,
+  HIGH_RESERVED,
+  LARGE_2M_RESERVED,
+  LARGE_4M_RESERVED,
+  PDPTE_RESERVED,
+  Pte,
+} from '../page-walk.ts';
 import { svmExit } from './exit.ts';
 import { SVM_EXIT } from './exit-codes.ts';
 import { V } from './layout.ts';
@@ -57,12 +65,17 @@ class NestedTables implements SecondDimension {
     // The processor may already stand behind the instruction, which has not happened.
     cpu.eip = cpu.instructionStart;
     const code =
-      error |
-      ERROR.user |
-      (access & Access.write ? ERROR.write : 0) |
-      (access & Access.table ? 0 : 0);
+      error | ERROR.user | (access & Access.write ? ERROR.write : 0) | (access & Access.table ? 0 : 0);
     const svm = cpu.svm!;
-    svmExit(cpu, SVM_EXIT.nestedPageFault, cpu.eip, 0, code, physical % 2 ** 32, Math.floor(physical / 2 ** 32));
+    svmExit(
+      cpu,
+      SVM_EXIT.nestedPageFault,
+      cpu.eip,
+      0,
+      code,
+      physical % 2 ** 32,
+      Math.floor(physical / 2 ** 32),
+    );
     const { vmcb: w, base: b } = svm;
     w[b + V.exitInfo1 + 1] = access & Access.table ? TABLE_HIGH : FINAL_HIGH;
     throw EXITED;
@@ -96,7 +109,7 @@ class NestedTables implements SecondDimension {
   }
 
   private lookPae(cpu: Cpu, physical: number, walks: boolean, f: Found): void {
-    const pdpteAt = (this.root & 0xffffffe0 | ((physical >>> 30) << 3)) >>> 0;
+    const pdpteAt = ((this.root & 0xffffffe0) | ((physical >>> 30) << 3)) >>> 0;
     const pdpte = this.entry(cpu, pdpteAt, walks);
     if (!(pdpte & Pte.present)) return;
     if (pdpte & PDPTE_RESERVED) f.error = ERROR.present | ERROR.reserved;

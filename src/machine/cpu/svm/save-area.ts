@@ -96,4 +96,3 @@ export function put(w: Int32Array, at: number, value: number): void {
   w[at] = value;
   w[at + 1] = 0;
 }
-

@@ -122,7 +122,11 @@ export class SvmIntercepts implements Intercepts {
   io(port: number, size: 1 | 2 | 4, input: boolean, string: boolean, rep: boolean): boolean {
     if (!(this.general1 & GENERAL1.ioio) || !this.ioHit(port, size)) return false;
     const kind = (input ? 1 : 0) | (string ? 4 : 0) | (rep ? 8 : 0) | (size << 4);
-    return this.exit(SVM_EXIT.ioio, kind | (this.wideAddresses() ? 0x100 : 0x80) | (port << 16), this.cpu.eip);
+    return this.exit(
+      SVM_EXIT.ioio,
+      kind | (this.wideAddresses() ? 0x100 : 0x80) | (port << 16),
+      this.cpu.eip,
+    );
   }
 
   /** One bit a port; the map goes on for three bits, for accesses that run past FFFFh. */
@@ -153,7 +157,14 @@ export class SvmIntercepts implements Intercepts {
 
   /** Two bits a register, read and write, in three maps of 2 KiB (§15.11); what is in none of them always leaves. */
   private msrHit(index: number, write: boolean): boolean {
-    const map = index < 0x2000 ? 0 : index >>> 13 === 0xc0000000 >>> 13 ? 1 : index >>> 13 === 0xc0010000 >>> 13 ? 2 : -1;
+    const map =
+      index < 0x2000
+        ? 0
+        : index >>> 13 === 0xc0000000 >>> 13
+          ? 1
+          : index >>> 13 === 0xc0010000 >>> 13
+            ? 2
+            : -1;
     if (map < 0) return true;
     const bit = (index & 0x1fff) * 2 + (write ? 1 : 0);
     return ((this.cpu.memory.read8(this.msrpm + map * 2048 + (bit >>> 3)) >>> (bit & 7)) & 1) === 1;
@@ -173,7 +184,7 @@ export class SvmIntercepts implements Intercepts {
       SVM_EXIT.exception + vector,
       byInstruction ? cpu.instructionStart : cpu.eip,
       byInstruction ? cpu.eip : 0,
-      errorCode >= 0 ? errorCode : 0,
+      Math.max(errorCode, 0),
       isPageFault ? cr2 : 0,
     );
     return true;
@@ -252,7 +263,11 @@ export class SvmIntercepts implements Intercepts {
     const kind = type > EVENT_TYPE.software ? EVENT_TYPE.exception : type;
     const { cpu } = this;
     this.vectoringRip =
-      type < EVENT_TYPE.software ? -1 : type === EventType.privilegedException ? cpu.eip : cpu.instructionStart;
+      type < EVENT_TYPE.software
+        ? -1
+        : type === EventType.privilegedException
+          ? cpu.eip
+          : cpu.instructionStart;
     this.vectoringInfo = vector | (kind << 8) | (errorCode >= 0 ? EVENT.errorCode : 0) | EVENT.valid;
     this.vectoringErrorCode = errorCode;
   }

@@ -5,9 +5,9 @@ import { type Cpu, Stop } from '../cpu.ts';
 import { run } from '../execute.ts';
 import { MSR, SVME } from '../msrs.ts';
 import { hasNasm, nasm } from '../test-machine.ts';
-import { AT as VMX_AT, guestTables, readyProcessor } from '../vmx/testing.ts';
+import { guestTables, readyProcessor, AT as VMX_AT } from '../vmx/testing.ts';
 import { GENERAL1, GENERAL2 } from './exit-codes.ts';
-import { VMCB_FIELDS, V } from './layout.ts';
+import { V, VMCB_FIELDS } from './layout.ts';
 import { vmload, vmrun } from './operations.ts';
 import './provide.ts';
 
@@ -38,7 +38,8 @@ export function readField(cpu: Cpu, vmcb: number, name: string): bigint {
   const f = NAMES.get(name);
   if (!f) throw new Error(`the VMCB has no field ${name}`);
   let value = 0n;
-  for (let n = f.bits / 8 - 1; n >= 0; n--) value = (value << 8n) | BigInt(cpu.memory.read8(vmcb + f.offset + n));
+  for (let n = f.bits / 8 - 1; n >= 0; n--)
+    value = (value << 8n) | BigInt(cpu.memory.read8(vmcb + f.offset + n));
   return value;
 }
 
@@ -46,7 +47,9 @@ const FLAT_CODE = 0xc9b;
 const FLAT_DATA = 0xc93;
 
 /** A processor in flat protected mode with SVM on, and a VMCB that passes every check and intercepts VMRUN only. */
-export function readyVmcb(processor?: Parameters<typeof readyProcessor>[0]): ReturnType<typeof readyProcessor> {
+export function readyVmcb(
+  processor?: Parameters<typeof readyProcessor>[0],
+): ReturnType<typeof readyProcessor> {
   const machine = readyProcessor(processor);
   const { cpu } = machine;
   cpu.cr4 = 0x10;

@@ -1,5 +1,7 @@
 // The differentiated definition block of our PC in ACPI machine language (ACPI 1.0 ch. 16): soft-off, and the PCI bus with the
-// windows that its devices lie in. No _PRT: no PCI function here uses an interrupt pin.
+// windows that its devices lie in, and where their interrupt pins lead as firmware has routed them (§6.2.3, _PRT).
+import { FIRMWARE_ROUTES } from '../pci/chipset.ts';
+import { pirqOf } from '../pci/interrupts.ts';
 
 const OP = {
   zero: 0x00,
@@ -53,6 +55,8 @@ function pnp(id: string): number[] {
   return [OP.dword, letters >> 8, letters & 0xff, digits >> 8, digits & 0xff];
 }
 
+/** Slots that have wires. */
+const SLOTS = 15;
 const Window = { memory: 0, ports: 1, busNumbers: 2 } as const;
 /** Fixed at both ends. */
 const FIXED = 0x0c;
@@ -74,6 +78,18 @@ const doublewords = (flags: number, first: number, last: number): number[] => [
   flags,
   ...[0, first, last, 0, last - first + 1].flatMap(u32),
 ];
+
+/** One pin of a slot, and the interrupt that it is: no link device, for nobody routes it anew. */
+function routing(): number[] {
+  const entries: number[][] = [];
+  for (let slot = 1; slot <= SLOTS; slot++) {
+    for (let pin = 0; pin < 4; pin++) {
+      const irq = FIRMWARE_ROUTES[pirqOf(slot, pin + 1)];
+      entries.push(packageOf(integer((slot << 16) | 0xffff), integer(pin), integer(0), integer(irq)));
+    }
+  }
+  return packageOf(...entries);
+}
 
 /** The body of the DSDT. */
 export function dsdtBody(): number[] {
@@ -99,6 +115,7 @@ export function dsdtBody(): number[] {
         named('_ADR', none),
         named('_UID', none),
         named('_CRS', buffer(resources)),
+        named('_PRT', routing()),
       ),
     ),
   ];

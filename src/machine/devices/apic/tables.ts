@@ -122,7 +122,7 @@ function acpiTable(signature: string, revision: number, body: readonly number[])
 
 /** Fixed hardware (ACPI 1.0 §5.2.5): the PM1a block, the timer, and no SMI command, so ACPI is on from the start. */
 function fadt(facs: number, dsdt: number, apic: boolean): number[] {
-  const flags = 0x01 | 0x04 | 0x10 | 0x20; // WBINVD, C1, neither power nor sleep button
+  const flags = 0x01 | 0x04 | 0x20; // WBINVD, C1; the power button is fixed hardware, there is no sleep button
   const body = new Bytes()
     .u32(facs)
     .u32(dsdt)

@@ -1,7 +1,11 @@
 // The functions of bus 0, numbered as on Intel's 440FX PCIset with PIIX3 (data sheets 290549, 290550) and as QEMU's "pc"
 // machine has them. Their addresses and interrupt routing are what firmware leaves, so that a guest can do without one.
+import { PM } from '../power.ts';
 import { PciBus } from './bus.ts';
 import { PciFunction } from './function.ts';
+
+/** Where firmware routes PIRQA–PIRQD. */
+export const FIRMWARE_ROUTES = [10, 10, 11, 11];
 
 export class Chipset {
   readonly bus = new PciBus();
@@ -23,7 +27,7 @@ export class Chipset {
       [0x72, 0x02, 0x7f],
     ],
   });
-  /** 00:01.0, PIIX3. PIRQRC[A:D] at 60h–63h: bit 7 off, bits 3–0 the IRQ; no function of this board pulls an INTx# pin. */
+  /** 00:01.0, PIIX3. PIRQRC[A:D] at 60h–63h: see interrupts.ts. */
   readonly isa = new PciFunction({
     vendor: 0x8086,
     device: 0x7000,
@@ -33,10 +37,7 @@ export class Chipset {
     registers: [
       [0x4c, 0x4d, 0xff], // IORT
       [0x4e, 0x03, 0xff], // XBCS
-      [0x60, 0x0a, 0x8f],
-      [0x61, 0x0a, 0x8f],
-      [0x62, 0x0b, 0x8f],
-      [0x63, 0x0b, 0x8f],
+      ...FIRMWARE_ROUTES.map((irq, n): [number, number, number] => [0x60 + n, irq, 0x8f]),
       [0x69, 0x02, 0xfe], // TOM
       [0x82, 0x00, 0x0f], // DLC
     ],
@@ -55,6 +56,20 @@ export class Chipset {
       [0x43, 0x80, 0xff],
     ],
   });
+  /** 00:01.3, PIIX4 power management: where the ports of power.ts are. Its interrupt is the SCI, which is not steered: IRQ 9. */
+  readonly power = new PciFunction({
+    vendor: 0x8086,
+    device: 0x7113,
+    classCode: 0x068000,
+    revision: 3,
+    interruptPin: 1,
+    interruptLine: 9,
+    registers: [
+      [0x40, (PM.event & 0xff) | 1, 0],
+      [0x41, PM.event >> 8, 0], // PMBA
+      [0x80, 0x01, 0], // PMREGMISC: the ports decode
+    ],
+  });
   /** 00:02.0, the display adapter of Bochs and QEMU: BAR0 is its linear frame buffer. Who has one listens to `onBar`. */
   readonly display = new PciFunction({
     vendor: 0x1234,
@@ -69,6 +84,7 @@ export class Chipset {
     this.bus.add(0, 0, this.host);
     this.bus.add(1, 0, this.isa);
     this.bus.add(1, 1, this.ide);
+    this.bus.add(1, 3, this.power);
     this.bus.add(2, 0, this.display);
   }
 }

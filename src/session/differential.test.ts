@@ -1,0 +1,249 @@
+// One guest, every technique, the same result: what a guest prints, shows and leaves in its memory does not depend on what
+// holds it, but for time, and but for the holes of trap-and-emulate, which are listed here. The bare machine is the yardstick.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { assemble } from '../assembler/assemble.ts';
+import { nodeLibrary, readSources } from '../cli/library.ts';
+import { diskImages } from '../guests/testing/disks.ts';
+import type { Paging, TechniqueName } from '../hypervisor/technique.ts';
+import { techniquesHere } from './host.ts';
+import type { GuestSource } from './library.ts';
+import { results } from './result.ts';
+import { parseScenario } from './scenario.ts';
+import { Session } from './session.ts';
+
+interface Way {
+  technique: TechniqueName;
+  paging: Paging;
+  processor: string;
+}
+
+const NESTED: readonly TechniqueName[] = ['vt-x', 'svm'];
+/** Every technique for guests that know of no hypervisor, with every kind of paging that it has. */
+const WAYS: readonly Way[] = techniquesHere()
+  .filter((name) => !['native', 'paravirtualization', 'container'].includes(name))
+  .flatMap((technique): Way[] => [
+    { technique, paging: 'shadow', processor: 'prescott' },
+    ...(NESTED.includes(technique) ? [{ technique, paging: 'nested', processor: 'nehalem' } as const] : []),
+  ]);
+const HARDWARE = WAYS.filter(({ technique }) => NESTED.includes(technique));
+const name = ({ technique, paging }: Way) => `${technique}, ${paging} paging`;
+const each = (ways: readonly Way[]) => ways.map((way): [string, Way] => [name(way), way]);
+
+const BARE: Way = { technique: 'native', paging: 'shadow', processor: 'prescott' };
+const MEMORY = 16;
+const guests = readSources(fileURLToPath(new URL('../guests/', import.meta.url)));
+const library = nodeLibrary();
+
+const source = (main: string): GuestSource => ({ kind: 'source', files: guests, main, sealed: false });
+const image = (bytes: Uint8Array): GuestSource => ({ kind: 'image', name: 'guest', bytes });
+/** Bytes of a program with files of its own. */
+function assembled(folder: string, main: string): Uint8Array {
+  const files = readSources(fileURLToPath(new URL(folder, import.meta.url)));
+  const { bytes, diagnostics } = assemble(files, main, { includePaths: [''] });
+  expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
+  return bytes;
+}
+
+function booted(way: Way, guest: GuestSource, drives: Record<string, Uint8Array> = {}): Session {
+  const found = new Map<string, GuestSource>([
+    ['guest', guest],
+    ...Object.entries(drives).map(([called, bytes]): [string, GuestSource] => [
+      called,
+      { kind: 'image', name: called, bytes },
+    ]),
+  ]);
+  const { technique, paging, processor } = way;
+  const scenario = parseScenario({
+    name: 'differential',
+    title: 'differential',
+    processor,
+    memoryMiB: technique === 'native' ? MEMORY : MEMORY + 24,
+    domains: [
+      { name: 'guest', guest: 'guest', technique, paging, memoryMiB: MEMORY, disks: Object.keys(drives) },
+    ],
+  });
+  const session = new Session(scenario, { ...library, find: (id) => found.get(id) ?? library.find(id) });
+  const result = session.boot(0);
+  if (!result.ok) throw new Error(result.message);
+  return session;
+}
+
+/** Runs until the guest has ended or waits for ever, for some virtual seconds at most. */
+function toTheEnd(session: Session, seconds = 30): Session {
+  const end = session.now + seconds * session.host.pc.cost.clockHz;
+  while (session.now < end && session.view(0)!.state === 'running' && !session.view(0)!.ending)
+    session.run(Math.min(end, session.now + 2_000_000));
+  return session;
+}
+
+/** What whoever sits before the guest has seen. */
+function outcome(session: Session) {
+  const [{ serial, debug, screen, outcome: state, reason }] = results(session);
+  return { serial, debug, screen, state, reason };
+}
+
+/** The guest's memory from `first`, as it sees it. */
+const memory = (session: Session, first: number, length: number): Buffer => {
+  const { host } = session;
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; at += 4096) {
+    const domain = host.hypervisor?.domains.get(0);
+    const machine = domain ? domain.memory.toMachine(first + at) : first + at;
+    if (machine >= 0) bytes.set(host.pc.memory.bytes.subarray(machine, machine + 4096), at);
+  }
+  return bytes;
+};
+
+/** Times are not compared. */
+const timeless = (text: string): string =>
+  text.replace(/\d+ cycles, \d+ each/g, 'N cycles').replace(/\d+ (cycles|ticks|ms)\b/g, 'N $1');
+
+/** Types each command at Penguin's prompt. */
+function converse(session: Session, commands: readonly string[]): Session {
+  const end = session.now + 60 * session.host.pc.cost.clockHz;
+  let seen = 0;
+  for (const command of commands) {
+    while (session.now < end && !session.domains[0].text.slice(seen).endsWith('# '))
+      session.run(session.now + 200_000);
+    seen = session.domains[0].text.length;
+    session.input(
+      0,
+      [...`${command}\r`].map((c) => c.charCodeAt(0)),
+    );
+    session.run(session.now + 200_000);
+  }
+  return session;
+}
+
+const COMMANDS = [
+  'uname',
+  'echo one two',
+  'cat /etc/rings',
+  'crash',
+  'crash read',
+  'crash kernel',
+  'crash divide',
+  'crash opcode',
+  'nosuch',
+  'hello',
+  'forkwait 10',
+  'halt',
+];
+
+describe('Penguin, unmodified', () => {
+  const penguin = library.find('penguin-native')!;
+  const conversation = (way: Way) => {
+    const session = toTheEnd(converse(booted(way, penguin), COMMANDS), 10);
+    const { serial, state, reason } = outcome(session);
+    return { serial: timeless(serial), state, reason };
+  };
+  const bare = conversation(BARE);
+
+  it('says much on the bare machine, and switches it off', () => {
+    expect(bare.serial).toContain('one two');
+    expect(bare.state).toBe('halted');
+  });
+
+  it.each(each(WAYS))('says the same under %s', (_, way) => {
+    expect(conversation(way)).toEqual(bare);
+  });
+});
+
+describe('what a kernel is told by the instructions of Robin & Irvine', () => {
+  const holes = [...guests.keys()].filter((path) => /^exercisers\/holes\/.*\.asm$/.test(path));
+  /** Where trap-and-emulate differs from the bare machine, and is known to: see trap-and-emulate/holes.test.ts for how. */
+  const KNOWN = new Set(
+    'call iret jmp lar lsl mov pop popf push pushf ret sgdt sidt sldt smsw str verr verw'.split(' '),
+  );
+  const told = (way: Way, path: string) => {
+    const { debug, state, reason } = outcome(toTheEnd(booted(way, source(path)), 10));
+    return { debug, state, reason };
+  };
+  const bare = new Map(holes.map((path) => [path, told(BARE, path)]));
+
+  it.each(each(WAYS))('is the same under %s, but for the holes of ring 1', (_, way) => {
+    const different = holes.filter((path) => {
+      const here = told(way, path);
+      const there = bare.get(path)!;
+      return here.debug !== there.debug || here.state !== there.state;
+    });
+    const names = different.map((path) => path.replace(/.*\/(.*)\.asm/, '$1'));
+    expect(names).toEqual(way.technique === 'trap-and-emulate' ? [...KNOWN].sort() : []);
+  });
+});
+
+describe('every system instruction and every kind of transfer', () => {
+  const program = image(assembled('../machine/cpu/fixtures/system/', 'main.asm'));
+  const expected = readFileSync(
+    fileURLToPath(new URL('../machine/cpu/fixtures/system/expected.txt', import.meta.url)),
+    'latin1',
+  );
+
+  it.each(each([BARE, ...HARDWARE]))('print what QEMU printed: %s', (_, way) => {
+    const session = toTheEnd(booted(way, program));
+    expect(session.domains[0].debugText).toBe(expected);
+  });
+
+  it.each(each(HARDWARE))('leave the same in memory under %s', (_, way) => {
+    const bare = memory(toTheEnd(booted(BARE, program)), 0x100000, 0x100000);
+    const here = memory(toTheEnd(booted(way, program)), 0x100000, 0x100000);
+    const first = here.findIndex((byte, at) => byte !== bare[at]);
+    expect(first < 0 ? 'equal' : `differs at ${(0x100000 + first).toString(16)}h`).toBe('equal');
+  });
+});
+
+describe('drives', () => {
+  const { disk, cd, floppy } = diskImages();
+  const program = source('exercisers/disks.asm');
+  const asked = (way: Way) => outcome(toTheEnd(booted(way, program, { disk, cd, floppy }))).serial;
+  const bare = asked(BARE);
+
+  it('answer on the bare machine', () => expect(bare).toMatch(/end\n$/));
+  it.each(each(WAYS))('answer the same under %s', (_, way) => {
+    expect(asked(way)).toBe(bare);
+  });
+});
+
+describe('firmware and what it boots', () => {
+  const hardDisk = diskImages().disk.slice();
+  hardDisk.fill(0, 0x1be, 0x200);
+  const run = (way: Way, program: string) => {
+    const session = toTheEnd(
+      booted(way, image(assembled('../guests/exercisers/bios/', `${program}.asm`)), { hardDisk }),
+      60,
+    );
+    return outcome(session);
+  };
+
+  describe.each(['system', 'disk', 'video', 'vbe'])('%s services', (program) => {
+    const bare = run(BARE, program);
+    it('answer on the bare machine', () => expect(bare.serial.length).toBeGreaterThan(500));
+    it.each(each(HARDWARE))('answer the same under %s', (_, way) => {
+      expect(run(way, program)).toEqual(bare);
+    });
+  });
+});
+
+describe('Panes', () => {
+  const panes = library.find('panes')!;
+  /** The picture when the desktop stands still, without the clock's corner. */
+  const picture = (way: Way) => {
+    const session = booted(way, panes);
+    session.run(session.now + 2 * session.host.pc.cost.clockHz);
+    const screen = session.view(0)!.board!.screen();
+    if (screen.mode === 'text') throw new Error('no picture');
+    return { width: screen.width, height: screen.height, pixels: screen.pixels };
+  };
+  const bare = picture(BARE);
+
+  it.each(each(WAYS))('shows the same desktop under %s', (_, way) => {
+    const here = picture(way);
+    expect([here.width, here.height]).toEqual([bare.width, bare.height]);
+    let different = 0;
+    for (let at = 0; at < bare.pixels.length; at++) if (here.pixels[at] !== bare.pixels[at]) different++;
+    // Windows that show the time, or draw as fast as they can, are not where they were.
+    expect(different / bare.pixels.length).toBeLessThan(0.25);
+  });
+});
