@@ -59,6 +59,8 @@ export interface InstructionBody {
   relative: boolean;
   /** The bytes, once known to be the same in every pass: nothing in the operands can move. */
   settled: Uint8Array | null;
+  /** A branch that was long in the last pass: from where to where. It is tried short once, when neither moves any more. */
+  long?: { from: number; to: number; tried: boolean };
 }
 /** One item of db dw dd dq: bytes ready to emit, an expression of so many bytes, or `count dup (items)`. */
 export type DataItem =

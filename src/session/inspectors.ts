@@ -2,6 +2,8 @@
 import { binaryTranslationInspector } from '../hypervisor/binary-translation/inspection.ts';
 import { walkDeprivileged } from '../hypervisor/deprivileged/inspection.ts';
 import { vtxInspector } from '../hypervisor/hardware-assisted/inspection.ts';
+import { svmInspector } from '../hypervisor/svm/inspection.ts';
+import type { Svm } from '../hypervisor/svm/svm.ts';
 import type { Inspector } from '../hypervisor/inspection.ts';
 import { paravirtualizationInspector } from '../hypervisor/paravirtualization/inspection.ts';
 import type { Technique, TechniqueName } from '../hypervisor/technique.ts';
@@ -9,6 +11,7 @@ import type { TrapAndEmulate } from '../hypervisor/trap-and-emulate/trap-and-emu
 
 /** How to look into a guest of this technique. Filled in below, one line a technique. */
 const INSPECTORS: Partial<Record<TechniqueName, (technique: Technique) => Inspector>> = {
+  svm: (technique) => svmInspector(technique as Svm),
   'binary-translation': binaryTranslationInspector,
   paravirtualization: paravirtualizationInspector,
   'vt-x': vtxInspector,

@@ -1,4 +1,4 @@
-// Names of Xen's numbers (xen/include/public/xen.h), for people who read a trace.
+// Names of Xen's numbers (xen/include/public/xen.h), and of Microsoft's, for people who read a trace.
 
 export const HYPERCALLS = [
   'set_trap_table',
@@ -41,8 +41,18 @@ export const HYPERCALLS = [
   'kexec_op',
 ];
 
+/** Microsoft's calls (Hypervisor Top-Level Functional Specification, app. A) are counted from here. */
+const HYPER_V = 0x10000;
+const HYPER_V_CALLS: Readonly<Record<number, string>> = {
+  1: 'HvSwitchVirtualAddressSpace',
+  2: 'HvFlushVirtualAddressSpace',
+  3: 'HvFlushVirtualAddressList',
+  8: 'HvNotifyLongSpinWait',
+};
+
 /** `mmu_update`, or the bare number when nobody named it. */
 export function hypercallName(number: number): string {
+  if (number >= HYPER_V) return HYPER_V_CALLS[number - HYPER_V] ?? `Hv call ${number - HYPER_V}`;
   return HYPERCALLS[number] ?? `hypercall ${number}`;
 }
 

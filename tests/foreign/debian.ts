@@ -4,7 +4,8 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-const CACHE = resolve('node_modules/.cache/ringside-foreign');
+/** Where everything that is fetched lies. */
+export const CACHE = resolve('node_modules/.cache/ringside-foreign');
 const TOOLS = ['apt-get', 'apt-cache', 'dpkg-deb'];
 
 /** Packages of the guests, and of the tools that make media for them. */

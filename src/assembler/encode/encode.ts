@@ -109,8 +109,15 @@ function reaches(candidate: Candidate, body: InstructionBody, target: Value, at:
   if (target.base !== at.section || (target.base === null && !target.isScalar)) return false;
   if (target.base === null && at.section !== null) return false;
   const length = prefixLength(candidate, body, at.bits) + 2;
-  const distance = Number(target.n) - (at.offset + length);
-  return distance >= -128 && distance <= 127;
+  const to = Number(target.n);
+  const distance = to - (at.offset + length);
+  if (distance >= -128 && distance <= 127) return true;
+  // A forward target lies behind the bytes that this very branch had as a long one: without them it may be in reach.
+  const { long } = body;
+  const saved = (body.name === 'jmp' ? 1 : 2) + (at.bits === 32 ? 2 : 0);
+  const stands = long?.from === at.offset && long.to === to && !long.tried;
+  body.long = { from: at.offset, to, tried: long?.tried || stands };
+  return stands && distance > 0 && distance - saved <= 127;
 }
 
 function prefixLength(candidate: Candidate, body: InstructionBody, bits: 16 | 32): number {

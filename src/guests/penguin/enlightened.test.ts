@@ -42,7 +42,7 @@ describe.each(['vt-x', 'svm'])('under %s', (technique) => {
     const enlightened = run(technique, ['hyper-v'], FORKS);
     expect(enlightened.text).toBe(plain.text);
     expect(enlightened.exits).toBeLessThan(plain.exits);
-    expect(enlightened.count(technique === 'vt-x' ? 'VMCALL' : 'vmmcall')).toBeGreaterThan(60);
+    expect(enlightened.count(technique === 'vt-x' ? 'VMCALL' : 'hypercall')).toBeGreaterThan(60);
   });
 
   test('and the reference clock: most ticks of an idle guest are slept through', () => {

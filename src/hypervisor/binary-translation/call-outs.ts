@@ -142,6 +142,21 @@ const selectorOf = (guest: TranslatedGuest, i: Instruction): number => {
   return i.reg === CS || i.reg === SS ? believed(selector) : selector;
 };
 
+/** The image has been stored; what it says of the cache becomes what the guest knows (SDM vol. 1 §8.1.10, §10.5.1). */
+const pointer: Operation = (guest, i) => {
+  const extended = i.form.operation === 'fxsave';
+  const wide = extended || i.operandSize === 32;
+  const at = (addressOf(guest, i) + (extended ? 8 : wide ? 12 : 6)) >>> 0;
+  const selectorAt = (at + (wide ? 4 : 2)) >>> 0;
+  const { linear } = guest;
+  if (guest.isCacheCode(linear.read16(selectorAt))) {
+    const offset = wide ? linear.read32(at) : linear.read16(at);
+    linear.write(at, guest.locate(offset).part?.guest ?? 0, wide ? 4 : 2);
+    linear.write(selectorAt, believed(guest.selector(CS)), 2);
+  }
+  return skip(guest, i);
+};
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   sgdt: storeTable(true),
   sidt: storeTable(false),
@@ -160,4 +175,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   int3: interrupt(() => 3, EventType.softwareException),
   into: interrupt(() => 4, EventType.softwareException),
   int1,
+  fnstenv: pointer,
+  fnsave: pointer,
+  fxsave: pointer,
 };

@@ -30,6 +30,10 @@ export function usesTakenSegment(i: Instruction): boolean {
   return IMPLICIT_MEMORY.has(i.form.operation) || (i.memory && !NO_ACCESS.has(i.form.operation));
 }
 
+/** It stores where the last floating-point instruction was: that is an address in the cache, until the monitor has looked at it. */
+export const tellsCodeAddress = (i: Instruction): boolean => TELL_CODE_ADDRESS.has(i.form.operation);
+const TELL_CODE_ADDRESS: ReadonlySet<string> = new Set(['fnstenv', 'fnsave', 'fxsave']);
+
 /** Segment registers that do not hold what the guest believes. */
 export const isTaken = (register: number): boolean => register === CS || register === SS || register === GS;
 

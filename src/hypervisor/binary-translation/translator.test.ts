@@ -28,14 +28,15 @@ function* casesOf(form: Form): Generator<Case> {
         const operands = { address: AT.data, landing: AT.landing, selector, immediate: 0x33, register };
         const bytes = [...encode(form, place, operands)];
         const registersNow = [0x40078, selector, 0x80, AT.data, AT.stack, AT.data + 16, AT.data + 48];
-        const stacks = sensitive
-          ? [
-              [selector, 8, 0x202, 0x10],
-              [AT.landing, selector, 0x3002, 0],
-              [AT.landing | (selector << 16), 2, 0, 0],
-              [0x3202, 0, 0, 0],
-            ]
-          : [undefined];
+        const stacks =
+          sensitive && /pop|ret/.test(form.operation)
+            ? [
+                [selector, 8, 0x202, 0x10],
+                [AT.landing, selector, 0x3002, 0],
+                [AT.landing | (selector << 16), 2, 0, 0],
+                [0x3202, 0, 0, 0],
+              ]
+            : [undefined];
         // A return pops EIP first: not just anywhere.
         const first = /ret/.test(form.operation) ? 1 : 0;
         for (const stack of stacks.slice(first))
@@ -73,7 +74,10 @@ describe('translated code does what the original does', () => {
   }, 300_000);
 
   it('random runs of kernel code', () => {
-    const forms = FORMS.filter((form) => tried(form) && !/^(ins|outs|in|out)$/.test(form.operation));
+    // Ports, and jumps to just anywhere, have been tried one by one.
+    const elsewhere = /^(ins|outs|in|out|ret|ret-far|iret|sysexit|jmp-far|call-far)$/;
+    const indirect = (form: Form) => /^(jmp|call)$/.test(form.operation) && form.operands[0] === 'rmv';
+    const forms = FORMS.filter((form) => tried(form) && !elsewhere.test(form.operation) && !indirect(form));
     const one = fc
       .tuple(fc.constantFrom(...forms), fc.nat(), fc.integer(), fc.constantFrom(...SELECTORS))
       .map(([form, choice, immediate, selector]) => {
@@ -97,7 +101,7 @@ describe('translated code does what the original does', () => {
           flags,
         }),
       );
-    const cases = fc.sample(run, { numRuns: 1500, seed: 20060103 });
+    const cases = fc.sample(run, { numRuns: 600, seed: 20060103 });
     expect(compare(cases)).toEqual([]);
   }, 300_000);
 });

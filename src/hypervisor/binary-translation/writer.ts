@@ -8,7 +8,15 @@ import type { Block, Part } from './block.ts';
 import { Emitter } from './emit.ts';
 import { CALL_OUT, STATE, selectorAt } from './layout.ts';
 import { CALL_OUT_STUB, type Routines } from './routines.ts';
-import { endsBlock, isCallOut, isTaken, opcodeAt, throughGs, usesTakenSegment } from './rules.ts';
+import {
+  endsBlock,
+  isCallOut,
+  isTaken,
+  opcodeAt,
+  tellsCodeAddress,
+  throughGs,
+  usesTakenSegment,
+} from './rules.ts';
 
 const IF = 0x200;
 const IOPL = 0x3000;
@@ -108,6 +116,10 @@ export class BlockWriter {
     else {
       this.part(at, i, 'identical');
       this.e.byte(...bytes);
+    }
+    if (tellsCodeAddress(i)) {
+      this.part(at, i, 'call-out', false);
+      this.e.byte(0xcd, CALL_OUT);
     }
     if (endsBlock(i)) this.ended = true;
   }

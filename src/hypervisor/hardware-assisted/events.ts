@@ -2,7 +2,7 @@
 // and interrupts of the virtual board. One event fits into an entry; the interrupt window calls for the rest.
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { VECTOR } from '../../machine/cpu/fault.ts';
-import { IF } from '../../machine/cpu/flags.ts';
+import { IF, RF } from '../../machine/cpu/flags.ts';
 import { PROC } from '../../machine/cpu/vmx/capabilities.ts';
 import { INFO_ERROR_CODE, INFO_VALID, interruptionInfo, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
@@ -53,6 +53,11 @@ export function raiseException(
   if (interrupted === VECTOR.DF) return false;
   const double = interrupted >= 0 && vector !== VECTOR.DF && combineFaults(interrupted, vector) === VECTOR.DF;
   if (vector === VECTOR.PF) vcpu.cr2 = cr2;
+  if (double) {
+    // The first fault left with RF in the image of the flags; a double fault is an abort and has none (SDM vol. 3 §17.3.1.1).
+    const { cpu } = guest.hypervisor;
+    vmwrite(cpu, F.GUEST_RFLAGS, vmread(cpu, F.GUEST_RFLAGS) & ~RF);
+  }
   if (double) chain.push({ vector: VECTOR.DF, errorCode: 0, eip: vcpu.eip, cr2: 0 });
   const delivered = double ? VECTOR.DF : vector;
   guest.eventErrorCode = double ? 0 : errorCode;

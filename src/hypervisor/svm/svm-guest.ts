@@ -87,6 +87,10 @@ export class SvmGuest implements PcGuest {
     }
     devices.onChange(() => this.shadow.devicesChanged());
     this.emulation = new Emulation(this, devices);
+    // IGNNE#, which the guest asserts by its board's port F0h.
+    board.coprocessor.onIgnore = () => {
+      for (const { x87 } of [hypervisor.cpu, this.emulation.emulator.cpu]) x87.ignoreErrors = x87.errorAsserted;
+    };
   }
 
   /** CR0, CR3 and CR4 as the guest believes them to be. */

@@ -273,6 +273,58 @@ tick:   push eax
     expect(exits.get(SVM_EXIT.interrupt)).toBeGreaterThan(0);
   });
 
+  it.each(BOTH)('a floating-point error without CR0.NE comes by IRQ 13, as on a PC (%s)', (paging) => {
+    const { text, domain } = runKernel(
+      `
+        gate 0x2d, error
+        mov al, 0x11
+        out 0x20, al
+        out 0xa0, al
+        mov al, 0x20
+        out 0x21, al
+        mov al, 0x28
+        out 0xa1, al
+        mov al, 4
+        out 0x21, al
+        mov al, 2
+        out 0xa1, al
+        mov al, 1
+        out 0x21, al
+        out 0xa1, al
+        mov al, 0xfb
+        out 0x21, al
+        mov al, 0xdf
+        out 0xa1, al
+        sti
+        mov eax, cr0
+        and al, 0xdf
+        mov cr0, eax
+        fninit
+        push dword 0x360                ; division by zero unmasked
+        fldcw [esp]
+        fldz
+        fld1
+        fdiv st0, st1
+        put 'd'
+        fwait
+        put 'g'
+        off
+error:  push eax
+        put 'e'
+        mov al, 0
+        out 0xf0, al
+        fnclex
+        mov al, 0x20
+        out 0xa0, al
+        out 0x20, al
+        pop eax
+        iret`,
+      { paging },
+    );
+    expect(domain.state, domain.ending).toBe('halted');
+    expect(text).toBe('deg');
+  });
+
   it.each(BOTH)('a chain of faults is told (%s)', (paging) => {
     const { domain } = runKernel('mov word [idt_pointer], 0\nlidt [idt_pointer]\nud2', { paging });
     expect(domain.state).toBe('crashed');

@@ -200,6 +200,7 @@ export class Svm implements Technique {
     if (!guest) return;
     if (this.loaded === guest) this.loaded = null;
     releaseInterfaces(guest);
+    guest.release();
     this.guests.delete(domain);
   }
 }

@@ -31,6 +31,7 @@ const GENERAL1_ALWAYS =
   GENERAL1.invlpga |
   GENERAL1.ioio |
   GENERAL1.msr |
+  GENERAL1.ferrFreeze |
   GENERAL1.shutdown;
 /** While the guest's tables are shadowed; a task switch loads CR3 too. */
 const GENERAL1_SHADOW = GENERAL1.cr0SelectiveWrite | GENERAL1.invlpg | GENERAL1.taskSwitch;

@@ -14,7 +14,7 @@ import { syncA20 } from './paging.ts';
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
 /** The engine looks at the interpreter this often, in cycles. */
-const SAMPLE = 16384;
+const SAMPLE = 4096;
 /** What `loop` returns when the board wants to be asked. */
 const ASKED = 64;
 const DR6_BS = 1 << 14;
@@ -57,18 +57,20 @@ export function run(cpu: Cpu, until: number): number {
   cpu.tlb.generation++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
+  let sampleAt = cpu.cycles + SAMPLE;
   for (;;) {
     cpu.compiledUntil = end;
     try {
-      const stop = loop(cpu, execution, Math.min(end, cpu.cycles + SAMPLE));
+      const stop = loop(cpu, execution, Math.min(end, sampleAt));
       if (stop === ASKED) return Stop.budget;
       if (stop !== Stop.budget || cpu.cycles >= end) return stop;
-      execution.engine.sample(execution.code);
-      continue;
     } catch (thrown) {
       recover(cpu, thrown);
+      if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
+      if (cpu.cycles < sampleAt) continue;
     }
-    if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
+    execution.engine.sample(execution.code);
+    sampleAt = cpu.cycles + SAMPLE;
   }
 }
 

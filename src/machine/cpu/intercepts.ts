@@ -43,6 +43,7 @@ export type InterceptedInstruction =
   | 'iret'
   | 'swint'
   | 'icebp'
+  | 'ferr-freeze'
   | 'lgdt'
   | 'lidt'
   | 'lldt'

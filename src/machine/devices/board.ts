@@ -13,6 +13,7 @@ import { KeyboardController } from './keyboard.ts';
 import { part } from './optional.ts';
 import { Chipset } from './pci/chipset.ts';
 import type { PciFunction } from './pci/function.ts';
+import { PciInterrupts } from './pci/interrupts.ts';
 import { Pic } from './pic.ts';
 import { Pit } from './pit.ts';
 import { Power, type PowerEvent } from './power.ts';
@@ -86,6 +87,8 @@ export class Board implements PortBus {
   /** FERR# and IGNNE# of the processor: IRQ 13 and port F0h. */
   readonly coprocessor: CoprocessorError;
   readonly chipset = new Chipset();
+  /** Where functions of bus 0 find the wires of their interrupt pins. */
+  readonly pciInterrupts = new PciInterrupts(this.chipset.isa, (irq) => this.line(irq));
   readonly dma: Dma;
   /** Null on a board without drives: then there are no controllers either. */
   readonly storage: Storage | null;

@@ -128,7 +128,7 @@ function enter(cpu: Cpu, i: Instruction): void {
     // Nothing has happened: the state is what it was.
     if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
       cpu.instructions--;
-      deliver(cpu, words[State.address], cpu.instructionStart);
+      deliver(cpu, region, words[State.address], cpu.instructionStart);
     } else hook.interpret(cpu as never, i);
     return;
   }
@@ -140,7 +140,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
   if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
     cpu.cycles += exit.cost;
-    deliver(cpu, words[State.address], cpu.eip);
+    deliver(cpu, region, words[State.address], cpu.eip);
   }
 }
 
@@ -160,15 +160,22 @@ function wouldFault(cpu: Cpu, exit: Exit, linear: number): boolean {
 }
 
 /** The page fault of the instruction at `eip`, which is charged and has not happened. */
-function deliver(cpu: Cpu, linear: number, eip: number): void {
+function deliver(cpu: Cpu, region: Runnable, linear: number, eip: number): void {
+  // The handler will come back here.
+  noteTarget(region, eip);
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart = eip;
   deliverFault(cpu, pageFaultOf(linear, errorCode));
 }
 
-/** Left through a register or memory: next time it may be an entry. */
-function jumpedTo(cpu: Cpu, { assumes, owner }: Runnable, eip: number): void {
+/** Left through a register or memory. */
+function jumpedTo(cpu: Cpu, region: Runnable, eip: number): void {
   cpu.eip = eip;
+  noteTarget(region, eip);
+}
+
+/** Control comes to `eip`: next time it may be an entry. */
+function noteTarget({ assumes, owner }: Runnable, eip: number): void {
   const at = (eip - assumes.page) >>> 0;
   if (at >= PAGE || owner.targets.has(at) || owner.targets.size >= MOST_TARGETS) return;
   owner.targets.add(at);

@@ -148,7 +148,9 @@ hyper_v_wait:
         jb      .ticks
 .longest:
         mov     eax, PIT_LONGEST
-.ticks: cmp     eax, 1
+        ; fall into
+.ticks: mov     dword [slice_left], 0x7FFFFFFF  ; the idle task's turn does not end by itself
+        cmp     eax, 1
         adc     eax, 0                  ; one tick at least
         imul    eax, eax, PIT_FREQUENCY / TICKS_PER_SECOND
         mov     ecx, eax

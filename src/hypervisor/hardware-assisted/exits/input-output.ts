@@ -3,7 +3,7 @@
 import { VECTOR } from '../../../machine/cpu/fault.ts';
 import { DF } from '../../../machine/cpu/flags.ts';
 import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
-import { vmread } from '../../../machine/cpu/vmx/operations.ts';
+import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { decode } from '../../../machine/isa/decode.ts';
 import { EDI, ESI, type Instruction } from '../../../machine/isa/instruction.ts';
 import { Injected } from '../../../trace/events.ts';
@@ -23,8 +23,31 @@ export function inputOutput(c: ExitContext): Resume {
 
 function simpleForm(c: ExitContext, port: number, size: PortSize, input: boolean): Resume {
   portAccess(c.guest, port, size, input);
+  const hit = portBreakpoints(c, port, size);
+  // The processor delivers the trap at the next entry, behind the instruction.
+  if (hit) vmwrite(c.cpu, F.GUEST_PENDING_DBG_EXCEPTIONS, hit | BREAKPOINT_ENABLED);
   return c.skip();
 }
+
+/** DR6 bits of the guest's breakpoints on this port: an access that leaves is not matched by the silicon (SDM vol. 3 §17.2.4). */
+function portBreakpoints(c: ExitContext, port: number, size: number): number {
+  const { dr } = c.cpu;
+  if ((dr[0] | dr[1] | dr[2] | dr[3]) === 0) return 0;
+  const dr7 = vmread(c.cpu, F.GUEST_DR7);
+  if (!(dr7 & 0xff) || !(c.guest.shadow.control.cr4 & CR4_DE)) return 0;
+  let hit = 0;
+  for (let n = 0; n < 4; n++) {
+    const kind = (dr7 >>> (16 + n * 4)) & 15;
+    const length = (kind >>> 2) + 1;
+    const first = dr[n] & ~(length - 1);
+    const enabled = ((dr7 >>> (n * 2)) & 3) !== 0;
+    if (enabled && (kind & 3) === ON_PORTS && port < first + length && port + size > first) hit |= 1 << n;
+  }
+  return hit;
+}
+const CR4_DE = 8;
+const ON_PORTS = 2;
+const BREAKPOINT_ENABLED = 0x1000;
 
 function stringForm(c: ExitContext, port: number, size: PortSize, input: boolean, repeated: boolean): Resume {
   const { guest, vcpu, cpu } = c;

@@ -90,4 +90,12 @@ export const VMASST = {
   writablePageTables: 2,
   paeExtendedCr3: 3,
 } as const;
-export const CALLBACK = { event: 0, failsafe: 1, syscall: 2, sysenter: 3, nmi: 4 } as const;
+export const CALLBACK = {
+  event: 0,
+  failsafe: 1,
+  syscall: 2,
+  sysenterDeprecated: 3,
+  nmi: 4,
+  sysenter: 5,
+  syscall32: 7,
+} as const;

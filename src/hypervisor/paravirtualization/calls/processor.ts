@@ -84,7 +84,7 @@ export function callbackOperation({ access, descriptors, pv, a: [command, at] }:
     case CALLBACK.nmi:
       // There is none that a guest could be told of.
       return 0;
-    case CALLBACK.sysenter:
+    case CALLBACK.sysenterDeprecated:
     case CALLBACK.syscall:
       return ERROR.inval;
     default:

@@ -65,6 +65,14 @@ function hlt(c: ExitContext): Resume {
   return 'block';
 }
 
+/** An error of the floating-point unit, and CR0.NE is 0: FERR# goes to the guest's own board, and it waits for IRQ 13. */
+function ferrFreeze(c: ExitContext): Resume {
+  const { guest } = c;
+  guest.board.coprocessor.setError(true);
+  guest.interruptible = (guest.vmcb.get(V.rflags) & IF) !== 0;
+  return guest.interruptible && guest.board.pic.pending() ? 'enter' : 'block';
+}
+
 function invlpg(c: ExitContext, i: Instruction): Resume {
   if (i.form.operation !== 'invlpg') return 'enter';
   const linear = operandAddress(c.guest, i);
@@ -137,6 +145,7 @@ const HANDLERS: Record<number, Handler> = {
   [SVM_EXIT.ioio]: inputOutput,
   [SVM_EXIT.msr]: modelSpecific,
   [SVM_EXIT.taskSwitch]: emulate,
+  [SVM_EXIT.ferrFreeze]: ferrFreeze,
   [SVM_EXIT.shutdown]: shutdown,
   [SVM_EXIT.nestedPageFault]: emulate,
   [SVM_EXIT.invalid]: invalid,

@@ -211,6 +211,20 @@ needsNasm('ports and MSRs', () => {
   });
 });
 
+needsNasm('a floating-point error without CR0.NE', () => {
+  const ERROR = 'fninit\nmov word [0x60000], 0x360\nfldcw [0x60000]\nfldz\nfld1\nfdiv st0, st1\nfwait\nhlt';
+  it('leaves when FERR_FREEZE is intercepted, at the instruction that waits for it', () => {
+    const guest = new Guest(ERROR, { CR0: 0x80010011, INTERCEPT_GENERAL1: G1.ferrFreeze });
+    expect(guest.exit()).toBe(SVM_EXIT.ferrFreeze);
+    expect(guest.cpu.memory.read8(guest.read('RIP')), 'FWAIT').toBe(0x9b);
+    expect(guest.cpu.x87.errorAsserted).toBe(true);
+  });
+  it('with NE it is #MF', () => {
+    const guest = new Guest(ERROR, { CR0: 0x80010031, INTERCEPT_GENERAL1: G1.ferrFreeze, INTERCEPT_EXCEPTION: 1 << 16 });
+    expect(guest.exit()).toBe(SVM_EXIT.exception + 16);
+  });
+});
+
 needsNasm('exceptions', () => {
   it('leave by their bit, with error code and the address of a page fault; CR2 stays as it was', () => {
     const cases: [string, number, number, number][] = [

@@ -9,6 +9,7 @@ import { guestTables, readyProcessor, AT as VMX_AT } from '../vmx/testing.ts';
 import { GENERAL1, GENERAL2 } from './exit-codes.ts';
 import { V, VMCB_FIELDS } from './layout.ts';
 import { vmload, vmrun } from './operations.ts';
+import '../executors/provide-floating-point.ts';
 import './provide.ts';
 
 /** Physical addresses, identity-mapped by one 4-MiB page for guest and host alike. The I/O map and the MSR map take three and two pages. */

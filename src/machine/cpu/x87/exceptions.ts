@@ -43,6 +43,7 @@ function reportError(cpu: Cpu, f: X87): void {
   if (f.ignoreErrors) return;
   f.errorAsserted = true;
   f.onError?.(true);
+  if (cpu.intercepts?.instruction('ferr-freeze', 0)) throw EXITED;
   cpu.eip = cpu.instructionStart;
   cpu.halted = true;
   cpu.shadow = 0;

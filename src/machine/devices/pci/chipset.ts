@@ -1,6 +1,6 @@
 // The functions of bus 0, numbered as on Intel's 440FX PCIset with PIIX3 (data sheets 290549, 290550) and as QEMU's "pc"
-// machine has them. Their addresses and interrupt routing are what firmware leaves, so that a guest can do without one.
-import { PM } from '../power.ts';
+// machine has them, but for its power management function, whose SMI# firmware would wait for. Their addresses and interrupt
+// routing are what firmware leaves, so that a guest can do without one.
 import { PciBus } from './bus.ts';
 import { PciFunction } from './function.ts';
 
@@ -56,20 +56,6 @@ export class Chipset {
       [0x43, 0x80, 0xff],
     ],
   });
-  /** 00:01.3, PIIX4 power management: where the ports of power.ts are. Its interrupt is the SCI, which is not steered: IRQ 9. */
-  readonly power = new PciFunction({
-    vendor: 0x8086,
-    device: 0x7113,
-    classCode: 0x068000,
-    revision: 3,
-    interruptPin: 1,
-    interruptLine: 9,
-    registers: [
-      [0x40, (PM.event & 0xff) | 1, 0],
-      [0x41, PM.event >> 8, 0], // PMBA
-      [0x80, 0x01, 0], // PMREGMISC: the ports decode
-    ],
-  });
   /** 00:02.0, the display adapter of Bochs and QEMU: BAR0 is its linear frame buffer. Who has one listens to `onBar`. */
   readonly display = new PciFunction({
     vendor: 0x1234,
@@ -84,7 +70,6 @@ export class Chipset {
     this.bus.add(0, 0, this.host);
     this.bus.add(1, 0, this.isa);
     this.bus.add(1, 1, this.ide);
-    this.bus.add(1, 3, this.power);
     this.bus.add(2, 0, this.display);
   }
 }

@@ -21,8 +21,6 @@ export interface FunctionDescription {
   readonly command?: number;
   /** INTA…INTD as 1…4; 0 = uses no interrupt pin. */
   readonly interruptPin?: number;
-  /** The IRQ that firmware notes for the operating system. */
-  readonly interruptLine?: number;
   /** By number 0–5; holes are registers that are not there. */
   readonly bars?: readonly (BaseAddress | null)[];
   /** Further bytes that can be written, with their value at power-on: offset, value, mask of writable bits. */
@@ -63,7 +61,6 @@ export class PciFunction {
     config[0x09] = d.classCode;
     word(0x0a, d.classCode >>> 8);
     config[0x0e] = d.multifunction ? 0x80 : 0;
-    config[0x3c] = d.interruptLine ?? 0;
     config[0x3d] = d.interruptPin ?? 0;
     const has = (kind: (b: BaseAddress) => boolean) => d.bars?.some((b) => b && kind(b)) ?? false;
     writable[0x04] =

@@ -33,7 +33,6 @@ describe('PCI configuration mechanism #1', () => {
       '0.0 12378086 60000',
       '1.0 70008086 60100',
       '1.1 70108086 10180',
-      '1.3 71138086 68000',
       '2.0 11111234 30000',
     ]);
     expect(read(1, 0, 0x0e, 1)).toBe(0x80); // several functions
