@@ -32,8 +32,12 @@ const OPTIONS = {
   trace: { type: 'string' },
   clock: { type: 'string' },
   processors: { type: 'string' },
+  network: { type: 'boolean' },
 } as const;
-type Values = { [K in Exclude<keyof typeof OPTIONS, 'disk'>]?: string } & { disk?: string[] };
+type Values = { [K in Exclude<keyof typeof OPTIONS, 'disk' | 'network'>]?: string } & {
+  disk?: string[];
+  network?: boolean;
+};
 
 /** Cycles run between two looks at output, conditions and the trace. */
 const CHUNK = 100_000;
@@ -139,8 +143,9 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
   });
 }
 
-/** What hardware assistance offers its guests. */
-const hardware = ({ paging, enlightenments }: Values) => ({
+/** What hardware assistance offers its guests, and whether they are on the host's bridge. */
+const hardware = ({ paging, enlightenments, network }: Values) => ({
+  ...(network ? { network } : {}),
   ...(paging ? { paging } : {}),
   ...(enlightenments ? { enlightenments: enlightenments.split(',') } : {}),
 });

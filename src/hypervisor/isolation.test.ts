@@ -84,6 +84,7 @@ const INVADERS = [
   ['paravirtualization', XEN, serial, 90_000, 2030, { breaches: 0, first: 0 }],
   ['vt-x', PC, debug, 20_000, 1900, { breaches: 0, first: 0 }],
   ['trap-and-emulate', PC, debug, 20_000, 1900, { breaches: 1, first: 5 }],
+  ['binary-translation', PC, debug, 20_000, 1900, { breaches: 0, first: 0 }],
 ] as const;
 
 describe('beside two victims that stand still, no byte outside the domain changes', () => {
@@ -165,6 +166,20 @@ describe('an attempt that a domain cannot survive ends the domain, and nothing e
     ['trap-and-emulate', '7', 'crashed', /triple fault at [0-9A-F]{8}h: #PF/],
     ['trap-and-emulate', '8', 'crashed', /lies where the monitor hides/],
     ['trap-and-emulate', '9', 'crashed', /virtual-8086/],
+    // It walks through its empty memory, which takes a translator its time.
+    ['binary-translation', '1', 'running', /^$/],
+    ['binary-translation', '2', 'crashed', /hardware task switch/],
+    [
+      'binary-translation',
+      '3',
+      'crashed',
+      /triple fault at [0-9A-F]{8}h: #UD → #GP.* → #DF → #GP.* → shutdown/,
+    ],
+    ['binary-translation', '4', 'crashed', /real mode/],
+    ['binary-translation', '5', 'running', /waits for ever/],
+    ['binary-translation', '7', 'crashed', /triple fault at [0-9A-F]{8}h: #PF/],
+    ['binary-translation', '8', 'crashed', /lies where the monitor hides/],
+    ['binary-translation', '9', 'crashed', /virtual-8086/],
   ] as const)('%s, ending %s', (technique, digit, end, reason) => {
     const domain = arena.invade(PC, technique, `${digit}!`);
     arena.victims('paused');

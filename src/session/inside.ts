@@ -107,7 +107,8 @@ function controlNow(session: Session, inspector: Inspector, vcpu: Vcpu): Inside[
     const at = structure.kind === 'VMCS' ? fieldWord(field.encoding) * 4 : field.encoding;
     if (!words) return { ...field, exitLow: field.low, exitHigh: field.high };
     const exitLow = field.bits === 16 ? words.getUint16(at, true) : words.getUint32(at, true);
-    return { ...field, exitLow, exitHigh: field.bits === 64 ? words.getUint32(at + 4, true) : 0 };
+    const exitHigh = field.bits === 64 ? words.getUint32(at + 4, true) : 0;
+    return { ...field, low: field.low >>> 0, high: field.high >>> 0, exitLow, exitHigh };
   });
   return { kind: structure.kind, machine: structure.machine, fields };
 }

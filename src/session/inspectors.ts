@@ -2,10 +2,10 @@
 import { binaryTranslationInspector } from '../hypervisor/binary-translation/inspection.ts';
 import { walkDeprivileged } from '../hypervisor/deprivileged/inspection.ts';
 import { vtxInspector } from '../hypervisor/hardware-assisted/inspection.ts';
-import { svmInspector } from '../hypervisor/svm/inspection.ts';
-import type { Svm } from '../hypervisor/svm/svm.ts';
 import type { Inspector } from '../hypervisor/inspection.ts';
 import { paravirtualizationInspector } from '../hypervisor/paravirtualization/inspection.ts';
+import { svmInspector } from '../hypervisor/svm/inspection.ts';
+import type { Svm } from '../hypervisor/svm/svm.ts';
 import type { Technique, TechniqueName } from '../hypervisor/technique.ts';
 import type { TrapAndEmulate } from '../hypervisor/trap-and-emulate/trap-and-emulate.ts';
 

@@ -75,7 +75,7 @@ function linearFor(guest: TranslatedGuest, segment: number, offset: number, byte
 }
 
 /** Whether a segment ends where the monitor begins only because it was cut off there. */
-function isCut(guest: TranslatedGuest, segment: number): boolean {
+export function isCut(guest: TranslatedGuest, segment: number): boolean {
   const { base, limit } = loaded(guest, segment);
   return base + limit === HYPERVISOR_START - 1;
 }

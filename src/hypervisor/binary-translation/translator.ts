@@ -7,7 +7,7 @@ import { Kind } from '../../trace/events.ts';
 import { guestFault, isGuestFault } from '../deprivileged/linear.ts';
 import { loaded } from '../deprivileged/operands.ts';
 import { Unsupported } from '../deprivileged/segments.ts';
-import { canMake } from './accesses.ts';
+import { canMake, isCut } from './accesses.ts';
 import { Block } from './block.ts';
 import type { TranslatedGuest } from './guest.ts';
 import { BlockWriter } from './writer.ts';
@@ -53,7 +53,9 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
 /** The block for EIP as it would lie at `start`. */
 function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start: number) {
   const code = loaded(guest, CS);
-  const { base, limit } = code;
+  const { base } = code;
+  // Code may lie where data segments do not reach: it runs in the cache.
+  const limit = isCut(guest, CS) ? 0xffffffff - base : code.limit;
   if (!(code.high & BIG))
     throw new Unsupported(
       'the guest’s kernel runs 16-bit code, which this translator does not take. Run this guest by VT-x, or on the bare machine (native)',

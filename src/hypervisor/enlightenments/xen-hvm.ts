@@ -49,6 +49,7 @@ export class XenHvm implements GuestInterface, XenGuest {
   readonly frames: GuestFrames;
   readonly ports: Port[] = [{ kind: 'free' }];
   readonly grantFrames: number[] = [];
+  readonly toldByInterrupt = true;
   readonly sharedInfo: number;
   readonly storeRing: number;
   readonly consoleRing: number;

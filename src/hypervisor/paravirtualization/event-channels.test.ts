@@ -116,8 +116,9 @@ describe('event_channel_op', () => {
       for (const port of [0, 1024, 0xffffffff]) expect(operate(command, port)).toBe(ERROR.inval);
   });
 
-  it('what concerns other domains or real interrupts is not offered', () => {
-    for (const command of [EVTCHNOP.bindInterdomain, EVTCHNOP.bindPirq, EVTCHNOP.bindVcpu, 77])
+  it('what concerns real interrupts is not offered, nor a domain that is not there', () => {
+    expect(operate(EVTCHNOP.bindInterdomain, 99, 1)).toBe(ERROR.srch);
+    for (const command of [EVTCHNOP.bindPirq, EVTCHNOP.bindVcpu, 77])
       expect(operate(command, 1, 1)).toBe(ERROR.nosys);
   });
 });

@@ -33,6 +33,7 @@ export class Exceptions {
     address: number,
     errorCode: number,
     masksEvents: boolean,
+    below: readonly number[] = [],
   ): boolean {
     const { frame } = pv;
     const fromUser = (frame.cs & 3) === 3;
@@ -52,6 +53,7 @@ export class Exceptions {
       push((frame.cs & 0xffff) | (mask << 16));
       push(frame.eip);
       if (errorCode >= 0) push(errorCode);
+      for (const word of below) push(word);
     } catch (error) {
       if (error !== GUEST_FAULT) throw error;
       return false;
@@ -63,6 +65,18 @@ export class Exceptions {
     frame.eflags &= ~CLEARED;
     if (masksEvents) pv.upcallMask = 1;
     this.hypervisor.charge('bounceException');
+    return true;
+  }
+
+  /**
+   * The guest cannot be entered as it asked: a selector is not valid any more, or its CS:EIP or SS:ESP. Xen calls the failsafe
+   * callback, with DS ES FS GS (the lowest first) below the frame (TBF_FAILSAFE). False when there is none to call.
+   */
+  failsafe(vcpu: Vcpu, pv: PvDomain): boolean {
+    const { selector, address } = pv.failsafeCallback;
+    const { ds, es, fs, gs } = pv.frame;
+    if (!address || !this.bounce(pv, selector, address, -1, false, [gs, fs, es, ds])) return false;
+    this.hypervisor.record(vcpu, Kind.inject, 13, -1, Injected.reflected);
     return true;
   }
 

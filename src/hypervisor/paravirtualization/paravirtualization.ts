@@ -28,7 +28,7 @@ import { type Layout, PAE, TWO_LEVELS } from './layout.ts';
 import type { HypervisorArea } from './pae-area.ts';
 import { PageTables } from './page-tables.ts';
 import { PageTypes } from './page-types.ts';
-import { PrivilegedOps } from './privileged-ops.ts';
+import { CR4_OWN, PrivilegedOps } from './privileged-ops.ts';
 import { PvDomain, RUNSTATE } from './pv-domain.ts';
 import { pvFrames } from './pv-frames.ts';
 import { PvTime } from './time.ts';
@@ -117,6 +117,10 @@ export class Paravirtualization implements Technique {
   }
 
   prepare(domain: Domain, image: Image, options: BootOptions): void {
+    if (!image.xen && image.kind === 'linux')
+      throw new ImageError(
+        `${image.name}: is a bzImage, in which the kernel is compressed. Xen wants the ELF inside: unpack it (scripts/extract-vmlinux of Linux)`,
+      );
     if (!image.xen)
       throw new ImageError(
         `${image.name}: is not a kernel ported to Xen (it has no Xen notes). Run it by vt-x, or on the bare machine (native)`,
@@ -176,7 +180,7 @@ export class Paravirtualization implements Technique {
     cpu.gdtr.base = PER_DOMAIN_START;
     cpu.gdtr.limit = 0xffff;
     // SSE, as far as the processor has it, is every guest's: OSFXSR, OSXMMEXCPT.
-    cpu.cr4 |= CR4_SSE;
+    cpu.cr4 |= CR4_SSE | ((pv.cr4 ?? 0) & CR4_OWN);
     this.hypervisor.charge('tlbFlush');
     this.writeGates(pv);
     this.loaded = pv;
@@ -210,25 +214,34 @@ export class Paravirtualization implements Technique {
     if (pv.ldt)
       for (const selector of [frame.cs, frame.ss, frame.ds, frame.es, frame.fs, frame.gs])
         pv.ldt.touch(selector);
-    this.loadDataSegments(pv);
-    prepareReturn(this.hypervisor, frame, vcpu.regs);
-    try {
-      returnFromInterrupt(cpu);
-    } catch (error) {
-      if (!isFault(error)) throw error;
+    if (!this.loadDataSegments(pv)) this.exceptions.failsafe(vcpu, pv);
+    if (!this.returnTo(vcpu, pv) && (!this.exceptions.failsafe(vcpu, pv) || !this.returnTo(vcpu, pv)))
       this.hypervisor.endDomain(
         vcpu.domain,
         'crashed',
         `the guest cannot be entered: CS:EIP ${frame.cs.toString(16)}:${(frame.eip >>> 0).toString(16)}, SS:ESP ${frame.ss.toString(16)}:${(frame.esp >>> 0).toString(16)}`,
       );
-    }
     return -1;
   }
 
-  /** A selector that is no longer valid becomes null, as after Xen's fix-up. */
-  private loadDataSegments(pv: PvDomain): void {
+  /** IRET to the frame. False when the processor refuses it, and then nothing has happened. */
+  private returnTo(vcpu: Vcpu, pv: PvDomain): boolean {
+    const { cpu } = this.hypervisor;
+    prepareReturn(this.hypervisor, pv.frame, vcpu.regs);
+    try {
+      returnFromInterrupt(cpu);
+      return true;
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      return false;
+    }
+  }
+
+  /** A selector that is not valid any more becomes null. False when there was one. */
+  private loadDataSegments(pv: PvDomain): boolean {
     const { cpu } = this.hypervisor;
     const { frame } = pv;
+    let good = true;
     for (const [register, selector] of [
       [DS, frame.ds],
       [ES, frame.es],
@@ -240,8 +253,10 @@ export class Paravirtualization implements Technique {
       } catch (error) {
         if (!isFault(error)) throw error;
         loadSegment(cpu, register, 0);
+        good = false;
       }
     }
+    return good;
   }
 
   leave(vcpu: Vcpu): Exit {
@@ -349,7 +364,7 @@ export class Paravirtualization implements Technique {
   private unload(): void {
     const { cpu, monitor } = this.hypervisor;
     this.loaded?.unhooked?.reconnect();
-    cpu.cr4 &= ~CR4_SSE;
+    cpu.cr4 &= ~(CR4_SSE | CR4_OWN);
     if (this.loaded) for (const call of this.loaded.onUnload) call();
     if (this.loaded?.layout.pae) {
       this.usePae(false);

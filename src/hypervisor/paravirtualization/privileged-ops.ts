@@ -12,6 +12,10 @@ import type { PageTables } from './page-tables.ts';
 import type { PvDomain } from './pv-domain.ts';
 
 const CR0_TS = 8;
+/** TSD and DE: a guest's own while it runs. */
+export const CR4_OWN = 0xc;
+/** Bits of CR4 that a guest may write as it likes: those, and without effect PSE PGE PCE OSFXSR OSXMMEXCPT. */
+const CR4_GUESTS = 0x79c;
 /** MSRs that a guest may read as zero: machine-check and platform identification, as kernels probe them. */
 const READABLE = new Set([0x17, 0x8b]);
 
@@ -112,8 +116,10 @@ export class PrivilegedOps {
             )
           )
             return false;
-        } else if (reg === 4) pv.cr4 = value;
-        else return false;
+        } else if (reg === 4 && !((value ^ hypervisor.cpu.cr4) & ~CR4_GUESTS)) {
+          pv.cr4 = value;
+          hypervisor.cpu.cr4 = (hypervisor.cpu.cr4 & ~CR4_OWN) | (value & CR4_OWN);
+        } else return false;
         return done(Emulated.crWrite, reg, value);
       }
       case 'rdmsr':

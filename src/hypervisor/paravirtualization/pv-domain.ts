@@ -59,7 +59,7 @@ export class PvDomain implements XenGuest {
   readonly frame = new TrapFrame();
   /** Machine address of vcpu_info: in shared_info, unless the guest has put it elsewhere. */
   vcpuInfo = 0;
-  /** What it wrote to CR4, to be read back; null until then. What matters in CR4 is the hypervisor's to say. */
+  /** What it wrote to CR4, to be read back; null until then. */
   cr4: number | null = null;
   /** VMASST_TYPE_* that are on, a bit each. */
   assists = 0;

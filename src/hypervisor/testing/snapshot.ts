@@ -48,20 +48,26 @@ export class Snapshot {
     if (!kept) return false;
     if (kept.perDomainTable !== undefined) return frame === kept.perDomainTable >>> 12;
     if (kept.vmcs !== undefined && frame === kept.vmcs >>> 12) return true;
+    if (kept.statePage !== undefined && frame === kept.statePage >>> 12) return true;
+    if (kept.cache?.frames.some((machine) => machine >>> 12 === frame)) return true;
     if (kept.descriptors?.frames.some((machine) => machine >>> 12 === frame)) return true;
     return kept.shadow!.pages.pages.some((page) => page.machine >>> 12 === frame);
   }
 
   /**
    * Single places: the hypervisor's stack, the ring-1 stack in its TSS, the gate of INT 80h, the two descriptors through
-   * which trap-and-emulate loads CS and SS, the domain's part of the M2P table.
+   * which deprivileged guests load CS and SS, the domain's part of the M2P table.
    */
   private mayChange(domain: Domain, at: number): boolean {
     const { monitor, frames } = this.hypervisor;
     const within = (start: number, length: number) => at >= start && at < start + length;
     if (within(monitor.stack, 0x2000) || within(monitor.tss + 0x0c, 6) || within(monitor.idt + 0x80 * 8, 8))
       return true;
-    if (domain.technique.name === 'trap-and-emulate' && within(monitor.gdtPage + 0x48, 16)) return true;
+    if (
+      /trap-and-emulate|binary-translation/.test(domain.technique.name) &&
+      within(monitor.gdtPage + 0x48, 16)
+    )
+      return true;
     return within(monitor.m2p, frames.count * 4) && frames.owner[(at - monitor.m2p) >>> 2] === domain.id;
   }
 }
@@ -70,6 +76,8 @@ export class Snapshot {
 interface Kept {
   perDomainTable?: number;
   vmcs?: number;
+  statePage?: number;
+  cache?: { frames: readonly number[] };
   descriptors?: { frames: readonly number[] };
   shadow?: { pages: { pages: { machine: number }[] } };
 }

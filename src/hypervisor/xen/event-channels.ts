@@ -220,9 +220,8 @@ function select(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, word: numbe
   const selector = info + SHARED_INFO.pendingSelector;
   memory.write32(selector, memory.read32(selector) | (1 << word));
   memory.write8(info + SHARED_INFO.upcallPending, 1);
-  // By an interrupt of its virtual machine, if that is how it wants to be told; else it is simply runnable.
-  if (guest.onUpcall) guest.onUpcall();
-  else hypervisor.wake(vcpu);
+  guest.onUpcall?.();
+  if (!guest.toldByInterrupt) hypervisor.wake(vcpu);
 }
 
 /**

@@ -50,8 +50,10 @@ export interface XenGuest {
   readonly storeRing: number;
   /** Machine frames of its grant table, which the hypervisor allocated. */
   readonly grantFrames: number[];
-  /** An event is pending now, and was not before: for guests that are told by an interrupt. */
+  /** An event is pending now, and was not before. */
   onUpcall?(): void;
+  /** `onUpcall` interrupts its virtual machine, which wakes it if it wants to be woken; others are simply runnable. */
+  readonly toldByInterrupt?: boolean;
 }
 
 /** The backends' domain. */

@@ -8,6 +8,9 @@ const ON_EXECUTION = 0,
   ON_IO = 2;
 const CR4_DE = 8;
 
+/** The part of a processor that watches ports: a hypervisor asks for a guest's. */
+type Watching = { readonly dr: ArrayLike<number> } & Pick<Cpu, 'cr4' | 'pendingDebug' | 'attention'>;
+
 const enabled = (dr7: number, n: number): boolean => ((dr7 >>> (n * 2)) & 3) !== 0;
 const condition = (dr7: number, n: number): number => (dr7 >>> (16 + n * 4)) & 3;
 /** Bytes watched: LEN 0, 1, 3 are 1, 2, 4 bytes (2 is 8 bytes in 64-bit processors, undefined here). */
@@ -36,7 +39,7 @@ export function watchData(cpu: Cpu, linear: number, size: number, write: boolean
 }
 
 /** As `watchData`, for ports, when CR4.DE=1. */
-export function watchPort(cpu: Cpu, port: number, size: number): void {
+export function watchPort(cpu: Watching, port: number, size: number): void {
   const dr7 = cpu.dr[7];
   if (!(cpu.cr4 & CR4_DE)) return;
   for (let n = 0; n < 4; n++) {
@@ -64,7 +67,7 @@ function overlaps(a: number, sizeA: number, b: number, sizeB: number): boolean {
   return a < aligned + sizeB && aligned < a + sizeA;
 }
 
-function note(cpu: Cpu, n: number): void {
+function note(cpu: Watching, n: number): void {
   cpu.pendingDebug |= 1 << n;
   cpu.attention |= Attention.event;
 }

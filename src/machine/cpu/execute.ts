@@ -175,7 +175,9 @@ function boundary(cpu: Cpu, execution: Execution, end: number): number {
   }
   if (cpu.cycles >= end) return Stop.budget;
   if (cpu.breakpoints.size !== 0 && atBreakpoint(cpu, execution)) return Stop.breakpoint;
+  const until = cpu.compiledUntil;
   one(cpu, execution.code);
+  cpu.compiledUntil = until;
   return -1;
 }
 

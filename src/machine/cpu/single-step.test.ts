@@ -184,6 +184,13 @@ describe.skipIf(!hasNasm())('instruction breakpoints', () => {
   });
 });
 
+describe.skipIf(!hasNasm())('INT1', () => {
+  it('is a trap that gives no reason in DR6', () => {
+    const { traps } = traced('nop\nint1\nnop');
+    expect(traps).toEqual([[2, 0]]);
+  });
+});
+
 describe.skipIf(!hasNasm())('general detection', () => {
   it('refuses the debug registers before anything happens, and is off in the handler', () => {
     // The handler reads DR6: were it still on, this would never end.

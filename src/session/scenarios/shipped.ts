@@ -3,9 +3,11 @@ import barePanes from './bare-panes.json' with { type: 'json' };
 import barePenguin from './bare-penguin.json' with { type: 'json' };
 import classical from './classical.json' with { type: 'json' };
 import containers from './containers.json' with { type: 'json' };
+import enlightened from './enlightened.json' with { type: 'json' };
 import helloXen from './hello-xen.json' with { type: 'json' };
 import sameKernelTwice from './same-kernel-twice.json' with { type: 'json' };
 import sideBySide from './side-by-side.json' with { type: 'json' };
+import splitDevices from './split-devices.json' with { type: 'json' };
 import translated from './translated.json' with { type: 'json' };
 
 /** All of them, the opening one first. */
@@ -15,6 +17,8 @@ export const SHIPPED = [
   classical,
   translated,
   containers,
+  enlightened,
+  splitDevices,
   barePenguin,
   barePanes,
   helloXen,

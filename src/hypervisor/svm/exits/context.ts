@@ -1,5 +1,6 @@
 // What a handler of exits gets, and the few things that most of them do.
 import { VECTOR } from '../../../machine/cpu/fault.ts';
+import { TF } from '../../../machine/cpu/flags.ts';
 import { V } from '../../../machine/cpu/svm/layout.ts';
 import type { Instruction } from '../../../machine/isa/instruction.ts';
 import { Injected, Kind } from '../../../trace/events.ts';
@@ -15,6 +16,8 @@ import { skipTo } from '../vmcb.ts';
 export type Handler = (context: ExitContext) => Resume;
 /** A handler that needs the instruction's operands. */
 export type Emulation = (context: ExitContext, i: Instruction) => Resume;
+
+const DR6_SINGLE_STEP = 0x4000;
 
 export class ExitContext {
   private charged = false;
@@ -43,8 +46,21 @@ export class ExitContext {
   skip(i?: Instruction): Resume {
     const length = i?.length ?? (this.exit.instructionLength || this.instruction()?.length);
     // It has been unmapped meanwhile: let the guest fault on it.
-    if (length) skipTo(this.guest, this.exit.eip + length);
-    return 'enter';
+    return length ? this.goTo(this.exit.eip + length) : 'enter';
+  }
+
+  /**
+   * Behind an instruction that has been emulated: with TF set, or when it met a breakpoint on its port, the debug exception
+   * that the processor would have raised is raised here.
+   * @param hits DR6 bits of breakpoints
+   */
+  goTo(eip: number, hits = 0): Resume {
+    const { vmcb } = this.guest;
+    skipTo(this.guest, eip);
+    const reasons = hits | (vmcb.get(V.rflags) & TF ? DR6_SINGLE_STEP : 0);
+    if (!reasons) return 'enter';
+    vmcb.set(V.dr6, vmcb.get(V.dr6) | reasons);
+    return this.raise(VECTOR.DB, -1, Injected.reflected);
   }
 
   /** Says what was emulated: an `Emulated` code, its operand, the value, its size in bytes, what was there before. */

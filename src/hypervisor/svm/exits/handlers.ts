@@ -56,10 +56,11 @@ function cpuid(c: ExitContext): Resume {
 
 function hlt(c: ExitContext): Resume {
   const { guest, hypervisor, vcpu } = c;
-  c.skip();
+  if (c.skip() === 'ended') return 'ended';
   guest.interruptible = (guest.vmcb.get(V.rflags) & IF) !== 0;
   c.emulated(Emulated.hlt);
-  if (guest.interruptible && guest.board.pic.pending()) return 'enter';
+  // A debug exception behind the instruction, or an interrupt.
+  if (guest.event || (guest.interruptible && guest.board.pic.pending())) return 'enter';
   hypervisor.record(vcpu, Kind.idle, 0);
   if (!guest.interruptible) guest.domain.ending = 'halted with interrupts off: it waits for ever';
   return 'block';

@@ -1,12 +1,12 @@
 // IOIO (APM vol. 2 §15.10.2): every port of the guest belongs to its virtual board. EXITINFO1 says what the access is and
 // EXITINFO2 where the next instruction begins; only the segment of OUTS has to be read from the instruction itself.
+import { watchPort } from '../../../machine/cpu/debug.ts';
 import { DF } from '../../../machine/cpu/flags.ts';
 import { V } from '../../../machine/cpu/svm/layout.ts';
 import { ES } from '../../../machine/isa/instruction.ts';
 import { endWhenPoweredOff } from '../../platform/pc-guest.ts';
 import { type PortSize, portAccess, StringEnd, stringAccess } from '../../platform/port-io.ts';
 import type { Resume } from '../../technique.ts';
-import { skipTo } from '../vmcb.ts';
 import type { ExitContext } from './context.ts';
 
 const IN = 1;
@@ -23,8 +23,16 @@ export function inputOutput(c: ExitContext): Resume {
     return endWhenPoweredOff(c.guest) ? 'ended' : resume;
   }
   portAccess(c.guest, port, size, (info & IN) !== 0);
-  skipTo(c.guest, c.exit.detail);
-  return endWhenPoweredOff(c.guest) ? 'ended' : 'enter';
+  return endWhenPoweredOff(c.guest) ? 'ended' : behind(c, port, size);
+}
+
+/** An access that leaves is not matched by the silicon’s breakpoints on ports (CR4.DE). */
+function behind(c: ExitContext, port: number, size: number): Resume {
+  const { guest, hypervisor } = c;
+  const seen = { dr: [...hypervisor.cpu.dr], cr4: guest.control.cr4, pendingDebug: 0, attention: 0 };
+  seen.dr[7] = guest.vmcb.get(V.dr7);
+  watchPort(seen, port, size);
+  return c.goTo(c.exit.detail, seen.pendingDebug);
 }
 
 function stringForm(c: ExitContext, port: number, size: PortSize, info: number): Resume {
@@ -48,6 +56,5 @@ function stringForm(c: ExitContext, port: number, size: PortSize, info: number):
   });
   if (end === StringEnd.more) return 'enter';
   if (end !== StringEnd.done) return c.raisePageFault(end);
-  skipTo(guest, c.exit.detail);
-  return 'enter';
+  return behind(c, port, size);
 }

@@ -7,7 +7,7 @@ import { TestMachine } from '../test-machine.ts';
 import { type ModelDescriptor, parse, type World, write } from './world.ts';
 
 const MEMORY = 0x80000;
-export const GDT = 0x1000,
+const GDT = 0x1000,
   LDT = 0x2000,
   IDT = 0x3000,
   TASK = 0x4000;

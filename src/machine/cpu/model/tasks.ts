@@ -28,7 +28,7 @@ import {
   write,
 } from './world.ts';
 
-export type Source = 'call' | 'jump' | 'iret' | 'gate';
+type Source = 'call' | 'jump' | 'iret' | 'gate';
 
 /** Switches to the task of a selector. @param vector what a selector that is no available task raises @param code pushed by the new task */
 export function switchTasks(

@@ -12,8 +12,7 @@ export class ModelFault extends Error {
   }
 }
 
-export const UD = 6,
-  TS = 10,
+export const TS = 10,
   NP = 11,
   SS_FAULT = 12,
   GP = 13;

@@ -40,8 +40,9 @@ export function svmExit(
   if (svm.savesNextRip) put(w, b + V.nextRip, nextRip);
   w[b + V.eventInj] &= ~EVENT.valid;
   saveState(cpu, svm, w, b, from);
-  // What has passed its breakpoint once must not meet it again when it is run again (as in the frame of a fault).
-  if (code >= SVM_EXIT.exception && code < SVM_EXIT.interrupt && code !== SVM_EXIT.exception + 1)
+  // RF has been used up by the instruction that faulted; where breakpoints are on, it must not meet them again when it is run again.
+  const faulted = code >= SVM_EXIT.exception && code < SVM_EXIT.interrupt && code !== SVM_EXIT.exception + 1;
+  if (faulted && cpu.dr[7] & 0xff)
     w[b + V.rflags] |= RF;
   put(w, b + V.cr2, cpu.cr2);
   put(w, b + V.dr6, cpu.dr[6]);

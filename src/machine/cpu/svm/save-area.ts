@@ -11,7 +11,7 @@ const CR0_BITS = 0xe005003f | 0;
 const UNUSABLE = 0x10000;
 const PRESENT = 0x80;
 /** CF PF AF ZF SF TF IF DF OF IOPL NT RF VM AC ID. */
-const RFLAGS_BITS = 0x257fd5;
+const RFLAGS_BITS = 0x277fd5;
 
 /** ES CS SS DS are moved by VMRUN and #VMEXIT; FS GS LDTR TR by VMLOAD and VMSAVE. */
 const BY_VMRUN = 4;

@@ -4,7 +4,7 @@ import { Attention, type Cpu } from '../cpu.ts';
 import { EXITED, isFault } from '../fault.ts';
 import { deliverEvent, deliverFault, softwareInterrupt } from '../interrupts.ts';
 import { checkControls, checkHostState } from './entry-checks.ts';
-import { CR0_KEPT, failEntry } from './exit.ts';
+import { CR0_KEPT, failEntry, isGuestHypervisor, recordEntry } from './exit.ts';
 import { ENTRY_FAILURE, EXIT, INFO_ERROR_CODE, INFO_VALID, TYPE } from './exit-reasons.ts';
 import { checkGuestState, linkPointerOk } from './guest-checks.ts';
 import { LAUNCH_CLEAR, LAUNCH_LAUNCHED, WORD_LAUNCH_STATE } from './layout.ts';
@@ -61,6 +61,7 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
   vmx.intercepts.load();
   cpu.intercepts = vmx.intercepts;
   cpu.attention |= Attention.event;
+  if (isGuestHypervisor(cpu, vmx)) recordEntry(cpu, vmx);
   const info = w[b + W.entryInfo];
   if (info & INFO_VALID) inject(cpu, vmx, info);
   return VM_SUCCEED;

@@ -1,5 +1,6 @@
 // VM exit (SDM vol. 3 ch. 27): from non-root to root operation. Records why, saves the guest's state in the current VMCS,
 // loads the host's. This and entry.ts are the path that everything else waits for: no allocation, words by known index.
+import { Kind, Vendor } from '../../../trace/events.ts';
 import { type Cpu, Stop } from '../cpu.ts';
 import { getFlags, RF } from '../flags.ts';
 import { INFO_ERROR_CODE, TYPE } from './exit-reasons.ts';
@@ -56,7 +57,30 @@ export function vmExit(
   );
   w[b + W.entryInfo] &= 0x7fffffff;
   if (w[b + W.exitStoreCount]) storeMsrs(vmx, b + W.exitStoreCount, b + W.exitStoreAddress);
+  if (isGuestHypervisor(cpu, vmx)) recordExit(cpu, vmx, reason, qualification, length);
   loadHost(cpu, vmx);
+}
+
+/**
+ * Whether the current VMCS belongs to a hypervisor that is itself a guest of the session, on the bare machine: nobody else
+ * records what leaves to it.
+ */
+export function isGuestHypervisor(cpu: Cpu, vmx: VmxState): boolean {
+  return ((vmx.words[vmx.base + W.hostRip] >>> 0) - cpu.monitorBase) >>> 0 >= cpu.monitorSize;
+}
+
+function recordExit(cpu: Cpu, vmx: VmxState, reason: number, qualification: number, length: number): void {
+  const { words: w, base: b } = vmx;
+  vmx.leftAt = cpu.cycles;
+  // Exceptions and interrupts say which.
+  const detail = (reason & 0xffff) <= 1 ? w[b + W.exitInfo] : 0;
+  cpu.recorder.record(Kind.exit, cpu.cycles, w[b + W.rip], reason, qualification, detail, length, Vendor.vmx);
+}
+
+/** As `recordExit`, for the way in; its cost is what the hypervisor has spent since. */
+export function recordEntry(cpu: Cpu, vmx: VmxState): void {
+  const cost = vmx.leftAt < 0 ? 0 : cpu.cycles - vmx.leftAt;
+  cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
 }
 
 /** RF is 0 after an instruction that exits, and 1 in the image of a fault (§27.3.3). */
@@ -73,6 +97,7 @@ export function failEntry(cpu: Cpu, vmx: VmxState, reason: number, qualification
   w[b + W.exitReason] = reason;
   w[b + W.qualification] = qualification;
   vmx.intercepts.vectoringInfo = 0;
+  if (isGuestHypervisor(cpu, vmx)) recordExit(cpu, vmx, reason, qualification, 0);
   loadHost(cpu, vmx);
 }
 

@@ -35,6 +35,8 @@ export class VmxState {
   readonly intercepts: VmxIntercepts;
   /** What only the second generation does; null on the first. */
   readonly second: SecondGeneration | null;
+  /** When the last recorded exit was, in cycles; -1 before the first. */
+  leftAt = -1;
   /** The guest that is entered, or was last, may switch protection and paging off. */
   unrestricted = false;
   readonly sysenter = new SysenterMsrs();
