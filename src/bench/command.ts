@@ -2,12 +2,14 @@
 import { parseArgs } from 'node:util';
 import { writeOut } from '../cli/trace-file.ts';
 import { benchAssembler } from './assembler.ts';
+import { bisectCommand, ENGINE_OPTIONS, ENGINE_USAGE, soakCommand } from './engine-commands.ts';
 import { nanobench } from './nanobench.ts';
 import { BenchError, peers, type Row } from './peers.ts';
 import { kernelbuild, lmbench, type Measured } from './penguin.ts';
 
 const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
   our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder
+${ENGINE_USAGE}
 npm run bench -- assembler [--rounds 5]
   our assembler beside NASM
 npm run bench -- nanobench|lmbench|kernelbuild [--cpu prescott|merom|nehalem] [--json FILE|-]
@@ -72,6 +74,7 @@ export async function bench(words: string[]): Promise<number> {
       json: { type: 'string' },
       cpu: { type: 'string', default: 'prescott' },
       only: { type: 'string', default: '' },
+      ...ENGINE_OPTIONS,
     },
   });
   const [what, ...kernels] = positionals;
@@ -79,6 +82,8 @@ export async function bench(words: string[]): Promise<number> {
     benchAssembler(Number(values.rounds));
     return 0;
   }
+  if (what === 'bisect') return bisectCommand(kernels, values.cycles, values.step);
+  if (what === 'soak') return soakCommand(values.seconds);
   const inCycles = what === undefined ? undefined : IN_CYCLES[what];
   if (inCycles) {
     const { text, rows, ok } = inCycles(values.cpu);

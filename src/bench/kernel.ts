@@ -3,6 +3,7 @@
 import { costModel } from '../cost/processors.ts';
 import { loadFlat } from '../images/boot.ts';
 import { parseImage } from '../images/load.ts';
+import '../machine/engine/provide.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
 import { Pc } from '../machine/pc.ts';
 import type { Engine } from '../session/host.ts';

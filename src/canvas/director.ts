@@ -25,6 +25,8 @@ const FIRST_IRQ_VECTOR = 0x20;
 /** Basic exit reasons, SDM vol. 3 app. C. */
 const VMX_EXTERNAL_INTERRUPT = 1;
 const VMX_INTERRUPT_WINDOW = 7;
+const SVM_VMMCALL = 0x81;
+const SVM_INTERRUPTS: readonly number[] = [0x60, 0x64];
 const VMX_VMCALL = 18;
 
 /** What is known of a domain from the events so far, as long as none was missed. */
@@ -178,6 +180,8 @@ function exitMeaning(e: TraceEvent): Meaning {
     if (reason === VMX_VMCALL) return 'hypercall';
     return reason === VMX_EXTERNAL_INTERRUPT || reason === VMX_INTERRUPT_WINDOW ? 'inject' : 'exit';
   }
+  if (e.e === Vendor.svm)
+    return e.a === SVM_VMMCALL ? 'hypercall' : SVM_INTERRUPTS.includes(e.a) ? 'inject' : 'exit';
   if (e.e === Vendor.xen && e.a === HYPERCALL_VECTOR) return 'hypercall';
   return e.a >= FIRST_IRQ_VECTOR && e.a < FIRST_IRQ_VECTOR + 16 ? 'inject' : 'exit';
 }

@@ -33,6 +33,7 @@ describe('--json', () => {
           reason: 'the guest shut down',
           serial: 'Hello from ring 1!\r\n',
           debug: '',
+          post: 0,
           screen: '',
           cycles: expect.any(Number),
           instructions: 12,

@@ -37,7 +37,8 @@ export const GUESTS: readonly GuestEntry[] = [
   {
     id: 'penguin-container',
     title: 'Penguin (containers)',
-    summary: 'The same kernel with containers: several userlands on one kernel, each with its own processes, root and limits.',
+    summary:
+      'The same kernel with containers: several userlands on one kernel, each with its own processes, root and limits.',
     main: 'penguin/penguin-container.asm',
     sealed: false,
     techniques: ['container', 'native'],
@@ -60,6 +61,25 @@ export const GUESTS: readonly GuestEntry[] = [
     sealed: false,
     techniques: ['paravirtualization'],
     display: 'console',
+  },
+  {
+    id: 'own-hypervisor-vmx',
+    title: 'A hypervisor of one’s own (VT-x)',
+    summary:
+      'Three hundred lines that run on the bare machine: VMXON, a VMCS, a guest in real mode, its exits by reason.',
+    main: 'own-hypervisor/vmx.asm',
+    sealed: false,
+    techniques: ['native'],
+    display: 'text',
+  },
+  {
+    id: 'own-hypervisor-svm',
+    title: 'A hypervisor of one’s own (SVM)',
+    summary: 'Its mirror: EFER.SVME, a VMCB, VMRUN, the same guest.',
+    main: 'own-hypervisor/svm.asm',
+    sealed: false,
+    techniques: ['native'],
+    display: 'text',
   },
   {
     id: 'nanobench',

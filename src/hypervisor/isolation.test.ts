@@ -83,6 +83,7 @@ const debug = () => arena.session.domains[HOSTILE].debugText;
 const INVADERS = [
   ['paravirtualization', XEN, serial, 90_000, 2030, { breaches: 0, first: 0 }],
   ['vt-x', PC, debug, 20_000, 1900, { breaches: 0, first: 0 }],
+  ['svm', PC, debug, 20_000, 1900, { breaches: 0, first: 0 }],
   ['trap-and-emulate', PC, debug, 20_000, 1900, { breaches: 1, first: 5 }],
   ['binary-translation', PC, debug, 20_000, 1900, { breaches: 0, first: 0 }],
 ] as const;
@@ -153,6 +154,14 @@ describe('an attempt that a domain cannot survive ends the domain, and nothing e
     ['vt-x', '7', 'crashed', /triple fault at [0-9A-F]{8}h: #PF/],
     ['vt-x', '8', 'running', /^$/],
     ['vt-x', '9', 'crashed', /triple fault/],
+    ['svm', '1', 'crashed', /triple fault/],
+    ['svm', '2', 'crashed', /triple fault at 00000000h: #TS/],
+    ['svm', '3', 'crashed', /triple fault at [0-9A-F]{8}h: #UD → #GP.* → #DF → #GP.* → shutdown/],
+    ['svm', '4', 'running', /^$/],
+    ['svm', '5', 'running', /waits for ever/],
+    ['svm', '7', 'crashed', /triple fault at [0-9A-F]{8}h: #PF/],
+    ['svm', '8', 'running', /^$/],
+    ['svm', '9', 'crashed', /triple fault/],
     ['trap-and-emulate', '1', 'crashed', /triple fault at [0-9A-F]{8}h: #PF|where the monitor hides/],
     ['trap-and-emulate', '2', 'crashed', /hardware task switch/],
     [

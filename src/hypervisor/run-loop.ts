@@ -187,7 +187,7 @@ export class RunLoop {
       Kind.entry,
       hypervisor.now,
       // An injection that faulted at once is back at the monitor already: the guest stands where it stood.
-      cpu.stop === Stop.monitor ? vcpu.eip : cpu.eip,
+      cpu.stop === Stop.monitor ? vcpu.eip : (vcpu.domain.technique.position?.(vcpu)?.eip ?? cpu.eip),
       injected,
       cpu.cpl,
       0,

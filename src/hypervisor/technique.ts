@@ -88,6 +88,11 @@ export interface Technique extends TechniqueInfo {
    * @param operand see `Cpu.watcher`
    */
   watch?(vcpu: Vcpu, i: Instruction, got: number, expected: number, operand: number): void;
+  /**
+   * Where the guest stands while the processor runs it, and its registers by name as far as the processor's are not the
+   * guest's: for techniques that run other code than the guest's own. Null: the processor tells the truth.
+   */
+  position?(vcpu: Vcpu): { eip: number; linear: number; registers: Record<string, number> } | null;
   /** Gives back everything but the domain's own frames. */
   destroy(domain: Domain): void;
 }

@@ -10,9 +10,7 @@ export class WriteLog {
   private dirty: Uint8Array | null = null;
   /** By how many a frame is traced. */
   private readonly traced: Uint16Array;
-  /** The hypervisor or a device has itself written to a traced frame; whoever reads it sets it back. */
-  tracedWrite = false;
-  /** The same, told at once: the guest-physical address, or -1 with a frame when a device wrote anywhere in it. */
+  /** Told when the hypervisor or a device itself writes to a traced frame: the guest-physical address, or -1 with a frame when it is anywhere in it. */
   onTraced: ((physical: number, frame: number) => void) | null = null;
 
   constructor(
@@ -40,7 +38,6 @@ export class WriteLog {
 
   /** The hypervisor or a device writes to a traced frame. @param physical -1 when it is not known where in the frame */
   tell(physical: number, frame: number): void {
-    this.tracedWrite = true;
     this.onTraced?.(physical, frame);
   }
 

@@ -1,5 +1,6 @@
 // Disks, diskettes and CDs as files: which of them a file is, and whether firmware finds something to boot on it (boot
 // signature; partition table of the IBM PC; ECMA-119 volume descriptors and the El Torito boot record of a CD).
+import { hasBootSignature, hasPartitions } from './boot-sector.ts';
 import { type DiskContents, type Image, ImageError } from './image.ts';
 import { recognize } from './recognize.ts';
 
@@ -10,18 +11,12 @@ const FLOPPY_FORMATS = [160, 180, 320, 360, 720, 1200, 1440, 2880].map((kib) => 
 /** A file of another size is extended to the first of these that holds it. */
 const COMMON_FLOPPIES = [1440, 2880].map((kib) => kib * 1024);
 const LARGEST_FLOPPY = 2880 * 1024;
-const PARTITION_TABLE = 0x1be;
 const FIRST_DESCRIPTOR = 16 * CD_SECTOR;
 const BOOT_RECORD = 17 * CD_SECTOR;
 const DISK_NAME = /\.(img|ima|flp|dsk|hdd|raw|usb)$/i;
 const EL_TORITO = 'EL TORITO SPECIFICATION';
 /** The reset vector, as the processor's first code segment shows it below 1 MiB. */
 export const RESET_VECTOR = 0xffff0;
-
-/** The last two bytes of the first sector are 55h, AAh. */
-export function hasBootSignature(bytes: Uint8Array): boolean {
-  return bytes.length >= SECTOR && bytes[0x1fe] === 0x55 && bytes[0x1ff] === 0xaa;
-}
 
 /** The image of something that firmware can boot; null when it is no such thing. Throws ImageError for a CD without a boot record. */
 export function parseBootDisk(bytes: Uint8Array, name: string): Image | null {
@@ -92,22 +87,6 @@ function isCd(bytes: Uint8Array, name: string): boolean {
 function isFloppy(bytes: Uint8Array): boolean {
   if (FLOPPY_FORMATS.includes(bytes.length)) return true;
   return bytes.length <= LARGEST_FLOPPY && hasBootSignature(bytes) && !hasPartitions(bytes);
-}
-
-/** Four entries that make sense, and one of them has a type and sectors. */
-export function hasPartitions(bytes: Uint8Array): boolean {
-  if (!hasBootSignature(bytes) || bytes.length <= SECTOR) return false;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let used = 0;
-  for (let entry = PARTITION_TABLE; entry < PARTITION_TABLE + 64; entry += 16) {
-    const active = bytes[entry];
-    if (active !== 0 && active !== 0x80) return false;
-    const start = view.getUint32(entry + 8, true);
-    if (bytes[entry + 4] === 0) continue;
-    if (start * SECTOR >= bytes.length || view.getUint32(entry + 12, true) === 0) return false;
-    used++;
-  }
-  return used > 0;
 }
 
 function text(bytes: Uint8Array, at: number, wanted: string): boolean {

@@ -1,18 +1,19 @@
 // From bytes to an Image: which kind of file it is, and the one entry to all loaders. Multiboot 1 (Multiboot
 // Specification 0.6.96 §3.1), ELF32, Xen paravirtual ELF, Linux bzImage, disks of all sorts. Nothing here throws anything but ImageError.
-import { hasBootSignature, hasPartitions, parseBootDisk } from './disk.ts';
+import { hasBootSignature, hasPartitions } from './boot-sector.ts';
 import { type Elf, isElf, readElf } from './elf.ts';
 import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
-import { parseLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
 import { findHeader, hasLoadAddresses, loadOffset, readHeader } from './multiboot-header.ts';
-import { recognize } from './recognize.ts';
-import { parseRom } from './rom.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
 const ACCEPTED =
   'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, boot sectors, floppy, hard disk and CD images, and BIOS ROMs.';
-const SECTOR = 512;
+
+/** Loaders of what is neither ELF nor multiboot, when a program has provided them (other.ts): our own guests need none. */
+export const otherImages: { parse: ((bytes: Uint8Array, name: string, accepted: string) => Image) | null } = {
+  parse: null,
+};
 
 /** The kind of an image by its first signs; throws ImageError when it is none of them. */
 export function identify(bytes: Uint8Array, name = 'image'): ImageKind {
@@ -31,15 +32,8 @@ export function parseImage(bytes: Uint8Array, name = 'image'): Image {
   if (isElf(bytes)) return parseElf(bytes, name);
   const header = findHeader(bytes);
   if (header >= 0 && !isDiskWithKernel(bytes, header)) return parseFlat(bytes, header, name);
-  if (isLinux(bytes)) return parseLinux(bytes, name);
-  const rom = hasBootSignature(bytes) ? null : parseRom(bytes, name);
-  if (rom) return rom;
-  const known = recognize(bytes);
-  if (known) throw new ImageError(`${name}: looks like ${known}. ${ACCEPTED}`);
-  const disk = parseBootDisk(bytes, name);
-  if (disk) return disk;
-  const hint = bytes.length === SECTOR ? ' (512 bytes, but no 55AAh signature at the end)' : '';
-  throw new ImageError(`${name}: is not an image that can boot${hint}. ${ACCEPTED}`);
+  if (!otherImages.parse) throw new ImageError(`${name}: is neither ELF nor multiboot. ${ACCEPTED}`);
+  return otherImages.parse(bytes, name, ACCEPTED);
 }
 
 /**

@@ -11,6 +11,7 @@ const guest: Observation['guests'][number] = {
   reason: 'the guest shut down',
   serial: 'one\r\ntwo\r\n',
   debug: '!',
+  post: 0,
   screen: 'hello',
   cycles: 5000,
   instructions: 100,

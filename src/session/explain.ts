@@ -4,7 +4,9 @@ import type { ChargeName, CostModel } from '../cost/model.ts';
 import { decode } from '../machine/isa/decode.ts';
 import { disassemble } from '../machine/isa/disassemble.ts';
 import { Emulated, Kind, type TraceEvent, Vendor } from '../trace/events.ts';
-import { eventText, formatEvent, hex8 } from '../trace/format.ts';
+import { eventText, formatEvent } from '../trace/format.ts';
+import { hex8 } from '../trace/hex.ts';
+import { lineOf } from './lines.ts';
 import { ruleOf } from './rules.ts';
 import type { Session } from './session.ts';
 
@@ -26,14 +28,6 @@ export interface Explained {
   handler: { seq: number; text: string }[];
   changes: { name: string; before: string; after: string }[];
   cost: { cycles: number; parts: { name: string; cycles: number; mark: string; source: string }[] };
-}
-
-/** Source line of a guest address; null when the guest has no source to show. */
-export function lineOf(session: Session, id: number, address: number): { file: string; line: number } | null {
-  const { built } = session.domains[id];
-  if (!built?.assembly || built.sealed) return null;
-  const at = built.assembly.lines.at(address);
-  return at && { file: at.file, line: at.line };
 }
 
 /** The instruction at a guest-linear address, as memory holds it now. */
@@ -130,7 +124,7 @@ function changesOf(story: TraceEvent[]): Explained['changes'] {
 function chargeOf(e: TraceEvent): ChargeName | null {
   switch (e.kind) {
     case Kind.exit:
-      return e.e === Vendor.vmx ? 'vmExit' : null;
+      return e.e === Vendor.vmx ? 'vmExit' : e.e === Vendor.svm ? 'svmExit' : null;
     case Kind.entry:
       return null;
     case Kind.pageTable:
@@ -164,7 +158,9 @@ function costOf(story: TraceEvent[], cost: CostModel): Explained['cost'] {
     if (name) count.set(name, (count.get(name) ?? 0) + 1);
   }
   const vmx = story[0].kind === Kind.exit && story[0].e === Vendor.vmx;
+  const svm = story[0].kind === Kind.exit && story[0].e === Vendor.svm;
   if (vmx) count.set('vmEntry', 1);
+  if (svm) count.set('svmRun', 1);
   for (const [name, times] of count) {
     const { cycles, mark, source } = cost.charges[name];
     parts.push({ name: times > 1 ? `${name} × ${times}` : name, cycles: cycles * times, mark, source });
@@ -174,8 +170,8 @@ function costOf(story: TraceEvent[], cost: CostModel): Explained['cost'] {
   const total =
     entry.kind === Kind.entry
       ? entry.cost +
-        (vmx
-          ? cost.charges.vmExit.cycles
+        (vmx || svm
+          ? cost.charges[vmx ? 'vmExit' : 'svmExit'].cycles
           : story[0].kind === Kind.exit
             ? cost.charges.interruptDelivery.cycles
             : 0)

@@ -145,19 +145,24 @@ export class Host {
     if (!domain) return cpuRegisters(this.pc.cpu);
     const saved = domain.technique.registers(domain.vcpus[0]);
     const running = this.loop?.inGuest && this.hypervisor?.current?.domain.id === id;
-    return running ? { ...saved, ...cpuRegisters(this.pc.cpu) } : saved;
+    if (!running) return saved;
+    const believed = domain.technique.position?.(domain.vcpus[0])?.registers;
+    return { ...saved, ...cpuRegisters(this.pc.cpu), ...believed };
   }
 
   /** Where a guest stands: its next instruction, or the one that made it leave. */
   eip(id: number): number {
     const vcpu = this.hypervisor?.domains.get(id)?.vcpus[0];
-    return vcpu && !this.isRunning(id) ? vcpu.eip : this.pc.cpu.eip >>> 0;
+    if (vcpu && !this.isRunning(id)) return vcpu.eip;
+    return (vcpu?.domain.technique.position?.(vcpu)?.eip ?? this.pc.cpu.eip) >>> 0;
   }
 
   /** Linear address of where a guest stands: in real mode its code segment has a base. */
   linear(id: number): number {
     const { cpu } = this.pc;
-    return this.isRunning(id) ? (cpu.segments[1].base + cpu.eip) >>> 0 : this.eip(id);
+    if (!this.isRunning(id)) return this.eip(id);
+    const vcpu = this.hypervisor?.domains.get(id)?.vcpus[0];
+    return vcpu?.domain.technique.position?.(vcpu)?.linear ?? (cpu.segments[1].base + cpu.eip) >>> 0;
   }
 
   /** Size of the code that a guest is in: the D bit of its code segment, or real mode. */

@@ -1,7 +1,9 @@
 // Everything that is optional in the page: for the terminal and the tests.
+import '../images/other.ts';
 import '../machine/cpu/executors/provide-floating-point.ts';
 import '../hypervisor/hardware-assisted/provide.ts';
 import '../machine/devices/apic/provide.ts';
+import '../machine/engine/provide.ts';
 import '../machine/devices/storage/provide.ts';
 import './provide-binary-translation.ts';
 import './provide-containers.ts';

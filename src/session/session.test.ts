@@ -160,13 +160,16 @@ describe('stepping', () => {
 });
 
 describe('golden traces', () => {
-  it.each([['hello-xen', 'paravirtualization', 10_000_000]])('%s by %s', (guest, technique, cycles) => {
+  it.each([
+    ['hello-xen', 'paravirtualization', 10_000_000, 'hello-xen'],
+    ['penguin-native', 'svm', 700_000, 'penguin-svm'],
+  ])('%s by %s', (guest, technique, cycles, file) => {
     const session = new Session(one(guest, technique), library);
     session.bootAll();
     session.run(cycles);
     const { recorder } = session.host;
     const text = `${Array.from({ length: recorder.next }, (_, n) => formatEvent(recorder.get(n)!)).join('\n')}\n`;
-    const path = fileURLToPath(new URL(`golden/${guest}.trace`, import.meta.url));
+    const path = fileURLToPath(new URL(`golden/${file}.trace`, import.meta.url));
     if (process.env.UPDATE_GOLDEN) writeFileSync(path, text);
     expect(text).toBe(readFileSync(path, 'utf8'));
   });

@@ -13,10 +13,9 @@ import {
   Vendor,
 } from './events.ts';
 import { exitName, vectorName, vocabularies } from './exits.ts';
+import { hex8 } from './hex.ts';
 import { hypercallName, resultName } from './xen-names.ts';
 
-/** Eight hexadecimal digits. */
-export const hex8 = (value: number): string => (value >>> 0).toString(16).padStart(8, '0');
 const hex = (value: number): string => `${(value >>> 0).toString(16)}h`;
 const nameOf = (table: Record<string, number>, value: number): string =>
   Object.keys(table).find((key) => table[key] === value) ?? `${value}`;

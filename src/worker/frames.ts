@@ -1,7 +1,7 @@
 // Builds the one packet a display frame gets: counts, a fair sample of events, new output, changed screens. Bounded in size.
 
 import { isBare } from '../hypervisor/technique.ts';
-import { lineOf } from '../session/explain.ts';
+import { lineOf } from '../session/lines.ts';
 import type { Session } from '../session/session.ts';
 import { Kind, RECORD_WORDS } from '../trace/events.ts';
 import { exitName } from '../trace/exits.ts';

@@ -1,5 +1,6 @@
 // What a file that somebody dropped is, before anything boots: how it may be run and the memory it needs, or the one
 // line that says why it cannot be used.
+import '../images/other.ts';
 import { type Image, imageEnd } from '../images/image.ts';
 import { parseImage } from '../images/load.ts';
 import type { Inspection, TechniqueName } from './protocol.ts';

@@ -61,6 +61,8 @@ export class BundledLibrary implements GuestLibrary {
     if (domains.some((d) => d.enlightenments.length > 0))
       await import('../session/provide-enlightenments.ts');
     if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');
+    // A guest that is a hypervisor itself.
+    if (domains.some((d) => d.guest.startsWith('own-hypervisor'))) await this.loadForOthers();
     if (domains.some((d) => d.technique === 'vt-x' && (d.paging === 'nested' || d.disks.length > 0)))
       await import('../hypervisor/hardware-assisted/provide.ts');
     for (const { technique } of domains) await this.loadTechnique(technique);
@@ -69,6 +71,7 @@ export class BundledLibrary implements GuestLibrary {
   /** For guests that are not ours: ours compute with integers only, ask Xen for little, and are no hypervisors. */
   private async loadForOthers(): Promise<void> {
     await import('../machine/cpu/executors/provide-floating-point.ts');
+    await import('../images/other.ts');
     await import('../session/provide-xen.ts');
     await import('../machine/cpu/svm/provide.ts');
     await import('../hypervisor/hardware-assisted/provide.ts');

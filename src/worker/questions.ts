@@ -1,15 +1,12 @@
 // Answers to the page's questions. They look, and change nothing.
 
-import { disassembleRange } from '../machine/isa/disassemble.ts';
-import { explain } from '../session/explain.ts';
 import { fingerprint } from '../session/fingerprint.ts';
 import { observe } from '../session/observe.ts';
 import type { Overview } from '../session/overview.ts';
 import { findScenario } from '../session/scenarios.ts';
 import type { Session } from '../session/session.ts';
 import { RECORD_WORDS } from '../trace/events.ts';
-import { hex8 } from '../trace/format.ts';
-import { inspect } from './inspect.ts';
+import { hex8 } from '../trace/hex.ts';
 import type { BundledLibrary } from './library.ts';
 import type { Answer, Question } from './protocol.ts';
 
@@ -27,8 +24,10 @@ export async function answer(
   question: Question,
 ): Promise<Answer> {
   switch (question.ask) {
-    case 'explain':
+    case 'explain': {
+      const { explain } = await import('../session/explain.ts');
       return { ask: 'explain', explanation: explain(session, question.seq) };
+    }
     case 'events': {
       const { recorder } = session.host;
       const from = Math.max(recorder.oldest, Math.floor(question.from));
@@ -38,6 +37,7 @@ export async function answer(
       return { ask: 'events', events, from };
     }
     case 'disassemble': {
+      const { disassembleRange } = await import('../machine/isa/disassemble.ts');
       const bytes = session.host.readGuest(
         question.domain,
         question.address >>> 0,
@@ -91,8 +91,10 @@ export async function answer(
       const { walk } = await import('../session/inside.ts');
       return { ask: 'walk', walk: walk(session, question.domain, question.linear >>> 0) };
     }
-    case 'inspect':
+    case 'inspect': {
+      const { inspect } = await import('./inspect.ts');
       return { ask: 'inspect', inspection: inspect(question.name, question.bytes) };
+    }
     case 'fingerprint': {
       const scenario = findScenario(question.scenario);
       if (!scenario) return { ask: 'fingerprint', fingerprint: null };

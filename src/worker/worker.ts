@@ -196,12 +196,21 @@ function fail(error: unknown): void {
 const mailbox = new Mailbox<ToWorker>(receive, fail);
 scope.onmessage = (event) => mailbox.post(event.data);
 
+/** Instructions after which the compiler of hot code is fetched: guests that idle never need it. */
+const WORTH_COMPILING = 20_000_000;
+let compiles = false;
+
 // Turns go through a message channel: timers would be clamped to four milliseconds.
 const channel = new MessageChannel();
 channel.port1.onmessage = () => {
   try {
     const wait = engine.turn();
     overview.advance();
+    if (!compiles && session.host.pc.cpu.instructions > WORTH_COMPILING) {
+      compiles = true;
+      // Without it everything goes on, only slower.
+      import('../machine/engine/provide.ts').catch(() => {});
+    }
     if (wait > 0) setTimeout(() => channel.port2.postMessage(0), wait);
     else channel.port2.postMessage(0);
   } catch (error) {

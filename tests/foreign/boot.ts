@@ -17,7 +17,7 @@ export const PLAIN = `${QUICKLY} acpi=off nosmp noapic nolapic tsc=reliable no_t
 export const ACPI = QUICKLY;
 /** What the shell prints when it listens. */
 export const PROMPT = '/ # ';
-export const CLOCK_HZ = 3_800_000_000;
+const CLOCK_HZ = 3_800_000_000;
 const MAX_SECONDS = 1100;
 
 export type Talk = Request['talk'];

@@ -11,15 +11,17 @@ const TOOLS = ['apt-get', 'apt-cache', 'dpkg-deb'];
 /** Packages of the guests, and of the tools that make media for them. */
 type Architecture = 'i386' | 'native';
 
+/** What Debian calls the architectures that Node knows. */
+const DEBIAN_NAMES: Partial<Record<string, string>> = { x64: 'amd64', arm: 'armhf', ia32: 'i386' };
+/** Where the package client notes the files of what is installed. */
+const INSTALLED = '/var/lib/dpkg/info';
+
 const listsOf = (architecture: Architecture) =>
   join(CACHE, architecture === 'i386' ? 'lists' : 'lists-native');
 
 /** Options that keep apt away from the system's state. */
 function options(architecture: Architecture = 'i386'): string[] {
-  const name =
-    architecture === 'i386'
-      ? 'i386'
-      : spawnSync('dpkg', ['--print-architecture'], { encoding: 'utf8' }).stdout.trim();
+  const name = architecture === 'i386' ? 'i386' : (DEBIAN_NAMES[process.arch] ?? process.arch);
   const settings = {
     'APT::Architecture': name,
     'APT::Architectures': name,
@@ -109,7 +111,7 @@ export function nativeClosure(names: readonly string[]): string[] {
   const kinds = ['recommends', 'suggests', 'conflicts', 'breaks', 'replaces', 'enhances'];
   const words = ['depends', '--recurse', ...kinds.map((kind) => `--no-${kind}`), ...names];
   const { stdout } = spawnSync('apt-cache', [...options('native'), ...words], { encoding: 'utf8' });
-  const installed = (name: string) => spawnSync('dpkg-query', ['-W', name]).status === 0;
-  const libraries = stdout.split('\n').filter((line) => /^lib\S+$/.test(line) && !installed(line));
+  const installed = new Set(readdirSync(INSTALLED).map((file) => file.replace(/(:\w+)?\.\w+$/, '')));
+  const libraries = stdout.split('\n').filter((line) => /^lib\S+$/.test(line) && !installed.has(line));
   return [...names, ...libraries];
 }

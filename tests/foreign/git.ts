@@ -5,7 +5,7 @@ import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { CACHE } from './debian.ts';
 
-export interface Repository {
+interface Repository {
   url: string;
   /** Names a folder with the sources, or with what they build, in place of a clone. */
   variable: string;

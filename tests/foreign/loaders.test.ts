@@ -68,6 +68,22 @@ ${command}
     expect(text).toMatch(/RTC time is 2005-12-05 10:00:/);
   });
 
+  it('SeaBIOS, in the place of our BIOS, boots GRUB from a hard disk', () => {
+    const configuration = `serial --unit=0 --speed=115200
+terminal_output serial
+set timeout=-1
+menuentry "the only entry" { true }
+`;
+    const { text, finished } = run('SeaBIOS', {
+      image: join(unpack('seabios'), 'usr/share/seabios/bios.bin'),
+      disks: [grubDisk({ files: new Map(), configuration }, 4)],
+      memoryMiB: 64,
+      clockHz: SLOW_HZ,
+      talk: [['the only entry', '']],
+    });
+    expect(finished, text.slice(-2000)).toBe(true);
+  });
+
   it.each([
     ['GRUB Invaders, itself', () => files.get('invaders')!, 'PRESS'],
     ['iPXE, by its real-mode entry', () => files.get('ipxe.krn')!, 'iPXE initialising devices...ok'],

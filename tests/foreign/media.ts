@@ -51,7 +51,7 @@ function triplets(folder: string): string[] {
 }
 
 /** What goes onto a medium: the files, and what its loader shall do with them. */
-export interface Contents {
+interface Contents {
   /** By name in the folder /boot. */
   files: ReadonlyMap<string, string>;
   /** GRUB's or SYSLINUX's configuration. */

@@ -209,7 +209,9 @@ report: rdtsc
         div     ecx
         mov     [result], eax
         sub     eax, [overhead]
-        push    eax
+        jnc     .more
+        xor     eax, eax                        ; less than what the counting cost elsewhere
+.more:  push    eax
         mov     esi, [name]
         call    print
         mov     al, ' '

@@ -119,7 +119,8 @@ start:  cli
 
 ; ---- 4. into the guest, and out again --------------------------------------------------------------------------------
 
-enter:  mov     ebx, [guest_ebx]                ; EAX, ESP and EIP are in the VMCB, the others are ours to keep
+guest_in:
+        mov     ebx, [guest_ebx]                ; EAX, ESP and EIP are in the VMCB, the others are ours to keep
         mov     ecx, [guest_ecx]
         mov     edx, [guest_edx]
         mov     esi, [guest_esi]
@@ -127,7 +128,7 @@ enter:  mov     ebx, [guest_ebx]                ; EAX, ESP and EIP are in the VM
         mov     ebp, [guest_ebp]
         mov     eax, vmcb
         clgi                                    ; no interrupt may come between the two worlds
-        vmrun   eax
+        vmrun
         mov     [guest_ebx], ebx                ; the guest has left: we go on behind VMRUN
         mov     [guest_ecx], ecx
         mov     [guest_edx], edx
@@ -186,7 +187,7 @@ on_port:
         mov     eax, [vmcb + EXITINFO2]         ; the address behind the instruction
 go_on:  and     eax, 0xFFFF
         mov     [vmcb + SAVE_RIP], eax
-        jmp     enter
+        jmp     guest_in
 
 ; ---- 5. the guest has halted: what it left for, and how often -----------------------------------------------------------
 

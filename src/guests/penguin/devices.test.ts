@@ -117,6 +117,7 @@ test('a balloon gives memory to the host, and gets it back', () => {
   expect(session.host.setMemoryTarget(0, 6 << 20)).toBe(true);
   session.run(session.now + 20_000_000);
   expect(kib('MemTotal')).toBe(6144);
+  expect(type(session, 0, 'balloon')).toMatch(/Target: +6144 kB\nGiven: +2048 kB/);
   expect(kib('MemFree')).toBeLessThanOrEqual(free - 2048);
   expect(frames.free - hostFree).toBe(512 - 1); // less the page of its grant table
   expect(type(session, 0, 'forkwait 3'), 'life goes on').toMatch(/^3 times/);

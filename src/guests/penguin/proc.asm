@@ -60,6 +60,20 @@ proc_meminfo:
         print   " kB"
         jmp     print_newline
 
+%ifdef PV
+proc_balloon:
+        print   "Target:   "
+        mov     eax, [balloon_target]
+        test    eax, eax
+        jnz     .target
+        mov     eax, [frame_limit]      ; nobody has said: all that we were born with
+.target:
+        call    proc_meminfo.kib
+        print   "Given:    "
+        mov     eax, [balloon_frames]
+        jmp     proc_meminfo.kib
+%endif
+
 proc_processes:
         print   "  PID  PPID STATE     SECONDS  FAULTS NAME"
         call    print_newline

@@ -10,6 +10,7 @@
 %include "penguin/programs/sh.asm"
 %include "penguin/programs/cat.asm"
 %include "penguin/programs/ls.asm"
+%include "penguin/programs/balloon.asm"
 %include "penguin/programs/disk.asm"
 %include "penguin/programs/ping.asm"
 %include "penguin/programs/echo.asm"

@@ -154,6 +154,7 @@ nodes:
         dd      name_etc, NODE_DIRECTORY, 0, 0
         dd      name_proc, NODE_DIRECTORY, 0, 0
         dd      name_build, NODE_PROGRAM, build_program, build_program_end - build_program
+        dd      name_balloon, NODE_PROGRAM, balloon_program, balloon_program_end - balloon_program
         dd      name_cat, NODE_PROGRAM, cat_program, cat_program_end - cat_program
         dd      name_crash, NODE_PROGRAM, crash_program, crash_program_end - crash_program
         dd      name_date, NODE_PROGRAM, date_program, date_program_end - date_program
@@ -185,6 +186,9 @@ console_node:
         dd      name_help_text, NODE_FILE, help_text, help_text_end - help_text
         dd      name_motd, NODE_FILE, motd, motd_end - motd
         dd      name_rings, NODE_FILE, rings, rings_end - rings
+%ifdef PV
+        dd      name_balloon_file, NODE_PROC, proc_balloon, 0
+%endif
         dd      name_meminfo, NODE_PROC, proc_meminfo, 0
         dd      name_processes, NODE_PROC, proc_processes, 0
         dd      name_uptime_file, NODE_PROC, proc_uptime, 0
@@ -209,6 +213,7 @@ name_dev:           db "dev", 0
 name_etc:           db "etc", 0
 name_proc:          db "proc", 0
 name_build:         db "bin/build", 0
+name_balloon:       db "bin/balloon", 0
 name_cat:           db "bin/cat", 0
 name_crash:         db "bin/crash", 0
 name_date:          db "bin/date", 0
@@ -239,6 +244,7 @@ name_net_device:    db "dev/net", 0
 name_help_text:     db "etc/help", 0
 name_motd:          db "etc/motd", 0
 name_rings:         db "etc/rings", 0
+name_balloon_file:  db "proc/balloon", 0
 name_meminfo:       db "proc/meminfo", 0
 name_processes:     db "proc/ps", 0
 name_uptime_file:   db "proc/uptime", 0
@@ -259,7 +265,7 @@ help_text:
         db      "crash [HOW]      breaks a rule: write read kernel divide cli opcode", 10
         db      "heartbeat &      a small process twenty times a second", 10
         db      "disk [read N]    a disk's size, a sector    disk write N T  writes text T to sector N", 10
-        db      "ping [N]         an echo from domain N, or from whoever hears it", 10
+        db      "ping [N]         an echo from domain N   balloon     memory that Xen has had back", 10
         db      "kill PID         ends a process         COMMAND &   does not wait for the command", 10
         db      "reboot           starts again           halt        the end", 10
         db      "Ctrl-C ends what the shell is waiting for, Ctrl-U clears the line.", 10

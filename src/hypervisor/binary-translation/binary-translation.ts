@@ -3,6 +3,7 @@
 // monitor must do comes to it by call-outs. So nothing goes silently wrong that ring 1 gets wrong.
 
 import { isFault } from '../../machine/cpu/fault.ts';
+import { getFlags, IF, IOPL } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
@@ -10,6 +11,7 @@ import { CS, DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
 import { deliver } from '../deprivileged/delivery.ts';
 import { Deprivileged } from '../deprivileged/deprivileged.ts';
 import { isGuestFault } from '../deprivileged/linear.ts';
+import { believed } from '../deprivileged/rings.ts';
 import { startStep } from '../deprivileged/stepping.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { tellChain } from '../fault-chain.ts';
@@ -72,14 +74,14 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
 
   /** Finds, or makes, what the processor shall run. */
   protected override prepareEntry(guest: TranslatedGuest): void {
-    if (guest.ring === 0) guest.entry = this.position(guest);
+    if (guest.ring === 0) guest.entry = this.entryOffset(guest);
     guest.takenExit = null;
     guest.missedLookup = false;
     guest.continuation = null;
     guest.writeState();
   }
 
-  private position(guest: TranslatedGuest): number {
+  private entryOffset(guest: TranslatedGuest): number {
     const { frame, cache } = guest;
     const { resumeAt, continuation } = guest;
     guest.resumeAt = -1;
@@ -191,6 +193,23 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       reason = known ? REASON.lookup : REASON.translate;
     }
     return { ...exit, reason, qualification: part?.instruction?.form.id ?? -1 };
+  }
+
+  position(vcpu: Vcpu) {
+    const guest = this.of(vcpu.domain);
+    const { cpu } = this.hypervisor;
+    if (!guest.isCacheCode(cpu.segments[CS].selector)) return null;
+    const { part, block } = guest.locate(cpu.eip >>> 0);
+    const eip = (part ? part.guest : guest.state(STATE.target)) >>> 0;
+    const linear = (eip + (block ? block.linear - block.guest : 0)) >>> 0;
+    const privileged = (guest.state(STATE.interruptFlag) & IF) | (guest.state(STATE.ioPrivilege) & IOPL);
+    const registers = {
+      EIP: eip,
+      EFLAGS: (getFlags(cpu) & ~(IF | IOPL)) | privileged,
+      CS: believed(guest.ownCs),
+      SS: believed(guest.frame.ss),
+    };
+    return { eip, linear, registers };
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {

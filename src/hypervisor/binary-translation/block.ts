@@ -21,6 +21,10 @@ export interface Part {
   shadowed: boolean;
   /** For stubs that lead to another block. */
   exit: Exit | null;
+  /** For loads of segment registers: offset in the cache of minus the selector that may be loaded without asking; else -1. */
+  expects: number;
+  /** How often that was set. */
+  learned: number;
   /** Vector of the exception that is raised here, because there is no instruction; else -1. */
   fault: number;
 }

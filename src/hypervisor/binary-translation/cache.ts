@@ -4,7 +4,7 @@
 import { Kind } from '../../trace/events.ts';
 import { OutOfMemory, OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import type { Block, Exit } from './block.ts';
+import type { Block, Exit, Part } from './block.ts';
 import {
   BLOCKS,
   CACHE_BYTES,
@@ -15,6 +15,9 @@ import {
   ROUTINES,
 } from './layout.ts';
 import { CALL_OUT_STUB, emitRoutines, type Routines } from './routines.ts';
+
+/** Selectors that a place learns at most: one that always sees another should not be rewritten for ever. */
+const PATIENCE = 16;
 
 /** Present, accessed, dirty: ring 1 may not write to it. */
 const MAPPED = 0x61;
@@ -223,6 +226,11 @@ export class TranslationCache {
       at + 1,
       [0, 8, 16, 24].map((shift) => (distance >>> shift) & 0xff),
     );
+  }
+
+  /** From now on this selector may be loaded at the place of `part` without asking. */
+  expect(part: Part, selector: number): void {
+    if (part.learned++ < PATIENCE) this.write32(part.expects, -selector);
   }
 
   private unchain(exit: Exit): void {

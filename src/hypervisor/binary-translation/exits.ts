@@ -2,12 +2,14 @@
 // as under trap-and-emulate, once it is known where in the original the guest stands.
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { TF } from '../../machine/cpu/flags.ts';
-import { CS, type Instruction } from '../../machine/isa/instruction.ts';
+import { CS, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
 import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
 import { believed } from '../deprivileged/rings.ts';
 import { closeOpened, stopStep } from '../deprivileged/stepping.ts';
+import { SELECTOR } from '../monitor.ts';
 import type { Exit, Resume } from '../technique.ts';
 import { canMake, makeAccess, reachesBeyond } from './accesses.ts';
+import type { Block, Part } from './block.ts';
 import { doInstruction } from './call-outs.ts';
 import type { TranslatedGuest } from './guest.ts';
 import { BORROW_LENGTH, REASON } from './layout.ts';
@@ -27,13 +29,13 @@ export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
   if (!instruction || !canMake(instruction)) return handleTrap(guest, exit);
   const at = guest.frame.eip;
   if (isBeyondLimit(exit) && reachesBeyond(guest, instruction)) {
-    suspect(guest, at);
+    suspect(guest, at, instruction);
     return guarded(guest, () => make(guest, instruction));
   }
   const { tableWrites } = shadow;
   const resume = handleTrap(guest, exit);
   if (exit.reason === VECTOR.PF && (guest.opened.length > 0 || shadow.tableWrites > tableWrites))
-    suspect(guest, at);
+    suspect(guest, at, instruction);
   return resume;
 }
 
@@ -49,8 +51,9 @@ function make(guest: TranslatedGuest, i: Instruction): Resume {
 }
 
 /** An instruction's access has come to the monitor: innocent until proven guilty (Adams & Agesen 2006, §3.3). */
-function suspect(guest: TranslatedGuest, eip: number): void {
-  if (guest.accuse(eip)) guest.adapt(eip);
+function suspect(guest: TranslatedGuest, eip: number, i: Instruction): void {
+  // A string is moved faster by the processor, a page at a time, than by the monitor word by word.
+  if (i.rep === REP_NONE && guest.accuse(eip)) guest.adapt(eip);
 }
 
 function callOut(guest: TranslatedGuest, exit: Exit): Resume {
@@ -74,9 +77,22 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
     if (part.shadowed) guest.shadowedEip = part.guest >>> 0;
     return 'enter';
   }
+  const next = (part.guest + part.instruction.length) | 0;
   const resume = doInstruction(guest, part.instruction);
+  if (part.expects >= 0 && guest.frame.eip === next) learn(guest, continuation!.block, part);
   guest.continuation = continuation;
   return resume;
+}
+
+/** The guest's kernel has loaded a segment register, by all the rules: the same selector need not be looked at here again. */
+function learn(guest: TranslatedGuest, block: Block, part: Part): void {
+  const { operation, operands } = part.instruction!.form;
+  const register =
+    operation === 'mov-to-sreg' ? part.instruction!.reg : ['es', 'cs', 'ss', 'ds', 'fs'].indexOf(operands[0]);
+  const selector = guest.selector(register);
+  // Ring 1 of the processor is not ring 1 of the guest, and the monitor's own descriptors are nobody's.
+  if (block.live && (selector & 3) !== 1 && selector < SELECTOR.firstReserved)
+    guest.cache.expect(part, selector);
 }
 
 /** A single step ended within what stands for one instruction: on it goes. */

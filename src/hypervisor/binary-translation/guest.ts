@@ -77,10 +77,6 @@ export class TranslatedGuest extends DeprivilegedGuest {
       throw error;
     }
     this.statePage = statePage;
-    this.shadow.writes.onTraced = (physical, frame) => {
-      if (physical < 0) this.cache.frameWritten(frame);
-      else this.cache.written(physical, 1);
-    };
   }
 
   state(offset: number): number {
@@ -161,6 +157,12 @@ export class TranslatedGuest extends DeprivilegedGuest {
       return physical < 0 ? -2 : memory.toMachine(physical) < 0 ? -1 : physical >>> 12;
     });
     this.hypervisor.charge('guestWalkReference', looked);
+  }
+
+  override monitorWrote(physical: number, frame: number): void {
+    super.monitorWrote(physical, frame);
+    if (physical < 0) this.cache.frameWritten(frame);
+    else this.cache.written(physical, 4);
   }
 
   override tracedWrite(physical: number): void {

@@ -3,11 +3,10 @@
 // Every sequence keeps to these rules. (1) Flags change only as the original changes them. (2) Borrowed registers are saved in
 // the state page and back before anything of the guest's can fault, so a fault within a sequence finds the guest's registers as
 // they were. (3) The last instruction that the guest can see completes the original: a fault before it undoes nothing.
-import { ECX, EDX, ESP, GS, type Instruction } from '../../machine/isa/instruction.ts';
-import type { Block, Part } from './block.ts';
-import { Emitter } from './emit.ts';
+import { DS, ECX, EDX, ES, ESP, FS, type Instruction } from '../../machine/isa/instruction.ts';
 import { CALL_OUT, STATE, selectorAt } from './layout.ts';
-import { CALL_OUT_STUB, type Routines } from './routines.ts';
+import { PartWriter } from './part-writer.ts';
+import { CALL_OUT_STUB } from './routines.ts';
 import {
   endsBlock,
   isCallOut,
@@ -21,81 +20,9 @@ import {
 const IF = 0x200;
 const IOPL = 0x3000;
 const SREG: Readonly<Record<string, number>> = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5 };
-type How = Part['how'];
+const LOADED: readonly number[] = [ES, DS, FS];
 
-export class BlockWriter {
-  /** The block has an end. */
-  ended = false;
-  /** The instruction before was an STI. */
-  shadowed = false;
-  private readonly e = new Emitter();
-  /** Pieces that come behind everything else, so that the usual way runs straight. */
-  private readonly later: (() => void)[] = [];
-
-  constructor(
-    private readonly block: Block,
-    private readonly routines: Routines,
-    private readonly stackIsWide: boolean,
-  ) {}
-
-  /** Offset in the cache of what is written next. */
-  private get here(): number {
-    return this.block.cache + this.e.length;
-  }
-
-  private part(guest: number, i: Instruction | null, how: How, boundary = true): Part {
-    this.close();
-    const part: Part = {
-      guest: guest | 0,
-      length: i && boundary ? i.length : 0,
-      cache: this.here,
-      cacheLength: 0,
-      how,
-      instruction: i,
-      boundary,
-      shadowed: boundary && this.shadowed,
-      exit: null,
-      fault: -1,
-    };
-    if (boundary) this.shadowed = false;
-    this.block.parts.push(part);
-    return part;
-  }
-
-  private close(): void {
-    const last = this.block.parts.at(-1);
-    if (last) last.cacheLength = this.here - last.cache;
-  }
-
-  /** All bytes; no more can be written. */
-  finish(): Uint8Array {
-    for (const piece of this.later.splice(0)) piece();
-    this.close();
-    return this.e.code;
-  }
-
-  // ---- ways out
-
-  /** The block goes on at this EIP, in another one. */
-  leadTo(target: number): void {
-    const part = this.part(target, null, 'call-out');
-    part.exit = { block: this.block, part, target: target | 0, chained: null };
-    this.e.byte(...CALL_OUT_STUB);
-    this.ended = true;
-  }
-
-  /** What lies at this EIP is no instruction. */
-  fault(at: number, vector: number): void {
-    this.part(at, null, 'call-out').fault = vector;
-    this.e.byte(0xcd, CALL_OUT);
-    this.ended = true;
-  }
-
-  /** To the block that STATE.target names. */
-  private lookup(): void {
-    this.e.jump(this.block.cache, this.routines.lookup);
-  }
-
+export class BlockWriter extends PartWriter {
   // ---- instructions
 
   /** @param bytes of the original. @param at its EIP. @param adapted its accesses trapped too often: the monitor makes them */
@@ -103,6 +30,7 @@ export class BlockWriter {
     const { operation } = i.form;
     const next = (at + i.length) | 0;
     if (adapted) this.callOut(i, at);
+    else if (this.canLoadSegment(i)) this.loadSegment(i, bytes, at);
     else if (isCallOut(i)) this.callOut(i, at);
     else if (operation === 'cli') this.cli(i, at);
     else if (operation === 'sti') this.sti(i, at, next);
@@ -133,6 +61,54 @@ export class BlockWriter {
     this.e.byte(0xcd, CALL_OUT);
   }
 
+  /** MOV and POP to DS, ES and FS, which hold what the guest believes. */
+  private canLoadSegment(i: Instruction): boolean {
+    const { operation, operands } = i.form;
+    if (operation === 'mov-to-sreg') return LOADED.includes(i.reg) && !usesTakenSegment(i);
+    return (
+      operation === 'pop-sreg' &&
+      LOADED.includes(SREG[operands[0]]) &&
+      i.operandSize === 32 &&
+      this.stackIsWide
+    );
+  }
+
+  /**
+   * The selector that the monitor allowed last goes straight in; another one is for the monitor to look at, since ring 1 would
+   * accept some that ring 0 refuses. (No comparison leaves the flags alone, but LEA and JECXZ do.)
+   */
+  private loadSegment(i: Instruction, bytes: Uint8Array, at: number): void {
+    const { e } = this;
+    const part = this.part(at, i, 'in-cache');
+    e.save(ECX, STATE.ecx);
+    this.selectorToEcx(i, bytes);
+    e.byte(0x8d, 0x89);
+    part.expects = this.here;
+    // No selector yet.
+    e.word32(1);
+    e.byte(0xe3, 0);
+    const jump = e.length;
+    e.load(ECX, STATE.ecx);
+    this.part(at, i, 'call-out', false).expects = part.expects;
+    e.byte(0xcd, CALL_OUT);
+    e.code[jump - 1] = e.length - jump;
+    this.part(at, i, 'in-cache', false);
+    e.load(ECX, STATE.ecx);
+    e.byte(...bytes);
+  }
+
+  /** MOVZX ECX, the selector. */
+  private selectorToEcx(i: Instruction, bytes: Uint8Array): void {
+    const { e } = this;
+    if (i.form.operation === 'pop-sreg') {
+      e.byte(0x0f, 0xb7, 0x0c, 0x24);
+      return;
+    }
+    const opcode = opcodeAt(bytes);
+    e.byte(...[...bytes.subarray(0, opcode)].filter((byte) => byte !== 0x66 && byte < 0xf0));
+    e.byte(0x0f, 0xb7, (bytes[opcode + 1] & 0xc7) | (ECX << 3), ...bytes.subarray(opcode + 2));
+  }
+
   private cli(i: Instruction, at: number): void {
     this.part(at, i, 'in-cache');
     this.e.set(STATE.interruptFlag, 0);
@@ -153,12 +129,6 @@ export class BlockWriter {
     this.part(at, i, 'in-cache', false);
     e.load(ECX, STATE.ecx);
     this.shadowed = true;
-  }
-
-  /** The guest stands at `next`, may be interrupted, and an interrupt waits. */
-  private window(next: number, shadowed: boolean): void {
-    this.part(next, null, 'call-out', false).shadowed = shadowed;
-    this.e.byte(0xcd, CALL_OUT);
   }
 
   /** The real image has IF=1 and IOPL=0 always. */
@@ -221,17 +191,6 @@ export class BlockWriter {
     e.byte(0x9d);
   }
 
-  /** Jcc to a piece that is written behind the block. */
-  private branch(condition: number, piece: () => void): void {
-    const { e } = this;
-    e.jump(0, 0, condition);
-    const place = e.length - 4;
-    this.later.push(() => {
-      e.aim(place, e.length);
-      piece();
-    });
-  }
-
   /** CS, SS and GS are the monitor's; what the guest has in them lies in the state page. */
   private movFromSreg(i: Instruction, at: number): void {
     if (i.memory) {
@@ -264,15 +223,6 @@ export class BlockWriter {
     this.borrowGs(i);
     this.e.byte(...throughGs(bytes));
     this.returnGs();
-  }
-
-  /** MOV GS, [gs:selector] */
-  private borrowGs(i: Instruction): void {
-    this.e.gs([0x8e], GS, selectorAt(i.segment));
-  }
-
-  private returnGs(): void {
-    this.e.cs([0x8e], GS, this.routines.stateSelector);
   }
 
   // ---- transfers

@@ -174,8 +174,6 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
   protected loadTables(guest: G): void {
     const { cpu } = this.hypervisor;
     const { shadow, descriptors } = guest;
-    if (shadow.writes.tracedWrite) descriptors.stale = true;
-    shadow.writes.tracedWrite = false;
     if (descriptors.stale) descriptors.synchronize();
     this.loadLdt(guest);
     const { cr0, cr4 } = shadow.control;

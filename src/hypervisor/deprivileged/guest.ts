@@ -80,6 +80,7 @@ export class DeprivilegedGuest implements PcGuest {
     this.area = area;
     this.linear = new LinearMemory(this.shadow, domain.memory);
     this.descriptors = new ShadowDescriptors(hypervisor, this, area);
+    this.shadow.writes.onTraced = (physical, frame) => this.monitorWrote(physical, frame);
   }
 
   /** Ring in which the guest believes to be. */
@@ -134,6 +135,12 @@ export class DeprivilegedGuest implements PcGuest {
   /** What the guest's linear addresses lead to has perhaps changed: MOV to CR0, CR3 or CR4, INVLPG. */
   remapped(): void {
     this.descriptors.remapped();
+  }
+
+  /** The monitor, or a device, writes to a traced frame: one byte there, or -1 and anywhere in the frame. */
+  monitorWrote(physical: number, frame: number): void {
+    const { descriptors } = this;
+    if (physical < 0 ? descriptors.lieIn(frame) : descriptors.contain(physical, 4)) descriptors.stale = true;
   }
 
   /** A write to a traced frame is about to be let through, at this guest-physical address. */

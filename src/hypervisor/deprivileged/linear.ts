@@ -59,12 +59,17 @@ export class LinearMemory {
 
   /** All or nothing, also across a page boundary. @param size 1..4 bytes */
   write(linear: number, value: number, size: number, user = false): void {
+    const first = this.machine(linear, true, user);
     const last = (linear + size - 1) >>> 0;
-    if (last >>> 12 !== (linear >>> 0) >>> 12) this.machine(last, true, user);
+    const crosses = last >>> 12 !== (linear >>> 0) >>> 12;
+    const next = crosses ? this.machine((last & ~0xfff) >>> 0, true, user) : 0;
     for (let n = 0; n < size; n++) {
-      const machine = this.machine((linear + n) >>> 0, true, user);
+      const inFirst = !crosses || ((linear + n) & 0xfff) >= (linear & 0xfff);
+      const machine = inFirst ? first : next;
       // Memory that is not there takes nothing.
-      if (machine >= 0) this.memory.write8(machine, value >>> (8 * n));
+      if (machine < 0) continue;
+      const at = inFirst ? first + n : next + ((linear + n) & 0xfff);
+      this.memory.write8(at, value >>> (8 * n));
     }
   }
 }

@@ -128,8 +128,13 @@ export class ShadowDescriptors {
       this.stale = true;
   }
 
+  /** Whether this guest frame has a part of a table. */
+  lieIn(frame: number): boolean {
+    return this.traced.includes(frame);
+  }
+
   /** Whether an instruction that writes at this guest-physical address may change a table, or only lies beside one. */
-  contain(physical: number): boolean {
+  contain(physical: number, bytes = WIDEST_WRITE): boolean {
     const frame = physical >>> 12;
     const start = physical & 0xfff;
     let n = 0;
@@ -139,7 +144,7 @@ export class ShadowDescriptors {
         if (this.traced[n] !== frame) continue;
         const from = Math.max(first - page * 4096, 0);
         const to = first + limit - page * 4096;
-        if (start <= to && start + WIDEST_WRITE > from) return true;
+        if (start <= to && start + bytes > from) return true;
       }
     }
     return false;

@@ -21,7 +21,7 @@ import {
 import '../xen/provide.ts';
 import './provide.ts';
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 150);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 80);
 const FUZZED = 2;
 const nat = fc.nat(0xffffffff);
 /** Words that mean something: small numbers, addresses of its memory, its ports, DOMID_SELF. */

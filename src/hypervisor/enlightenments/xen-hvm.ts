@@ -2,9 +2,8 @@
 // table put into the guest's memory, events as an interrupt of its PC. Drivers for Xen's split devices run in such a guest as
 // in a paravirtualized one (xen/arch/x86/hvm, public/hvm/params.h, public/arch-x86/cpuid.h).
 import { Kind } from '../../trace/events.ts';
-import { OWNER_FREE } from '../frames.ts';
 import type { Resume } from '../technique.ts';
-import { DOMID_SELF, ERROR, SHARED_INFO } from '../xen/abi.ts';
+import { DOMID_SELF, ERROR, SHARED_INFO, XENMEM } from '../xen/abi.ts';
 import { Console } from '../xen/console.ts';
 import { EventChannels } from '../xen/event-channels.ts';
 import {
@@ -208,12 +207,12 @@ export class XenHvm implements GuestInterface, XenGuest {
     const { access } = this;
     const { memory } = this.domain;
     switch (command) {
-      case 2:
+      case XENMEM.maximumRamPage:
         return memory.frames.count;
-      case 3:
-      case 4:
+      case XENMEM.currentReservation:
+      case XENMEM.maximumReservation:
         return memory.pages;
-      case 7:
+      case XENMEM.addToPhysmap:
         return this.addToPhysmap(
           access.read16(this, argument),
           access.read32(this, argument + 4),
@@ -331,7 +330,5 @@ export class XenHvm implements GuestInterface, XenGuest {
     this.events.closeAll(this);
     xenGuests(hypervisor).delete(domidOf(this.domain));
     // shared_info and grant frames may stand nowhere in the map: they go with the domain's other frames, by their owner.
-    if (hypervisor.frames.owner[this.sharedInfo / PAGE] === OWNER_FREE)
-      throw new Error('shared_info was freed');
   }
 }

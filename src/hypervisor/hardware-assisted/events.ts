@@ -80,6 +80,7 @@ export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
   }
   const parked = guest.emulation?.parked ?? false;
   requestWindow(cpu, guest, parked || (board.pic.pending() && guest.steppedHole < 0));
+  if (guest.nested !== null && guest.event) fitErrorCode(cpu, guest);
   const { event } = guest;
   if (!event) return -1;
   vmwrite(cpu, F.VM_ENTRY_INTR_INFO, event);
@@ -87,6 +88,17 @@ export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
   if (TYPE_OF(event) >= TYPE.softwareInterrupt) vmwrite(cpu, F.VM_ENTRY_INSTRUCTION_LEN, guest.eventLength);
   return event & 0xff;
 }
+
+/** A guest with nested paging may be in real mode, which has no error codes, and may have changed its mode since the event was met. */
+function fitErrorCode(cpu: Cpu, guest: VtxGuest): void {
+  const vector = guest.event & 0xff;
+  if (TYPE_OF(guest.event) !== TYPE.hardwareException || !((WITH_ERROR_CODE >>> vector) & 1)) return;
+  const wanted = (vmread(cpu, F.GUEST_CR0) & 1) !== 0;
+  if (wanted && !(guest.event & INFO_ERROR_CODE)) guest.eventErrorCode = 0;
+  guest.event = wanted ? guest.event | INFO_ERROR_CODE : guest.event & ~INFO_ERROR_CODE;
+}
+/** #DF #TS #NP #SS #GP #PF #AC. */
+const WITH_ERROR_CODE = 0x27d00;
 
 /** Interrupts are on, and neither STI nor MOV SS holds them off. */
 function isInterruptible(cpu: Cpu): boolean {

@@ -1,7 +1,7 @@
 // Xen's i386 ABI without PAE: numbers and structure offsets (xen/include/public/xen.h, arch-x86_32.h, event_channel.h,
 // sched.h, vcpu.h, memory.h, io/console.h of Xen 3.0). Offsets are in bytes.
 
-export { CONSOLE, DOMID_SELF, ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO, VIRQ, XENMEM } from '../xen/abi.ts';
+export { CONSOLE, DOMID_SELF, ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO, VIRQ } from '../xen/abi.ts';
 
 export const HYPERCALL = {
   set_trap_table: 0,

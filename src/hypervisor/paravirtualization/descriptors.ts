@@ -91,11 +91,12 @@ export class Descriptors {
     if (!(high & 0x8000)) return [low, high];
     // System descriptors: none are allowed. Ring 0: never.
     if (!(high & 0x1000) || !(high & 0x6000)) return null;
-    // Expand-down data segments reach up to 4 GiB.
-    if ((high & 0xc00) === 0x400) return null;
     const base = baseOf(low, high);
     const pages = (high & 0x800000) !== 0;
     const field = (low & 0xffff) | (high & 0xf0000);
+    // Expand-down data segments reach up to 4 GiB: only those that wrap around before they begin are good (segments-4gb.ts).
+    if ((high & 0xc00) === 0x400)
+      return pages && base < segmentEnd && base + (field + 1) * 4096 >= 0x100000000 ? [low, high] : null;
     const limit = pages ? field * 4096 + 0xfff : field;
     if (base + limit < segmentEnd) return [low, high];
     // Cut to whole pages; a segment that begins in the last page below the monitor has none left.

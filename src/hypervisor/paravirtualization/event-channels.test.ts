@@ -8,6 +8,7 @@ import { ERROR, EVTCHNOP, SHARED_INFO } from './abi.ts';
 import { GuestAccess } from './guest-access.ts';
 import type { PvDomain } from './pv-domain.ts';
 import { build, PvHost, runKernel } from './testing.ts';
+import '../xen/provide.ts';
 
 describe('event_channel_op', () => {
   let host: PvHost;

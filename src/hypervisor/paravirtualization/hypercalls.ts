@@ -8,6 +8,7 @@ import type { EventChannels } from '../xen/event-channels.ts';
 import { xenServices } from '../xen/services.ts';
 import { ERROR, HYPERCALL, SCHEDOP, SHUTDOWN } from './abi.ts';
 import type { Descriptors } from './descriptors.ts';
+import type { Exceptions } from './exceptions.ts';
 import {
   type HypercallRequest,
   optionalExceptions,
@@ -34,6 +35,7 @@ export interface HypercallServices {
   events: EventChannels;
   console: Console;
   time: PvTime;
+  exceptions: Exceptions;
 }
 
 export class Hypercalls {

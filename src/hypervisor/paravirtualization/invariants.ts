@@ -88,7 +88,9 @@ function descriptorViolations(hypervisor: Hypervisor, pv: PvDomain): string[] {
       const field = (low & 0xffff) | (high & 0xf0000);
       const last = base + (high & 0x800000 ? field * 4096 + 4095 : field);
       const expandsDown = (high & 0x1c00) === 0x1400;
-      if (!(high & 0x1000) || !(high & 0x6000) || expandsDown || last >= segmentEnd)
+      // One that expands down has the offsets above its limit: they must wrap around at 4 GiB before they begin.
+      const outside = expandsDown ? last + 1 < 0x100000000 || base >= segmentEnd : last >= segmentEnd;
+      if (!(high & 0x1000) || !(high & 0x6000) || outside)
         found.push(`descriptor ${hex(high)}_${hex(low)} in page ${page} of the descriptor tables`);
     }
   }

@@ -85,6 +85,7 @@ export class Paravirtualization implements Technique {
       descriptors: this.descriptors,
       events: this.events,
       console: this.console,
+      exceptions: this.exceptions,
       time: this.time,
     });
   }

@@ -21,6 +21,7 @@ import {
 } from './extensions.ts';
 import { ldtFault, provideExtended } from './ldt.ts';
 import { makePaeArea } from './pae-area.ts';
+import { cutSegmentFault } from './segments-4gb.ts';
 import { writableTableFault } from './writable-tables.ts';
 
 const handlers: [number, HypercallHandler][] = [
@@ -40,6 +41,7 @@ const handlers: [number, HypercallHandler][] = [
 ];
 for (const [number, handler] of handlers) optionalHypercalls.set(number, handler);
 optionalExceptions.set(6, [forcedCpuid]);
+optionalExceptions.set(13, [cutSegmentFault]);
 optionalExceptions.set(14, [ldtFault, writableTableFault]);
 if (!optionalPrivileged.includes(emulateMore)) optionalPrivileged.push(emulateMore);
 optionalPae.makeArea = makePaeArea;

@@ -8,6 +8,7 @@ import { parseImage } from '../../images/load.ts';
 import { type Drive, Medium } from '../../machine/devices/storage/medium.ts';
 import { Pc } from '../../machine/pc.ts';
 import { Recorder } from '../../trace/recorder.ts';
+import { BinaryTranslation } from '../binary-translation/binary-translation.ts';
 import type { Domain } from '../domain.ts';
 import { FrameTable, GuestMemory } from '../frames.ts';
 import { HardwareAssisted } from '../hardware-assisted/hardware-assisted.ts';
@@ -48,6 +49,7 @@ function boot(
 const TECHNIQUES = [
   ['vt-x', (hypervisor: Hypervisor) => new HardwareAssisted(hypervisor)],
   ['trap-and-emulate', (hypervisor: Hypervisor) => new TrapAndEmulate(hypervisor)],
+  ['binary-translation', (hypervisor: Hypervisor) => new BinaryTranslation(hypervisor)],
 ] as const;
 
 /** Looks at 2 MiB, has the disk write other entries into its page table, and looks again after a load of CR3. */

@@ -65,9 +65,8 @@ export class Emulation {
       since = emulator.deviceAccess ? 0 : since + 1;
       if (emulator.shutdown) return this.shutDown();
       if (board.state !== 'on') break;
-      if (emulator.left)
-        resume = doWhatIsLeft(guest, emulator, (leaf) => guestIdentification(guest, leaf));
-      else if (since >= CLUSTER || board.pic.pending()) break;
+      if (emulator.left) resume = doWhatIsLeft(guest, emulator, (leaf) => guestIdentification(guest, leaf));
+      else if (since >= CLUSTER || board.pic.pending() || hypervisor.now >= hypervisor.sliceEnd) break;
     }
     hypervisor.record(vcpu, Kind.emulate, Emulated.interpreted, steps, first);
     this.store();

@@ -14,8 +14,8 @@ import { Hypervisor } from '../hypervisor.ts';
 import { RunLoop } from '../run-loop.ts';
 import { assembly, at, code, value } from '../testing/random-kernel.ts';
 import '../../session/provide-all.ts';
-import { Svm } from './svm.ts';
 import type { Paging } from '../technique.ts';
+import { Svm } from './svm.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 250);
 const VICTIM = 1;
@@ -27,7 +27,23 @@ const change = fc.record({
   field: fc.constantFrom(...FIELDS),
   value: fc.oneof(
     value,
-    fc.constantFrom(0xc9b, 0xc93, 0xcfb, 0xcf3, 0xf3, 0x8b, 0x82, 0, 0x93, 0x9b, 0x493, 0x2, 0x202, 0x20202, 0x1000),
+    fc.constantFrom(
+      0xc9b,
+      0xc93,
+      0xcfb,
+      0xcf3,
+      0xf3,
+      0x8b,
+      0x82,
+      0,
+      0x93,
+      0x9b,
+      0x493,
+      0x2,
+      0x202,
+      0x20202,
+      0x1000,
+    ),
     fc.nat(0x2f),
   ),
 });
@@ -36,7 +52,9 @@ describe.each<[Paging, string]>([
   ['shadow', 'prescott'],
   ['nested', 'nehalem'],
 ])('%s paging', (paging, processor) => {
-  const pc = new Pc(costModel(processor), new Recorder(1 << 10), 8 << 20, { startDate: '2005-12-05T10:00:00' });
+  const pc = new Pc(costModel(processor), new Recorder(1 << 10), 8 << 20, {
+    startDate: '2005-12-05T10:00:00',
+  });
   const hypervisor = new Hypervisor(pc);
   const technique = new Svm(hypervisor);
   const loop = new RunLoop(hypervisor);
@@ -53,7 +71,13 @@ describe.each<[Paging, string]>([
   /** The victim's memory, and the monitor's own structures. */
   const foreign = (victim: Domain): Uint8Array => {
     const { monitor, frames } = hypervisor;
-    const own = [monitor.idt, monitor.gdtPage, monitor.pageDirectory, monitor.m2p, technique.guestOf(victim).vmcb.machine];
+    const own = [
+      monitor.idt,
+      monitor.gdtPage,
+      monitor.pageDirectory,
+      monitor.m2p,
+      technique.guestOf(victim).vmcb.machine,
+    ];
     const parts: Uint8Array[] = [];
     for (let frame = 0; frame < frames.count; frame++)
       if (frames.owner[frame] === VICTIM || frames.owner[frame] === OWNER_BOARD || own.includes(frame * 4096))
@@ -71,7 +95,8 @@ describe.each<[Paging, string]>([
       if (!(pde & 1)) continue;
       for (let m = 0; m < 1024; m++) {
         const pte = pc.memory.read32((pde & 0xfffff000) + m * 4);
-        if (pte & 1 && hypervisor.frames.owner[pte >>> 12] !== FUZZED) found.push(`${n}, ${m}: ${pte.toString(16)}`);
+        if (pte & 1 && hypervisor.frames.owner[pte >>> 12] !== FUZZED)
+          found.push(`${n}, ${m}: ${pte.toString(16)}`);
       }
     }
     return found;
@@ -118,8 +143,11 @@ describe.each<[Paging, string]>([
           expect(loop.inGuest, 'the hypervisor got the processor back').toBe(false);
           expect(pc.cpu.instructions - start, 'instructions in bounded time').toBeLessThan(400_000);
           if (!domain.alive) expect(domain.ending).not.toBe('');
-          expect(domain.ending, 'no mistake of ours').not.toMatch(/no intercept asks|mistake of the hypervisor/);
-          if (!changes.length) expect(domain.ending, 'a guest that nobody meddled with').not.toMatch(/refused to enter/);
+          expect(domain.ending, 'no mistake of ours').not.toMatch(
+            /no intercept asks|mistake of the hypervisor/,
+          );
+          if (!changes.length)
+            expect(domain.ending, 'a guest that nobody meddled with').not.toMatch(/refused to enter/);
           expect(strays(domain)).toEqual([]);
           for (const x of pc.recorder.exitCounts(FUZZED)) {
             exits += x.count;

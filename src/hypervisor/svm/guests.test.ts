@@ -49,7 +49,9 @@ describe.skipIf(!NASM)('Penguin', () => {
   it('says under SVM what it says on the bare machine, with shadow and with nested paging', () => {
     const { bytes } = nasm('penguin/penguin-native.asm');
     const image = parseImage(bytes, 'penguin');
-    const pc = new Pc(costModel('prescott'), new Recorder(1024), 16 << 20, { startDate: '2005-12-05T10:00:00' });
+    const pc = new Pc(costModel('prescott'), new Recorder(1024), 16 << 20, {
+      startDate: '2005-12-05T10:00:00',
+    });
     const bare = new NativeHost(pc, 1, 'penguin', image, { commandLine: '', modules: [] });
     const expected = converse(pc.board, COMMANDS, () => {
       bare.run(pc.cpu.cycles + 200_000);
@@ -77,30 +79,40 @@ describe.skipIf(!NASM)('Penguin', () => {
   }, 120_000);
 });
 
-test.skipIf(!NASM).each(['shadow', 'nested'] as const)('Panes reaches its desktop and draws into its own video memory (%s)', (paging) => {
-  const host = new TestHost({ memoryMiB: 40, processor: 'nehalem' });
-  const before = host.pc.memory.bytes.slice(0xa0000, 0xc0000);
-  const domain = host.boot(nasm('panes/panes.asm').bytes, 1, 16, { paging });
-  let serial = '';
-  for (let turns = 0; turns < 500 && !serial.includes('ready'); turns++) {
-    host.loop.run(host.pc.cpu.cycles + 200_000);
-    serial += String.fromCharCode(...domain.board!.takeSerial());
-  }
-  host.loop.run(host.pc.cpu.cycles + 50_000_000);
-  expect(serial).toContain('Panes: desktop ready');
-  const screen = domain.board!.screen();
-  expect(screen.mode).toBe('graphics');
-  if (screen.mode === 'graphics') expect(new Set(screen.pixels).size).toBeGreaterThan(8);
-  expect(host.pc.memory.bytes.slice(0xa0000, 0xc0000), 'the host’s own screen is untouched').toEqual(before);
-}, 120_000);
+test.skipIf(!NASM).each(['shadow', 'nested'] as const)(
+  'Panes reaches its desktop and draws into its own video memory (%s)',
+  (paging) => {
+    const host = new TestHost({ memoryMiB: 40, processor: 'nehalem' });
+    const before = host.pc.memory.bytes.slice(0xa0000, 0xc0000);
+    const domain = host.boot(nasm('panes/panes.asm').bytes, 1, 16, { paging });
+    let serial = '';
+    for (let turns = 0; turns < 500 && !serial.includes('ready'); turns++) {
+      host.loop.run(host.pc.cpu.cycles + 200_000);
+      serial += String.fromCharCode(...domain.board!.takeSerial());
+    }
+    host.loop.run(host.pc.cpu.cycles + 50_000_000);
+    expect(serial).toContain('Panes: desktop ready');
+    const screen = domain.board!.screen();
+    expect(screen.mode).toBe('graphics');
+    if (screen.mode === 'graphics') expect(new Set(screen.pixels).size).toBeGreaterThan(8);
+    expect(host.pc.memory.bytes.slice(0xa0000, 0xc0000), 'the host’s own screen is untouched').toEqual(
+      before,
+    );
+  },
+  120_000,
+);
 
-test.skipIf(!NASM)('the same boot twice writes the same trace', () => {
-  const hash = (): number => {
-    const host = new TestHost({ memoryMiB: 40 });
-    host.recorder.hashing = true;
-    host.boot(nasm('penguin/penguin-native.asm').bytes, 1, 16);
-    for (let turns = 0; turns < 30; turns++) host.loop.run(host.pc.cpu.cycles + 700_000);
-    return host.recorder.hash;
-  };
-  expect(hash()).toBe(hash());
-}, 120_000);
+test.skipIf(!NASM)(
+  'the same boot twice writes the same trace',
+  () => {
+    const hash = (): number => {
+      const host = new TestHost({ memoryMiB: 40 });
+      host.recorder.hashing = true;
+      host.boot(nasm('penguin/penguin-native.asm').bytes, 1, 16);
+      for (let turns = 0; turns < 30; turns++) host.loop.run(host.pc.cpu.cycles + 700_000);
+      return host.recorder.hash;
+    };
+    expect(hash()).toBe(hash());
+  },
+  120_000,
+);

@@ -1,7 +1,7 @@
 // Looking into a guest of SVM: its VMCB field by field as it lies in machine memory, and the ways an address goes. Changes
 // nothing. Values in words where a field has any (APM vol. 2 app. B, C).
 import { GENERAL1, GENERAL2 } from '../../machine/cpu/svm/exit-codes.ts';
-import { VMCB_FIELDS, V, type VmcbField } from '../../machine/cpu/svm/layout.ts';
+import { V, VMCB_FIELDS, type VmcbField } from '../../machine/cpu/svm/layout.ts';
 import { Vendor } from '../../trace/events.ts';
 import { exitName, vectorName } from '../../trace/exits.ts';
 import type { Vcpu } from '../domain.ts';
@@ -18,21 +18,55 @@ const bitNames = (names: Readonly<Record<string, number>>) => (low: number) =>
     .filter(([, bit]) => low & bit)
     .map(([name]) => name)
     .join(' ');
-const list = (text: string, first = 0) => (low: number) =>
-  text
-    .split(' ')
-    .filter((_, n) => (low >>> (n + first)) & 1)
-    .join(' ');
+const list =
+  (text: string, first = 0) =>
+  (low: number) =>
+    text
+      .split(' ')
+      .filter((_, n) => (low >>> (n + first)) & 1)
+      .join(' ');
 const registers = (name: string) => (low: number) =>
   Array.from({ length: 16 }, (_, n) => n)
     .filter((n) => (low >>> n) & 1)
     .map((n) => `${name}${n}`)
     .join(' ');
 
-const CR0 = bitNames({ PE: 1, MP: 2, EM: 4, TS: 8, ET: 16, NE: 32, WP: 1 << 16, AM: 1 << 18, NW: 1 << 29, CD: 1 << 30, PG: 1 << 31 });
+const CR0 = bitNames({
+  PE: 1,
+  MP: 2,
+  EM: 4,
+  TS: 8,
+  ET: 16,
+  NE: 32,
+  WP: 1 << 16,
+  AM: 1 << 18,
+  NW: 1 << 29,
+  CD: 1 << 30,
+  PG: 1 << 31,
+});
 const CR4 = list('VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT');
-const RFLAGS = bitNames({ CF: 1, PF: 4, AF: 16, ZF: 64, SF: 128, TF: 256, IF: 512, DF: 1024, OF: 2048, NT: 1 << 14, RF: 1 << 16, VM: 1 << 17, AC: 1 << 18, ID: 1 << 21 });
-const EVENT_TYPES: Readonly<Record<number, string>> = { 0: 'interrupt', 2: 'NMI', 3: 'exception', 4: 'INT n' };
+const RFLAGS = bitNames({
+  CF: 1,
+  PF: 4,
+  AF: 16,
+  ZF: 64,
+  SF: 128,
+  TF: 256,
+  IF: 512,
+  DF: 1024,
+  OF: 2048,
+  NT: 1 << 14,
+  RF: 1 << 16,
+  VM: 1 << 17,
+  AC: 1 << 18,
+  ID: 1 << 21,
+});
+const EVENT_TYPES: Readonly<Record<number, string>> = {
+  0: 'interrupt',
+  2: 'NMI',
+  3: 'exception',
+  4: 'INT n',
+};
 const event = (low: number): string => {
   if (low >= 0) return '';
   const type = (low >>> 8) & 7;
@@ -90,7 +124,9 @@ function walk(guest: SvmGuest, linear: number): AddressWalk {
   const { cr0, cr3, cr4 } = guest.control;
   const paging = (cr0 & PG) !== 0;
   const own = paging
-    ? walkSteps(memory, 'guest', cr4 & PAE ? 'pae' : 'legacy', cr3, linear, (at) => guest.domain.memory.toMachine(at))
+    ? walkSteps(memory, 'guest', cr4 & PAE ? 'pae' : 'legacy', cr3, linear, (at) =>
+        guest.domain.memory.toMachine(at),
+      )
     : { steps: [] as WalkStep[], result: linear };
   const physical = own.result;
   const none = { steps: [] as WalkStep[], result: -1 };

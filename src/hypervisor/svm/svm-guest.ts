@@ -89,7 +89,8 @@ export class SvmGuest implements PcGuest {
     this.emulation = new Emulation(this, devices);
     // IGNNE#, which the guest asserts by its board's port F0h.
     board.coprocessor.onIgnore = () => {
-      for (const { x87 } of [hypervisor.cpu, this.emulation.emulator.cpu]) x87.ignoreErrors = x87.errorAsserted;
+      for (const { x87 } of [hypervisor.cpu, this.emulation.emulator.cpu])
+        x87.ignoreErrors = x87.errorAsserted;
     };
   }
 

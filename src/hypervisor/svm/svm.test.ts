@@ -1,9 +1,9 @@
 // Unmodified guests under SVM: boot, control registers, events, task switches, real mode from inside a kernel, and two guests
 // on one host; with shadow and with nested paging. What they should see is what the bare machine would show them.
 import { describe, expect, it } from 'vitest';
-import { nasm } from '../../machine/cpu/test-machine.ts';
 import { SVM_EXIT } from '../../machine/cpu/svm/exit-codes.ts';
 import { V } from '../../machine/cpu/svm/layout.ts';
+import { nasm } from '../../machine/cpu/test-machine.ts';
 import { Emulated } from '../../trace/events.ts';
 import { svmInspector } from './inspection.ts';
 import { build, kernel, needsNasm, PAGING, runKernel, said, TestHost } from './testing.ts';
@@ -11,25 +11,30 @@ import { build, kernel, needsNasm, PAGING, runKernel, said, TestHost } from './t
 const BOTH = ['shadow', 'nested'] as const;
 
 needsNasm('boot', () => {
-  it.each(BOTH)('starts as multiboot says, and ends when the guest switches its machine off (%s)', (paging) => {
-    const { domain, text, exits } = runKernel(
-      `
+  it.each(BOTH)(
+    'starts as multiboot says, and ends when the guest switches its machine off (%s)',
+    (paging) => {
+      const { domain, text, exits } = runKernel(
+        `
         mov eax, cr0
         test eax, 0x80000000            ; paging looks off, whatever the processor has
         jnz hang
         put 'o'
         put 'k'
         off`,
-      { paging },
-    );
-    expect(text).toBe('ok');
-    expect(domain.ending).toBe('the guest switched the machine off');
-    expect(exits.get(SVM_EXIT.ioio)).toBe(3);
-  });
+        { paging },
+      );
+      expect(text).toBe('ok');
+      expect(domain.ending).toBe('the guest switched the machine off');
+      expect(exits.get(SVM_EXIT.ioio)).toBe(3);
+    },
+  );
 
   it('refuses nested paging where the processor has none, in words', () => {
     const host = new TestHost();
-    expect(() => host.boot(build('off'), 1, 4, { paging: 'nested' })).toThrow(/nested paging \(NPT\).*--cpu nehalem/);
+    expect(() => host.boot(build('off'), 1, 4, { paging: 'nested' })).toThrow(
+      /nested paging \(NPT\).*--cpu nehalem/,
+    );
     expect(host.hypervisor.frames.owner.includes(1), 'nothing is left behind').toBe(false);
   });
 
@@ -92,7 +97,10 @@ ${PAGING}
       return;
     }
     const writes = host.events('emulate').filter((e) => e.a === Emulated.crWrite);
-    expect(writes.map((e) => e.b), 'TS is the guest’s own: no exit').toEqual([3, 0, 4]);
+    expect(
+      writes.map((e) => e.b),
+      'TS is the guest’s own: no exit',
+    ).toEqual([3, 0, 4]);
     expect(exits.get(SVM_EXIT.cr0SelectiveWrite), 'LMSW always leaves').toBe(1);
     expect(registers.CR3).toBe(host.events('emulate').find((e) => e.b === 3)!.c);
   });
@@ -400,15 +408,18 @@ inner:  dec ecx
         jnz work
         off`);
 
-  it.each(BOTH)('share the processor in slices, each with its own memory and debug registers (%s)', (paging) => {
-    const host = new TestHost({ processor: 'nehalem' });
-    const a = host.boot(nasm(worker('a')), 1, 4, { paging });
-    const b = host.boot(nasm(worker('b')), 2, 4, { paging: 'shadow' });
-    host.run(100_000_000);
-    expect([a.state, b.state]).toEqual(['halted', 'halted']);
-    expect(said(a)).toBe('a'.repeat(20));
-    expect(said(b)).toBe('b'.repeat(20));
-  });
+  it.each(BOTH)(
+    'share the processor in slices, each with its own memory and debug registers (%s)',
+    (paging) => {
+      const host = new TestHost({ processor: 'nehalem' });
+      const a = host.boot(nasm(worker('a')), 1, 4, { paging });
+      const b = host.boot(nasm(worker('b')), 2, 4, { paging: 'shadow' });
+      host.run(100_000_000);
+      expect([a.state, b.state]).toEqual(['halted', 'halted']);
+      expect(said(a)).toBe('a'.repeat(20));
+      expect(said(b)).toBe('b'.repeat(20));
+    },
+  );
 });
 
 needsNasm('an entry that the processor refuses', () => {
@@ -429,7 +440,9 @@ needsNasm('an entry that the processor refuses', () => {
 needsNasm('looking into a guest', () => {
   it.each(BOTH)('the VMCB field by field, and the ways of an address (%s)', (paging) => {
     const host = new TestHost({ processor: 'nehalem' });
-    const domain = host.boot(build(`${PAGING}\nmov dword [0x200000], 7\nout 0xe9, al\nhlt`), 1, 4, { paging });
+    const domain = host.boot(build(`${PAGING}\nmov dword [0x200000], 7\nout 0xe9, al\nhlt`), 1, 4, {
+      paging,
+    });
     host.run(3_000_000);
     const inspector = svmInspector(host.technique);
     const [vcpu] = domain.vcpus;

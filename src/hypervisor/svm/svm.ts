@@ -43,6 +43,7 @@ export class Svm implements Technique {
   /** Machine addresses of the host's state-save area and of the VMCB that holds the host's own FS GS TR LDTR; 0 before the first guest. */
   private saveArea = 0;
   private hostVmcb = 0;
+  private enabled = false;
 
   constructor(
     private readonly hypervisor: Hypervisor,
@@ -65,7 +66,10 @@ export class Svm implements Technique {
         `${image.name}: nested paging (NPT) is not on this processor. Choose one that has it (--cpu nehalem)`,
       );
     populatePc(domain, image);
-    this.enableSvm();
+    if (!this.saveArea) {
+      this.saveArea = this.hypervisor.frames.allocateContiguous(OWNER_HYPERVISOR, 2) * 4096;
+      this.hostVmcb = this.saveArea + 4096;
+    }
     const devices = new MemoryMap(domain.memory.size);
     const board = virtualBoard(this.hypervisor, domain, devices);
     const guest = new SvmGuest(this.hypervisor, domain, board, devices, nested);
@@ -87,14 +91,14 @@ export class Svm implements Technique {
     }
   }
 
-  /** What a hypervisor does once on each processor: EFER.SVME, and a page where VMRUN puts the host's state. */
+  /**
+   * What a hypervisor does once on each processor: EFER.SVME, and a page where VMRUN puts the host's state. Only with the
+   * processor in the monitor, for a guest of another technique may stand in it when a domain is built.
+   */
   private enableSvm(): void {
-    const { cpu, frames } = this.hypervisor;
-    if (!this.saveArea) {
-      this.saveArea = frames.allocateContiguous(OWNER_HYPERVISOR, 2) * 4096;
-      this.hostVmcb = this.saveArea + 4096;
-    }
-    if (cpu.msrs.get(MSR.vmHsavePa) === BigInt(this.saveArea)) return;
+    const { cpu } = this.hypervisor;
+    if (this.enabled) return;
+    this.enabled = true;
     writeMsr(cpu, MSR.efer, BigInt(SVME));
     writeMsr(cpu, MSR.vmHsavePa, BigInt(this.saveArea));
     vmsave(cpu, this.hostVmcb);
@@ -105,6 +109,7 @@ export class Svm implements Technique {
     const { cpu } = this.hypervisor;
     beforeEnlightenedEntry(guest);
     const { vmcb, shadowTables } = guest;
+    this.enableSvm();
     if (this.loaded !== guest) {
       for (let n = 0; n < 4; n++) cpu.dr[n] = guest.debugRegisters[n];
       this.loaded = guest;
@@ -120,6 +125,7 @@ export class Svm implements Technique {
     // With V_INTR_MASKING the host's IF says whether its interrupts end the guest's turn.
     cpu.flags |= IF;
     cpu.regs[4] = this.hypervisor.monitor.linear.stackTop | 0;
+    cpu.regs[0] = vmcb.machine;
     vmload(cpu, vmcb.machine);
     // VMRUN stands before the monitor's entry point, as it were: that is where the host goes on.
     cpu.eip = VM_EXIT_ENTRY;

@@ -13,6 +13,7 @@ import { Svm } from './svm.ts';
 import type { SvmOptions } from './vmcb.ts';
 
 export { build, kernel, needsNasm, PAGING, said } from '../hardware-assisted/testing.ts';
+
 import { build, said } from '../hardware-assisted/testing.ts';
 import '../../session/provide-all.ts';
 
@@ -88,7 +89,10 @@ export function runKernel(
   body: string,
   options: HostOptions & { cycles?: number; paging?: 'shadow' | 'nested' } = {},
 ) {
-  const host = new TestHost({ ...options, processor: options.paging === 'nested' ? 'nehalem' : options.processor });
+  const host = new TestHost({
+    ...options,
+    processor: options.paging === 'nested' ? 'nehalem' : options.processor,
+  });
   const domain = host.boot(build(body), 1, 4, { paging: options.paging });
   host.run(options.cycles);
   return { host, domain, text: said(domain), exits: host.exits(1) };

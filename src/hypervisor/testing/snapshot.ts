@@ -42,12 +42,13 @@ export class Snapshot {
     return found;
   }
 
-  /** Whole frames that the hypervisor keeps for this domain: descriptor tables; VMCS; shadow page tables. */
+  /** Whole frames that the hypervisor keeps for this domain: descriptor tables; VMCS or VMCB; shadow page tables. */
   private isWorkOf(domain: Domain, frame: number): boolean {
     const kept = (domain.technique as unknown as { guests: Map<Domain, Kept> }).guests.get(domain);
     if (!kept) return false;
     if (kept.perDomainTable !== undefined) return frame === kept.perDomainTable >>> 12;
     if (kept.vmcs !== undefined && frame === kept.vmcs >>> 12) return true;
+    if (kept.vmcb !== undefined && frame === kept.vmcb.machine >>> 12) return true;
     if (kept.statePage !== undefined && frame === kept.statePage >>> 12) return true;
     if (kept.cache?.frames.some((machine) => machine >>> 12 === frame)) return true;
     if (kept.descriptors?.frames.some((machine) => machine >>> 12 === frame)) return true;
@@ -55,12 +56,14 @@ export class Snapshot {
   }
 
   /**
-   * Single places: the hypervisor's stack, the ring-1 stack in its TSS, the gate of INT 80h, the two descriptors through
+   * Single places: the pages where VMRUN and VMSAVE put the hypervisor's own state, its stack, the ring-1 stack in its TSS, the gate of INT 80h, the two descriptors through
    * which deprivileged guests load CS and SS, the domain's part of the M2P table.
    */
   private mayChange(domain: Domain, at: number): boolean {
     const { monitor, frames } = this.hypervisor;
     const within = (start: number, length: number) => at >= start && at < start + length;
+    const { saveArea } = domain.technique as { saveArea?: number };
+    if (saveArea && within(saveArea, 2 * PAGE)) return true;
     if (within(monitor.stack, 0x2000) || within(monitor.tss + 0x0c, 6) || within(monitor.idt + 0x80 * 8, 8))
       return true;
     if (
@@ -76,6 +79,7 @@ export class Snapshot {
 interface Kept {
   perDomainTable?: number;
   vmcs?: number;
+  vmcb?: { machine: number };
   statePage?: number;
   cache?: { frames: readonly number[] };
   descriptors?: { frames: readonly number[] };

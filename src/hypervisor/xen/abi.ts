@@ -56,7 +56,12 @@ export const EVTCHNOP = {
   reset: 10,
 } as const;
 export const VIRQ = { timer: 0, debug: 1, console: 2 } as const;
-export const XENMEM = { maximumRamPage: 2, currentReservation: 3, maximumReservation: 4 } as const;
+export const XENMEM = {
+  maximumRamPage: 2,
+  currentReservation: 3,
+  maximumReservation: 4,
+  addToPhysmap: 7,
+} as const;
 export const DOMID_SELF = 0x7ff0;
 
 /** grant_table.h, version 1: the commands, what a request may answer, an entry {u16 flags, u16 domid, u32 frame}. */

@@ -1,8 +1,8 @@
 // A split device as the toolstack makes it: its nodes in the store on both sides, and the handshake of states between front
 // end and back end (xen/include/public/io/xenbus.h, docs/misc/xenstore-paths). The device itself is in the kinds below.
 import { XENBUS } from './abi.ts';
-import { bindBackend, unbindBackend } from './event-channels.ts';
 import { domidOf, type XenGuest } from './guest.ts';
+import { bindBackend, unbindBackend } from './interdomain.ts';
 import type { Store } from './store/store.ts';
 
 /** One kind of device: what its nodes say, and what runs while front end and back end are connected. */

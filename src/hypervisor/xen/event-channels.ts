@@ -2,25 +2,19 @@
 // of a channel is a virtual interrupt, the console, the store, another domain, or a backend of domain 0.
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { DOMID_SELF, ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO } from './abi.ts';
-import { type ArgumentAccess, DOMAIN_0, domidOf, type Port, type XenGuest, xenGuests } from './guest.ts';
+import { ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO } from './abi.ts';
+import { type ArgumentAccess, domidOf, type Port, type XenGuest, xenGuests } from './guest.ts';
 
-/** EVTCHNSTAT_*. */
-const STATUS = {
-  free: 0,
-  unbound: 1,
-  interdomain: 2,
-  backend: 2,
-  console: 2,
-  store: 2,
-  virq: 4,
-  ipi: 5,
-} as const;
+/** Commands that only drivers of split devices ask for: filled in by provide.ts. */
+export const optionalChannelCalls = new Map<
+  number,
+  (channels: EventChannels, vcpu: Vcpu, guest: XenGuest, argument: number) => number
+>();
 
 export class EventChannels {
   constructor(
-    private readonly hypervisor: Hypervisor,
-    private readonly access: ArgumentAccess,
+    readonly hypervisor: Hypervisor,
+    readonly access: ArgumentAccess,
     /** The guest notified its console port. */
     private readonly onConsole: (guest: XenGuest) => void,
     /** The guest notified its store port. */
@@ -64,10 +58,6 @@ export class EventChannels {
       }
       case EVTCHNOP.bindIpi:
         return portAt(0) !== 0 ? ERROR.inval : this.bindInto(guest, { kind: 'ipi' }, argument + 4);
-      case EVTCHNOP.allocUnbound:
-        return this.allocateUnbound(guest, argument);
-      case EVTCHNOP.bindInterdomain:
-        return this.bindInterdomain(vcpu, guest, argument);
       case EVTCHNOP.close: {
         const port = portAt(0);
         if (!bound(port)) return ERROR.inval;
@@ -78,8 +68,6 @@ export class EventChannels {
         const port = portAt(0);
         return bound(port) ? this.send(vcpu, guest, port) : ERROR.inval;
       }
-      case EVTCHNOP.status:
-        return this.status(guest, argument);
       case EVTCHNOP.unmask: {
         const port = portAt(0);
         if (!bound(port)) return ERROR.inval;
@@ -87,41 +75,8 @@ export class EventChannels {
         return 0;
       }
       default:
-        return ERROR.nosys;
+        return optionalChannelCalls.get(command)?.(this, vcpu, guest, argument) ?? ERROR.nosys;
     }
-  }
-
-  /** {u16 dom, u16 remote_dom, out: u32 port}: a port that `remote_dom` may bind to. */
-  private allocateUnbound(guest: XenGuest, argument: number): number {
-    const { access } = this;
-    const owner = access.read16(guest, argument);
-    if (owner !== DOMID_SELF && owner !== domidOf(guest.domain)) return ERROR.perm;
-    const remote = access.read16(guest, argument + 2);
-    return this.bindInto(
-      guest,
-      { kind: 'unbound', remote: remote === DOMID_SELF ? domidOf(guest.domain) : remote },
-      argument + 4,
-    );
-  }
-
-  /** {u16 remote_dom, u32 remote_port, out: u32 local_port}. */
-  private bindInterdomain(vcpu: Vcpu, guest: XenGuest, argument: number): number {
-    const { access, hypervisor } = this;
-    const self = domidOf(guest.domain);
-    const named = access.read16(guest, argument);
-    const remote = named === DOMID_SELF ? self : named;
-    const remotePort = access.read32(guest, argument + 4) >>> 0;
-    const other = xenGuests(hypervisor).get(remote);
-    if (!other) return ERROR.srch;
-    const offered = remotePort < EVENT_PORTS ? other.ports[remotePort] : undefined;
-    if (offered?.kind !== 'unbound' || offered.remote !== self) return ERROR.inval;
-    const local = this.bind(guest, { kind: 'interdomain', remote, remotePort });
-    if (local < 0) return local;
-    other.ports[remotePort] = { kind: 'interdomain', remote: self, remotePort: local };
-    // What was sent before somebody was there must not be lost.
-    this.setPending(vcpu, guest, local);
-    access.write32(guest, argument + 8, local);
-    return 0;
   }
 
   private send(vcpu: Vcpu, guest: XenGuest, port: number): number {
@@ -144,24 +99,6 @@ export class EventChannels {
         if (other) this.setPending(other.domain.vcpus[0], other, to.remotePort);
         break;
       }
-    }
-    return 0;
-  }
-
-  /** {u16 dom, u32 port, out: u32 status, u32 vcpu, what is at the other end}. */
-  private status(guest: XenGuest, argument: number): number {
-    const { access } = this;
-    const owner = access.read16(guest, argument);
-    if (owner !== DOMID_SELF && owner !== domidOf(guest.domain)) return ERROR.perm;
-    const port = access.read32(guest, argument + 4) >>> 0;
-    if (port >= EVENT_PORTS) return ERROR.inval;
-    const what = guest.ports[port] ?? { kind: 'free' };
-    access.write32(guest, argument + 8, STATUS[what.kind]);
-    if (what.kind === 'virq') access.write32(guest, argument + 16, what.virq);
-    else if (what.kind === 'unbound') access.write32(guest, argument + 16, what.remote);
-    else if (what.kind === 'interdomain') {
-      access.write32(guest, argument + 16, what.remote);
-      access.write32(guest, argument + 20, what.remotePort);
     }
     return 0;
   }
@@ -194,7 +131,8 @@ export class EventChannels {
       select(this.hypervisor, vcpu, guest, word);
   }
 
-  private bindInto(guest: XenGuest, port: Port, result: number): number {
+  /** Takes a free port and says which. */
+  bindInto(guest: XenGuest, port: Port, result: number): number {
     const number = this.bind(guest, port);
     if (number < 0) return number;
     this.access.write32(guest, result, number);
@@ -222,20 +160,4 @@ function select(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, word: numbe
   memory.write8(info + SHARED_INFO.upcallPending, 1);
   guest.onUpcall?.();
   if (!guest.toldByInterrupt) hypervisor.wake(vcpu);
-}
-
-/**
- * Domain 0 binds to a port that a guest offers it. False when the guest offered it to somebody else, or nothing.
- * @param notify the guest has sent an event through it
- */
-export function bindBackend(guest: XenGuest, port: number, notify: () => void): boolean {
-  const offered = port > 0 && port < EVENT_PORTS ? guest.ports[port] : undefined;
-  if (offered?.kind !== 'unbound' || offered.remote !== DOMAIN_0) return false;
-  guest.ports[port] = { kind: 'backend', notify };
-  return true;
-}
-
-/** Domain 0 closes its end: the port waits for it again. */
-export function unbindBackend(guest: XenGuest, port: number): void {
-  if (guest.ports[port]?.kind === 'backend') guest.ports[port] = { kind: 'unbound', remote: DOMAIN_0 };
 }

@@ -11,7 +11,7 @@ import type { StoreTree } from './store/tree.ts';
 import { type FrontEnd, PAGES, XenHost } from './testing.ts';
 
 const SECTORS = 64;
-const RUNS = Number(process.env.FUZZ_RUNS ?? 60);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
 const host = new XenHost(8);
 const victim = host.boot(1, { network: true });
 victim.domain.state = 'paused';

@@ -1,6 +1,7 @@
 // Grant tables, version 1 (xen/include/public/grant_table.h, xen/common/grant_table.c): a guest says in a table of its own
 // which of its frames another domain may use, and how. Every use looks at the table again: nothing that a guest wrote is
 // believed twice. Mapping is domain 0's alone, whose backends are in the hypervisor (decisions/domain-0.md); guests copy.
+import { OutOfMemory } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { DOMID_SELF, ERROR, GNTST, GNTTABOP, GRANT_ENTRY_SIZE, GTF } from './abi.ts';
 import { DOMAIN_0, domidOf, type XenGuest, xenGuests } from './guest.ts';
@@ -210,19 +211,28 @@ export class GrantTables {
         ? GNTST.generalError
         : GNTST.okay;
     if (status === GNTST.okay) {
-      this.grow(guest, wanted);
+      if (!this.grow(guest, wanted)) {
+        write16(guest, at + 8, GNTST.generalError);
+        return 0;
+      }
       for (let n = 0; n < wanted; n++) access.write32(guest, list + n * 4, guest.grantFrames[n]);
     }
     write16(guest, at + 8, status);
     return 0;
   }
 
-  /** The table has at least so many frames from now on: the domain's, and ordinary memory for ever. */
-  grow(guest: XenGuest, frames: number): void {
-    while (guest.grantFrames.length < Math.min(frames, MAX_GRANT_FRAMES)) {
-      const frame = this.hypervisor.frames.allocate(guest.domain.id);
-      guest.frames.take(frame);
-      guest.grantFrames.push(frame);
+  /** The table has at least so many frames from now on: the domain's, and ordinary memory for ever. False when the host has none left. */
+  private grow(guest: XenGuest, frames: number): boolean {
+    try {
+      while (guest.grantFrames.length < frames) {
+        const frame = this.hypervisor.frames.allocate(guest.domain.id);
+        guest.frames.take(frame);
+        guest.grantFrames.push(frame);
+      }
+      return true;
+    } catch (error) {
+      if (error instanceof OutOfMemory) return false;
+      throw error;
     }
   }
 

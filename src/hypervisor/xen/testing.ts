@@ -14,9 +14,10 @@ import { HYPERCALL_VECTOR } from '../monitor.ts';
 import { Paravirtualization } from '../paravirtualization/paravirtualization.ts';
 import type { BootOptions } from '../technique.ts';
 import { GNTTABOP, GRANT_ENTRY_SIZE, STORE } from './abi.ts';
-import { DomainZero } from './domain-0.ts';
+import type { DomainZero } from './domain-0.ts';
 import { domidOf, type XenGuest, xenGuests } from './guest.ts';
-import { optionalXen, xenServices } from './services.ts';
+import { xenServices } from './services.ts';
+import './provide.ts';
 
 const image = parseImage(
   assemble(
@@ -50,7 +51,6 @@ export class XenHost {
   readonly domain0: DomainZero;
 
   constructor(memoryMiB = 16) {
-    optionalXen.make ??= (hypervisor) => new DomainZero(hypervisor);
     this.pc = new Pc(costModel('prescott'), new Recorder(1 << 10), memoryMiB << 20, {
       startDate: '2005-12-05T10:00:00',
     });

@@ -64,6 +64,9 @@ class Window {
 /** Windows kept, a power of two: a call into another page and back finds both. */
 const WINDOWS = 16;
 
+/** Pages of decoded code that are kept; the oldest goes first. About 32 KiB each, and what was decoded. */
+const MOST_PAGES = 2048;
+
 /** The decoded code of one processor, and the pages it has executed from lately. */
 export class CodeCache {
   private readonly pages: (CodePage | null)[];
@@ -71,6 +74,9 @@ export class CodeCache {
   private readonly scratch = new Uint8Array(32);
   private readonly windows = Array.from({ length: WINDOWS }, () => new Window());
   private current = this.windows[0];
+  /** Indices of the pages there are, in a ring. */
+  private readonly kept = new Int32Array(MOST_PAGES).fill(-1);
+  private nextKept = 0;
 
   constructor(private readonly cpu: Cpu) {
     this.memory = cpu.memory;
@@ -102,7 +108,7 @@ export class CodeCache {
     const frame = physical >>> 12;
     const wide = (cs.access & Access.big) !== 0;
     const index = frame * 2 + (wide ? 1 : 0);
-    const page = (this.pages[index] ??= new CodePage(frame, wide ? 32 : 16));
+    const page = this.pages[index] ?? this.makePage(index, frame, wide ? 32 : 16);
     const version = this.memory.codeVersion[frame];
     if (page.version !== version) {
       page.version = version;
@@ -118,6 +124,19 @@ export class CodeCache {
     // Only now: translating may have moved it on.
     w.generation = cpu.tlb.generation;
     return w;
+  }
+
+  private makePage(index: number, frame: number, mode: 16 | 32): CodePage {
+    const oldest = this.kept[this.nextKept];
+    if (oldest >= 0) {
+      this.pages[oldest]?.heat?.clear();
+      this.pages[oldest] = null;
+    }
+    this.kept[this.nextKept] = index;
+    this.nextKept = (this.nextKept + 1) % MOST_PAGES;
+    const page = new CodePage(frame, mode);
+    this.pages[index] = page;
+    return page;
   }
 
   /** Whether `open` would neither raise anything nor walk the page tables. */

@@ -1,9 +1,9 @@
 // The fetch–execute cycle, and what comes between two instructions (SDM vol. 3 §6.9, table 6-2): debug traps, NMI,
 // interrupts, breakpoints. The inner loop does none of that; it leaves for `boundary` when a flag says that something may be due.
 
-import { Engine } from '../engine/engine.ts';
 import { CS, type Instruction } from '../isa/instruction.ts';
 import { CodeCache } from './code-cache.ts';
+import { type Compiler, compilers } from './compiler.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
 import { instructionBreakpoints } from './debug.ts';
 import { EXITED, isFault } from './fault.ts';
@@ -24,14 +24,14 @@ const DR7_ENABLES = 0xff;
 /** What the loop remembers of one processor between calls. */
 class Execution {
   readonly code: CodeCache;
-  readonly engine: Engine;
+  /** Null until somebody provides one. */
+  engine: Compiler | null = null;
   /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
   stoppedAt = -1;
   stoppedAfter = -1;
 
   constructor(cpu: Cpu) {
     this.code = new CodeCache(cpu);
-    this.engine = new Engine(cpu);
   }
 }
 
@@ -69,7 +69,8 @@ export function run(cpu: Cpu, until: number): number {
       if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
       if (cpu.cycles < sampleAt) continue;
     }
-    execution.engine.sample(execution.code);
+    execution.engine ??= compilers.make?.(cpu) ?? null;
+    execution.engine?.sample(execution.code);
     sampleAt = cpu.cycles + SAMPLE;
   }
 }
@@ -230,8 +231,9 @@ function one(cpu: Cpu, code: CodeCache): void {
   if (flags & RF && cpu.eip === cpu.instructionStart && i.rep !== 0 && cpu.intercepts === silicon)
     cpu.flags |= RF;
   cpu.shadow &= ~shadow;
-  // INT n and its kin clear TF on their way, so the handler is not stepped into (SDM vol. 3 §17.3.1.4).
-  if (flags & TF && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation))
+  // INT n and its kin clear TF on their way, so the handler is not stepped into (SDM vol. 3 §17.3.1.4); MOV SS is not stepped
+  // on at all, for its trap would come behind the next instruction, as that one's own (§6.8.3).
+  if (flags & TF && !(cpu.shadow & 2) && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation))
     cpu.pendingDebug |= DR6_BS;
 }
 

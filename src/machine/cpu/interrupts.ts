@@ -78,6 +78,7 @@ export function deliverFault(cpu: Cpu, thrown: Fault): void {
 
 /** Delivers a debug trap behind the instruction that earned it. @param bits what to set in DR6 */
 export function deliverDebugTrap(cpu: Cpu, bits: number): void {
+  cpu.halted = false; // HLT is stepped over
   cpu.instructionStart = cpu.eip;
   debugException(cpu, bits);
 }
@@ -89,7 +90,8 @@ export function debugException(cpu: Cpu, bits: number): void {
   const exited = cpu.intercepts?.exception(VECTOR.DB, -1, cpu.cr2);
   cpu.pendingDebug = 0;
   if (exited) return;
-  cpu.dr[6] |= bits;
+  // B0 to B3 are those of this exception; the other bits only software clears.
+  cpu.dr[6] = (cpu.dr[6] & ~15) | bits;
   // The handler may use the debug registers (SDM vol. 3 §17.2.4).
   cpu.dr[7] &= ~DR7_GD;
   deliverEvent(cpu, VECTOR.DB, EventType.exception, -1, cpu.eip);

@@ -118,6 +118,21 @@ describe.skipIf(!hasNasm())('single step', () => {
     // IRET brings TF back: the next trap is behind the instruction that it returns to.
     expect(places(traps)).toEqual([at + 3, ...OFF_TRAPS(at + 3)]);
   });
+
+  // These as KVM's unit test "debug" has them from real processors.
+  it('steps over HLT, which is then over', () => {
+    const { traps } = traced(`${STEP_ON}\nhlt\n${STEP_OFF}\nnop`);
+    expect(traps).toEqual([ON + 1, ...OFF_TRAPS(ON + 1)].map((eip) => [eip, 0x4000]));
+  });
+
+  it('leaves INT1 behind MOV SS its own exception, and none of the step', () => {
+    const { traps } = traced(`mov eax, ss\n${STEP_ON}\nmov ss, ax\nint1\nnop\n${STEP_OFF}`);
+    const at = 2 + ON + 2;
+    expect(traps.slice(0, 2)).toEqual([
+      [at + 1, 0],
+      [at + 2, 0x4000],
+    ]);
+  });
 });
 
 const WATCH = (dr7: number, address: number | string) =>
@@ -138,6 +153,16 @@ describe.skipIf(!hasNasm())('data breakpoints', () => {
   it('that MOV SS hits wait for the next instruction', () => {
     const { traps } = traced(`mov word [0x4000], 16\n${WATCH(ACCESSES, 0x4000)}mov ss, [0x4000]\nnop\nnop`);
     expect(traps).toEqual([[9 + W + 6 + 1, 1]]);
+  });
+
+  it('that MOV SS hits are part of the exception that INT1 behind it raises', () => {
+    const { traps } = traced(`mov word [0x4000], 16\n${WATCH(ACCESSES, 0x4000)}mov ss, [0x4000]\nint1\nnop`);
+    expect(traps).toEqual([[9 + W + 6 + 1, 1]]);
+  });
+
+  it('replace what DR6 says of breakpoints, and leave its other bits', () => {
+    const { traps } = traced(`mov eax, 0x4004\nmov dr6, eax\n${WATCH(WRITES, 0x4000)}mov [0x4000], al\nnop`);
+    expect(traps).toEqual([[8 + W + 5, 0x4001]]);
   });
 
   it('ignore the low bits of the address, by length', () => {
@@ -197,6 +222,15 @@ describe.skipIf(!hasNasm())('general detection', () => {
     const { traps, m } = traced(`mov eax, 0x2000\nmov dr7, eax\nmov ebx, dr0\nmov ecx, dr7`);
     expect(traps).toEqual([[8, 0x2000]]);
     expect(m.cpu.regs[1]).toBe(0x400);
+  });
+
+  it('is a fault, so the handler is not stepped into', () => {
+    const { traps } = traced(`mov eax, 0x2000\nmov dr7, eax\n${STEP_ON}\nmov ebx, dr0\n${STEP_OFF}`);
+    const at = 8 + ON;
+    expect(traps.slice(0, 2)).toEqual([
+      [at, 0x2000],
+      [at + 3, 0x4000],
+    ]);
   });
 
   it('is off in the handler of any debug exception', () => {

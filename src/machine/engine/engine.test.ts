@@ -1,5 +1,6 @@
 // Both engines, one semantics: random programs end in the same state, with the same cycles and counts, whether they are
 // interpreted or compiled, and wherever the run is cut.
+
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Stop } from '../cpu/cpu.ts';
@@ -8,6 +9,7 @@ import { getFlags } from '../cpu/flags.ts';
 import { TestMachine } from '../cpu/test-machine.ts';
 import { tlbSlot } from '../cpu/tlb.ts';
 import { decode } from '../isa/decode.ts';
+import type { Engine } from './engine.ts';
 import { compilable } from './lower.ts';
 
 const CODE = 0x10000;
@@ -99,7 +101,7 @@ function finish(code: readonly number[], compiled: boolean, slices: readonly num
       data: Buffer.from(m.memory.bytes.subarray(DATA - 2048, DATA + 2048)).toString('base64'),
       stack: Buffer.from(m.memory.bytes.subarray(STACK - 0x200, STACK + 64)).toString('base64'),
     },
-    regions: executionOf(cpu).engine.compiled,
+    regions: (executionOf(cpu).engine as Engine | null)?.compiled ?? 0,
   };
 }
 

@@ -82,6 +82,11 @@ export class Engine {
 
   constructor(private readonly cpu: Cpu) {}
 
+  /** Compiled functions that are kept now: never more than there are tables. */
+  get kept(): number {
+    return this.tables.reduce((sum, heat) => sum + (heat !== null && heat.entries.length > 0 ? 1 : 0), 0);
+  }
+
   /** Looks at what the interpreter is about to do. */
   sample(code: CodeCache): void {
     const { cpu } = this;

@@ -5,6 +5,7 @@ import classical from './classical.json' with { type: 'json' };
 import containers from './containers.json' with { type: 'json' };
 import enlightened from './enlightened.json' with { type: 'json' };
 import helloXen from './hello-xen.json' with { type: 'json' };
+import pacifica from './pacifica.json' with { type: 'json' };
 import sameKernelTwice from './same-kernel-twice.json' with { type: 'json' };
 import sideBySide from './side-by-side.json' with { type: 'json' };
 import splitDevices from './split-devices.json' with { type: 'json' };
@@ -14,6 +15,7 @@ import translated from './translated.json' with { type: 'json' };
 export const SHIPPED = [
   sideBySide,
   sameKernelTwice,
+  pacifica,
   classical,
   translated,
   containers,

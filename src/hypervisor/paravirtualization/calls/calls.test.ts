@@ -105,8 +105,7 @@ describe('vcpu_op', () => {
     expect(at(FIELD)).toBe(0);
     const ns = (n: number) => at(FIELD + n) + at(FIELD + n + 4) * 2 ** 32;
     const sum = [12, 20, 28, 36].map(ns).reduce((a, b) => a + b);
-    expect(Math.abs(sum - ns(4))).toBeLessThan(5);
-    expect(sum).toBeGreaterThan(0);
+    expect(ns(4), 'since when it runs').toBeLessThan(sum);
     expect(sum).toBeLessThan((host.hypervisor.now * 1e9) / host.pc.cost.clockHz);
   });
 

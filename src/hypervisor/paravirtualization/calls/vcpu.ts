@@ -26,10 +26,11 @@ function putRunstate({ hypervisor, access, time }: HypercallServices, pv: PvDoma
     access.write32(pv, at + offset, ns | 0);
     access.write32(pv, at + offset + 4, Math.floor(ns / TWO_32) | 0);
   };
-  pv.enterRunstate(pv.runstate, hypervisor.now);
+  const times = [...pv.runstateTimes];
+  times[pv.runstate] += hypervisor.now - pv.runstateSince;
   access.write32(pv, at, pv.runstate);
   put64(4, pv.runstateSince);
-  pv.runstateTimes.forEach((cycles, n) => put64(12 + n * 8, cycles));
+  times.forEach((cycles, n) => put64(12 + n * 8, cycles));
 }
 
 /** What a guest registered, to be taken back when it registers another. */

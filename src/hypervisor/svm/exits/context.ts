@@ -1,6 +1,6 @@
 // What a handler of exits gets, and the few things that most of them do.
 import { VECTOR } from '../../../machine/cpu/fault.ts';
-import { TF } from '../../../machine/cpu/flags.ts';
+import { RF, TF } from '../../../machine/cpu/flags.ts';
 import { V } from '../../../machine/cpu/svm/layout.ts';
 import type { Instruction } from '../../../machine/isa/instruction.ts';
 import { Injected, Kind } from '../../../trace/events.ts';
@@ -72,7 +72,11 @@ export class ExitContext {
   raise(vector: number, errorCode: number, cause: number = Injected.fault, cr2 = 0): Resume {
     const { guest } = this;
     const code = guest.vmcb.get(V.cr0) & 1 ? errorCode : -1;
-    if (raiseException(guest, vector, code, cause, cr2)) return 'enter';
+    if (raiseException(guest, vector, code, cause, cr2)) {
+      // A double fault is an abort: its frame has no RF, which the fault before it may have left.
+      if ((guest.event & 0xff) === VECTOR.DF) guest.vmcb.set(V.rflags, guest.vmcb.get(V.rflags) & ~RF);
+      return 'enter';
+    }
     return this.crash(tellChain(guest.chain), true);
   }
 

@@ -6,7 +6,7 @@ import type { Instruction } from '../../isa/instruction.ts';
 import { read16, write16 } from '../access.ts';
 import { effectiveAddress } from '../address.ts';
 import { Attention, type Cpu } from '../cpu.ts';
-import { fault, VECTOR } from '../fault.ts';
+import { EXITED, fault, VECTOR } from '../fault.ts';
 import { debugException } from '../interrupts.ts';
 import { CR0_PG, CR0_WP, CR4_PAE, CR4_PGE, CR4_PSE, loadPdptes } from '../page-walk.ts';
 import { CR0_AM, flushForCr3 } from '../paging.ts';
@@ -140,7 +140,7 @@ function debugRegisterTaken(cpu: Cpu, i: Instruction, write: boolean): boolean {
   if (!(cpu.dr[7] & DR7_GD)) return false;
   cpu.eip = cpu.instructionStart;
   debugException(cpu, DR6_BD);
-  return true;
+  throw EXITED; // Nothing of the instruction has happened, so it is not stepped on either.
 }
 
 function movToDr(cpu: Cpu, i: Instruction): void {

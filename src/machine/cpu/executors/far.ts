@@ -67,6 +67,9 @@ function into(cpu: Cpu): void {
 function int1(cpu: Cpu): void {
   if (cpu.intercepts?.instruction('icebp', 0)) return;
   if (cpu.intercepts?.exception(VECTOR.DB, -1, cpu.cr2)) return;
+  // What MOV SS before it has hit needs no exception of its own: this is one.
+  cpu.dr[6] |= cpu.pendingDebug;
+  cpu.pendingDebug = 0;
   softwareInterrupt(cpu, VECTOR.DB, EventType.privilegedException);
 }
 

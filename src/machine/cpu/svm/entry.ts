@@ -1,5 +1,6 @@
 // VMRUN (APM vol. 2 §15.5): saves the host, checks the VMCB, loads the guest, delivers the event that is to be injected. What
 // is wrong with a VMCB is told by an exit, VMEXIT_INVALID, and then no guest state has been touched.
+import { Kind } from '../../../trace/events.ts';
 import { Attention, type Cpu } from '../cpu.ts';
 import { EXITED, isFault } from '../fault.ts';
 import { VM } from '../flags.ts';
@@ -63,6 +64,10 @@ function enter(cpu: Cpu): void {
       return;
     }
   }
+  // As in exit.ts: where the host goes on says whether somebody else records it.
+  const host = svm.words(svm.hostArea)[svm.at(svm.hostArea) + V.rip] >>> 0;
+  if ((host - cpu.monitorBase) >>> 0 >= cpu.monitorSize)
+    cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, 0);
   const event = w[b + V.eventInj];
   if (event & EVENT.valid) inject(cpu, event, w[b + V.eventInj + 1]);
 }

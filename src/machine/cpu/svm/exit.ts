@@ -1,5 +1,6 @@
 // #VMEXIT (APM vol. 2 §15.6): why goes into the VMCB, the guest's state too, the host's comes back from its save area. The
 // processor then stands behind the VMRUN, with the global interrupt flag clear: nothing interrupts before STGI.
+import { Kind, Vendor } from '../../../trace/events.ts';
 import { type Cpu, Stop } from '../cpu.ts';
 import { isFault } from '../fault.ts';
 import { RF } from '../flags.ts';
@@ -42,8 +43,7 @@ export function svmExit(
   saveState(cpu, svm, w, b, from);
   // RF has been used up by the instruction that faulted; where breakpoints are on, it must not meet them again when it is run again.
   const faulted = code >= SVM_EXIT.exception && code < SVM_EXIT.interrupt && code !== SVM_EXIT.exception + 1;
-  if (faulted && cpu.dr[7] & 0xff)
-    w[b + V.rflags] |= RF;
+  if (faulted && cpu.dr[7] & 0xff) w[b + V.rflags] |= RF;
   put(w, b + V.cr2, cpu.cr2);
   put(w, b + V.dr6, cpu.dr[6]);
   put(w, b + V.dr7, cpu.dr[7]);
@@ -51,6 +51,9 @@ export function svmExit(
   put(w, b + V.interruptShadow, cpu.shadow ? 1 : 0);
   intercepts.store();
   loadHost(cpu, svm);
+  // A hypervisor that is itself a guest of the session, on the bare machine: nobody else records what leaves to it.
+  if (cpu.stop !== Stop.monitor)
+    cpu.recorder.record(Kind.exit, cpu.cycles, from, code, info1, info2, 0, Vendor.svm);
 }
 
 /** VMRUN refused its VMCB: the host is back at once, and the guest's part is as it was. */

@@ -220,7 +220,11 @@ needsNasm('a floating-point error without CR0.NE', () => {
     expect(guest.cpu.x87.errorAsserted).toBe(true);
   });
   it('with NE it is #MF', () => {
-    const guest = new Guest(ERROR, { CR0: 0x80010031, INTERCEPT_GENERAL1: G1.ferrFreeze, INTERCEPT_EXCEPTION: 1 << 16 });
+    const guest = new Guest(ERROR, {
+      CR0: 0x80010031,
+      INTERCEPT_GENERAL1: G1.ferrFreeze,
+      INTERCEPT_EXCEPTION: 1 << 16,
+    });
     expect(guest.exit()).toBe(SVM_EXIT.exception + 16);
   });
 });

@@ -1,6 +1,7 @@
 // VT-x of the second generation (2008): secondary controls, EPT, VPID, unrestricted guests (SDM vol. 3 §24.6.2, §25.5,
 // §26.2.1.1, §28). True control MSRs say that CR3 loads and stores need not exit.
-// Translations are tagged by (VPID, EPT pointer): see `keepsTranslations` for when an entry may find those of before.
+// VPID and EPT pointer name what is remembered of whom; this TLB forgets all of it at each transition, which the manual
+// allows at any time (§28.3.3.5).
 import type { Cpu } from '../cpu.ts';
 import { NestedWalk } from '../nested-walk.ts';
 import { CR0_PG, CR4_PAE, HIGH_RESERVED, PDPTE_RESERVED, Pte } from '../page-walk.ts';

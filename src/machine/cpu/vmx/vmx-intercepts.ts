@@ -36,6 +36,7 @@ const INSTRUCTIONS: Partial<Record<InterceptedInstruction, readonly [reason: num
   invvpid: [EXIT.invvpid, -1],
 };
 
+const CR0_PE = 1;
 const TS = 8;
 /** Secondary control 6. */
 const WBINVD_EXITS = 1 << 6;
@@ -238,6 +239,8 @@ export class VmxIntercepts implements Intercepts {
     const { cpu } = this.vmx;
     const byInstruction = (vector === VECTOR.BP || vector === VECTOR.OF) && cpu.eip !== cpu.instructionStart;
     const qualification = vector === VECTOR.PF ? cr2 : vector === VECTOR.DB ? cpu.pendingDebug & 0x600f : 0;
+    // Real mode has no error codes (SDM vol. 3 §27.2.2).
+    if (!(cpu.cr0 & CR0_PE)) errorCode = -1;
     const info = interruptionInfo(
       vector,
       byInstruction ? TYPE.softwareException : TYPE.hardwareException,
@@ -300,6 +303,7 @@ export class VmxIntercepts implements Intercepts {
       this.vectoringInfo = 0;
       return;
     }
+    if (!(this.cpu.cr0 & CR0_PE)) errorCode = -1;
     this.vectoringInfo = interruptionInfo(vector, type, errorCode);
     this.vectoringErrorCode = errorCode;
     this.vectoringLength = (this.cpu.eip - this.cpu.instructionStart) >>> 0;

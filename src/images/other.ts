@@ -1,0 +1,24 @@
+// Images that are neither ELF nor multiboot: Linux bzImages, BIOS ROMs, disks of all sorts. Importing this file makes
+// `parseImage` take them.
+import { hasBootSignature } from './boot-sector.ts';
+import { parseBootDisk } from './disk.ts';
+import { type Image, ImageError } from './image.ts';
+import { parseLinux } from './linux.ts';
+import { isLinux } from './linux-header.ts';
+import { otherImages } from './load.ts';
+import { recognize } from './recognize.ts';
+import { parseRom } from './rom.ts';
+
+const SECTOR = 512;
+
+otherImages.parse = (bytes, name, accepted): Image => {
+  if (isLinux(bytes)) return parseLinux(bytes, name);
+  const rom = hasBootSignature(bytes) ? null : parseRom(bytes, name);
+  if (rom) return rom;
+  const known = recognize(bytes);
+  if (known) throw new ImageError(`${name}: looks like ${known}. ${accepted}`);
+  const disk = parseBootDisk(bytes, name);
+  if (disk) return disk;
+  const hint = bytes.length === SECTOR ? ' (512 bytes, but no 55AAh signature at the end)' : '';
+  throw new ImageError(`${name}: is not an image that can boot${hint}. ${accepted}`);
+};

@@ -1,0 +1,135 @@
+// Both engines under paging: page faults out of compiled loops, accessed and dirty bits, INVLPG and CR3 loads, a store into
+// the page of the code itself, all with the same state and cycles wherever the run is cut.
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { assemble } from '../../assembler/assemble.ts';
+import { costModel } from '../../cost/processors.ts';
+import { Stop } from '../cpu/cpu.ts';
+import { executionOf, run } from '../cpu/execute.ts';
+import { getFlags } from '../cpu/flags.ts';
+import { TestMachine } from '../cpu/test-machine.ts';
+import type { Engine } from './engine.ts';
+import './provide.ts';
+
+const CODE = 0x10000;
+
+/**
+ * Pages at 400000h lie on memory at 40000h on. The loop walks over them with a stride; pages that are not there are mapped
+ * by the handler, and every 64th round all are taken away again, by INVLPG or by CR3.
+ */
+const source = (stride: number, flush: string, rounds: number) => `
+bits 32
+org ${CODE}
+  lidt [idtr]
+  mov eax, 0x1000
+  mov cr3, eax
+  mov eax, cr0
+  or eax, 0x80000000
+  mov cr0, eax
+  mov ecx, ${rounds}
+  xor edi, edi
+round:
+  mov eax, [0x400000 + edi]
+  add eax, ecx
+  rol eax, 7
+  mov [0x400000 + edi], eax
+  inc dword [0x400000 + edi]
+  push eax
+  adc [esp], edi
+  pop edx
+  inc dword [count]
+  add edi, ${stride}
+  and edi, 0xfffc
+  test ecx, 63
+  jnz keep
+  call away
+keep:
+  dec ecx
+  jnz round
+  hlt
+away:
+  mov ebx, 16
+next:
+  and dword [0x3000 + ebx * 4 - 4], ~1
+  ${flush}
+  dec ebx
+  jnz next
+  ret
+fault:
+  push eax
+  push ecx
+  mov ecx, cr2
+  shr ecx, 12
+  and ecx, 15
+  or dword [0x3000 + ecx * 4], 1
+  inc dword [faults]
+  pop ecx
+  pop eax
+  add esp, 4
+  iret
+count: dd 0
+faults: dd 0
+align 8
+idtr: dw 0x7ff
+  dd 0x4000
+`;
+
+function finish(code: Uint8Array, handler: number, compiled: boolean, slices: readonly number[]) {
+  const m = new TestMachine(0x80000, costModel('merom')).flat(code, CODE);
+  const { memory, cpu } = m;
+  cpu.compiledAllowed = compiled;
+  memory.write32(0x1000, 0x2007);
+  memory.write32(0x1004, 0x3007);
+  for (let n = 0; n < 0x80; n++) memory.write32(0x2000 + n * 4, (n << 12) | 7);
+  for (let n = 0; n < 16; n++) memory.write32(0x3000 + n * 4, ((0x40 + n) << 12) | 6);
+  memory.write32(0x4000 + 14 * 8, (8 << 16) | (handler & 0xffff));
+  memory.write32(0x4000 + 14 * 8 + 4, (handler & 0xffff0000) | 0x8e00);
+  memory.write32(0x5008, 0x0000ffff);
+  memory.write32(0x500c, 0x00cf9b00);
+  memory.write32(0x5010, 0x0000ffff);
+  memory.write32(0x5014, 0x00cf9300);
+  cpu.gdtr.base = 0x5000;
+  cpu.gdtr.limit = 0x17;
+  let stop: number = Stop.budget;
+  for (let n = 0; stop === Stop.budget && n < 100_000; n++)
+    stop = run(cpu, cpu.cycles + slices[n % slices.length]);
+  return {
+    state: {
+      stop,
+      regs: [...cpu.regs],
+      flags: getFlags(cpu),
+      eip: cpu.eip,
+      cr2: cpu.cr2,
+      cycles: cpu.cycles,
+      instructions: cpu.instructions,
+      memory: Buffer.from(memory.bytes).toString('base64'),
+    },
+    regions: (executionOf(cpu).engine as Engine | null)?.compiled ?? 0,
+  };
+}
+
+it('faults, walks and flushes as the interpreter does', () => {
+  let regions = 0;
+  fc.assert(
+    fc.property(
+      fc.nat(0x3fff).map((n) => n * 4 + 4),
+      fc.constantFrom('mov eax, ebx\n shl eax, 12\n invlpg [0x3ff000 + eax]', 'mov eax, cr3\n mov cr3, eax'),
+      fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 4 }),
+      (stride, flush, slices) => {
+        const { bytes, symbols, diagnostics } = assemble(
+          new Map([['p.asm', source(stride, flush, 1500)]]),
+          'p.asm',
+        );
+        expect(diagnostics.map((d) => d.message)).toEqual([]);
+        const handler = symbols.get('fault')!;
+        const compiled = finish(bytes, handler, true, [...slices, 200_000]);
+        const plain = finish(bytes, handler, false, [1_000_000]);
+        expect(plain.state.stop).toBe(Stop.halted);
+        expect(compiled.state).toEqual(plain.state);
+        regions += compiled.regions;
+      },
+    ),
+    { numRuns: 25, seed: 1 },
+  );
+  expect(regions).toBeGreaterThan(20);
+});
