@@ -2,6 +2,9 @@
 import * as v from 'valibot';
 import { PROCESSORS } from '../cost/processors.ts';
 import { ENLIGHTENMENTS, PAGING, TECHNIQUES } from '../hypervisor/technique.ts';
+import { ScenarioError } from './scenario-error.ts';
+
+export { ScenarioError };
 
 const name = v.pipe(v.string(), v.minLength(1), v.maxLength(60));
 
@@ -41,10 +44,6 @@ export const ScenarioSchema = v.object({
 });
 export type Scenario = v.InferOutput<typeof ScenarioSchema>;
 export type ScenarioDomain = Scenario['domains'][number];
-
-export class ScenarioError extends Error {
-  override name = 'ScenarioError';
-}
 
 /** Reads a scenario. Throws ScenarioError with one line that names the field. */
 export function parseScenario(value: unknown): Scenario {

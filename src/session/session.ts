@@ -18,7 +18,8 @@ import {
   type GuestSource,
   type SourceMap,
 } from './library.ts';
-import { type Scenario, type ScenarioDomain, ScenarioError } from './scenario.ts';
+import type { Scenario, ScenarioDomain } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 
 /** One domain of the session: what it was configured to be, and what was last booted in it. */
 export class SessionDomain {

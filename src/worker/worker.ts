@@ -4,7 +4,7 @@ import { hasNestedPaging } from '../cost/processors.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import type { GuestSource } from '../session/library.ts';
 import { Overview } from '../session/overview.ts';
-import { parseScenario, type Scenario } from '../session/scenario.ts';
+import type { Scenario } from '../session/scenario.ts';
 import { findScenario, SCENARIOS } from '../session/scenarios.ts';
 import { Session } from '../session/session.ts';
 import { Engine } from './engine.ts';
@@ -69,8 +69,8 @@ async function load({
   try {
     if (files.length) await library.loadSources();
     if (images?.length) await library.loadFirmware();
-    scenario =
-      typeof value === 'string' ? (findScenario(value) ?? parseScenario(value)) : parseScenario(value);
+    const known = typeof value === 'string' ? findScenario(value) : undefined;
+    scenario = known ?? (await import('../session/scenario.ts')).parseScenario(value);
     await library.loadParts(scenario);
     await library.fetch(scenario.domains.map((domain) => domain.guest));
     library.bring(files, images);
