@@ -19,7 +19,11 @@ async function refused(words: string[], reason: RegExp | string): Promise<void> 
 
 describe('words', () => {
   it.each([
-    ['no command that there is', ['boot'], /no command "boot" \(run, assemble, lesson, bench, popek-goldberg\)/],
+    [
+      'no command that there is',
+      ['boot'],
+      /no command "boot" \(run, assemble, lesson, bench, popek-goldberg\)/,
+    ],
     ['nothing to run', ['run'], /name a guest/],
     ['an unknown guest', ['run', 'minix'], /minix: there is no such file, guest or scenario/],
     ['an unknown option', ['run', 'panes', '--fast'], /--fast/],

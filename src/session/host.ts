@@ -4,11 +4,12 @@ import type { ContainerHost } from '../hypervisor/containers/container-host.ts';
 import type { GuestView } from '../hypervisor/guest-view.ts';
 import { HardwareAssisted } from '../hypervisor/hardware-assisted/hardware-assisted.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
-import { NATIVE, NativeHost } from '../hypervisor/native/native-host.ts';
+import type { NativeHost } from '../hypervisor/native/native-host.ts';
 import { Paravirtualization } from '../hypervisor/paravirtualization/paravirtualization.ts';
 import { type LoopEnd, RunLoop } from '../hypervisor/run-loop.ts';
 import {
   type BootOptions,
+  isBare,
   TECHNIQUES,
   type Technique,
   type TechniqueInfo,
@@ -43,10 +44,11 @@ export interface BootRequest {
 }
 
 /** Techniques that a program provides when it wants them; the opening page does not. */
-/** How a machine with containers is made, when a program has provided it. */
-export const optionalContainers: {
-  make: ((pc: Pc, image: Image, options: BootOptions) => ContainerHost) | null;
-} = { make: null };
+/** Machines without a hypervisor, when a program has provided them; the opening page does not. */
+export const optionalMachines: {
+  native?: (pc: Pc, request: BootRequest) => NativeHost;
+  containers?: (pc: Pc, image: Image, options: BootOptions) => ContainerHost;
+} = {};
 
 export const optionalTechniques: Partial<Record<TechniqueName, (hypervisor: Hypervisor) => Technique>> = {};
 
@@ -56,7 +58,7 @@ export function techniquesHere(): TechniqueName[] {
     (name) =>
       BUILT_IN.includes(name) ||
       optionalTechniques[name] ||
-      (name === 'container' && optionalContainers.make),
+      (name === 'container' && optionalMachines.containers),
   );
 }
 const BUILT_IN: readonly TechniqueName[] = ['native', 'paravirtualization', 'vt-x'];
@@ -181,8 +183,7 @@ export class Host {
   }
 
   techniqueInfo(name: TechniqueName): TechniqueInfo {
-    if (name === 'native') return NATIVE;
-    if (name === 'container') return { name, kernelRing: 0, nonRoot: false };
+    if (isBare(name)) return { name, kernelRing: 0, nonRoot: false };
     return this.technique(name);
   }
 
@@ -226,7 +227,9 @@ export class Host {
     if (request.technique === 'native') {
       this.restart(request.options.drives);
       this.bootInstructions = this.pc.cpu.instructions;
-      this.native = new NativeHost(this.pc, request.id, request.name, request.image, request.options);
+      const { native } = optionalMachines;
+      if (!native) throw new Error('native: this technique is not available here');
+      this.native = native(this.pc, request);
       return;
     }
     if (request.technique === 'container') return this.bootContainer(request);
@@ -241,11 +244,11 @@ export class Host {
   /** The first container brings the kernel that all share; the others find it running. */
   private bootContainer({ id, name, image, options, memoryBytes }: BootRequest): void {
     if (!this.containers?.alive) {
-      const { make } = optionalContainers;
-      if (!make) throw new Error('container: this technique is not available here');
+      const { containers } = optionalMachines;
+      if (!containers) throw new Error('container: this technique is not available here');
       this.restart(undefined, CONTAINER_TERMINALS);
       try {
-        this.containers = make(this.pc, image, { ...options, modules: [] });
+        this.containers = containers(this.pc, image, { ...options, modules: [] });
       } catch (error) {
         this.restart();
         throw error;

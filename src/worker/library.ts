@@ -2,10 +2,16 @@
 import guests from 'virtual:guests';
 import { unpackLines } from '../assembler/line-map-codec.ts';
 import { guestEntry } from '../guests/catalog.ts';
-import type { TechniqueName } from '../hypervisor/technique.ts';
+import type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import type { GuestLibrary, GuestSource } from '../session/library.ts';
 import type { Scenario } from '../session/scenario.ts';
 import type { GuestFiles, GuestImage, SourceFile } from './protocol.ts';
+
+interface Way {
+  technique?: TechniqueName;
+  paging?: Paging;
+  enlightenments?: readonly Enlightenment[];
+}
 
 /** Base64 of raw deflate, as the build packs guests. */
 async function unpack(base64: string): Promise<Uint8Array> {
@@ -58,28 +64,29 @@ export class BundledLibrary implements GuestLibrary {
     if (processor === 'nehalem') await import('../machine/cpu/vmx/provide-second-generation.ts');
     if (domains.some((d) => d.disks.length > 0)) await this.loadFirmware();
     if (domains.some((d) => d.network)) await import('../session/provide-xen.ts');
-    if (domains.some((d) => d.enlightenments.length > 0))
-      await import('../session/provide-enlightenments.ts');
     if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');
     // A guest that is a hypervisor itself.
     if (domains.some((d) => d.guest.startsWith('own-hypervisor'))) await this.loadForOthers();
-    if (domains.some((d) => d.technique === 'vt-x' && (d.paging === 'nested' || d.disks.length > 0)))
-      await import('../hypervisor/hardware-assisted/provide.ts');
-    for (const { technique } of domains) await this.loadTechnique(technique);
+    for (const domain of domains) await this.loadWay(domain);
   }
 
   /** For guests that are not ours: ours compute with integers only, ask Xen for little, and are no hypervisors. */
   private async loadForOthers(): Promise<void> {
     await import('../machine/cpu/executors/provide-floating-point.ts');
     await import('../images/other.ts');
+    await import('../machine/devices/vga/provide.ts');
     await import('../session/provide-xen.ts');
     await import('../machine/cpu/svm/provide.ts');
     await import('../hypervisor/hardware-assisted/provide.ts');
   }
 
-  async loadTechnique(technique: TechniqueName): Promise<void> {
+  /** Fetches what a way to run a guest needs. */
+  async loadWay({ technique, paging, enlightenments }: Way): Promise<void> {
+    if (paging === 'nested') await import('../hypervisor/hardware-assisted/provide.ts');
+    if (enlightenments?.length) await import('../session/provide-enlightenments.ts');
     if (technique === 'trap-and-emulate') await import('../session/provide-trap-and-emulate.ts');
     if (technique === 'binary-translation') await import('../session/provide-binary-translation.ts');
+    if (technique === 'native') await import('../session/provide-native.ts');
     if (technique === 'container') await import('../session/provide-containers.ts');
     if (technique === 'svm') await import('../session/provide-svm.ts');
   }

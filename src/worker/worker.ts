@@ -102,7 +102,7 @@ function sourceOf({ files, main, image }: Extract<ToWorker, { type: 'boot' }>): 
 async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void> {
   if (message.files) await library.loadSources();
   if (message.image) await library.loadFirmware();
-  if (message.technique) await library.loadTechnique(message.technique);
+  await library.loadWay(message);
   const domain = session.domains[message.domain];
   if (!domain) return;
   const result = session.boot(domain.id, {

@@ -3,11 +3,14 @@
 import type { ApicSystem } from './apic/apic-system.ts';
 import type { firmwareTables } from './apic/tables.ts';
 import type { Storage } from './storage/storage.ts';
+import type { Vbe } from './vga/vbe.ts';
 
 export const optional: {
   Storage?: typeof Storage;
   ApicSystem?: typeof ApicSystem;
   firmwareTables?: typeof firmwareTables;
+  /** The only one that is simply absent when nobody has provided it: software finds out by asking. */
+  Vbe?: typeof Vbe;
 } = {};
 
 /** A part, or an error that says what was forgotten. */

@@ -3,12 +3,13 @@
 // their linear frame buffer in vbe.ts.
 import type { MemoryMap } from '../../memory/memory-mapped.ts';
 import type { Clock, Device } from '../device.ts';
+import { optional } from '../optional.ts';
 import type { Screen } from '../screen.ts';
 import { font } from './font.ts';
 import { graphicsScreen, textScreen } from './picture.ts';
 import { Planes, WINDOW_SIZE } from './planes.ts';
 import { VgaRegisters } from './registers.ts';
-import { Vbe } from './vbe.ts';
+import type { Vbe } from './vbe.ts';
 
 const DOT_CLOCKS = [25_175_000, 28_322_000, 25_175_000, 28_322_000];
 /** Lines of the font in a text mode of 400 scan lines. */
@@ -51,7 +52,7 @@ export class Vga implements Device {
     if (window.length !== WINDOW_SIZE)
       throw new RangeError(`video memory is ${window.length} bytes, not 128 KiB`);
     this.planes = new Planes(this.registers, window, map);
-    this.vbe = map ? new Vbe(map, this.planes, this.registers.dac) : null;
+    this.vbe = map && optional.Vbe ? new optional.Vbe(map, this.planes, this.registers.dac) : null;
     this.reset();
   }
 
