@@ -41,15 +41,6 @@ export const NPT_FORMAT: NestedFormat = {
   top: PRESENT_WRITE_USER,
   page: PRESENT_WRITE_USER,
 };
-/** NPT of a host with PAE: PDPTEs have no rights. */
-export const NPT_PAE_FORMAT: NestedFormat = {
-  kind: 'pae',
-  levels: 3,
-  entryBytes: 8,
-  table: PRESENT_WRITE_USER,
-  top: 1,
-  page: PRESENT_WRITE_USER,
-};
 
 /** Tables from guest-physical to machine frames. */
 export class NestedTables {

@@ -67,11 +67,13 @@ it('translated code stands beside its original', () => {
   const { blocks, offers } = inside(session, id, 'blocks');
   expect(offers.blocks).toBe(true);
   expect(blocks.length).toBeGreaterThan(50);
-  const busiest = [...blocks].sort((a, b) => b.callOuts - a.callOuts)[0];
+  // Code of before paging was on may not be mapped any more.
+  const mapped = blocks.filter((block) => session.host.translate(id, block.guest) >= 0);
+  const busiest = mapped.sort((a, b) => b.callOuts - a.callOuts)[0];
   const lines = translated(session, id, busiest.guest);
   expect(lines.map((line) => line.guest)[0]).toBe(busiest.guest);
   for (const line of lines) {
-    expect(line.original).not.toBe('');
+    expect(line.original).not.toBe('not mapped now');
     if (line.how === 'identical') expect(line.translation.map((t) => t.text)).toEqual([line.original]);
   }
 });

@@ -129,7 +129,7 @@ export function translated(session: Session, id: number, guest: number): Transla
     return {
       how: part.how,
       guest: part.guest,
-      original: disassembleRange(original, 0, 32, part.guest, 1)[0]?.text ?? '',
+      original: disassembleRange(original, 0, 32, part.guest, 1)[0]?.text ?? 'not mapped now',
       translation: disassembleRange(
         bytes.slice(at, at + part.cacheLength),
         0,

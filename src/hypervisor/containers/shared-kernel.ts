@@ -24,7 +24,7 @@ export class SharedKernel {
   /** Finds the signature in a machine's memory; null when the kernel that lies there has no containers. */
   static find(memory: PhysicalMemory): SharedKernel | null {
     const { bytes } = memory;
-    const wanted = new TextEncoder().encode(SIGNATURE);
+    const wanted = [...SIGNATURE].map((c) => c.charCodeAt(0));
     const end = Math.min(FROM + LOOK_THROUGH, memory.size - 64);
     for (let at = FROM; at < end; at += 16) {
       if (!wanted.every((byte, n) => bytes[at + n] === byte)) continue;

@@ -48,7 +48,6 @@ export const START_INFO = {
   cmdLineSize: 1024,
   size: 1104,
 } as const;
-export const START_INFO_MAGIC = 'xen-3.0-x86_32';
 
 export const MMU = { normal: 0, machphys: 1, preserveAd: 2 } as const;
 export const MMUEXT = {
@@ -72,7 +71,6 @@ export const MMUEXT = {
 } as const;
 export const SCHEDOP = { yield: 0, block: 1, shutdown: 2, poll: 3 } as const;
 export const SHUTDOWN = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
-export const VCPUOP = { isUp: 3, getRunstate: 4 } as const;
 
 /** struct trap_info: vector u8, flags u8, cs u16, address u32. */
 export const TRAP_INFO_SIZE = 8;
@@ -87,5 +85,3 @@ export const PTE = {
   large: 0x80,
   global: 0x100,
 } as const;
-/** First page-directory entry that belongs to the hypervisor. */
-export const FIRST_HYPERVISOR_PDE = 1008;

@@ -1,7 +1,7 @@
-// Random hypercalls of guests with two levels: see fuzzing.ts. FUZZ_RUNS, FUZZ_SEED and FUZZ_TELL change how many, which, and what
+// Random hypercalls of guests with two levels: see testing-fuzz.ts. FUZZ_RUNS, FUZZ_SEED and FUZZ_TELL change how many, which, and what
 // it says.
 import { expect, it } from 'vitest';
-import { fuzz } from './fuzzing.ts';
+import { fuzz } from './testing-fuzz.ts';
 
 it('random hypercalls leave the host, the neighbour and the safety of the tables alone', () => {
   const { calls } = fuzz(false, 20051205);

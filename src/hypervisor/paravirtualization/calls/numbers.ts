@@ -18,8 +18,6 @@ export const NUMBER = {
   physdev_op: 33,
 } as const;
 
-export const EBADF = -9;
-export const ENODEV = -19;
 export const ETIME = -62;
 export const EPERM = -1;
 export const ENOENT = -2;

@@ -20,7 +20,7 @@ import {
   machineOf,
   stackOfRing,
   worlds,
-} from './arbitrary.ts';
+} from './testing-arbitrary.ts';
 import * as model from './transfers.ts';
 import { accessFault, loadRegister, ModelFault, type World } from './world.ts';
 

@@ -82,8 +82,6 @@ export const VMCB_FIELDS: readonly VmcbField[] = [
   field('guest', 0x670, 64, 'DBGCTL'),
 ];
 
-export const VMCB_SIZE = 4096;
-
 /** Word indices (4 bytes each) of what the silicon reads and writes; the upper half of a 64-bit field follows its lower. */
 export const V = {
   cr: 0x000 >> 2,
