@@ -38,7 +38,7 @@ export interface TranslatedBlock {
   /** Made again since, because one of its instructions trapped too often. */
   readonly adapted: boolean;
 }
-/** One original instruction beside what stands for it in the cache. */
+/** One original instruction beside what stands for it in the cache; of length 0 when it goes on with the same one. */
 export interface TranslatedPart {
   readonly guest: number;
   readonly length: number;

@@ -32,6 +32,7 @@ export interface Inside {
 export interface TranslatedLine {
   readonly how: TranslatedPart['how'];
   readonly guest: number;
+  /** Empty when it goes on with what stands for the same instruction. */
   readonly original: string;
   readonly translation: readonly { address: number; text: string }[];
 }
@@ -129,7 +130,10 @@ export function translated(session: Session, id: number, guest: number): Transla
     return {
       how: part.how,
       guest: part.guest,
-      original: disassembleRange(original, 0, 32, part.guest, 1)[0]?.text ?? 'not mapped now',
+      original:
+        part.length === 0
+          ? ''
+          : (disassembleRange(original, 0, 32, part.guest, 1)[0]?.text ?? 'not mapped now'),
       translation: disassembleRange(
         bytes.slice(at, at + part.cacheLength),
         0,
