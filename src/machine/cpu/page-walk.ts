@@ -3,7 +3,7 @@
 // execute-disable, no PSE-36 and no PAT. The four PDPTEs lie in the processor and are read only when SDM §4.4.1 says so.
 import type { Cpu } from './cpu.ts';
 import { fault, PageFault, pageFault, VECTOR } from './fault.ts';
-import { Right } from './tlb.ts';
+import { Right, tlbSlot } from './tlb.ts';
 
 export const CR0_WP = 1 << 16;
 export const CR0_PG = 1 << 31;
@@ -213,4 +213,24 @@ export function peekTables(cpu: Cpu, linear: number): number {
   const pteAddress = ((pde & 0xfffff000) | at) >>> 0;
   const pte = pae && memory.read32(pteAddress + 4) ? 0 : memory.read32(pteAddress);
   return pte & Pte.present ? (((pte & 0xfffff000) | (linear & 0xfff)) & a20Mask) >>> 0 : -1;
+}
+
+/**
+ * True when an access is sure to raise #PF, by what the TLB has of the page, or else the tables: nothing is charged, marked
+ * or remembered. False is no promise: three levels and reserved bits are not looked at.
+ */
+export function isDenied(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  if (cpu.tlb.page[slot] === page) return !allowed(cpu, cpu.tlb.rights[slot], write, user);
+  if (!(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return false;
+  const { memory } = cpu;
+  const pde = memory.read32(((cpu.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
+  if (!(pde & Pte.present)) return true;
+  const large = pde & Pte.large && cpu.cr4 & CR4_PSE;
+  const pte = large ? pde : memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
+  if (!(pte & Pte.present)) return true;
+  const both = pde & pte;
+  const rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+  return !allowed(cpu, rights, write, user);
 }

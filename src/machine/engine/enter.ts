@@ -4,6 +4,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { pageFaultOf } from '../cpu/fault.ts';
 import { AF, CF, getFlags, OF } from '../cpu/flags.ts';
 import { deliverFault } from '../cpu/interrupts.ts';
+import { isDenied } from '../cpu/page-walk.ts';
 import { tryTranslate } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, type Instruction, SS } from '../isa/instruction.ts';
@@ -138,7 +139,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
   else cpu.eip = (assumes.page + exit.at) >>> 0;
   restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
-  if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
+  if (exit.miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, exit, words[State.address])) {
     cpu.cycles += exit.cost;
     deliver(cpu, region, words[State.address], cpu.eip);
   }
@@ -148,14 +149,16 @@ function enter(cpu: Cpu, i: Instruction): void {
 let errorCode = 0;
 
 /**
- * The TLB had no tag for an operand: looks it up as the interpreter is about to do, without throwing. Nothing can be due
- * before that instruction, for its budget was looked at.
+ * The TLB had no tag for an operand: is that a page fault? Then it has been walked for and charged, without throwing. If not,
+ * nothing has happened: the interpreter does the instruction, with all its operands in their order.
  */
 function wouldFault(cpu: Cpu, exit: Exit, linear: number): boolean {
   const lastByte = exit.miss >> 1;
+  const write = (exit.miss & 1) !== 0;
   if ((linear & (PAGE - 1)) + lastByte >= PAGE || cpu.nested !== null || cpu.dr[7] & DR7_ENABLES)
     return false;
-  errorCode = tryTranslate(cpu, linear >>> 0, (exit.miss & 1) !== 0, cpu.cpl === 3);
+  if (!isDenied(cpu, linear >>> 0, write, cpu.cpl === 3)) return false;
+  errorCode = tryTranslate(cpu, linear >>> 0, write, cpu.cpl === 3);
   return errorCode >= 0;
 }
 
