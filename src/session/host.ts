@@ -43,13 +43,13 @@ export interface BootRequest {
   options: BootOptions;
 }
 
-/** Techniques that a program provides when it wants them; the opening page does not. */
 /** Machines without a hypervisor, when a program has provided them; the opening page does not. */
 export const optionalMachines: {
   native?: (pc: Pc, request: BootRequest) => NativeHost;
   containers?: (pc: Pc, image: Image, options: BootOptions) => ContainerHost;
 } = {};
 
+/** Techniques that a program provides when it wants them; the opening page does not. */
 export const optionalTechniques: Partial<Record<TechniqueName, (hypervisor: Hypervisor) => Technique>> = {};
 
 /** Techniques that hosts can use now. */

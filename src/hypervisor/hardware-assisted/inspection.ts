@@ -5,6 +5,7 @@ import { ENTRY_FAILURE } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELDS, type Field } from '../../machine/cpu/vmx/fields.ts';
 import { Vendor } from '../../trace/events.ts';
 import { exitName, vectorName } from '../../trace/exits.ts';
+import { bitNames, cr0Names, flagNames, vectorNames } from '../bit-names.ts';
 import type { Vcpu } from '../domain.ts';
 import type { GuestControl } from '../guest-walk.ts';
 import type { AddressWalk, ControlField, ControlStructure, Inspector } from '../inspection.ts';
@@ -17,26 +18,7 @@ import type { VtxGuest } from './vtx-guest.ts';
 const PG = 0x80000000;
 const PAE = 0x20;
 
-const named = (bits: Readonly<Record<string, number>>) => (low: number) =>
-  Object.entries(bits)
-    .filter(([, bit]) => low & bit)
-    .map(([name]) => name)
-    .join(' ');
-
-const CR0 = named({
-  PE: 1,
-  MP: 2,
-  EM: 4,
-  TS: 8,
-  ET: 16,
-  NE: 32,
-  WP: 1 << 16,
-  AM: 1 << 18,
-  NW: 1 << 29,
-  CD: 1 << 30,
-  PG: PG | 0,
-});
-const CR4 = named({
+const CR4 = bitNames({
   VME: 1,
   PVI: 2,
   TSD: 4,
@@ -50,22 +32,6 @@ const CR4 = named({
   OSXMMEXCPT: 1024,
   VMXE: 1 << 13,
 });
-const RFLAGS = named({
-  CF: 1,
-  PF: 4,
-  AF: 16,
-  ZF: 64,
-  SF: 128,
-  TF: 256,
-  IF: 512,
-  DF: 1024,
-  OF: 2048,
-  NT: 1 << 14,
-  RF: 1 << 16,
-  VM: 1 << 17,
-  AC: 1 << 18,
-  ID: 1 << 21,
-});
 const TYPES = ['interrupt', '', 'NMI', 'exception', 'INT n', 'INT1', 'INT3 or INTO', ''];
 
 /** Interruption information: valid bit, type, vector. */
@@ -76,11 +42,6 @@ function event(low: number): string {
   return `${TYPES[type]} ${type === 3 || type === 6 ? vectorName(vector) : `${vector.toString(16).toUpperCase()}h`}`;
 }
 
-const vectors = (low: number): string =>
-  Array.from({ length: 32 }, (_, n) => n)
-    .filter((n) => (low >>> n) & 1)
-    .map(vectorName)
-    .join(' ');
 const rights = (low: number): string => {
   if (low & 0x10000) return 'unusable';
   const kind = !(low & 16) ? 'system' : low & 8 ? 'code' : 'data';
@@ -88,24 +49,24 @@ const rights = (low: number): string => {
 };
 
 const MEANINGS: Readonly<Record<string, (low: number) => string>> = {
-  PIN_BASED_VM_EXEC_CONTROL: named(PIN),
-  CPU_BASED_VM_EXEC_CONTROL: named(PROC),
-  SECONDARY_VM_EXEC_CONTROL: named({ ept: 2, vpid: 32, wbinvd: 64, unrestricted: 128 }),
-  VM_EXIT_CONTROLS: named(EXIT_CONTROL),
-  EXCEPTION_BITMAP: vectors,
+  PIN_BASED_VM_EXEC_CONTROL: bitNames(PIN),
+  CPU_BASED_VM_EXEC_CONTROL: bitNames(PROC),
+  SECONDARY_VM_EXEC_CONTROL: bitNames({ ept: 2, vpid: 32, wbinvd: 64, unrestricted: 128 }),
+  VM_EXIT_CONTROLS: bitNames(EXIT_CONTROL),
+  EXCEPTION_BITMAP: vectorNames,
   VM_EXIT_REASON: (low) => `${exitName(Vendor.vmx, low)}${low & ENTRY_FAILURE ? ' (the entry failed)' : ''}`,
   VM_EXIT_INTR_INFO: event,
   VM_ENTRY_INTR_INFO: event,
   IDT_VECTORING_INFO: event,
   GUEST_ACTIVITY_STATE: (low) => ['active', 'HLT', 'shutdown', 'wait-for-SIPI'][low] ?? '',
-  GUEST_INTERRUPTIBILITY_INFO: named({ STI: 1, 'MOV SS': 2, SMI: 4, NMI: 8 }),
-  GUEST_RFLAGS: RFLAGS,
+  GUEST_INTERRUPTIBILITY_INFO: bitNames({ STI: 1, 'MOV SS': 2, SMI: 4, NMI: 8 }),
+  GUEST_RFLAGS: flagNames,
   EPT_POINTER: (low) =>
     `tables at ${((low & 0xfffff000) >>> 0).toString(16).toUpperCase()}h, ${((low >>> 3) & 7) + 1} levels`,
-  GUEST_CR0: CR0,
-  HOST_CR0: CR0,
-  CR0_GUEST_HOST_MASK: CR0,
-  CR0_READ_SHADOW: CR0,
+  GUEST_CR0: cr0Names,
+  HOST_CR0: cr0Names,
+  CR0_GUEST_HOST_MASK: cr0Names,
+  CR0_READ_SHADOW: cr0Names,
   GUEST_CR4: CR4,
   HOST_CR4: CR4,
   CR4_GUEST_HOST_MASK: CR4,

@@ -4,6 +4,7 @@ import { GENERAL1, GENERAL2 } from '../../machine/cpu/svm/exit-codes.ts';
 import { V, VMCB_FIELDS, type VmcbField } from '../../machine/cpu/svm/layout.ts';
 import { Vendor } from '../../trace/events.ts';
 import { exitName, vectorName } from '../../trace/exits.ts';
+import { bitNames, cr0Names, flagNames, vectorNames } from '../bit-names.ts';
 import type { Vcpu } from '../domain.ts';
 import type { AddressWalk, ControlField, ControlStructure, Inspector, WalkStep } from '../inspection.ts';
 import { walkSteps } from '../walk-steps.ts';
@@ -13,11 +14,6 @@ import type { SvmGuest } from './svm-guest.ts';
 const PG = 0x80000000;
 const PAE = 0x20;
 
-const bitNames = (names: Readonly<Record<string, number>>) => (low: number) =>
-  Object.entries(names)
-    .filter(([, bit]) => low & bit)
-    .map(([name]) => name)
-    .join(' ');
 const list =
   (text: string, first = 0) =>
   (low: number) =>
@@ -31,36 +27,7 @@ const registers = (name: string) => (low: number) =>
     .map((n) => `${name}${n}`)
     .join(' ');
 
-const CR0 = bitNames({
-  PE: 1,
-  MP: 2,
-  EM: 4,
-  TS: 8,
-  ET: 16,
-  NE: 32,
-  WP: 1 << 16,
-  AM: 1 << 18,
-  NW: 1 << 29,
-  CD: 1 << 30,
-  PG: 1 << 31,
-});
 const CR4 = list('VME PVI TSD DE PSE PAE MCE PGE PCE OSFXSR OSXMMEXCPT');
-const RFLAGS = bitNames({
-  CF: 1,
-  PF: 4,
-  AF: 16,
-  ZF: 64,
-  SF: 128,
-  TF: 256,
-  IF: 512,
-  DF: 1024,
-  OF: 2048,
-  NT: 1 << 14,
-  RF: 1 << 16,
-  VM: 1 << 17,
-  AC: 1 << 18,
-  ID: 1 << 21,
-});
 const EVENT_TYPES: Readonly<Record<number, string>> = {
   0: 'interrupt',
   2: 'NMI',
@@ -81,11 +48,7 @@ const MEANINGS: Readonly<Record<string, (low: number) => string>> = {
   INTERCEPT_CR_WRITE: registers('CR'),
   INTERCEPT_DR_READ: registers('DR'),
   INTERCEPT_DR_WRITE: registers('DR'),
-  INTERCEPT_EXCEPTION: (low) =>
-    Array.from({ length: 32 }, (_, n) => n)
-      .filter((n) => (low >>> n) & 1)
-      .map(vectorName)
-      .join(' '),
+  INTERCEPT_EXCEPTION: vectorNames,
   INTERCEPT_GENERAL1: bitNames({ ...GENERAL1 }),
   INTERCEPT_GENERAL2: bitNames({ ...GENERAL2 }),
   TLB_CONTROL: (low) => (low & 1 ? 'flush' : ''),
@@ -96,9 +59,9 @@ const MEANINGS: Readonly<Record<string, (low: number) => string>> = {
   NP_ENABLE: (low) => (low & 1 ? 'nested paging' : ''),
   EVENTINJ: event,
   EFER: (low) => (low & 0x1000 ? 'SVME' : ''),
-  CR0,
+  CR0: cr0Names,
   CR4,
-  RFLAGS,
+  RFLAGS: flagNames,
 };
 
 function read(guest: SvmGuest, f: VmcbField): ControlField {

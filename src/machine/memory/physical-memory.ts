@@ -41,22 +41,10 @@ export class PhysicalMemory {
 
   private processors = 0;
   private readonly onCode: ((frame: number) => void)[] = [];
-  /** How often decoded code has become stale. */
-  codeChanges = 0;
 
   /** `listener` is called with the physical address of a page when code is first decoded from it: its stores must be seen from now on. */
   onFirstCode(listener: (frame: number) => void): void {
     this.onCode.push(listener);
-  }
-
-  /** Whether some of these bytes, which lie in one page, belong to an instruction. */
-  holdsCode(address: number, size: number): boolean {
-    const page = address >>> PAGE_SHIFT;
-    if (!this.hasCode[page]) return false;
-    const marks = this.codeBytes[page];
-    if (marks === null) return true;
-    for (let at = address; at < address + size; at++) if (marks[at & (PAGE_SIZE - 1)]) return true;
-    return false;
   }
 
   /** Offset in the buffer of a block for one more processor; -1 when there is no more. */
@@ -139,7 +127,6 @@ export class PhysicalMemory {
   touchCode(address: number): void {
     const page = address >>> PAGE_SHIFT;
     this.codeVersion[page]++;
-    this.codeChanges++;
     this.hasCode[page] = 0;
     this.codeBytes[page]?.fill(0);
   }
