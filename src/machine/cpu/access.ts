@@ -102,12 +102,32 @@ export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
   return value;
 }
 
+/** Whether a store of `size` bytes may go straight to memory: the TLB has its page, and the memory looks for code itself. */
+function storesBeside(cpu: Cpu, linear: number, size: number, user: boolean): boolean {
+  const page = linear >>> 12;
+  const slot = tlbSlot(page);
+  return cpu.tlb.beside[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) + size <= 0x1000;
+}
+
+/** Physical address of a linear one whose page the TLB has. */
+function known(cpu: Cpu, linear: number): number {
+  return cpu.tlb.frame[tlbSlot(linear >>> 12)] | (linear & 0xfff);
+}
+
 export function writeLinear8(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  if (storesBeside(cpu, linear, 1, user)) {
+    cpu.memory.write8(known(cpu, linear), value);
+    return;
+  }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, true);
   cpu.memory.busWrite8(translate(cpu, linear, true, user), value);
 }
 
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
+  if (storesBeside(cpu, linear, 2, user)) {
+    cpu.memory.write16(known(cpu, linear), value);
+    return;
+  }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, true);
   const physical = translate(cpu, linear, true, user);
   if (user && linear & 1) misaligned(cpu);
@@ -126,6 +146,10 @@ export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boo
   const tlb = cpu.tlb;
   if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd) {
     cpu.memory.write32(tlb.frame[slot] | (linear & 0xfff), value);
+    return;
+  }
+  if (storesBeside(cpu, linear, 4, user)) {
+    cpu.memory.write32(known(cpu, linear), value);
     return;
   }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
@@ -222,7 +246,8 @@ function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
   const page = linear >>> 12;
   const slot = tlbSlot(page);
   const tlb = cpu.tlb;
-  if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) + size <= 0x1000) {
+  const tag = user ? slot + TLB_SIZE : slot;
+  if ((tlb.write[tag] === page || tlb.beside[tag] === page) && (linear & 0xfff) + size <= 0x1000) {
     firstPhysical = tlb.frame[slot] | (linear & 0xfff);
     firstBytes = size;
     onBus = false;

@@ -54,6 +54,12 @@ class Window {
   frame = 0;
   version = 0;
   generation = -1;
+  /** What it was made under, for when only CS was loaded since. */
+  translations = -1;
+  base = 0;
+  limit = 0;
+  wide = false;
+  user = false;
   /** True when the limit of CS falls into this page, and each instruction must pass `confirm`. */
   careful = false;
   /** Decoded instructions by offset in the page. */
@@ -87,7 +93,7 @@ export class CodeCache {
   open(): Window {
     const { cpu } = this;
     const eip = cpu.eip;
-    const w = this.windows[(eip >>> 12) & (WINDOWS - 1)];
+    const w = this.window();
     this.current = w;
     const { generation } = cpu.tlb;
     if (
@@ -97,8 +103,20 @@ export class CodeCache {
     ) {
       return w;
     }
-    w.generation = -1;
     const cs = cpu.segments[CS];
+    if (
+      w.translations === cpu.tlb.translations &&
+      w.base === cs.base &&
+      w.limit === cs.limit &&
+      w.wide === ((cs.access & Access.big) !== 0) &&
+      w.user === (cpu.cpl === 3) &&
+      (eip - w.start) >>> 0 < w.valid &&
+      this.memory.codeVersion[w.frame] === w.version
+    ) {
+      w.generation = generation;
+      return w;
+    }
+    w.generation = w.translations = -1;
     cpu.instructionStart = eip;
     if (eip > cs.limit) fault(cpu, VECTOR.GP, 0);
     const linear = (cs.base + eip) >>> 0;
@@ -121,9 +139,20 @@ export class CodeCache {
     w.start = eip - (linear & 0xfff);
     w.valid = Math.min(PAGE, cs.limit - w.start + 1);
     w.careful = w.valid < PAGE;
-    // Only now: translating may have moved it on.
+    w.base = cs.base;
+    w.limit = cs.limit;
+    w.wide = wide;
+    w.user = cpu.cpl === 3;
+    // Only now: translating may have moved them on.
     w.generation = cpu.tlb.generation;
+    w.translations = cpu.tlb.translations;
     return w;
+  }
+
+  /** Where the page of EIP would be: two places, for a page that user and supervisor both execute. */
+  private window(): Window {
+    const { eip, cpl } = this.cpu;
+    return this.windows[((eip >>> 12) + (cpl === 3 ? WINDOWS / 2 : 0)) & (WINDOWS - 1)];
   }
 
   private makePage(index: number, frame: number, mode: 16 | 32): CodePage {
@@ -152,10 +181,8 @@ export class CodeCache {
 
   /** Where the next instruction comes from, when that is a whole page of 32-bit code that has been executed; for the engine. */
   hot(): { start: number; page: { heat: Heat | null } } | null {
-    const { cpu } = this;
     if (!this.opensQuietly()) return null;
-    this.open();
-    const w = this.windows[(cpu.eip >>> 12) & (WINDOWS - 1)];
+    const w = this.open();
     if (w.careful || w.page === null || w.page.mode === 16) {
       return null;
     }

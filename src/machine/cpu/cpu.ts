@@ -8,6 +8,7 @@ import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
+import { KnownTransfers } from './known-transfers.ts';
 import type { NestedWalk } from './nested-walk.ts';
 import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
 import type { SvmState } from './svm/state.ts';
@@ -47,8 +48,6 @@ export const Stop = {
 export const Attention = {
   /** An event may be deliverable: INTR or NMI came, IF or TF was set, non-root operation was entered, a debug register changed. */
   event: 1,
-  /** A port was accessed: the board may want to act earlier than `run` was told, so come back and ask. */
-  board: 2,
 } as const;
 
 export class Cpu {
@@ -96,6 +95,8 @@ export class Cpu {
 
   /** Cycles since power-on: the time-stamp counter and the virtual time of everything. */
   cycles = 0;
+  /** Those of them that passed while it was halted, or waited to be started. */
+  idleCycles = 0;
   /** Instructions retired since power-on. */
   instructions = 0;
 
@@ -140,6 +141,9 @@ export class Cpu {
 
   /** The local APIC on the die, or null. */
   apic: ApicSeam | null = null;
+
+  /** Gates and returns as they went last time. */
+  readonly known = new KnownTransfers();
 
   readonly tlb: Tlb;
   /** A20 gate and so on are the board's: the bus masks here. */

@@ -15,8 +15,6 @@ import { syncA20 } from './paging.ts';
 const SLICE = 1 << 20;
 /** The engine looks at the interpreter this often, in cycles. */
 const SAMPLE = 4096;
-/** What `loop` returns when the board wants to be asked. */
-const ASKED = 64;
 const DR6_BS = 1 << 14;
 /** L0..G3 of DR7: some breakpoint is on. */
 const DR7_ENABLES = 0xff;
@@ -47,8 +45,8 @@ export function executionOf(cpu: Cpu): Execution {
 /**
  * Runs instructions and delivers events until there is a reason to stop.
  * @param until absolute cycle count; the first instruction boundary at or behind it ends the run
- * @returns Stop.*. `Stop.budget` may also come earlier than `until`: after a port access (the board may have got a nearer
- *   deadline) and after a slice of about a million cycles; so look at `cpu.cycles` and call again
+ * @returns Stop.*. `Stop.budget` may also come earlier than `until`: when a port access gave the board a nearer deadline,
+ *   and after a slice of about a million cycles; so look at `cpu.cycles` and call again
  */
 export function run(cpu: Cpu, until: number): number {
   const execution = executionOf(cpu);
@@ -62,7 +60,6 @@ export function run(cpu: Cpu, until: number): number {
     cpu.compiledUntil = end;
     try {
       const stop = loop(cpu, execution, Math.min(end, sampleAt));
-      if (stop === ASKED) return Stop.budget;
       if (stop !== Stop.budget || cpu.cycles >= end) return stop;
     } catch (thrown) {
       recover(cpu, thrown);
@@ -163,10 +160,6 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
 /** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, or -1 to go on */
 function boundary(cpu: Cpu, execution: Execution, end: number): number {
   if (cpu.stop !== Stop.none) return takeStop(cpu);
-  if (cpu.attention & Attention.board) {
-    cpu.attention &= ~Attention.board;
-    return ASKED;
-  }
   if (deliverPending(cpu)) return -1;
   if (cpu.halted) return Stop.halted;
   const armed = cpu.dr[7] & DR7_ENABLES;

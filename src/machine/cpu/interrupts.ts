@@ -6,6 +6,7 @@ import { readLinear16, readLinear32 } from './access.ts';
 import { type Cpu, Stop } from './cpu.ts';
 import { type Fault, fault, isFault, VECTOR } from './fault.ts';
 import { AC, getFlags, IF, NT, RF, setFlags, TF, VM } from './flags.ts';
+import { learnGate, throughKnownGate } from './known-transfers.ts';
 import {
   CR0_PE,
   Descriptor,
@@ -18,7 +19,7 @@ import {
   setNull,
   setRealMode,
 } from './segmentation.ts';
-import { frame } from './stacks.ts';
+import { frame, innerStack } from './stacks.ts';
 import { availableTss, switchTask, TaskSource } from './tasks.ts';
 
 /** What kind of event is delivered, numbered as in VMCS interruption information (SDM vol. 3 §24.8.3). */
@@ -170,7 +171,8 @@ function throughIdt(cpu: Cpu, vector: number, type: number, errorCode: number, r
   const software = type === EventType.softwareInterrupt || type === EventType.softwareException;
   const ext = software ? 0 : 1;
   if (!(cpu.cr0 & CR0_PE)) realMode(cpu, vector, ext, returnEip);
-  else protectedMode(cpu, vector, type, errorCode, returnEip, software, ext);
+  else if (!throughKnownGate(cpu, vector, software, errorCode, returnEip, isFaultClass(vector, type)))
+    protectedMode(cpu, vector, type, errorCode, returnEip, software, ext);
   if (cpu.intercepts !== silicon) return; // a task switch has left to the hypervisor
   silicon?.vectoring(false, vector, type, errorCode);
   if (type === EventType.nmi) cpu.nmiBlocked = true;
@@ -263,6 +265,7 @@ function protectedMode(
   // Room on the stack comes before the limit of the code (SDM vol. 2A "INT n").
   if (eip > target.limit) fault(cpu, VECTOR.GP, ext);
   markAccessed(cpu, target);
+  if (wide && !virtual) learnGate(cpu, vector, gate, target, level, inward ? innerStack : null);
 
   // Nothing can fail from here on.
   frame.commit(cpu);

@@ -5,6 +5,7 @@ import { CS, DS, ES, ESP, FS, GS, SS } from '../isa/instruction.ts';
 import { Attention, type Cpu } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
 import { AC, DF, getFlags, ID, IF, IOPL, NT, RF, STATUS_FLAGS, setFlags, TF, VIF, VIP, VM } from './flags.ts';
+import { byKnownReturn, dropInner, learnReturn } from './known-transfers.ts';
 import {
   Access,
   CR0_PE,
@@ -15,7 +16,6 @@ import {
   requireDescriptor,
   selectorError,
   setHidden,
-  setNull,
   setRealMode,
   setVirtual8086,
 } from './segmentation.ts';
@@ -53,6 +53,7 @@ export function iret(cpu: Cpu, wide: boolean): void {
   // Even an IRET that faults ends the blocking of NMIs (SDM vol. 3 §6.7.1).
   cpu.nmiBlocked = false;
   const flags = getFlags(cpu);
+  const { cpl } = cpu;
   cpu.cycles += cpu.cost.charges.iret.cycles;
   if (!(cpu.cr0 & CR0_PE) || flags & VM) {
     realMode(cpu, flags, wide);
@@ -60,6 +61,10 @@ export function iret(cpu: Cpu, wide: boolean): void {
   }
   if (flags & NT) {
     returnToPreviousTask(cpu);
+    return;
+  }
+  if (wide && byKnownReturn(cpu, flags, mergeFlags)) {
+    if (cpu.cpl !== cpl) cpu.recorder.record(Kind.ring, cpu.cycles, cpu.eip, cpl, cpu.cpl);
     return;
   }
   const size = wide ? 4 : 2;
@@ -71,13 +76,13 @@ export function iret(cpu: Cpu, wide: boolean): void {
     return;
   }
 
-  const cpl = cpu.cpl;
   checkReturnCode(cpu, selector, code);
   const rpl = selector & 3;
   const merged = mergeFlags(flags, image, cpl, wide);
   if (rpl === cpl) {
     if (eip > code.limit) fault(cpu, VECTOR.GP, 0);
     markAccessed(cpu, code);
+    if (wide) learnReturn(cpu, code, null);
     cpu.regs[ESP] = advance(cpu.segments[SS], cpu.regs[ESP], 3 * size);
   } else {
     const pointer = peekStack(cpu, 3 * size, wide);
@@ -86,6 +91,7 @@ export function iret(cpu: Cpu, wide: boolean): void {
     if (eip > code.limit) fault(cpu, VECTOR.GP, 0);
     markAccessed(cpu, code);
     markAccessed(cpu, stack);
+    if (wide) learnReturn(cpu, code, stack);
     setHidden(cpu.segments[SS], ss, stack);
     setStackPointer(cpu, pointer);
   }
@@ -130,11 +136,7 @@ export function setStackPointer(cpu: Cpu, pointer: number): void {
 
 /** What every return to an outer ring does at its end: data segments that the outer ring could not have loaded become null. */
 export function leaveRing(cpu: Cpu, from: number, to: number): void {
-  for (const register of [ES, DS, FS, GS]) {
-    const s = cpu.segments[register];
-    const conforming = (s.access & 0x1c) === 0x1c;
-    if (!conforming && ((s.access >>> 5) & 3) < to && !(s.access & Access.unusable)) setNull(s);
-  }
+  for (const register of [ES, DS, FS, GS]) dropInner(cpu.segments[register], to);
   cpu.recorder.record(Kind.ring, cpu.cycles, cpu.eip, from, to);
 }
 

@@ -52,9 +52,11 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
   // alignment is checked stay on this path: a fast hit needs no such check.
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
   const plain = cpu.memory.isPlain(frame) && !special;
-  // Stores into a page with code must be seen, so it has no fast tag for them.
-  if (plain && !(write && cpu.memory.hasCode[frame >>> 12]))
-    (write ? tlb.write : tlb.read)[user ? slot + TLB_SIZE : slot] = page;
+  // Stores into a page with code must be seen, so it has tags of another kind for them.
+  if (plain) {
+    const tags = !write ? tlb.read : cpu.memory.hasCode[frame >>> 12] ? tlb.beside : tlb.write;
+    tags[user ? slot + TLB_SIZE : slot] = page;
+  }
   return -1;
 }
 

@@ -1,5 +1,6 @@
 // What a processor shares with compiled code, at fixed places of its block in the buffer of memory (memory/store.ts).
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import { SHARED_BYTES } from '../memory/store.ts';
 
 /** Offsets in the block. */
 export const Shared = {
@@ -12,6 +13,8 @@ export const Shared = {
   /** 1024 words each. */
   frame: 0x5000,
   addend: 0x6000,
+  /** Two sets of 1024 words: tags for stores into pages with code, beside that code. */
+  beside: 0x7000,
 } as const;
 
 export interface SharedBlock {
@@ -22,6 +25,6 @@ export interface SharedBlock {
 /** The block of the next processor on this memory; one of its own, out of reach of compiled code, when all are taken. */
 export function sharedBlock(memory: PhysicalMemory): SharedBlock & { readonly compiled: boolean } {
   const base = memory.takeShared();
-  if (base < 0) return { buffer: new ArrayBuffer(0x8000), base: 0, compiled: false };
+  if (base < 0) return { buffer: new ArrayBuffer(SHARED_BYTES), base: 0, compiled: false };
   return { buffer: memory.store.buffer, base, compiled: memory.store.wasm !== null };
 }

@@ -21,7 +21,8 @@ import {
   setHidden,
 } from './segmentation.ts';
 
-const descriptor = new Descriptor();
+/** Of the inner stack that was begun last. */
+export const innerStack = new Descriptor();
 
 /** A stack under construction. One exists, for transfers do not nest. */
 class Frame {
@@ -47,9 +48,9 @@ class Frame {
     const place = (tss.base + at) >>> 0;
     const pointer = wide ? readLinear32(cpu, place, false) : readLinear16(cpu, place, false);
     const selector = readLinear16(cpu, (place + (wide ? 4 : 2)) >>> 0, false);
-    checkStackSegment(cpu, selector, level, VECTOR.TS, ext, descriptor);
-    markAccessed(cpu, descriptor);
-    setHidden(this.segment, selector, descriptor);
+    checkStackSegment(cpu, selector, level, VECTOR.TS, ext, innerStack);
+    markAccessed(cpu, innerStack);
+    setHidden(this.segment, selector, innerStack);
     this.pointer = pointer;
     this.user = false;
     this.error = selectorError(selector, ext);

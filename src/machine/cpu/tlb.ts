@@ -33,6 +33,8 @@ export class Tlb {
   /** Page number that may be read / written without further check: [slot] at CPL 0–2, [slot + TLB_SIZE] at CPL 3. */
   readonly read: Int32Array;
   readonly write: Int32Array;
+  /** As `write`, for pages with code in them: each store has to look whether it meets any. */
+  readonly beside: Int32Array;
   /** Slots that may hold something, so that a flush costs what was filled since the last one; `listed` says which are in the list. */
   private readonly filled = new Int16Array(TLB_SIZE);
   private filledCount = 0;
@@ -49,6 +51,8 @@ export class Tlb {
    * `execute.ts` keeps the current code page only as long as this stands still.
    */
   generation = 0;
+  /** Bumped by every invalidation alone. */
+  translations = 0;
   /** The A20 mask that the entries were made with. */
   a20Mask = 0xffffffff;
   /** True when an entry stems from a 4 MiB page: then INVLPG must look for its other fragments. */
@@ -58,6 +62,7 @@ export class Tlb {
   constructor(buffer: ArrayBuffer, base: number) {
     this.read = new Int32Array(buffer, base + Shared.read, TLB_SIZE * 2).fill(-1);
     this.write = new Int32Array(buffer, base + Shared.write, TLB_SIZE * 2).fill(-1);
+    this.beside = new Int32Array(buffer, base + Shared.beside, TLB_SIZE * 2).fill(-1);
     this.frame = new Int32Array(buffer, base + Shared.frame, TLB_SIZE);
     this.addend = new Int32Array(buffer, base + Shared.addend, TLB_SIZE);
   }
@@ -102,6 +107,7 @@ export class Tlb {
   /** Forgets everything, global pages too (CR0.PG, CR4.PGE/PSE changes, VM entry and exit). */
   flush(): void {
     this.generation++;
+    this.translations++;
     this.hasLarge = false;
     for (let n = 0; n < this.filledCount; n++) {
       const slot = this.filled[n];
@@ -121,6 +127,7 @@ export class Tlb {
   /** Forgets everything but global pages (MOV CR3, task switch). */
   flushNonGlobal(): void {
     this.generation++;
+    this.translations++;
     let kept = 0;
     for (let n = 0; n < this.filledCount; n++) {
       const slot = this.filled[n];
@@ -150,6 +157,7 @@ export class Tlb {
   /** Forgets the page of a linear address (INVLPG, page fault), with all fragments when it is a 4 MiB page. */
   invalidate(linear: number): void {
     this.generation++;
+    this.translations++;
     const page = linear >>> 12;
     const slot = tlbSlot(page);
     if (this.page[slot] === page) this.drop(slot);
@@ -173,6 +181,7 @@ export class Tlb {
   /** Makes every access go through the checks again, on the same entries (CR0.WP or a data breakpoint changed). */
   dropFastTags(): void {
     this.generation++;
+    this.translations++;
     for (let n = 0; n < this.filledCount; n++) this.dropTags(this.filled[n]);
   }
 
@@ -187,6 +196,7 @@ export class Tlb {
   private dropTags(slot: number): void {
     this.read[slot] = this.read[slot + TLB_SIZE] = -1;
     this.write[slot] = this.write[slot + TLB_SIZE] = -1;
+    this.beside[slot] = this.beside[slot + TLB_SIZE] = -1;
   }
 
   private drop(slot: number): void {

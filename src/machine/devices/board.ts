@@ -82,7 +82,7 @@ export class Board implements PortBus {
   readonly serials: readonly Uart[];
   readonly keyboard: KeyboardController;
   readonly vga: Vga;
-  readonly debug = new DebugPorts();
+  readonly debug = new DebugPorts(() => this.powerEvent('off'));
   readonly power: Power;
   /** FERR# and IGNNE# of the processor: IRQ 13 and port F0h. */
   readonly coprocessor: CoprocessorError;
@@ -113,12 +113,16 @@ export class Board implements PortBus {
 
   private readonly devices: readonly Device[];
   private readonly ids: readonly number[];
+  /** Devices whose accesses change no other device's deadline. */
+  private readonly alone: readonly boolean[];
   /** Those of the devices that ever do something by themselves. */
   private readonly timed: Device[];
   /** Device index + 1 by port; 0 = nobody. */
   private readonly decode = new Uint8Array(0x10000);
   private readonly clock: Clock;
   private deadline = Infinity;
+  /** Of the device last accessed, before that. */
+  private deadlineBefore = Infinity;
   private advancing = false;
 
   constructor(options: BoardOptions) {
@@ -173,6 +177,8 @@ export class Board implements PortBus {
     const present = parts.filter((part): part is [Device, number] => part[0] !== null);
     this.devices = present.map(([device]) => device);
     this.ids = present.map(([, id]) => id);
+    const alone = new Set<Device>([this.pic, this.pit, this.cmos, this.debug, ...this.serials]);
+    this.alone = this.devices.map((device) => alone.has(device));
     this.timed = [this.pit, ...this.serials, this.keyboard, this.cmos, this.power];
     if (this.storage) {
       const { floppy, primary, secondary } = this.storage;
@@ -282,16 +288,24 @@ export class Board implements PortBus {
     if (!index) return null;
     const device = this.devices[index - 1];
     const now = this.clock.now();
-    if (device.nextDeadline() <= now) device.advance(now);
+    this.deadlineBefore = device.nextDeadline();
+    if (this.deadlineBefore <= now) device.advance(now);
     return device;
   }
 
   private accessed(write: boolean, port: number, value: number, size: 1 | 2 | 4): void {
     const index = this.decode[port & 0xffff];
     if (!index) return;
-    const before = this.deadline;
-    this.updateDeadline();
-    if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
+    // An access to most devices changes nobody's deadline but its own, and mostly not even that.
+    if (
+      !this.alone[index - 1] ||
+      size !== 1 ||
+      this.devices[index - 1].nextDeadline() !== this.deadlineBefore
+    ) {
+      const before = this.deadline;
+      this.updateDeadline();
+      if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
+    }
     this.onAccess?.(this.ids[index - 1], write, port, value, size);
   }
 
@@ -331,9 +345,9 @@ export class Board implements PortBus {
     this.keyboard.keys(scancodes);
     this.updateDeadline();
   }
-  /** Mouse movement (right, up) and buttons held (bit 0 left, 1 right, 2 middle). */
-  mouse(dx: number, dy: number, buttons: number): void {
-    this.keyboard.move(dx, dy, buttons);
+  /** Mouse movement (right, up) and buttons held (bit 0 left, 1 right, 2 middle), notches of the wheel toward the user. */
+  mouse(dx: number, dy: number, buttons: number, dz = 0): void {
+    this.keyboard.move(dx, dy, buttons, dz);
     this.updateDeadline();
   }
   /** Bytes for a serial port (0 is COM1); returns how many were taken. */

@@ -60,9 +60,10 @@ class Compiler {
     this.ahead = this.waysAhead(graph.successors);
   }
 
-  compile(): CompiledRegion {
+  compile(): CompiledRegion | null {
     const { code, exits, assumes, caches } = this.f;
     const { structure } = this;
+    if (structure.entries.length === 0) return null;
     code.block(EXIT_LABEL);
     code.loop(ROOT_LABEL);
     this.within(this.mergesUnder(-1), () => {
@@ -340,6 +341,7 @@ export interface Plan {
   readonly loopsToo: boolean;
 }
 
-export function compileRegion(plan: Plan, assumes: Assumptions): CompiledRegion {
+/** @returns null when there is no way in that is worth it */
+export function compileRegion(plan: Plan, assumes: Assumptions): CompiledRegion | null {
   return new Compiler(plan, assumes).compile();
 }

@@ -5,9 +5,9 @@ import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
-import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
+import { LINE_SHIFT, RAM_BASE, SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
-import { Entry, hookAt, masksOf, type Owner, PLAIN, PLAIN_MASK, type Runnable, unhook } from './enter.ts';
+import { Entry, hookAt, type Owner, PLAIN, PLAIN_MASK, packExits, type Runnable, unhook } from './enter.ts';
 import type { Assumptions } from './frame.ts';
 import { compilable } from './lower.ts';
 import { findRegion } from './region.ts';
@@ -129,12 +129,12 @@ export class Engine {
     }
     const { targets, loopsToo } = heat;
     const made = compileRegion({ region: found, starts, targets, loopsToo }, assumes);
-    const run = this.instantiate(made.bytes);
-    if (!run) return;
+    const run = made && this.instantiate(made.bytes);
+    if (!made || !run) return;
     heat.compiles++;
     this.compiled++;
     const { exits, uniform } = made;
-    const runnable: Runnable = { run, exits, ...masksOf(exits), uniform, assumes, owner: heat };
+    const runnable: Runnable = { run, exits: packExits(exits), uniform, assumes, owner: heat };
     heat.entries = made.entries.map((offset, index) => {
       const hook = hookAt(code.peekAt(offset)!);
       const entry = new Entry(runnable, index, offset, hook);
@@ -197,6 +197,7 @@ export class Engine {
       uses: [],
       shared: cpu.shared.base,
       table: this.tableOf(heat),
+      lines: cpu.memory.store.linesBase - (RAM_BASE >>> LINE_SHIFT),
     };
   }
 }

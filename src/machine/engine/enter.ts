@@ -25,15 +25,30 @@ const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 
+/** Words of an exit. */
+const EXIT_WORDS = 8;
+const Packed = {
+  at: 0,
+  refundCycles: 1,
+  refundCount: 2,
+  mask: 3,
+  kind: 4,
+  overflow: 5,
+  cost: 6,
+  miss: 7,
+} as const;
+/** Stands for an exit whose next instruction is in the word `eip`. */
+const ELSEWHERE = -0x80000000;
+/** Flag states whose operands, or whose OF, the processor's lazy flags want in another form: numbers from 1. */
+const OVERFLOWS: readonly FlagState[] = ['logic', 'inc', 'dec', 'shl', 'shr', 'sar', 'product'];
+
 export type Execute = NonNullable<Instruction['execute']>;
 
 /** A compiled region. */
 export interface Runnable {
   readonly run: (entry: number, budget: number) => number;
-  readonly exits: readonly Exit[];
-  /** `maskAndKind` of each exit, and -1 as the mask where only the locals know. */
-  readonly masks: Int32Array;
-  readonly kinds: Int32Array;
+  /** Its exits, packed: `Packed`. */
+  readonly exits: Int32Array;
   readonly uniform: boolean;
   readonly assumes: Assumptions;
   /** Where the code behind is looked after. */
@@ -121,13 +136,14 @@ function enter(cpu: Cpu, i: Instruction): void {
   const budget = left > LONGEST ? LONGEST : left | 0;
   const words = cpu.compiledState;
   words[State.flags] = getFlags(cpu);
-  const number = region.run(entry.index, budget);
-  const exit = region.exits[number];
-  const cycles = budget - words[State.budget] - exit.refundCycles;
-  const count = region.uniform ? cycles : words[State.count] - exit.refundCount;
+  const { exits } = region;
+  const exit = region.run(entry.index, budget) * EXIT_WORDS;
+  const cycles = budget - words[State.budget] - exits[exit + Packed.refundCycles];
+  const count = region.uniform ? cycles : words[State.count] - exits[exit + Packed.refundCount];
+  const miss = exits[exit + Packed.miss];
   if (count <= 0) {
     // Nothing has happened: the state is what it was.
-    if (exit.miss >= 0 && wouldFault(cpu, exit, words[State.address])) {
+    if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
       cpu.instructions--;
       deliver(cpu, region, words[State.address], cpu.instructionStart);
     } else hook.interpret(cpu as never, i);
@@ -136,11 +152,18 @@ function enter(cpu: Cpu, i: Instruction): void {
   cpu.cycles += cycles - i.cost;
   // The loop counts one itself.
   cpu.instructions += count - 1;
-  if (exit.at === null) jumpedTo(cpu, region, words[State.eip] >>> 0);
-  else cpu.eip = (assumes.page + exit.at) >>> 0;
-  restoreFlags(cpu, words, region.masks[number], region.kinds[number], exit.flags);
-  if (exit.miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, exit, words[State.address])) {
-    cpu.cycles += exit.cost;
+  const at = exits[exit + Packed.at];
+  if (at === ELSEWHERE) jumpedTo(cpu, region, words[State.eip] >>> 0);
+  else cpu.eip = (assumes.page + at) >>> 0;
+  restoreFlags(
+    cpu,
+    words,
+    exits[exit + Packed.mask],
+    exits[exit + Packed.kind],
+    exits[exit + Packed.overflow],
+  );
+  if (miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, miss, words[State.address])) {
+    cpu.cycles += exits[exit + Packed.cost];
     deliver(cpu, region, words[State.address], cpu.eip);
   }
 }
@@ -152,9 +175,9 @@ let errorCode = 0;
  * The TLB had no tag for an operand: is that a page fault? Then it has been walked for and charged, without throwing. If not,
  * nothing has happened: the interpreter does the instruction, with all its operands in their order.
  */
-function wouldFault(cpu: Cpu, exit: Exit, linear: number): boolean {
-  const lastByte = exit.miss >> 1;
-  const write = (exit.miss & 1) !== 0;
+function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
+  const lastByte = miss >> 1;
+  const write = (miss & 1) !== 0;
   if ((linear & (PAGE - 1)) + lastByte >= PAGE || cpu.nested !== null || cpu.dr[7] & DR7_ENABLES)
     return false;
   if (!isDenied(cpu, linear >>> 0, write, cpu.cpl === 3)) return false;
@@ -185,16 +208,21 @@ function noteTarget({ assumes, owner }: Runnable, eip: number): void {
   owner.newTargets = true;
 }
 
-/** Masks and kinds of exits, for `Runnable`. */
-export function masksOf(exits: readonly Exit[]): { masks: Int32Array; kinds: Int32Array } {
-  const known = exits.map(({ flags }) => (flags === 'dynamic' ? ([-1, 0] as const) : maskAndKind(flags)));
-  return {
-    masks: Int32Array.from(known, ([mask]) => mask),
-    kinds: Int32Array.from(known, ([, kind]) => kind),
-  };
+/** Exits as `enter` reads them. */
+export function packExits(exits: readonly Exit[]): Int32Array {
+  const packed = new Int32Array(exits.length * EXIT_WORDS);
+  exits.forEach(({ at, refundCycles, refundCount, flags, cost, miss }, n) => {
+    const [mask, kind] = flags === 'dynamic' ? ([-1, 0] as const) : maskAndKind(flags);
+    const overflow = OVERFLOWS.indexOf(flags) + 1;
+    packed.set(
+      [at ?? ELSEWHERE, refundCycles, refundCount, mask, kind, overflow, cost, miss],
+      n * EXIT_WORDS,
+    );
+  });
+  return packed;
 }
 
-function restoreFlags(cpu: Cpu, words: Int32Array, mask: number, kind: number, state: FlagState): void {
+function restoreFlags(cpu: Cpu, words: Int32Array, mask: number, kind: number, overflow: number): void {
   const carry = words[State.carryA] >>> 0 < words[State.carryB] >>> 0 ? CF : 0;
   cpu.flags = (words[State.flags] & ~CF) | carry;
   cpu.lazyA = words[State.a];
@@ -207,25 +235,25 @@ function restoreFlags(cpu: Cpu, words: Int32Array, mask: number, kind: number, s
   }
   cpu.lazyMask = mask;
   cpu.lazyKind = kind;
-  switch (state) {
-    case 'logic':
+  switch (overflow) {
+    case 1:
       cpu.lazyA = cpu.lazyResult;
       cpu.lazyB = 0;
       break;
-    case 'inc':
-    case 'dec':
+    case 2:
+    case 3:
       cpu.lazyB = 1;
       break;
-    case 'shl':
+    case 4:
       setOverflow(cpu, (words[State.a] ^ (words[State.a] << 1)) < 0);
       break;
-    case 'shr':
+    case 5:
       setOverflow(cpu, words[State.a] < 0);
       break;
-    case 'sar':
+    case 6:
       setOverflow(cpu, false);
       break;
-    case 'product':
+    case 7:
       setOverflow(cpu, carry !== 0);
       break;
   }

@@ -5,6 +5,22 @@ import { reachable } from './structure.ts';
 /** As many as a byte of the table can name. */
 const MOST_ENTRIES = 200;
 
+/** A way in that leads through fewer instructions than this is not worth the way. */
+const WORTH = 4;
+
+/** Whether so many instructions can be run from a block on before the region is left. */
+function isWorth(blocks: readonly Block[], successors: readonly (readonly number[])[], n: number): boolean {
+  let level = [n];
+  // Blocks have at least one instruction, but for those that only join others.
+  for (let sum = 0, steps = 0; steps < WORTH; steps++) {
+    sum += Math.max(...level.map((m) => blocks[m].count));
+    if (sum >= WORTH) return true;
+    level = level.flatMap((m) => successors[m]);
+    if (level.length === 0) return false;
+  }
+  return true;
+}
+
 /**
  * Where the interpreter, and jumps to places known only then, should find a way in: functions, places behind what the
  * interpreter does, and for each start that none of them leads to its loop, or itself.
@@ -39,5 +55,5 @@ export function entriesOf(
     // The head of a loop is mostly its lowest address.
     wanted.add(loop.reduce((best, m) => (blocks[m].start < blocks[best].start ? m : best), n));
   }
-  return [...wanted].slice(0, MOST_ENTRIES);
+  return [...wanted].filter((n) => isWorth(blocks, successors, n)).slice(0, MOST_ENTRIES);
 }

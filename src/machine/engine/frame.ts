@@ -95,6 +95,8 @@ export interface Assumptions {
   readonly shared: number;
   /** Offset of the page's table in the buffer: for each offset the number of its entry plus one. -1 = none. */
   readonly table: number;
+  /** What a place in the buffer, shifted to lines, is added to for the byte that says whether code lies there. */
+  readonly lines: number;
 }
 
 /** A region's function while it is written. */

@@ -8,6 +8,7 @@
 import { Shared } from '../cpu/shared.ts';
 import { TLB_SIZE } from '../cpu/tlb.ts';
 import { type Instruction, SS } from '../isa/instruction.ts';
+import { LINE_SHIFT } from '../memory/store.ts';
 import { type Frame, Local } from './frame.ts';
 import { Op } from './wasm-writer.ts';
 
@@ -90,17 +91,64 @@ function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
   const tags = (write ? Shared.write : Shared.read) + (assumes.user ? TLB_SIZE * 4 : 0);
   code.memory(Op.i32Load, assumes.shared + tags);
   // The page of the last byte: an operand that reaches into the next page misses, as that never has the same slot.
+  pushLastPage(f, bytes);
+  code.op(Op.i32Ne);
+  if (write) {
+    if (page >= 0) remember(f, page);
+    code.if();
+    lookBeside(f, bytes);
+    // What is remembered is not asked again whether it meets code.
+    if (page >= 0) {
+      code.const(NO_PAGE);
+      code.set(page);
+    }
+    code.end();
+    return;
+  }
+  f.leaveForMissIf(bytes, write);
+  if (page >= 0) remember(f, page);
+}
+
+function remember({ code }: Frame, page: number): void {
+  code.with(Local.address, Op.i32And, -0x1000);
+  code.set(page);
+}
+
+/** Pushes the number of the page that the last byte of an operand lies in. */
+function pushLastPage({ code }: Frame, bytes: number): void {
   code.get(Local.address);
   if (bytes > 1) {
     code.const(bytes - 1);
     code.op(Op.i32Add);
   }
   code.const(12);
-  code.op(Op.i32ShrU, Op.i32Ne);
-  f.leaveForMissIf(bytes, write);
-  if (page < 0) return;
-  code.with(Local.address, Op.i32And, -0x1000);
-  code.set(page);
+  code.op(Op.i32ShrU);
+}
+
+/** A store for which there is no tag: the page may have code in it, and the store may lie beside that. Else leaves the region. */
+function lookBeside(f: Frame, bytes: number): void {
+  const { code, assumes } = f;
+  code.get(Local.slot);
+  code.memory(Op.i32Load, assumes.shared + Shared.beside + (assumes.user ? TLB_SIZE * 4 : 0));
+  pushLastPage(f, bytes);
+  code.op(Op.i32Ne);
+  f.leaveForMissIf(bytes, true);
+  code.get(Local.slot);
+  code.memory(Op.i32Load, assumes.shared + Shared.addend);
+  code.get(Local.address);
+  code.op(Op.i32Add);
+  code.tee(Local.host);
+  code.const(LINE_SHIFT);
+  code.op(Op.i32ShrU);
+  code.memory(Op.i32Load8u, assumes.lines);
+  if (bytes > 1) {
+    code.with(Local.host, Op.i32Add, bytes - 1);
+    code.const(LINE_SHIFT);
+    code.op(Op.i32ShrU);
+    code.memory(Op.i32Load8u, assumes.lines);
+    code.op(Op.i32Or);
+  }
+  f.leaveHereIf();
 }
 
 /** Loads from `host`, sign-extended. */

@@ -2,11 +2,12 @@
 // shared_info, descriptor tables, video memory) lies here and nowhere else. `read*`/`write*` are the memory's cells;
 // `busRead*`/`busWrite*` are what a processor's access meets, which may be a device (memory-mapped.ts).
 import { MemoryMap } from './memory-mapped.ts';
-import { allocate, MOST_PROCESSORS, RAM_BASE, SHARED_BYTES, type Store } from './store.ts';
+import { allocate, LINE_SHIFT, MOST_PROCESSORS, RAM_BASE, SHARED_BYTES, type Store } from './store.ts';
 
 /** Page size of IA-32 without PSE, in bytes. */
 export const PAGE_SIZE = 4096;
 export const PAGE_SHIFT = 12;
+const LINES_OF_PAGE = PAGE_SHIFT - LINE_SHIFT;
 
 /** Physical memory of a host. Reads beyond its end give all ones and writes are dropped, as an empty bus does. */
 export class PhysicalMemory {
@@ -19,6 +20,8 @@ export class PhysicalMemory {
   readonly codeVersion: Uint32Array;
   /** 1 when decoded code exists for the page: writers must call `touchCode`. */
   readonly hasCode: Uint8Array;
+  /** 1 for each line of 32 bytes that instructions were decoded from: compiled code stores beside them, never into them. */
+  private readonly codeLines: Uint8Array;
   /** By page, the bytes that instructions were decoded from: data beside code may be written without disturbing it. */
   private readonly codeBytes: (Uint8Array | null)[];
   /** Devices at memory addresses, over this memory and beyond its end. */
@@ -29,12 +32,13 @@ export class PhysicalMemory {
     if (size <= 0 || size % PAGE_SIZE || size > 2 ** 30)
       throw new RangeError(`memory size ${size} is not a multiple of 4096 up to 1 GiB`);
     this.store = allocate(size);
-    const { buffer, hasCodeBase } = this.store;
+    const { buffer, linesBase } = this.store;
     this.bytes = new Uint8Array(buffer, RAM_BASE, size);
     this.size = size;
     this.view = new DataView(buffer, RAM_BASE, size);
     this.codeVersion = new Uint32Array(size >>> PAGE_SHIFT);
-    this.hasCode = new Uint8Array(buffer, hasCodeBase, size >>> PAGE_SHIFT);
+    this.hasCode = new Uint8Array(size >>> PAGE_SHIFT);
+    this.codeLines = new Uint8Array(buffer, linesBase, size >>> LINE_SHIFT);
     this.codeBytes = new Array(size >>> PAGE_SHIFT).fill(null);
     this.map = new MemoryMap(size);
   }
@@ -107,6 +111,10 @@ export class PhysicalMemory {
     if (this.hasCode[address >>> PAGE_SHIFT] | this.hasCode[(address + 3) >>> PAGE_SHIFT])
       this.written(address, 4);
   }
+  /** As `write32`, to a page of memory that is known to hold no code (the TLB has its tag for stores). */
+  put32(address: number, value: number): void {
+    this.view.setInt32(address, value, true);
+  }
   /** Copies bytes in (image loading, hypervisor copies). Throws RangeError when they do not fit. */
   load(address: number, data: Uint8Array): void {
     if (address + data.length > this.size)
@@ -129,6 +137,7 @@ export class PhysicalMemory {
     this.codeVersion[page]++;
     this.hasCode[page] = 0;
     this.codeBytes[page]?.fill(0);
+    this.codeLines.fill(0, page << LINES_OF_PAGE, (page + 1) << LINES_OF_PAGE);
   }
   /** Says that an instruction was decoded from these bytes, which lie in one page: from now on a write there is noticed. */
   markCode(address: number, length: number): void {
@@ -136,6 +145,7 @@ export class PhysicalMemory {
     const at = address & (PAGE_SIZE - 1);
     const marks = (this.codeBytes[page] ??= new Uint8Array(PAGE_SIZE));
     marks.fill(1, at, at + length);
+    this.codeLines.fill(1, address >>> LINE_SHIFT, ((address + length - 1) >>> LINE_SHIFT) + 1);
     if (this.hasCode[page]) return;
     this.hasCode[page] = 1;
     for (const listener of this.onCode) listener(page << PAGE_SHIFT);

@@ -1,15 +1,17 @@
 // Where the bytes of a host lie: one buffer that compiled guest code can address too. In front of the machine's memory
 // lies, for each processor, what compiled code shares with the interpreter (registers and the tags of the TLB); behind
-// it, one byte a page that says whether decoded code exists there. Without WebAssembly it is a plain buffer.
+// it, one byte for each 32 of it that says whether decoded code lies there. Without WebAssembly it is a plain buffer.
 
 /** Bytes for what one processor shares, and how many processors there may be. */
-export const SHARED_BYTES = 0x8000;
+export const SHARED_BYTES = 0xa000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
 /** Tables of where to go in a page of compiled code: so many for each processor, a byte for each offset. */
 export const TABLES = 512;
 const TABLE_BYTES = 4096;
+/** Stores are told from code by lines of 32 bytes: the shift of an address. */
+export const LINE_SHIFT = 5;
 const WASM_PAGE = 0x10000;
 
 /** The little of WebAssembly that the core uses; the core compiles without DOM types. */
@@ -24,25 +26,25 @@ export interface Store {
   readonly buffer: ArrayBuffer;
   /** The memory object for compiled code; null where there is none. */
   readonly wasm: object | null;
-  /** Offset of the bytes that say where code is. */
-  readonly hasCodeBase: number;
+  /** Offset of the bytes that say in which lines code is. */
+  readonly linesBase: number;
   /** Offset of the first table. */
   readonly tablesBase: number;
 }
 
 /** @param size bytes of the machine's memory, a multiple of 4096 */
 export function allocate(size: number): Store {
-  const hasCodeBase = RAM_BASE + size;
-  const tablesBase = hasCodeBase + (size >>> 12);
+  const linesBase = RAM_BASE + size;
+  const tablesBase = linesBase + (size >>> LINE_SHIFT);
   const total = tablesBase + TABLES * MOST_PROCESSORS * TABLE_BYTES;
   if (wasmApi) {
     try {
       const pages = Math.ceil(total / WASM_PAGE);
       const wasm = new wasmApi.Memory({ initial: pages, maximum: pages });
-      return { buffer: wasm.buffer, wasm, hasCodeBase, tablesBase };
+      return { buffer: wasm.buffer, wasm, linesBase, tablesBase };
     } catch {
       // No address space left for one: the interpreter needs none.
     }
   }
-  return { buffer: new ArrayBuffer(total), wasm: null, hasCodeBase, tablesBase };
+  return { buffer: new ArrayBuffer(total), wasm: null, linesBase, tablesBase };
 }
