@@ -7,7 +7,7 @@ import type { Cpu, SegmentRegister } from './cpu.ts';
 import { watchData } from './debug.ts';
 import { fault, VECTOR } from './fault.ts';
 import { checksAlignment, translate } from './paging.ts';
-import { TLB_SIZE, tlbSlot } from './tlb.ts';
+import { entryAt, Word } from './tlb.ts';
 
 /** P=1, S=1, data, expand-up, usable (and writable): what needs no look at the type. */
 const PLAIN_MASK = 0x1009c;
@@ -71,11 +71,13 @@ export function readLinear8(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.read[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xfff)
-    return cpu.memory.read16(tlb.frame[slot] | (linear & 0xfff));
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.read + (user ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xfff
+  )
+    return cpu.memory.read16((tlb.words[at + Word.offset] + linear) | 0);
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, false);
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 1) misaligned(cpu);
@@ -85,11 +87,13 @@ export function readLinear16(cpu: Cpu, linear: number, user: boolean): number {
 }
 
 export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.read[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd)
-    return cpu.memory.read32(tlb.frame[slot] | (linear & 0xfff));
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.read + (user ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xffd
+  )
+    return cpu.memory.read32((tlb.words[at + Word.offset] + linear) | 0);
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, false);
   const physical = translate(cpu, linear, false, user);
   if (user && linear & 3) misaligned(cpu);
@@ -104,19 +108,12 @@ export function readLinear32(cpu: Cpu, linear: number, user: boolean): number {
 
 /** Whether a store of `size` bytes may go straight to memory: the TLB has its page, and the memory looks for code itself. */
 function storesBeside(cpu: Cpu, linear: number, size: number, user: boolean): boolean {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  return cpu.tlb.beside[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) + size <= 0x1000;
-}
-
-/** Physical address of a linear one whose page the TLB has. */
-function known(cpu: Cpu, linear: number): number {
-  return cpu.tlb.frame[tlbSlot(linear >>> 12)] | (linear & 0xfff);
+  return cpu.tlb.has(linear, Word.beside, user) && (linear & 0xfff) + size <= 0x1000;
 }
 
 export function writeLinear8(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (storesBeside(cpu, linear, 1, user)) {
-    cpu.memory.write8(known(cpu, linear), value);
+    cpu.memory.write8(cpu.tlb.physical(linear), value);
     return;
   }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 1, true);
@@ -125,7 +122,7 @@ export function writeLinear8(cpu: Cpu, linear: number, value: number, user: bool
 
 export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boolean): void {
   if (storesBeside(cpu, linear, 2, user)) {
-    cpu.memory.write16(known(cpu, linear), value);
+    cpu.memory.write16(cpu.tlb.physical(linear), value);
     return;
   }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 2, true);
@@ -141,15 +138,17 @@ export function writeLinear16(cpu: Cpu, linear: number, value: number, user: boo
 }
 
 export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boolean): void {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd) {
-    cpu.memory.write32(tlb.frame[slot] | (linear & 0xfff), value);
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.write + (user ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xffd
+  ) {
+    cpu.memory.write32((tlb.words[at + Word.offset] + linear) | 0, value);
     return;
   }
   if (storesBeside(cpu, linear, 4, user)) {
-    cpu.memory.write32(known(cpu, linear), value);
+    cpu.memory.write32(cpu.tlb.physical(linear), value);
     return;
   }
   if (cpu.dr[7] & DR7_ENABLES) watchData(cpu, linear, 4, true);
@@ -169,21 +168,22 @@ export function writeLinear32(cpu: Cpu, linear: number, value: number, user: boo
 
 export function read8(cpu: Cpu, segment: number, offset: number): number {
   const linear = linearForRead(cpu, segment, offset, 1);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.read[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page)
-    return cpu.memory.read8(tlb.frame[slot] | (linear & 0xfff));
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (tlb.words[at + Word.read + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space))
+    return cpu.memory.read8((tlb.words[at + Word.offset] + linear) | 0);
   return readLinear8(cpu, linear, cpu.cpl === 3);
 }
 
 export function read16(cpu: Cpu, segment: number, offset: number): number {
   const linear = linearForRead(cpu, segment, offset, 2);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.read[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xfff) {
-    return cpu.memory.read16(tlb.frame[slot] | (linear & 0xfff));
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.read + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xfff
+  ) {
+    return cpu.memory.read16((tlb.words[at + Word.offset] + linear) | 0);
   }
   return readLinear16(cpu, linear, cpu.cpl === 3);
 }
@@ -191,42 +191,47 @@ export function read16(cpu: Cpu, segment: number, offset: number): number {
 /** As int32. */
 export function read32(cpu: Cpu, segment: number, offset: number): number {
   const linear = linearForRead(cpu, segment, offset, 4);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.read[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd) {
-    return cpu.memory.read32(tlb.frame[slot] | (linear & 0xfff));
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.read + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xffd
+  ) {
+    return cpu.memory.read32((tlb.words[at + Word.offset] + linear) | 0);
   }
   return readLinear32(cpu, linear, cpu.cpl === 3);
 }
 
 export function write8(cpu: Cpu, segment: number, offset: number, value: number): void {
   const linear = linearForWrite(cpu, segment, offset, 1);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.write[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page)
-    cpu.memory.write8(tlb.frame[slot] | (linear & 0xfff), value);
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (tlb.words[at + Word.write + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space))
+    cpu.memory.write8((tlb.words[at + Word.offset] + linear) | 0, value);
   else writeLinear8(cpu, linear, value, cpu.cpl === 3);
 }
 
 export function write16(cpu: Cpu, segment: number, offset: number, value: number): void {
   const linear = linearForWrite(cpu, segment, offset, 2);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.write[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xfff) {
-    cpu.memory.write16(tlb.frame[slot] | (linear & 0xfff), value);
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.write + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xfff
+  ) {
+    cpu.memory.write16((tlb.words[at + Word.offset] + linear) | 0, value);
   } else writeLinear16(cpu, linear, value, cpu.cpl === 3);
 }
 
 export function write32(cpu: Cpu, segment: number, offset: number, value: number): void {
   const linear = linearForWrite(cpu, segment, offset, 4);
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  if (tlb.write[cpu.cpl === 3 ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) < 0xffd) {
-    cpu.memory.write32(tlb.frame[slot] | (linear & 0xfff), value);
+  const at = entryAt(linear);
+  const { tlb } = cpu;
+  if (
+    tlb.words[at + Word.write + (cpu.cpl === 3 ? 1 : 0)] === ((linear >>> 12) | tlb.space) &&
+    (linear & 0xfff) < 0xffd
+  ) {
+    cpu.memory.write32((tlb.words[at + Word.offset] + linear) | 0, value);
   } else writeLinear32(cpu, linear, value, cpu.cpl === 3);
 }
 
@@ -243,12 +248,14 @@ let firstBytes = 4;
 function locate(cpu: Cpu, segment: number, offset: number, size: number): void {
   const linear = linearForWrite(cpu, segment, offset, size);
   const user = cpu.cpl === 3;
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tlb = cpu.tlb;
-  const tag = user ? slot + TLB_SIZE : slot;
-  if ((tlb.write[tag] === page || tlb.beside[tag] === page) && (linear & 0xfff) + size <= 0x1000) {
-    firstPhysical = tlb.frame[slot] | (linear & 0xfff);
+  const at = entryAt(linear) + (user ? 1 : 0);
+  const { words, space } = cpu.tlb;
+  const tag = (linear >>> 12) | space;
+  if (
+    (words[at + Word.write] === tag || words[at + Word.beside] === tag) &&
+    (linear & 0xfff) + size <= 0x1000
+  ) {
+    firstPhysical = cpu.tlb.physical(linear);
     firstBytes = size;
     onBus = false;
     return;

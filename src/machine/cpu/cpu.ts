@@ -171,6 +171,6 @@ export class Cpu {
     this.tlb = new Tlb(buffer, base);
     this.compiledState = new Int32Array(buffer, base + Shared.state, 16);
     memory.map.onChange(() => this.tlb.dropFastTags());
-    memory.onFirstCode((frame) => this.tlb.dropWriteTags(frame));
+    memory.onFirstCode(() => this.tlb.dropTagsOfAll());
   }
 }

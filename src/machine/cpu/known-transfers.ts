@@ -6,7 +6,7 @@ import { CS, DS, ES, ESP, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { Attention, type Cpu, type SegmentRegister } from './cpu.ts';
 import { AC, getFlags, IF, NT, RF, setFlags, TF, VM } from './flags.ts';
 import { type Descriptor, setNull, stopInMonitor } from './segmentation.ts';
-import { TLB_SIZE, tlbSlot } from './tlb.ts';
+import { Word } from './tlb.ts';
 
 /** P, S, data, expand-up, writable, 32-bit stack, usable. */
 const PLAIN_STACK_MASK = 0x1409e;
@@ -83,21 +83,16 @@ export class KnownTransfers {
 
 /** Whether eight bytes at a linear address are those, and the TLB has their page for a supervisor. */
 function stands(cpu: Cpu, linear: number, low: number, high: number): boolean {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const at = linear & 0xfff;
   const { tlb, memory } = cpu;
-  if (tlb.read[slot] !== page || at > PAGE - 8) return false;
-  const physical = tlb.frame[slot] | at;
+  if (!tlb.has(linear, Word.read, false) || (linear & 0xfff) > PAGE - 8) return false;
+  const physical = tlb.physical(linear);
   return memory.read32(physical) === low && memory.read32(physical + 4) === high;
 }
 
-/** Physical address of `bytes` bytes that lie in one page which the TLB has; -1 when it has not, or they do not. */
-function hit(cpu: Cpu, tags: Int32Array, linear: number, bytes: number, user: boolean): number {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  if (tags[user ? slot + TLB_SIZE : slot] !== page || (linear & 0xfff) + bytes > PAGE) return -1;
-  return (cpu.tlb.frame[slot] | (linear & 0xfff)) >>> 0;
+/** Physical address of `bytes` bytes that lie in one page which the TLB has a tag for; -1 when it has not, or they do not. */
+function hit(cpu: Cpu, word: number, linear: number, bytes: number, user: boolean): number {
+  const { tlb } = cpu;
+  return tlb.has(linear, word, user) && (linear & 0xfff) + bytes <= PAGE ? tlb.physical(linear) : -1;
 }
 
 /** In the GDT, and not null. */
@@ -163,7 +158,7 @@ export function throughKnownGate(
     const tss = segments[TR];
     const at = 4 + level * 8;
     if (!(tss.access & 8) || at + 7 > tss.limit) return false;
-    const place = hit(cpu, tlb.read, (tss.base + at) >>> 0, 8, false);
+    const place = hit(cpu, Word.read, (tss.base + at) >>> 0, 8, false);
     if (place < 0 || (memory.read32(place + 4) & 0xffff) !== k.stack.selector || !k.stack.stands(cpu))
       return false;
     top = memory.read32(place) >>> 0;
@@ -172,7 +167,7 @@ export function throughKnownGate(
   } else if ((ss.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return false;
   const bytes = (inward ? 20 : 12) + (errorCode >= 0 ? 4 : 0);
   if (top < bytes || top - 1 > limit) return false;
-  let at = hit(cpu, tlb.write, (base + top - bytes) >>> 0, bytes, level === 3);
+  let at = hit(cpu, Word.write, (base + top - bytes) >>> 0, bytes, level === 3);
   if (at < 0) return false;
 
   const flags = getFlags(cpu);
@@ -230,7 +225,7 @@ export function byKnownReturn(
   if ((ss.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return false;
   const esp = cpu.regs[ESP] >>> 0;
   if (esp + 11 > ss.limit) return false;
-  const at = hit(cpu, tlb.read, (ss.base + esp) >>> 0, 12, cpl === 3);
+  const at = hit(cpu, Word.read, (ss.base + esp) >>> 0, 12, cpl === 3);
   if (at < 0) return false;
   const eip = memory.read32(at) >>> 0;
   const selector = memory.read32(at + 4) & 0xffff;
@@ -242,7 +237,7 @@ export function byKnownReturn(
   const merged = merge(flags, image, cpl, true);
   if (merged & ~flags & AC) return false;
   if (k.outward) {
-    if (esp + 19 > ss.limit || hit(cpu, tlb.read, (ss.base + esp) >>> 0, 20, cpl === 3) < 0) return false;
+    if (esp + 19 > ss.limit || hit(cpu, Word.read, (ss.base + esp) >>> 0, 20, cpl === 3) < 0) return false;
     if ((memory.read32(at + 16) & 0xffff) !== k.stack.selector || !k.stack.stands(cpu)) return false;
     const rpl = selector & 3;
     cpu.regs[ESP] = memory.read32(at + 12);

@@ -3,7 +3,7 @@
 // execute-disable, no PSE-36 and no PAT. The four PDPTEs lie in the processor and are read only when SDM §4.4.1 says so.
 import type { Cpu } from './cpu.ts';
 import { fault, PageFault, pageFault, VECTOR } from './fault.ts';
-import { Right, tlbSlot } from './tlb.ts';
+import { Right } from './tlb.ts';
 
 export const CR0_WP = 1 << 16;
 export const CR0_PG = 1 << 31;
@@ -220,9 +220,8 @@ export function peekTables(cpu: Cpu, linear: number): number {
  * or remembered. False is no promise: three levels and reserved bits are not looked at.
  */
 export function isDenied(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  if (cpu.tlb.page[slot] === page) return !allowed(cpu, cpu.tlb.rights[slot], write, user);
+  const rights = cpu.tlb.rightsOf(linear >>> 12);
+  if (rights >= 0) return !allowed(cpu, rights, write, user);
   if (!(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return false;
   const { memory } = cpu;
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
@@ -231,6 +230,6 @@ export function isDenied(cpu: Cpu, linear: number, write: boolean, user: boolean
   const pte = large ? pde : memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
   if (!(pte & Pte.present)) return true;
   const both = pde & pte;
-  const rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
-  return !allowed(cpu, rights, write, user);
+  const now = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+  return !allowed(cpu, now, write, user);
 }

@@ -5,7 +5,7 @@ import { watchesPage } from './debug.ts';
 import { PageFault, pageFault } from './fault.ts';
 import { AC } from './flags.ts';
 import { allowed, CR0_PG, denied, peekTables, tryWalk, walk, walked } from './page-walk.ts';
-import { Right, TLB_SIZE, tlbSlot } from './tlb.ts';
+import { Right, Word } from './tlb.ts';
 
 export const CR0_AM = 1 << 18;
 
@@ -14,17 +14,15 @@ export const CR0_AM = 1 << 18;
  * Crossing into the next page is the caller's business.
  */
 export function translate(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
-  const tlb = cpu.tlb;
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  if ((write ? tlb.write : tlb.read)[user ? slot + TLB_SIZE : slot] !== page) {
+  const { tlb } = cpu;
+  if (!tlb.has(linear, write ? Word.write : Word.read, user)) {
     const error = tryTranslate(cpu, linear, write, user);
     if (error >= 0) {
       tlb.invalidate(linear);
       pageFault(cpu, linear, error);
     }
   }
-  return (tlb.frame[slot] | (linear & 0xfff)) >>> 0;
+  return tlb.physical(linear) >>> 0;
 }
 
 /**
@@ -32,14 +30,13 @@ export function translate(cpu: Cpu, linear: number, write: boolean, user: boolea
  * @returns -1, or the error code of the #PF: what the TLB has of the page is then to be forgotten
  */
 export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
-  const tlb = cpu.tlb;
+  const { tlb } = cpu;
   const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const known = tlb.page[slot] === page;
+  const rights = tlb.rightsOf(page);
   // A stale entry denies as a fresh one does; the fault throws it out, so a second try sees the tables (SDM vol. 3 §4.10.4.3).
-  if (known && !allowed(cpu, tlb.rights[slot], write, user))
+  if (rights >= 0 && !allowed(cpu, rights, write, user))
     return PageFault.present | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
-  if (!known || (write && !(tlb.rights[slot] & Right.dirty))) {
+  if (rights < 0 || (write && !(rights & Right.dirty))) {
     if (cpu.nested !== null) walk(cpu, linear, write, user, false);
     else {
       const error = tryWalk(cpu, linear, write, user);
@@ -47,15 +44,15 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
     }
     tlb.insert(page, walked.frame, walked.rights);
   }
-  const frame = tlb.frame[slot] >>> 0;
+  const physical = tlb.physical(linear) >>> 0;
   // Pages without memory behind them (devices, or nobody), those with a data breakpoint and those of a program whose
   // alignment is checked stay on this path: a fast hit needs no such check.
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
-  const plain = cpu.memory.isPlain(frame) && !special;
+  const plain = cpu.memory.isPlain(physical) && !special;
   // Stores into a page with code must be seen, so it has tags of another kind for them.
   if (plain) {
-    const tags = !write ? tlb.read : cpu.memory.hasCode[frame >>> 12] ? tlb.beside : tlb.write;
-    tags[user ? slot + TLB_SIZE : slot] = page;
+    const word = !write ? Word.read : cpu.memory.hasCode[physical >>> 12] ? Word.beside : Word.write;
+    tlb.tag(linear, word, user);
   }
   return -1;
 }

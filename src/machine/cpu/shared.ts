@@ -7,14 +7,8 @@ export const Shared = {
   regs: 0,
   /** Words in which compiled code leaves flags, counters and EIP. */
   state: 0x40,
-  /** Tags of the TLB: two sets of 1024 words each. */
-  read: 0x1000,
-  write: 0x3000,
-  /** 1024 words each. */
-  frame: 0x5000,
-  addend: 0x6000,
-  /** Two sets of 1024 words: tags for stores into pages with code, beside that code. */
-  beside: 0x7000,
+  /** The entries of the TLB (tlb.ts). */
+  tlb: 0x1000,
 } as const;
 
 export interface SharedBlock {

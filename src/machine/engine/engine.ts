@@ -5,7 +5,7 @@ import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
-import { LINE_SHIFT, RAM_BASE, SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
+import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
 import { Entry, hookAt, type Owner, PLAIN, PLAIN_MASK, packExits, type Runnable, unhook } from './enter.ts';
 import type { Assumptions } from './frame.ts';
@@ -197,7 +197,7 @@ export class Engine {
       uses: [],
       shared: cpu.shared.base,
       table: this.tableOf(heat),
-      lines: cpu.memory.store.linesBase - (RAM_BASE >>> LINE_SHIFT),
+      lines: cpu.memory.store.linesBase,
     };
   }
 }

@@ -136,6 +136,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const budget = left > LONGEST ? LONGEST : left | 0;
   const words = cpu.compiledState;
   words[State.flags] = getFlags(cpu);
+  words[State.space] = cpu.tlb.space;
   const { exits } = region;
   const exit = region.run(entry.index, budget) * EXIT_WORDS;
   const cycles = budget - words[State.budget] - exits[exit + Packed.refundCycles];

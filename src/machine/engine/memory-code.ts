@@ -6,9 +6,9 @@
 // region: one that did would cost every loop its registers.)
 
 import { Shared } from '../cpu/shared.ts';
-import { TLB_SIZE } from '../cpu/tlb.ts';
+import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';
 import { type Instruction, SS } from '../isa/instruction.ts';
-import { LINE_SHIFT } from '../memory/store.ts';
+import { LINE_SHIFT, RAM_BASE } from '../memory/store.ts';
 import { type Frame, Local } from './frame.ts';
 import { Op } from './wasm-writer.ts';
 
@@ -18,6 +18,8 @@ export type Size = 8 | 16 | 32;
 export const NO_PAGE = 0x800;
 /** Displacements below this belong to the same object. */
 const NEAR = 1024;
+/** log2 of the bytes of an entry of the TLB. */
+const ENTRY_BYTES_SHIFT = ENTRY_SHIFT + 2;
 
 /** What a memory operand is for: places with one name mostly lie in one page. */
 export function placeName(i: Instruction, write: boolean): string {
@@ -34,7 +36,7 @@ function nameOf(segment: number, base: number, index: number, far: number, write
 }
 
 /**
- * With the offset in its segment on the stack: leaves its place in the buffer in the local `host`, or leaves the region.
+ * With the offset in its segment on the stack: leaves its physical address in the local `host`, or leaves the region.
  * @param segment whose limit holds
  * @param name of the place
  */
@@ -57,8 +59,7 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
   const cache = f.cacheOf(name);
   if (cache === undefined) {
     lookUp(f, bytes, write, -1);
-    code.get(Local.slot);
-    code.memory(Op.i32Load, assumes.shared + Shared.addend);
+    pushOffset(f);
   } else {
     const page = Local.caches + cache * 2;
     // An aligned operand lies within one page; others are looked up.
@@ -67,8 +68,7 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
     code.op(Op.i32Ne);
     code.if();
     lookUp(f, bytes, write, page);
-    code.get(Local.slot);
-    code.memory(Op.i32Load, assumes.shared + Shared.addend);
+    pushOffset(f);
     code.set(page + 1);
     code.end();
     code.get(page + 1);
@@ -80,18 +80,17 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
 
 /** Makes sure that the TLB has the page of `address`, and leaves its slot in `slot`. @param page local of a cache for the page, or -1 */
 function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
-  const { code, assumes } = f;
-  // Slot of the page, times four: (page ^ page >> 11) & 3FFh.
-  code.with(Local.address, Op.i32ShrU, 10);
-  code.with(Local.address, Op.i32ShrU, 21);
+  const { code } = f;
+  // Entry of the page, in bytes: (page ^ page >> 11) & 3FFh, times 32.
+  code.with(Local.address, Op.i32ShrU, 12 - ENTRY_BYTES_SHIFT);
+  code.with(Local.address, Op.i32ShrU, 23 - ENTRY_BYTES_SHIFT);
   code.op(Op.i32Xor);
-  code.const((TLB_SIZE - 1) << 2);
+  code.const((TLB_SIZE - 1) << ENTRY_BYTES_SHIFT);
   code.op(Op.i32And);
   code.tee(Local.slot);
-  const tags = (write ? Shared.write : Shared.read) + (assumes.user ? TLB_SIZE * 4 : 0);
-  code.memory(Op.i32Load, assumes.shared + tags);
+  pushTag(f, write ? Word.write : Word.read);
   // The page of the last byte: an operand that reaches into the next page misses, as that never has the same slot.
-  pushLastPage(f, bytes);
+  pushLastTag(f, bytes);
   code.op(Op.i32Ne);
   if (write) {
     if (page >= 0) remember(f, page);
@@ -114,8 +113,19 @@ function remember({ code }: Frame, page: number): void {
   code.set(page);
 }
 
-/** Pushes the number of the page that the last byte of an operand lies in. */
-function pushLastPage({ code }: Frame, bytes: number): void {
+/** Replaces the place of an entry on the stack by one of its tags. */
+function pushTag({ code, assumes }: Frame, word: number): void {
+  code.memory(Op.i32Load, assumes.shared + Shared.tlb + (word + (assumes.user ? 1 : 0)) * 4);
+}
+
+/** Pushes what is added to an address of the page whose entry is in `slot`. */
+function pushOffset({ code, assumes }: Frame): void {
+  code.get(Local.slot);
+  code.memory(Op.i32Load, assumes.shared + Shared.tlb + Word.offset * 4);
+}
+
+/** Pushes the tag that the page of the last byte of an operand has now. */
+function pushLastTag({ code }: Frame, bytes: number): void {
   code.get(Local.address);
   if (bytes > 1) {
     code.const(bytes - 1);
@@ -123,18 +133,19 @@ function pushLastPage({ code }: Frame, bytes: number): void {
   }
   code.const(12);
   code.op(Op.i32ShrU);
+  code.get(Local.space);
+  code.op(Op.i32Or);
 }
 
 /** A store for which there is no tag: the page may have code in it, and the store may lie beside that. Else leaves the region. */
 function lookBeside(f: Frame, bytes: number): void {
   const { code, assumes } = f;
   code.get(Local.slot);
-  code.memory(Op.i32Load, assumes.shared + Shared.beside + (assumes.user ? TLB_SIZE * 4 : 0));
-  pushLastPage(f, bytes);
+  pushTag(f, Word.beside);
+  pushLastTag(f, bytes);
   code.op(Op.i32Ne);
   f.leaveForMissIf(bytes, true);
-  code.get(Local.slot);
-  code.memory(Op.i32Load, assumes.shared + Shared.addend);
+  pushOffset(f);
   code.get(Local.address);
   code.op(Op.i32Add);
   code.tee(Local.host);
@@ -154,17 +165,17 @@ function lookBeside(f: Frame, bytes: number): void {
 /** Loads from `host`, sign-extended. */
 export function loadSigned(f: Frame, size: Size): void {
   f.code.get(Local.host);
-  f.code.memory(size === 32 ? Op.i32Load : size === 16 ? Op.i32Load16s : Op.i32Load8s);
+  f.code.memory(size === 32 ? Op.i32Load : size === 16 ? Op.i32Load16s : Op.i32Load8s, RAM_BASE);
 }
 
 export function loadUnsigned(f: Frame, size: Size): void {
   f.code.get(Local.host);
-  f.code.memory(size === 32 ? Op.i32Load : size === 16 ? Op.i32Load16u : Op.i32Load8u);
+  f.code.memory(size === 32 ? Op.i32Load : size === 16 ? Op.i32Load16u : Op.i32Load8u, RAM_BASE);
 }
 
 /** Stores a local at `host`. */
 export function store(f: Frame, size: Size, local: number): void {
   f.code.get(Local.host);
   f.code.get(local);
-  f.code.memory(size === 32 ? Op.i32Store : size === 16 ? Op.i32Store16 : Op.i32Store8);
+  f.code.memory(size === 32 ? Op.i32Store : size === 16 ? Op.i32Store16 : Op.i32Store8, RAM_BASE);
 }

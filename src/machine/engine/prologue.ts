@@ -19,6 +19,8 @@ export const State = {
   carryA: 9,
   carryB: 10,
   address: 11,
+  /** Given to it: above the number of a page in a tag of the TLB. */
+  space: 12,
 } as const;
 
 const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
@@ -49,6 +51,9 @@ export function prologue(code: Writer, assumes: Assumptions, caches: number): vo
   code.const(CF);
   code.op(Op.i32And);
   code.set(Local.carryB);
+  code.const(0);
+  code.memory(Op.i32Load, assumes.shared + Shared.state + State.space * 4);
+  code.set(Local.space);
   for (let n = 0; n < caches; n++) {
     code.const(NO_PAGE);
     code.set(Local.caches + n * 2);

@@ -44,10 +44,10 @@ export class PhysicalMemory {
   }
 
   private processors = 0;
-  private readonly onCode: ((frame: number) => void)[] = [];
+  private readonly onCode: (() => void)[] = [];
 
-  /** `listener` is called with the physical address of a page when code is first decoded from it: its stores must be seen from now on. */
-  onFirstCode(listener: (frame: number) => void): void {
+  /** `listener` is called when code is first decoded from a page: stores there must be seen from now on. */
+  onFirstCode(listener: () => void): void {
     this.onCode.push(listener);
   }
 
@@ -148,7 +148,7 @@ export class PhysicalMemory {
     this.codeLines.fill(1, address >>> LINE_SHIFT, ((address + length - 1) >>> LINE_SHIFT) + 1);
     if (this.hasCode[page]) return;
     this.hasCode[page] = 1;
-    for (const listener of this.onCode) listener(page << PAGE_SHIFT);
+    for (const listener of this.onCode) listener();
   }
   /** A few bytes were stored in a page with code: stale only when they belonged to an instruction. */
   private written(address: number, size: number): void {

@@ -4,7 +4,7 @@
 import { EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
 import { segmentAllows } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
-import { TLB_SIZE, tlbSlot } from '../tlb.ts';
+import { Word } from '../tlb.ts';
 
 /** Below this many bytes the element-wise way is as quick. */
 const WORTH_WHILE = 32;
@@ -36,11 +36,8 @@ function plain(cpu: Cpu, segment: number, offset: number, bytes: number, write: 
   const s = cpu.segments[segment];
   if (!segmentAllows(s, offset, bytes, write)) return -1;
   const linear = (s.base + offset) >>> 0;
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
-  const tags = write ? cpu.tlb.write : cpu.tlb.read;
-  if (tags[cpu.cpl === 3 ? slot + TLB_SIZE : slot] !== page) return -1;
-  return (cpu.tlb.frame[slot] | (linear & (PAGE - 1))) >>> 0;
+  if (!cpu.tlb.has(linear, write ? Word.write : Word.read, cpu.cpl === 3)) return -1;
+  return cpu.tlb.physical(linear) >>> 0;
 }
 
 /** Copies a run of elements. @param left elements that REP has left; @returns elements done */

@@ -12,7 +12,7 @@ import {
 import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { checksAlignment, translate } from '../paging.ts';
-import { TLB_SIZE, tlbSlot } from '../tlb.ts';
+import { Word } from '../tlb.ts';
 
 /** What `read64` and `read80` found, and what `write64` and `write80` store: low word, high word, sign and exponent. */
 export const WORDS = new Int32Array(3);
@@ -24,11 +24,9 @@ function aligned(cpu: Cpu, linear: number, size: number): void {
 export function read64(cpu: Cpu, segment: number, offset: number): void {
   const linear = linearForRead(cpu, segment, offset, 8);
   const user = cpu.cpl === 3;
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
   const { tlb, memory } = cpu;
-  if (tlb.read[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) <= 0xff8) {
-    const physical = tlb.frame[slot] | (linear & 0xfff);
+  if (tlb.has(linear, Word.read, user) && (linear & 0xfff) <= 0xff8) {
+    const physical = tlb.physical(linear);
     WORDS[0] = memory.read32(physical);
     WORDS[1] = memory.read32(physical + 4);
     return;
@@ -50,11 +48,9 @@ export function read80(cpu: Cpu, segment: number, offset: number): void {
 export function write64(cpu: Cpu, segment: number, offset: number): void {
   const linear = linearForWrite(cpu, segment, offset, 8);
   const user = cpu.cpl === 3;
-  const page = linear >>> 12;
-  const slot = tlbSlot(page);
   const { tlb, memory } = cpu;
-  if (tlb.write[user ? slot + TLB_SIZE : slot] === page && (linear & 0xfff) <= 0xff8) {
-    const physical = tlb.frame[slot] | (linear & 0xfff);
+  if (tlb.has(linear, Word.write, user) && (linear & 0xfff) <= 0xff8) {
+    const physical = tlb.physical(linear);
     memory.write32(physical, WORDS[0]);
     memory.write32(physical + 4, WORDS[1]);
     return;
