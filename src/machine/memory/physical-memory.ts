@@ -22,6 +22,8 @@ export class PhysicalMemory {
   readonly hasCode: Uint8Array;
   /** 1 for each line of 32 bytes that instructions were decoded from: compiled code stores beside them, never into them. */
   private readonly codeLines: Uint8Array;
+  /** Counts how often decoded code has become stale. */
+  touched = 0;
   /** By page, the bytes that instructions were decoded from: data beside code may be written without disturbing it. */
   private readonly codeBytes: (Uint8Array | null)[];
   /** Devices at memory addresses, over this memory and beyond its end. */
@@ -135,6 +137,7 @@ export class PhysicalMemory {
   touchCode(address: number): void {
     const page = address >>> PAGE_SHIFT;
     this.codeVersion[page]++;
+    this.touched++;
     this.hasCode[page] = 0;
     this.codeBytes[page]?.fill(0);
     this.codeLines.fill(0, page << LINES_OF_PAGE, (page + 1) << LINES_OF_PAGE);

@@ -9,9 +9,11 @@ import { Word } from '../tlb.ts';
 /** Below this many bytes the element-wise way is as quick. */
 const WORTH_WHILE = 32;
 const PAGE = 0x1000;
+/** Pages copied in one piece: much more is beyond the nearest cache, and no quicker. */
+const MOST_PAGES = 16;
 
 /** log2 of the element size: the opcode's bit 0 clear means bytes. */
-function elementShift(i: Instruction): number {
+export function elementShift(i: Instruction): number {
   if (!(i.form.opcode & 1)) return 0;
   return i.operandSize === 32 ? 2 : 1;
 }
@@ -61,6 +63,34 @@ export function moveBlock(cpu: Cpu, i: Instruction, left: number): number {
   advance(cpu, i, ESI, bytes);
   advance(cpu, i, EDI, bytes);
   return elements;
+}
+
+/**
+ * Copies whole pages, as many as lie one behind the other in memory on both sides, when both begin on a page.
+ * @param most pages
+ * @returns pages copied; 0 = do it the other way
+ */
+export function movePages(cpu: Cpu, i: Instruction, most: number): number {
+  if (i.addressSize !== 32 || most < 2) return 0;
+  const from = cpu.regs[ESI] >>> 0;
+  const to = cpu.regs[EDI] >>> 0;
+  if (roomAt(cpu, i, i.segment, from) !== PAGE || roomAt(cpu, i, ES, to) !== PAGE) return 0;
+  const source = plain(cpu, i.segment, from, PAGE, false);
+  const destination = plain(cpu, ES, to, PAGE, true);
+  if (source < 0 || destination < 0) return 0;
+  let pages = 1;
+  for (let done = PAGE; pages < Math.min(most, MOST_PAGES); pages++, done += PAGE) {
+    // Offsets do not go round, so that the comparison of addresses below is one of places.
+    if (from + done + PAGE > 2 ** 32 || to + done + PAGE > 2 ** 32) break;
+    if (plain(cpu, i.segment, from + done, PAGE, false) !== source + done) break;
+    if (plain(cpu, ES, to + done, PAGE, true) !== destination + done) break;
+  }
+  const bytes = pages * PAGE;
+  if (pages < 2 || (destination > source && destination < source + bytes)) return 0;
+  cpu.memory.bytes.copyWithin(destination, source, source + bytes);
+  cpu.regs[ESI] += bytes;
+  cpu.regs[EDI] += bytes;
+  return pages;
 }
 
 /** Fills a run of elements with the accumulator. @param left elements that REP has left; @returns elements done */

@@ -200,3 +200,59 @@ describe('the block path', () => {
     expect(Buffer.compare(memory.bytes.subarray(0x20002, 0x22002), source)).toBe(0);
   });
 });
+
+describe('REP MOVS of several pages', () => {
+  const PAGES = 9;
+
+  /** The whole of it, with so many cycles a run; where `moves` says so, pages are not one behind the other in memory. */
+  function copied(
+    cycles: number,
+    bytes: number[],
+    count: number,
+    scattered: boolean,
+    overlap: boolean,
+  ): unknown {
+    const machine = new TestMachine(1 << 20).flat(Uint8Array.from([...bytes, 0xf4]), START);
+    const { cpu, memory } = machine;
+    const random = new Random(11);
+    for (let at = 0x10000; at < 0x60000; at++) memory.bytes[at] = random.word();
+    memory.write32(0x2000, 0x3007);
+    for (let page = 0; page < 256; page++) {
+      const swapped = scattered && page >= 0x40 && page < 0x4a ? page ^ 1 : page;
+      memory.write32(0x3000 + page * 4, (swapped << 12) | 7);
+    }
+    cpu.cr3 = 0x2000;
+    cpu.cr0 |= 0x80000000;
+    cpu.tlb.flush();
+    cpu.regs[ESI] = 0x10000;
+    cpu.regs[EDI] = overlap ? 0x12000 : 0x40000;
+    cpu.regs[ECX] = count;
+    for (let turns = 0; turns < 10_000 && !cpu.halted; turns++) machine.run(cycles);
+    return [
+      ...cpu.regs,
+      cpu.eip,
+      cpu.cycles,
+      cpu.instructions,
+      hash(memory.bytes.subarray(0x10000, 0x60000)),
+    ];
+  }
+  const hash = (data: Uint8Array) => data.reduce((h, byte) => Math.imul(h ^ byte, 0x01000193), 0x811c9dc5);
+
+  for (const [name, bytes, size] of [
+    ['bytes', REP_MOVSB, 1],
+    ['words', REP_MOVSW, 2],
+    ['doublewords', REP_MOVSD, 4],
+  ] as const) {
+    for (const scattered of [false, true]) {
+      for (const overlap of [false, true]) {
+        it(`of ${name}${scattered ? ', scattered' : ''}${overlap ? ', overlapping' : ''}, is the same in one run and in many`, () => {
+          const count = (PAGES * 0x1000 - 24) / size;
+          const whole = copied(1_000_000, [...bytes], count, scattered, overlap);
+          // Runs shorter than a batch: each batch ends one.
+          expect(copied(100, [...bytes], count, scattered, overlap)).toEqual(whole);
+          expect(copied(2500, [...bytes], count, scattered, overlap)).toEqual(whole);
+        });
+      }
+    }
+  }
+});

@@ -8,7 +8,7 @@ import { DF, TF } from '../flags.ts';
 import { sub } from './alu.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
 import type { BySize, Reader, Size } from './operands.ts';
-import { moveBlock, storeBlock } from './string-bulk.ts';
+import { elementShift, moveBlock, movePages, storeBlock } from './string-bulk.ts';
 
 /** Elements of one batch: bounds how long an interrupt waits. */
 const BATCH = 256;
@@ -181,19 +181,57 @@ function repeatBlocks(cpu: Cpu, i: Instruction, element: Executor, block: Block)
     repeat(cpu, i, element);
     return;
   }
-  let done = 0;
+  const { eip } = cpu;
+  const { touched } = cpu.memory;
   let left = elementsLeft(cpu, i);
-  while (left !== 0 && done < BATCH) {
-    let run = block(cpu, i, left);
-    if (run === 0) {
-      element(cpu, i);
-      run = 1;
+  for (;;) {
+    const moved = block === moveBlock ? batchesOfPages(cpu, i, left) : 0;
+    left -= moved;
+    // The last of them is this batch.
+    let done = moved === 0 ? 0 : elementsOfPage(i);
+    while (left !== 0 && done < BATCH) {
+      let run = block(cpu, i, left);
+      if (run === 0) {
+        element(cpu, i);
+        run = 1;
+      }
+      countElements(cpu, i, run);
+      left -= run;
+      done += run;
     }
-    countElements(cpu, i, run);
-    left -= run;
-    done += run;
+    endBatch(cpu, done, left === 0);
+    if (left === 0 || !comesBack(cpu) || cpu.memory.touched !== touched) return;
+    // The next batch, as the loop would begin it.
+    cpu.eip = eip;
+    cpu.cycles += i.cost;
+    cpu.instructions++;
   }
-  endBatch(cpu, done, left === 0);
+}
+
+/**
+ * Batches that are a page each, all but the charge of the last one done.
+ * @returns elements done
+ */
+function batchesOfPages(cpu: Cpu, i: Instruction, left: number): number {
+  if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) return 0;
+  const elements = elementsOfPage(i);
+  const cycles = (elements - 1) * CYCLES_PER_ELEMENT + i.cost;
+  // As many as begin before the time is up.
+  const inTime = Math.ceil((cpu.compiledUntil - cpu.cycles + i.cost) / cycles);
+  const pages = movePages(cpu, i, Math.min(inTime, Math.floor(left / elements)));
+  if (pages === 0) return 0;
+  countElements(cpu, i, pages * elements);
+  cpu.cycles += (pages - 1) * cycles;
+  cpu.instructions += pages - 1;
+  return pages * elements;
+}
+
+/** More than a batch has, whatever their size. */
+const elementsOfPage = (i: Instruction): number => 0x1000 >> elementShift(i);
+
+/** Whether the loop would come straight back to this instruction: nothing is due, and there is time left. */
+function comesBack(cpu: Cpu): boolean {
+  return (cpu.stop | cpu.shadow | cpu.attention) === 0 && cpu.cycles < cpu.compiledUntil;
 }
 
 function comparingBinder(places: Readonly<Record<Size, Reader>>): Binder {
