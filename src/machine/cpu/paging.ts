@@ -4,7 +4,18 @@ import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
 import { PageFault, pageFault } from './fault.ts';
 import { AC } from './flags.ts';
-import { allowed, CR0_PG, denied, peekTables, tryWalk, walk, walked } from './page-walk.ts';
+import {
+  allowed,
+  CR0_PG,
+  CR4_PAE,
+  CR4_PGE,
+  denied,
+  Pte,
+  peekTables,
+  tryWalk,
+  walk,
+  walked,
+} from './page-walk.ts';
 import { Right, Word } from './tlb.ts';
 
 export const CR0_AM = 1 << 18;
@@ -36,7 +47,9 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
   // A stale entry denies as a fresh one does; the fault throws it out, so a second try sees the tables (SDM vol. 3 §4.10.4.3).
   if (rights >= 0 && !allowed(cpu, rights, write, user))
     return PageFault.present | (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
-  if (rights < 0 || (write && !(rights & Right.dirty))) {
+  if (rights < 0 && refill(cpu, linear, write, user)) {
+    // Done: the usual miss.
+  } else if (rights < 0 || (write && !(rights & Right.dirty))) {
     if (cpu.nested !== null) walk(cpu, linear, write, user, false);
     else {
       const error = tryWalk(cpu, linear, write, user);
@@ -55,6 +68,36 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
     tlb.tag(linear, word, user);
   }
   return -1;
+}
+
+const PLAIN_MISS = Pte.present | Pte.accessed;
+
+/**
+ * The usual miss: two levels, both entries present, accessed and (for a store) dirty, and allowing it without more ado.
+ * @returns false when it is not that one, and then nothing has happened
+ */
+function refill(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
+  if (cpu.nested !== null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE || cpu.a20Mask !== 0xffffffff)
+    return false;
+  const { memory } = cpu;
+  const pde = memory.read32(((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0);
+  if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return false;
+  const pte = memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
+  const both = pde & pte;
+  const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
+  if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
+    return false;
+  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
+  const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
+  cpu.tlb.insert(
+    linear >>> 12,
+    pte & 0xfffff000,
+    (both & Pte.user ? Right.user : 0) |
+      (both & Pte.write ? Right.write : 0) |
+      (pte & Pte.dirty ? Right.dirty : 0) |
+      (isGlobal ? Right.global : 0),
+  );
+  return true;
 }
 
 /** As `translate`, for instruction fetch at the current privilege. */

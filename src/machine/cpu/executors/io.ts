@@ -49,7 +49,7 @@ function writePort(cpu: Cpu, port: number, value: number, size: PortSize): void 
 /** A device may have pulled a line or moved the A20 gate; one that wants to act earlier has said so (`Board.onEarlierDeadline`). */
 function accessed(cpu: Cpu, port: number, size: PortSize): void {
   cpu.cycles += cpu.cost.charges.portAccess.cycles;
-  cpu.attention |= Attention.event;
+  if (cpu.intercepts !== null || cpu.nmiPending || cpu.interrupts.pending()) cpu.attention |= Attention.event;
   syncA20(cpu);
   if (cpu.dr[7] & 0xff) watchPort(cpu, port, size);
 }
