@@ -290,7 +290,9 @@ class Compiler {
       code.op(Op.i32LtU);
       code.if();
       code.get(Local.t0);
-      code.memory(Op.i32Load8u, assumes.table);
+      code.get(Local.table);
+      code.op(Op.i32Add);
+      code.memory(Op.i32Load8u);
       code.tee(Local.t0);
       code.if();
       code.with(Local.t0, Op.i32Sub, 1);

@@ -5,11 +5,12 @@ import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
-import { SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
+import { SHARED_BYTES, TABLES } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
 import { Entry, hookAt, type Owner, PLAIN, PLAIN_MASK, packExits, type Runnable, unhook } from './enter.ts';
 import type { Assumptions } from './frame.ts';
 import { compilable } from './lower.ts';
+import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { findRegion } from './region.ts';
 
 /** Samples in a page before code there is compiled. */
@@ -80,7 +81,11 @@ export class Engine {
   private readonly tables: (ModeHeat | null)[] = new Array(TABLES).fill(null);
   private nextTable = 0;
 
-  constructor(private readonly cpu: Cpu) {}
+  readonly modules: ModuleCache;
+
+  constructor(private readonly cpu: Cpu) {
+    this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES);
+  }
 
   /** Compiled functions that are kept now: never more than there are tables. */
   get kept(): number {
@@ -129,7 +134,7 @@ export class Engine {
     }
     const { targets, loopsToo } = heat;
     const made = compileRegion({ region: found, starts, targets, loopsToo }, assumes);
-    const run = made && this.instantiate(made.bytes);
+    const run = made && this.functionOf(made.bytes);
     if (!made || !run) return;
     heat.compiles++;
     this.compiled++;
@@ -159,11 +164,9 @@ export class Engine {
     return memory.store.tablesBase + (first + heat.table) * PAGE;
   }
 
-  private instantiate(bytes: Uint8Array): Runnable['run'] | null {
+  private functionOf(bytes: Uint8Array): RegionFunction | null {
     try {
-      const module = new wasmApi!.Module(bytes);
-      const instance = new wasmApi!.Instance(module, { m: { m: this.cpu.memory.store.wasm } });
-      return instance.exports.f as Runnable['run'];
+      return this.modules.functionOf(bytes);
     } catch (error) {
       // A page may forbid compiling at run time (Content-Security-Policy): then everything is interpreted.
       if (

@@ -10,6 +10,7 @@ import { Access } from '../cpu/segmentation.ts';
 import { CS, type Instruction, SS } from '../isa/instruction.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions, Exit, FlagState } from './frame.ts';
+import type { RegionFunction } from './module-cache.ts';
 import { State } from './prologue.ts';
 
 /** Largest budget of one call, in cycles. */
@@ -46,7 +47,7 @@ export type Execute = NonNullable<Instruction['execute']>;
 
 /** A compiled region. */
 export interface Runnable {
-  readonly run: (entry: number, budget: number) => number;
+  readonly run: RegionFunction;
   /** Its exits, packed: `Packed`. */
   readonly exits: Int32Array;
   readonly uniform: boolean;
@@ -137,6 +138,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const words = cpu.compiledState;
   words[State.flags] = getFlags(cpu);
   words[State.space] = cpu.tlb.space;
+  words[State.table] = assumes.table;
   const { exits } = region;
   const exit = region.run(entry.index, budget) * EXIT_WORDS;
   const cycles = budget - words[State.budget] - exits[exit + Packed.refundCycles];

@@ -32,13 +32,15 @@ export const Local = {
   carryB: 27,
   /** Above the number of a page in a tag of the TLB. */
   space: 28,
+  /** Where the page's table lies. */
+  table: 29,
   /** Pairs of a page and what to add, for caches of translations. */
-  caches: 29,
+  caches: 30,
 } as const;
 /** Locals in the order of their declaration: i32 after the parameters, i64, i32 again with the caches. */
 export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
-export const MORE_LOCALS = 3;
+export const MORE_LOCALS = 4;
 
 /** Caches of translations in one region. */
 const MOST_CACHES = 40;

@@ -21,6 +21,8 @@ export const State = {
   address: 11,
   /** Given to it: above the number of a page in a tag of the TLB. */
   space: 12,
+  /** Given to it: where the page's table lies. */
+  table: 13,
 } as const;
 
 const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
@@ -38,6 +40,11 @@ const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
   [Local.address, State.address],
 ];
 
+const GIVEN: readonly (readonly [local: number, word: number])[] = [
+  [Local.space, State.space],
+  [Local.table, State.table],
+];
+
 /** @param caches how many caches of translations there are: all empty */
 export function prologue(code: Writer, assumes: Assumptions, caches: number): void {
   for (let r = 0; r < 8; r++) {
@@ -51,9 +58,11 @@ export function prologue(code: Writer, assumes: Assumptions, caches: number): vo
   code.const(CF);
   code.op(Op.i32And);
   code.set(Local.carryB);
-  code.const(0);
-  code.memory(Op.i32Load, assumes.shared + Shared.state + State.space * 4);
-  code.set(Local.space);
+  for (const [local, word] of GIVEN) {
+    code.const(0);
+    code.memory(Op.i32Load, assumes.shared + Shared.state + word * 4);
+    code.set(local);
+  }
   for (let n = 0; n < caches; n++) {
     code.const(NO_PAGE);
     code.set(Local.caches + n * 2);
