@@ -116,7 +116,8 @@ export function applyEntryState(cpu: BootProcessor, state: EntryState): void {
   cpu.gdtr.base = state.gdt.base;
   cpu.gdtr.limit = state.gdt.limit;
   cpu.idtr.base = 0;
-  cpu.idtr.limit = flat ? 0 : 0x3ff;
+  // Nothing usable for 32-bit code, and what a kernel finds that goes back to real mode.
+  cpu.idtr.limit = 0x3ff;
 }
 
 /** Boots an image on a bare machine. Throws ImageError. */

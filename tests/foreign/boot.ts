@@ -65,7 +65,9 @@ export function boot(
     const file = join(folder, 'initrd');
     writeFileSync(file, initrd);
     const request = { image: debianKernel(packageName), initrd: file, technique, talk, memoryMiB: 64 };
-    return run(`${packageName}, ${technique}`, { commandLine: PLAIN, ...request, ...more });
+    const { paging = '', enlightenments = [] } = more;
+    const title = [packageName, technique, paging, ...enlightenments].filter(Boolean).join(', ');
+    return run(title, { commandLine: PLAIN, ...request, ...more });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { nodeLibrary } from '../../src/cli/library.ts';
+import type { Enlightenment, Paging, TechniqueName } from '../../src/hypervisor/technique.ts';
 import type { GuestSource } from '../../src/session/library.ts';
+import { observe } from '../../src/session/observe.ts';
 import '../../src/session/provide-all.ts';
 import { results, screenText } from '../../src/session/result.ts';
 import { parseScenario } from '../../src/session/scenario.ts';
@@ -14,12 +16,20 @@ export interface Request {
   image: string;
   initrd?: string;
   disks?: string[];
-  technique?: 'native' | 'vt-x' | 'paravirtualization';
+  technique?: TechniqueName;
+  paging?: Paging;
+  /** `nehalem` has nested paging. */
+  processor?: 'prescott' | 'nehalem';
+  enlightenments?: Enlightenment[];
   commandLine?: string;
   memoryMiB: number;
   clockHz: number;
   processors?: number;
   apic?: boolean;
+  /** QEMU's pc-testdev is on the board. */
+  testDevice?: boolean;
+  /** Before the guest begins, a BIOS has left handlers that acknowledge, and the timer's interrupt on, as under QEMU. */
+  handlers?: boolean;
   /** What to wait for, and what to type then. */
   talk: [wait: string, type: string, where?: 'serial' | 'screen'][];
   /** Wall clock. */
@@ -34,9 +44,12 @@ export interface Answer {
   post: number;
   /** Everything that was waited for has come. */
   finished: boolean;
-  /** How the guest ended, if it did. */
+  /** How the guest ended, if it did, and with which code (port F4h). */
   ending: string;
+  exitCode?: number;
   instructions: number;
+  /** Instructions that ran silently wrong, and how often. */
+  holes: Record<string, number>;
   /** Virtual and real. */
   virtualSeconds: number;
   seconds: number;
@@ -53,11 +66,13 @@ function sessionFor(request: Request): Session {
   add('guest', image);
   for (const disk of disks) add(basename(disk), disk);
   const { commandLine = '' } = request;
-  const guest = { name: 'guest', guest: 'guest', technique, memoryMiB, commandLine };
+  const { paging, enlightenments, processor = 'prescott' } = request;
+  const way = { technique, ...(paging ? { paging } : {}), ...(enlightenments ? { enlightenments } : {}) };
+  const guest = { name: 'guest', guest: 'guest', ...way, memoryMiB, commandLine };
   const scenario = parseScenario({
     name: 'foreign',
     title: 'foreign',
-    processor: 'prescott',
+    processor,
     clockHz,
     memoryMiB: memoryMiB + (technique === 'native' ? 0 : 32),
     ...(processors ? { processors } : {}),
@@ -70,9 +85,21 @@ function sessionFor(request: Request): Session {
   return session;
 }
 
+/** PUSH AX; MOV AL,20h; OUT 20h,AL; OUT A0h,AL; POP AX; IRET. */
+const HANDLER = [0x50, 0xb0, 0x20, 0xe6, 0x20, 0xe6, 0xa0, 0x58, 0xcf];
+const HANDLER_AT = 0x600;
+
+function leaveHandlers({ host }: Session): void {
+  const { memory, board } = host.pc;
+  memory.load(HANDLER_AT, new Uint8Array(HANDLER));
+  for (let vector = 0; vector < 256; vector++) memory.write32(vector * 4, HANDLER_AT);
+  board.write(0x21, 0xfa, 1);
+}
+
 function drive(request: Request): Answer {
   const { talk, maxSeconds, clockHz } = request;
   const session = sessionFor(request);
+  if (request.handlers) leaveHandlers(session);
   // The session keeps the newest characters only.
   let debug = '';
   const board = session.view(0)?.board;
@@ -97,7 +124,7 @@ function drive(request: Request): Answer {
       turn++;
     } else if (end === 'idle' && (session.view(0)?.state !== 'running' || session.view(0)?.ending)) break;
   }
-  const [{ serial, screen, post, reason, instructions }] = results(session);
+  const [{ serial, screen, post, reason, exitCode, instructions }] = results(session);
   return {
     text: serial,
     screen,
@@ -105,10 +132,14 @@ function drive(request: Request): Answer {
     post,
     finished: turn === talk.length,
     ending: reason,
+    exitCode,
     instructions,
+    holes: observe(session).guests[0].holes,
     virtualSeconds: session.now / clockHz,
     seconds: seconds(),
   };
 }
 
-console.log(JSON.stringify(drive(JSON.parse(readFileSync(process.argv[2], 'utf8')) as Request)));
+const request = JSON.parse(readFileSync(process.argv[2], 'utf8')) as Request;
+if (request.testDevice) await import('../../src/machine/devices/provide-test-device.ts');
+console.log(JSON.stringify(drive(request)));

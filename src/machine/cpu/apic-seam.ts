@@ -9,4 +9,8 @@ export interface ApicSeam {
   readonly base: bigint;
   /** WRMSR to 1Bh. False when the value is not possible: #GP(0). */
   setBase(value: bigint): boolean;
+  /** At this cycle `look` is called, once, instead of what was wished for before: for events that nobody tells of. Infinity: never. */
+  lookAt(cycle: number, look: () => void): void;
+  /** A performance counter has overflowed. */
+  counterOverflow(): void;
 }

@@ -33,6 +33,14 @@ const VM_CR_SVMDIS = 16n;
 /** AMD's processors have nested paging, and save the next RIP, as Intel's have EPT: from 2008 on. */
 export const hasNestedPaging = (cpu: Cpu): boolean => isSecondGeneration(cpu.cost.name);
 
+/** A register whose value is worked out when it is read, or that does something when it is written. */
+export interface LiveMsr {
+  read(cpu: Cpu, index: number): bigint;
+  write(cpu: Cpu, index: number, value: bigint): void;
+}
+/** Registers by index that a program provides before it makes processors which shall have them (provide-performance-counters.ts). */
+export const optionalMsrs = new Map<number, LiveMsr>();
+
 /** The MSRs after RESET, without those of VMX. In the map, TSC is what a WRMSR has added to the cycle counter. */
 export function initialMsrs(): [number, bigint][] {
   return [
@@ -45,6 +53,7 @@ export function initialMsrs(): [number, bigint][] {
     [MSR.efer, 0n],
     [MSR.vmCr, 0n],
     [MSR.vmHsavePa, 0n],
+    ...Array.from(optionalMsrs.keys(), (index): [number, bigint] => [index, 0n]),
   ];
 }
 
@@ -58,13 +67,16 @@ export function timeStamp(cpu: Cpu): bigint {
 export function readMsr(cpu: Cpu, index: number): bigint {
   const value = cpu.msrs.get(index);
   if (value === undefined) fault(cpu, VECTOR.GP, 0);
-  return index === MSR.tsc ? timeStamp(cpu) : value;
+  if (index === MSR.tsc) return timeStamp(cpu);
+  return optionalMsrs.get(index)?.read(cpu, index) ?? value;
 }
 
 /** WRMSR without privilege and interception. Raises #GP(0) for absent and read-only registers and reserved bits. */
 export function writeMsr(cpu: Cpu, index: number, value: bigint): void {
   const old = cpu.msrs.get(index);
   if (old === undefined || (index >= MSR.vmxFirst && index <= MSR.vmxLast)) fault(cpu, VECTOR.GP, 0);
+  const live = optionalMsrs.get(index);
+  if (live) return live.write(cpu, index, value);
   switch (index) {
     case MSR.tsc:
       cpu.msrs.set(MSR.tsc, value - BigInt(Math.floor(cpu.cycles)));

@@ -10,7 +10,7 @@ import { DebugPorts } from './debug-ports.ts';
 import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
 import { Dma } from './dma.ts';
 import { KeyboardController } from './keyboard.ts';
-import { part } from './optional.ts';
+import { optional, part } from './optional.ts';
 import { Chipset } from './pci/chipset.ts';
 import type { PciFunction } from './pci/function.ts';
 import { PciInterrupts } from './pci/interrupts.ts';
@@ -173,6 +173,7 @@ export class Board implements PortBus {
       [this.storage?.busMaster ?? null, DeviceId.disk],
       [this.vga.vbe, DeviceId.vga],
       [this.apics, DeviceId.pic],
+      [this.testDevice(map), DeviceId.other],
     ];
     const present = parts.filter((part): part is [Device, number] => part[0] !== null);
     this.devices = present.map(([device]) => device);
@@ -206,6 +207,15 @@ export class Board implements PortBus {
       first = address;
       if (first >= 0) for (let n = 0; n < length; n++) this.decode[first + n] ||= index;
     };
+  }
+
+  private testDevice(map: MemoryMap | undefined): Device | null {
+    if (!optional.TestDevice) return null;
+    const wires = Array.from({ length: 16 }, (_, irq) => this.line(irq));
+    return new optional.TestDevice((input, level) => {
+      if (input < 16) wires[input](level);
+      else this.apics?.ioApic.setLine(input, level);
+    }, map);
   }
 
   /** COM1 and COM3 share a line, and so do COM2 and COM4: it is up while either asks. */
@@ -249,6 +259,7 @@ export class Board implements PortBus {
   }
 
   private powerEvent(event: PowerEvent): void {
+    for (const port of this.serials) port.flush();
     this.state = event;
     this.onPower?.(event);
   }

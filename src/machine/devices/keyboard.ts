@@ -37,7 +37,8 @@ export class KeyboardController implements Device {
   readonly keyboard = new Keyboard();
   readonly mouse = new Mouse();
   private status = 0;
-  private commandByte = 0;
+  /** The controller's own memory. The first byte is the command byte. */
+  private readonly ram = new Uint8Array(32);
   private outputPort = 0x03;
   /** Controller command that takes the next write to 60h; 0 = the byte goes to the keyboard. */
   private pending = 0;
@@ -59,8 +60,8 @@ export class KeyboardController implements Device {
     this.schedule();
   }
   /** Host side: see Mouse.move. */
-  move(dx: number, dy: number, buttons: number): void {
-    this.mouse.move(dx, dy, buttons);
+  move(dx: number, dy: number, buttons: number, dz = 0): void {
+    this.mouse.move(dx, dy, buttons, dz);
     this.schedule();
   }
 
@@ -95,15 +96,14 @@ export class KeyboardController implements Device {
 
   private controllerCommand(command: number): void {
     this.pending = 0;
+    if (command >> 5 === 1) this.put(this.ram[command & 31], false);
+    else if (command >> 5 === 3) this.pending = command;
     switch (command) {
-      case 0x20:
-        this.put(this.commandByte, false);
-        break;
       case 0xa7:
-        this.commandByte |= AUX_OFF;
+        this.ram[0] |= AUX_OFF;
         break;
       case 0xa8:
-        this.commandByte &= ~AUX_OFF;
+        this.ram[0] &= ~AUX_OFF;
         break;
       case 0xa9:
       case 0xab:
@@ -114,10 +114,10 @@ export class KeyboardController implements Device {
         this.put(0x55, false);
         break;
       case 0xad:
-        this.commandByte |= KEYBOARD_OFF;
+        this.ram[0] |= KEYBOARD_OFF;
         break;
       case 0xae:
-        this.commandByte &= ~KEYBOARD_OFF;
+        this.ram[0] &= ~KEYBOARD_OFF;
         break;
       case 0xc0:
         this.put(0x80, false);
@@ -125,7 +125,6 @@ export class KeyboardController implements Device {
       case 0xd0:
         this.put(this.outputPort | (this.status & OUTPUT_FULL ? 0x10 : 0), false);
         break;
-      case 0x60:
       case 0xd1:
       case 0xd2:
       case 0xd3:
@@ -146,11 +145,12 @@ export class KeyboardController implements Device {
   private writeData(byte: number): void {
     const command = this.pending;
     this.pending = 0;
+    if (command >> 5 === 3) {
+      this.ram[command & 31] = byte;
+      if (command === 0x60) this.status = (this.status & ~SYSTEM) | (byte & SYSTEM);
+      return;
+    }
     switch (command) {
-      case 0x60:
-        this.commandByte = byte;
-        this.status = (this.status & ~SYSTEM) | (byte & SYSTEM);
-        break;
       case 0xd1:
         this.setOutputPort(byte);
         break;
@@ -164,7 +164,7 @@ export class KeyboardController implements Device {
         this.mouse.command(byte);
         break;
       default:
-        this.commandByte &= ~KEYBOARD_OFF;
+        this.ram[0] &= ~KEYBOARD_OFF;
         this.keyboard.command(byte);
     }
   }
@@ -182,17 +182,17 @@ export class KeyboardController implements Device {
     this.status = (this.status & ~AUX_DATA) | OUTPUT_FULL | (aux ? AUX_DATA : 0);
     if (aux) {
       this.wires.irq1(false);
-      this.wires.irq12((this.commandByte & AUX_INTERRUPT) !== 0);
+      this.wires.irq12((this.ram[0] & AUX_INTERRUPT) !== 0);
     } else {
       this.wires.irq12(false);
-      this.wires.irq1((this.commandByte & KEYBOARD_INTERRUPT) !== 0);
+      this.wires.irq1((this.ram[0] & KEYBOARD_INTERRUPT) !== 0);
     }
   }
 
   /** The device whose byte goes next; the keyboard first. */
   private sender(): Ps2Device | null {
-    if (this.keyboard.output.length && !(this.commandByte & KEYBOARD_OFF)) return this.keyboard;
-    if (this.mouse.output.length && !(this.commandByte & AUX_OFF)) return this.mouse;
+    if (this.keyboard.output.length && !(this.ram[0] & KEYBOARD_OFF)) return this.keyboard;
+    if (this.mouse.output.length && !(this.ram[0] & AUX_OFF)) return this.mouse;
     return null;
   }
 
@@ -220,7 +220,7 @@ export class KeyboardController implements Device {
   }
 
   private fromKeyboard(byte: number): void {
-    if (!(this.commandByte & TRANSLATE)) {
+    if (!(this.ram[0] & TRANSLATE)) {
       this.put(byte, false);
       return;
     }
@@ -236,7 +236,8 @@ export class KeyboardController implements Device {
   reset(): void {
     this.keyboard.reset();
     this.mouse.reset();
-    this.commandByte = TRANSLATE | AUX_OFF | SYSTEM | KEYBOARD_INTERRUPT;
+    this.ram.fill(0);
+    this.ram[0] = TRANSLATE | AUX_OFF | SYSTEM | KEYBOARD_INTERRUPT;
     this.status = SYSTEM | NOT_LOCKED;
     const closed = !this.a20;
     this.outputPort = 0x03;

@@ -2,15 +2,19 @@
 // the page when a scenario wants them, so that nobody waits for what is not used.
 import type { ApicSystem } from './apic/apic-system.ts';
 import type { firmwareTables } from './apic/tables.ts';
+import type { ScanSet3 } from './scan-set-3.ts';
 import type { Storage } from './storage/storage.ts';
+import type { TestDevice } from './test-device.ts';
 import type { Vbe } from './vga/vbe.ts';
 
 export const optional: {
   Storage?: typeof Storage;
   ApicSystem?: typeof ApicSystem;
   firmwareTables?: typeof firmwareTables;
-  /** The only one that is simply absent when nobody has provided it: software finds out by asking. */
+  /** These are simply absent when nobody has provided them: software finds out by asking. */
   Vbe?: typeof Vbe;
+  ScanSet3?: typeof ScanSet3;
+  TestDevice?: typeof TestDevice;
 } = {};
 
 /** A part, or an error that says what was forgotten. */

@@ -1,5 +1,6 @@
 // The keyboard and the mouse at the far end of the PS/2 wires (IBM PS/2 Hardware Interface Technical Reference, keyboard
-// and mouse sections): each takes command bytes, answers, and reports when it is enabled.
+// and mouse sections): each takes command bytes, answers, and reports when it is enabled. The mouse has Microsoft's wheel.
+import { optional } from './optional.ts';
 
 /** Bytes a device keeps while the controller does not take them. */
 const BUFFER = 64;
@@ -41,11 +42,12 @@ export function translateScanCode(byte: number): number {
   return byte;
 }
 
-/** The keyboard. It speaks set 2 (or set 1 when told to); keys come from the host as set 1, as in the message protocol. */
+/** The keyboard. It speaks set 2 (or set 1 or 3 when told to); keys come from the host as set 1, as in the message protocol. */
 export class Keyboard implements Ps2Device {
   readonly output: number[] = [];
   private scanning = true;
   private set = 2;
+  private readonly third = optional.ScanSet3 && new optional.ScanSet3(SET1_TO_SET2);
   /** Lamps: bit 0 Scroll, 1 Num, 2 Caps. */
   leds = 0;
   /** Command that waits for its parameter; 0 = none. */
@@ -55,6 +57,10 @@ export class Keyboard implements Ps2Device {
   /** Host side: set-1 scan codes, prefixes included. Whole sequences that do not fit are lost, as with a full keyboard buffer. */
   keys(scancodes: ArrayLike<number>): void {
     if (!this.scanning || this.output.length + 2 * scancodes.length > BUFFER) return;
+    if (this.set === 3) {
+      this.output.push(...this.third!.translate(scancodes));
+      return;
+    }
     for (let i = 0; i < scancodes.length; i++) {
       const code = scancodes[i] & 0xff;
       if (this.set === 1 || code >= 0xe0) {
@@ -107,7 +113,7 @@ export class Keyboard implements Ps2Device {
         this.say(ACK, SELF_TEST_PASSED);
         break;
       default:
-        this.say(RESEND);
+        this.say(this.third?.command(byte) ? ACK : RESEND);
     }
   }
 
@@ -115,7 +121,7 @@ export class Keyboard implements Ps2Device {
     if (command === 0xed) this.leds = value & 7;
     if (command !== 0xf0) this.say(ACK);
     else if (value === 0) this.say(ACK, this.set);
-    else if (value <= 2) {
+    else if (value <= 2 || (value === 3 && this.third)) {
       this.set = value;
       this.say(ACK);
     } else this.say(RESEND);
@@ -124,6 +130,7 @@ export class Keyboard implements Ps2Device {
   private defaults(scanning: boolean): void {
     this.scanning = scanning;
     this.set = 2;
+    this.third?.defaults();
     this.output.length = 0;
   }
 
@@ -133,7 +140,7 @@ export class Keyboard implements Ps2Device {
   }
 }
 
-/** A three-button mouse in stream or remote mode: packets of three bytes. */
+/** A three-button mouse with a wheel, in stream or remote mode: packets of three bytes, or of four once the wheel is wanted. */
 export class Mouse implements Ps2Device {
   readonly output: number[] = [];
   private reporting = false;
@@ -144,26 +151,33 @@ export class Mouse implements Ps2Device {
   private buttons = 0;
   private dx = 0;
   private dy = 0;
+  private dz = 0;
   private pending = 0;
+  /** 3 once the sample rates 200, 100, 80 were set one after the other: an IntelliMouse. */
+  private identity = 0;
+  private rates = 0;
 
   /**
    * Host side: movement since the last report and the buttons held (bit 0 left, 1 right, 2 middle).
    * @param dx counts to the right
    * @param dy counts up, as the mouse counts
+   * @param dz notches of the wheel, toward the user
    */
-  move(dx: number, dy: number, buttons: number): void {
+  move(dx: number, dy: number, buttons: number, dz = 0): void {
     const clicked = (buttons ^ this.buttons) & 7;
     this.dx += Math.trunc(dx);
     this.dy += Math.trunc(dy);
+    if (this.identity) this.dz += Math.trunc(dz);
     this.buttons = buttons & 7;
     // A click is worth a packet of its own; movement waits until the last packet is gone, and adds up.
-    if (clicked && this.reporting && !this.remote && this.output.length + 3 <= BUFFER) this.packet();
+    if (clicked && this.reporting && !this.remote && this.output.length + 4 <= BUFFER) this.packet();
     else this.flush();
   }
 
   /** Reports movement that has added up, once nothing else is waiting. */
   flush(): void {
-    if (this.reporting && !this.remote && !this.output.length && (this.dx || this.dy)) this.packet();
+    if (this.reporting && !this.remote && !this.output.length && (this.dx || this.dy || this.dz))
+      this.packet();
   }
 
   private packet(): void {
@@ -172,14 +186,21 @@ export class Mouse implements Ps2Device {
     this.dx = Math.max(-4096, Math.min(4096, this.dx - x));
     this.dy = Math.max(-4096, Math.min(4096, this.dy - y));
     this.output.push(8 | this.buttons | (x < 0 ? 0x10 : 0) | (y < 0 ? 0x20 : 0), x & 0xff, y & 0xff);
+    if (!this.identity) return;
+    const z = Math.max(-8, Math.min(7, this.dz));
+    this.dz = Math.max(-64, Math.min(64, this.dz - z));
+    this.output.push(z & 0xff);
   }
 
   command(byte: number): void {
     const waiting = this.pending;
     this.pending = 0;
     if (waiting) {
-      if (waiting === 0xf3) this.rate = byte;
-      else this.resolution = byte & 3;
+      if (waiting === 0xf3) {
+        this.rate = byte;
+        this.rates = ((this.rates << 8) | byte) & 0xffffff;
+        if (this.rates === 0xc86450) this.identity = 3;
+      } else this.resolution = byte & 3;
       this.output.push(ACK);
       return;
     }
@@ -212,18 +233,19 @@ export class Mouse implements Ps2Device {
         this.remote = true;
         break;
       case 0xf2:
-        this.output.push(0x00);
+        this.output.push(this.identity);
         break;
       case 0xf4:
       case 0xf5:
         this.reporting = byte === 0xf4;
-        this.dx = this.dy = 0;
+        this.dx = this.dy = this.dz = 0;
         break;
       case 0xf6:
         this.defaults();
         break;
       case 0xff:
         this.defaults();
+        this.identity = 0;
         this.output.push(SELF_TEST_PASSED, 0x00);
         break;
     }
@@ -249,11 +271,11 @@ export class Mouse implements Ps2Device {
     this.reporting = this.remote = this.scaling = false;
     this.rate = 100;
     this.resolution = 2;
-    this.dx = this.dy = 0;
+    this.dx = this.dy = this.dz = this.rates = 0;
   }
 
   reset(): void {
     this.defaults();
-    this.output.length = this.buttons = this.pending = 0;
+    this.output.length = this.buttons = this.pending = this.identity = 0;
   }
 }

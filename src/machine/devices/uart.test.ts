@@ -171,6 +171,14 @@ describe('16550A', () => {
     expect(m.r(0)).toBe(2);
   });
 
+  it('sends what it still has when the machine is switched off', () => {
+    const m = machine();
+    m.w(2, 1);
+    for (const c of 'off\n') m.w(0, c.charCodeAt(0));
+    m.uart.flush();
+    expect([m.text(), m.r(5)]).toEqual(['off\n', 0x60]);
+  });
+
   it('loops back modem lines, with their changes, and RI tells its trailing edge only', () => {
     const m = machine();
     m.w(4, 0x10);

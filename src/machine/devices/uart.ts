@@ -280,6 +280,11 @@ export class Uart implements Device {
     if (!this.tx.length) this.txEmptyInterrupt = true;
   }
 
+  /** The machine is switched off: what is on its way arrives all the same, as it does where characters take no time. */
+  flush(): void {
+    while (this.shifting >= 0) this.advance(this.txDone);
+  }
+
   nextDeadline(): number {
     return Math.min(this.txDone, this.rxNext, this.rxTimeout);
   }

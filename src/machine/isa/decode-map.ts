@@ -1,4 +1,4 @@
-// Lookup arrays for the decoder, built once from the table: map and opcode → slot, ModRM byte → choice,
+// Lookup arrays for the decoder, built from the table as opcodes are met: map and opcode → slot, ModRM byte → choice,
 // (prefix, operand size, address size) → form. Opcode maps: SDM vol. 2 appendix A.
 import type { Form, OperandKind } from './form.ts';
 import { FORMS } from './table.ts';
@@ -107,31 +107,36 @@ function choose(candidates: readonly Form[]): Choice | null {
   });
 }
 
-function buildSlots(): (Slot | null)[] {
-  const byOpcode: Form[][] = Array.from({ length: 4 * 256 }, () => []);
-  for (const form of FORMS) {
-    if (isSpellingOnly(form)) continue;
-    for (let n = 0; n < (usesOpcodeBits(form) ? 8 : 1); n++)
-      byOpcode[form.map * 256 + form.opcode + n].push(form);
-  }
-  return byOpcode.map((forms) => {
-    if (forms.length === 0) return null;
-    const modrm = forms.some(takesModrm);
-    const interned = new Map<string, Choice | null>();
-    const choiceFor = (candidates: readonly Form[]) => {
-      const name = candidates.map((form) => form.id).join();
-      if (!interned.has(name)) interned.set(name, choose(candidates));
-      return interned.get(name) ?? null;
-    };
-    const choices = modrm
-      ? Array.from({ length: 256 }, (_, byte) => choiceFor(forms.filter((form) => matchesModrm(form, byte))))
-      : [choiceFor(forms)];
-    return { modrm, registerOnly: forms.some(usesControlRegister), choices };
-  });
+const byOpcode: Form[][] = Array.from({ length: 4 * 256 }, () => []);
+for (const form of FORMS) {
+  if (isSpellingOnly(form)) continue;
+  for (let n = 0; n < (usesOpcodeBits(form) ? 8 : 1); n++)
+    byOpcode[form.map * 256 + form.opcode + n].push(form);
 }
 
-/** By map × 256 + last opcode byte. */
-export const SLOTS: readonly (Slot | null)[] = buildSlots();
+/** Slots made so far, by map × 256 + last opcode byte. Most are never met, and a page that opens has no time for them. */
+const made: (Slot | null | undefined)[] = new Array(4 * 256).fill(undefined);
+
+/** What an opcode can mean; null is an undefined one. @param at map × 256 + last opcode byte */
+export function slotOf(at: number): Slot | null {
+  const slot = made[at];
+  return slot === undefined ? (made[at] = makeSlot(byOpcode[at])) : slot;
+}
+
+function makeSlot(forms: readonly Form[]): Slot | null {
+  if (forms.length === 0) return null;
+  const modrm = forms.some(takesModrm);
+  const interned = new Map<string, Choice | null>();
+  const choiceFor = (candidates: readonly Form[]) => {
+    const name = candidates.map((form) => form.id).join();
+    if (!interned.has(name)) interned.set(name, choose(candidates));
+    return interned.get(name) ?? null;
+  };
+  const choices = modrm
+    ? Array.from({ length: 256 }, (_, byte) => choiceFor(forms.filter((form) => matchesModrm(form, byte))))
+    : [choiceFor(forms)];
+  return { modrm, registerOnly: forms.some(usesControlRegister), choices };
+}
 
 function immediateOf(form: Form): number {
   const kinds = form.operands;

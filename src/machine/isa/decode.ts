@@ -11,7 +11,7 @@ import {
   IMM_NONE,
   IMM_V,
   IMMEDIATES,
-  SLOTS,
+  slotOf,
 } from './decode-map.ts';
 import { type DecodeFailure, DS, Instruction, REP_E, REP_NE, REP_NONE, SS } from './instruction.ts';
 
@@ -90,7 +90,7 @@ export function decode(
       byte = bytes[p++];
     }
   }
-  const slot = SLOTS[map + byte];
+  const slot = slotOf(map + byte);
   if (slot === null) return 'invalid';
 
   let reg = 0;

@@ -17,6 +17,8 @@ import { segmentQueryExecutors } from './segment-queries.ts';
 
 const CR4_TSD = 1 << 2;
 const CR4_PCE = 1 << 8;
+/** MSRs from here on. */
+const PERFORMANCE_COUNTERS = 0xc1;
 
 function hlt(cpu: Cpu): void {
   requireRing0(cpu);
@@ -61,11 +63,13 @@ function rdtsc(cpu: Cpu): void {
   put64(cpu, timeStamp(cpu));
 }
 
-/** No performance counters: every index is out of range. */
+/** Counters are MSRs, if there are any (performance-counters.ts): without, every index is out of range. */
 function rdpmc(cpu: Cpu): void {
   if (!(cpu.cr4 & CR4_PCE)) requireRing0(cpu);
   if (cpu.intercepts?.instruction('rdpmc', 0)) return;
-  fault(cpu, VECTOR.GP, 0);
+  const n = cpu.regs[ECX] >>> 0;
+  if (n > 1) fault(cpu, VECTOR.GP, 0);
+  put64(cpu, readMsr(cpu, PERFORMANCE_COUNTERS + n));
 }
 
 function put64(cpu: Cpu, value: bigint): void {

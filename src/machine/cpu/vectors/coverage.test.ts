@@ -1,7 +1,7 @@
 // Every form that CPL 3 may execute has stored cases from a real processor. A form that has none stands below, with the reason.
 import { describe, expect, it } from 'vitest';
 import { decode } from '../../isa/decode.ts';
-import { SLOTS } from '../../isa/decode-map.ts';
+import { slotOf } from '../../isa/decode-map.ts';
 import type { Form } from '../../isa/form.ts';
 import { casesOf, FAMILIES, STORED_SEED } from './cases.ts';
 import { FLOATING_TEMPLATES } from './templates-floating.ts';
@@ -32,8 +32,9 @@ const WITHOUT_CASES: Readonly<Record<string, string>> = {
 /** Forms that the decoder can arrive at: spellings for assemblers are not among them. */
 function decodableForms(): Set<Form> {
   const forms = new Set<Form>();
-  for (const slot of SLOTS)
-    for (const choice of slot?.choices ?? []) for (const form of choice ?? []) if (form) forms.add(form);
+  for (let at = 0; at < 4 * 256; at++)
+    for (const choice of slotOf(at)?.choices ?? [])
+      for (const form of choice ?? []) if (form) forms.add(form);
   return forms;
 }
 

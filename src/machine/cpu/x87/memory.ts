@@ -74,8 +74,13 @@ export function write80(cpu: Cpu, segment: number, offset: number): void {
 /** Faults now if any byte of [linear, linear+size) cannot be written; `size` is at most a page. */
 export function reserve(cpu: Cpu, linear: number, size: number, user: boolean): void {
   translate(cpu, linear, true, user);
-  const last = (linear + size - 1) >>> 0;
-  if ((linear ^ last) >>> 12) translate(cpu, last, true, user);
+  translateEnd(cpu, linear, size, true, user);
+}
+
+/** A fault in a second page is reported at that page's first byte, as processors do. */
+function translateEnd(cpu: Cpu, linear: number, size: number, write: boolean, user: boolean): void {
+  const last = linear + size - 1;
+  if ((linear ^ last) >>> 12) translate(cpu, (last & ~0xfff) >>> 0, write, user);
 }
 
 /** A block of state in memory, checked whole before anything is read or stored. Offsets are within the block. */
@@ -87,8 +92,7 @@ export class Block {
     this.linear = linearForRead(cpu, i.segment, offset, size);
     this.user = cpu.cpl === 3;
     translate(cpu, this.linear, false, this.user);
-    const last = (this.linear + size - 1) >>> 0;
-    if ((this.linear ^ last) >>> 12) translate(cpu, last, false, this.user);
+    translateEnd(cpu, this.linear, size, false, this.user);
   }
 
   forWrite(cpu: Cpu, i: Instruction, offset: number, size: number): void {

@@ -69,13 +69,13 @@ export class ApicSystem implements Device, MemoryMapped {
   nextDeadline(): number {
     let next = Infinity;
     for (let i = 0; i < this.locals.length; i++) {
-      const deadline = this.locals[i].timer.nextDeadline();
+      const deadline = this.locals[i].nextDeadline();
       if (deadline < next) next = deadline;
     }
     return next;
   }
   advance(now: number): void {
-    for (const local of this.locals) local.timer.advance(now);
+    for (const local of this.locals) local.advance(now);
   }
 
   reset(): void {

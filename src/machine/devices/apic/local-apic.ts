@@ -86,6 +86,9 @@ export class LocalApic implements InterruptController, ApicSeam {
   private errors = 0;
   private commandLow = 0;
   private commandHigh = 0;
+  /** When the processor wants to look after its counters, and how. */
+  private lookDue = Infinity;
+  private look = (): void => {};
   /** Switched on by MSR 1Bh. Off, INTR goes to the processor as if there were none. */
   private on = true;
 
@@ -124,6 +127,7 @@ export class LocalApic implements InterruptController, ApicSeam {
     for (const set of [this.isr, this.tmr, this.irr]) set.words.fill(0);
     this.lvt.fill(LVT_MASKED);
     this.timer.reset();
+    this.lookDue = Infinity;
     this.tpr = this.ldr = this.esr = this.errors = this.commandLow = this.commandHigh = 0;
     this.dfr = -1;
     this.spurious = 0xff;
@@ -142,6 +146,26 @@ export class LocalApic implements InterruptController, ApicSeam {
     if ((value & ~(MSR_ENABLE | MSR_BOOTSTRAP)) !== BigInt(LOCAL_APIC_BASE)) return false;
     if (!(value & MSR_ENABLE)) this.on = false;
     return true;
+  }
+
+  lookAt(cycle: number, look: () => void): void {
+    this.lookDue = cycle;
+    this.look = look;
+    this.changed();
+  }
+  counterOverflow(): void {
+    this.local(Lvt.performance);
+  }
+
+  /** When something is due by itself: the timer, or a look at the counters. */
+  nextDeadline(): number {
+    return Math.min(this.timer.nextDeadline(), this.lookDue);
+  }
+  advance(now: number): void {
+    this.timer.advance(now);
+    if (now < this.lookDue) return;
+    this.lookDue = Infinity;
+    this.look();
   }
 
   private get softwareEnabled(): boolean {
