@@ -8,18 +8,22 @@ import { EventType } from '../../machine/cpu/interrupts.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
+import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import { Vendor } from '../../trace/events.ts';
 import { deliver } from '../deprivileged/delivery.ts';
 import { Deprivileged } from '../deprivileged/deprivileged.ts';
 import { isGuestFault } from '../deprivileged/linear.ts';
 import { believed } from '../deprivileged/rings.ts';
+import { Unsupported } from '../deprivileged/segments.ts';
 import { startStep } from '../deprivileged/stepping.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { tellChain } from '../fault-chain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { descriptor, SELECTOR } from '../monitor.ts';
-import type { Exit, Resume } from '../technique.ts';
+import type { Exit, Position, Resume } from '../technique.ts';
 import { handleTranslated } from './exits.ts';
 import { TranslatedGuest } from './guest.ts';
+import { Interpretation } from './interpretation.ts';
 import {
   CACHE_BYTES,
   CACHE_CODE,
@@ -27,6 +31,7 @@ import {
   CALL_OUT,
   REASON,
   STATE,
+  STATE_BYTES,
   STATE_DATA,
   STATE_START,
 } from './layout.ts';
@@ -38,11 +43,12 @@ const DATA_ACCESS = 0xb3;
 
 export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
   readonly name = 'binary-translation';
+  protected override readonly takesRealMode = true;
 
   constructor(hypervisor: Hypervisor) {
     super(hypervisor);
     this.putDescriptor(CACHE_CODE, descriptor(CACHE_START, CACHE_BYTES - 1, CODE_ACCESS, 4));
-    this.putDescriptor(STATE_DATA, descriptor(STATE_START, 4095, DATA_ACCESS, 4));
+    this.putDescriptor(STATE_DATA, descriptor(STATE_START, STATE_BYTES - 1, DATA_ACCESS, 4));
   }
 
   private putDescriptor(selector: number, [low, high]: [number, number]): void {
@@ -52,11 +58,30 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     memory.write32(at + 4, high);
   }
 
-  protected newGuest(domain: Domain, board: Board): TranslatedGuest {
-    return new TranslatedGuest(this.hypervisor, domain, board);
+  protected newGuest(domain: Domain, board: Board, devices?: MemoryMap): TranslatedGuest {
+    const map = devices ?? new MemoryMap(domain.memory.size);
+    const guest = new TranslatedGuest(this.hypervisor, domain, board, map);
+    if (devices) {
+      guest.shadow.devices = devices;
+      devices.onChange(() => guest.shadow.devicesChanged());
+    }
+    return guest;
+  }
+
+  protected override powerOn({ interpretation }: TranslatedGuest): void {
+    interpretation.powerOn();
   }
 
   // ---- into the guest
+
+  override enter(vcpu: Vcpu): number {
+    const guest = this.of(vcpu.domain);
+    if (guest.interpretation.parked) {
+      guest.interpretation.turn();
+      if (!vcpu.domain.alive) return -1;
+    }
+    return guest.enterable ? super.enter(vcpu) : this.standStill(guest);
+  }
 
   protected override deliverPending(guest: TranslatedGuest): number {
     const { board, hypervisor, frame } = guest;
@@ -74,7 +99,12 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
 
   /** Finds, or makes, what the processor shall run. */
   protected override prepareEntry(guest: TranslatedGuest): void {
-    if (guest.ring === 0) guest.entry = this.entryOffset(guest);
+    if (guest.ring === 0) {
+      if (Interpretation.stackHides(guest) && !guest.stepping && guest.resumeAt < 0)
+        throw new Unsupported('the kernel’s stack lies where the monitor hides');
+      guest.kernelRuns();
+      guest.entry = this.entryOffset(guest);
+    } else guest.descriptors.tighten();
     guest.takenExit = null;
     guest.missedLookup = false;
     guest.continuation = null;
@@ -157,7 +187,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     }
     const at = frame.eip;
     const called = vector === CALL_OUT;
-    const { block, index, part } = guest.locate(called ? at - 2 : at);
+    const { block, index, part } = called ? guest.locate(at - 2, true) : guest.locate(at);
     if (frame.gs !== STATE_DATA) {
       const from = part?.instruction?.segment === CS ? CS : GS;
       guest.borrowedGs = { selector: frame.gs, from };
@@ -166,6 +196,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     frame.gs = guest.ownGs;
     frame.eip = part ? part.guest : guest.state(STATE.target);
     descriptors.arrived(false);
+    descriptors.refresh();
     guest.resumeEip = frame.eip;
     if (!called) {
       guest.resumeAt = at;
@@ -178,8 +209,9 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
   }
 
   override leave(vcpu: Vcpu): Exit {
-    const exit = super.leave(vcpu);
     const guest = this.of(vcpu.domain);
+    if (guest.stoodStill) return stillThere(vcpu);
+    const exit = super.leave(vcpu);
     if (!guest.fromCache || exit.reason !== CALL_OUT) return exit;
     const { cache, continuation, frame } = guest;
     const part = continuation?.block.parts[continuation.index];
@@ -195,11 +227,13 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     return { ...exit, reason, qualification: part?.instruction?.form.id ?? -1 };
   }
 
-  position(vcpu: Vcpu) {
+  position(vcpu: Vcpu): Position | null {
     const guest = this.of(vcpu.domain);
+    if (guest.interpretation.parked) return guest.interpretation.position();
     const { cpu } = this.hypervisor;
     if (!guest.isCacheCode(cpu.segments[CS].selector)) return null;
     const { part, block } = guest.locate(cpu.eip >>> 0);
+    const inside = part === null || part.cache !== cpu.eip || !part.boundary || part.exit !== null;
     const eip = (part ? part.guest : guest.state(STATE.target)) >>> 0;
     const linear = (eip + (block ? block.linear - block.guest : 0)) >>> 0;
     const privileged = (guest.state(STATE.interruptFlag) & IF) | (guest.state(STATE.ioPrivilege) & IOPL);
@@ -209,10 +243,35 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       CS: believed(guest.ownCs),
       SS: believed(guest.frame.ss),
     };
-    return { eip, linear, registers };
+    return { eip, linear, registers, inside };
+  }
+
+  placeBreakpoints(vcpu: Vcpu): void {
+    this.of(vcpu.domain).cache.placeBreakpoints();
+  }
+
+  override registers(vcpu: Vcpu): Record<string, number> {
+    const registers = super.registers(vcpu);
+    const { interpretation } = this.of(vcpu.domain);
+    return interpretation.parked ? { ...registers, ...interpretation.position().registers } : registers;
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {
-    return handleTranslated(this.of(vcpu.domain), exit);
+    const guest = this.of(vcpu.domain);
+    if (guest.stoodStill) {
+      guest.stoodStill = false;
+      return guest.interpretation.takeResume();
+    }
+    return handleTranslated(guest, exit);
   }
 }
+
+/** What the run loop gets instead of an exit when the guest was not entered. */
+const stillThere = (vcpu: Vcpu): Exit => ({
+  vendor: Vendor.trap,
+  reason: REASON.interpreted,
+  qualification: 0,
+  detail: 0,
+  instructionLength: 0,
+  eip: vcpu.eip,
+});

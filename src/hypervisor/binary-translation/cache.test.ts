@@ -10,8 +10,8 @@ import type { Session } from '../../session/session.ts';
 import { Kind } from '../../trace/events.ts';
 import { boot, events, outcome } from '../testing/alone.ts';
 import { hypervisorOf, runUntil } from '../testing/arena.ts';
-import { GUILTY } from './guest.ts';
 import { CACHE_BYTES, CACHE_START, STATE_START } from './layout.ts';
+import { GUILTY } from './suspects.ts';
 import { imageOf, results, translatedGuest } from './testing.ts';
 
 const sources = readSources(fileURLToPath(new URL('../../guests/', import.meta.url)));
@@ -103,11 +103,11 @@ main:   mov ecx, ${times}
   });
 
   it('fill the cache, which is emptied then, and the guest goes on', () => {
-    const session = boot(kernel(`${LOOP(300)} jmp off\n${ONE}`), 'binary-translation', 8);
+    const much = '%rep 100\n pushfd\n popfd\n%endrep\n';
+    const session = boot(kernel(`${LOOP(300)}${much} jmp off\n${ONE}`), 'binary-translation', 8);
     const { cache } = translatedGuest(session);
-    (cache as unknown as { limit: number }).limit = cache.frames.length;
-    // One page for blocks: a few hundred bytes at a time.
-    (cache as unknown as { next: number }).next = cache.frames.length * 4096 - 8192;
+    // The routines, and one page for blocks.
+    (cache as unknown as { limit: number }).limit = 2;
     runUntil(session, () => session.view(0)!.state !== 'running', 100_000_000);
     expect(session.domains[0].debugText).toBe('sum: 0000B05E\n');
     expect(cache.flushes).toBeGreaterThan(0);
@@ -298,6 +298,76 @@ main:   mov edi, idt + 32 * 8
       expect(eip).toBeGreaterThan(0x100000);
       expect(starts, eip.toString(16)).toContain(eip);
     }
+  });
+});
+
+describe('somebody who looks on', () => {
+  const LOOP = `
+main:   mov ecx, 5
+.again: push ecx
+        pushfd
+        popfd
+        call .one
+        pop ecx
+        mov edx, .next
+        jmp edx
+.next:  mov ebx, cs
+        jmp short .over
+        nop
+.over:  cli
+        loop .again
+        show "done:"
+        jmp $
+.one:   lea eax, [ecx + ecx]
+        ret`;
+  /** Runs to the instruction of \`main\` that makes ECX 5: its address. */
+  const start = (technique: 'native' | 'binary-translation'): { session: Session; main: number } => {
+    const image = kernel(LOOP);
+    const main = 0x100000 + Buffer.from(image).indexOf(Buffer.from([0xb9, 5, 0, 0, 0, 0x51, 0x9c]));
+    const session = boot(image, technique, 8);
+    session.setBreakpoints(0, [main]);
+    expect(session.run(session.now + 50_000_000)).toBe('breakpoint');
+    return { session, main };
+  };
+
+  it('sets breakpoints on the guest’s own instructions, and they stop there, each time', () => {
+    const { session, main } = start('binary-translation');
+    expect(session.host.eip(0)).toBe(main);
+    // POP ECX behind the call, and the jump over one byte.
+    const pop = main + 13;
+    const jump = pop + 10;
+    expect([...session.host.readGuest(0, pop, 1), ...session.host.readGuest(0, jump, 1)]).toEqual([
+      0x59, 0xeb,
+    ]);
+    session.setBreakpoints(0, [pop, jump]);
+    for (let turn = 5; turn > 0; turn--) {
+      for (const place of [pop, jump]) {
+        expect(session.run(session.now + 50_000_000)).toBe('breakpoint');
+        expect(session.host.eip(0).toString(16)).toBe(place.toString(16));
+        expect(session.host.registers(0).EIP).toBe(place);
+        expect(session.host.registers(0).EAX).toBe(2 * turn);
+      }
+    }
+    session.setBreakpoints(0, []);
+    expect(session.run(session.now + 5_000_000)).not.toBe('breakpoint');
+    expect(session.domains[0].debugText).toMatch(/^done:/);
+  });
+
+  it('steps from instruction to instruction of the guest, as on the bare machine', () => {
+    const steps = (technique: 'native' | 'binary-translation'): string[] => {
+      const { session } = start(technique);
+      session.setBreakpoints(0, []);
+      const seen: string[] = [];
+      for (let n = 0; n < 400 && seen.length < 60; n++) {
+        session.stepInstruction();
+        const { EIP, ECX, ESP } = session.host.registers(0);
+        const now = [EIP, ECX, ESP].map((word) => (word >>> 0).toString(16)).join(' ');
+        // What goes to the monitor stands where it stood.
+        if (now !== seen.at(-1)) seen.push(now);
+      }
+      return seen;
+    };
+    expect(steps('binary-translation')).toEqual(steps('native'));
   });
 });
 

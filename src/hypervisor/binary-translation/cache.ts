@@ -1,26 +1,27 @@
-// The translation cache: blocks of code in machine memory, mapped into every address space of the guest; the table through
-// which returns and indirect jumps find them; the jumps that were patched from one into the other; and what has to be
-// forgotten when the guest's code, or what its addresses lead to, changes. Cf. Adams & Agesen 2006, §3.
+// The translation cache: blocks of code in machine memory, mapped into every address space of the guest; the jumps that were
+// patched from one into the other; and what has to be forgotten when the guest's code, or what its addresses lead to, changes.
+// Blocks whose originals are neighbours are neighbours. Cf. Adams & Agesen 2006, §3.
 import { Kind } from '../../trace/events.ts';
 import { OutOfMemory, OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Block, Exit, Part } from './block.ts';
-import {
-  BLOCKS,
-  CACHE_BYTES,
-  CACHE_PAGE,
-  CACHE_START,
-  LOOKUP_ENTRIES,
-  LOOKUP_TABLE,
-  ROUTINES,
-} from './layout.ts';
+import { BLOCKS, CACHE_BYTES, CACHE_PAGE, CACHE_START, ROUTINES } from './layout.ts';
+import { LookupTable } from './lookup-table.ts';
 import { CALL_OUT_STUB, emitRoutines, type Routines } from './routines.ts';
 
 /** Selectors that a place learns at most: one that always sees another should not be rewritten for ever. */
 const PATIENCE = 16;
 
+/** A page of which less is used takes in the code of another guest page. */
+const ROOMY = 2048;
+
+/** What `Part.expects` says while no selector may be loaded: the sum is not zero for any of them. */
+export const NO_SELECTOR = 1;
+
 /** Present, accessed, dirty: ring 1 may not write to it. */
 const MAPPED = 0x61;
+
+const regionOf = (linear: number): number => (linear & 0xffc00000) >>> 0;
 
 /** What the cache needs to know and to tell about the guest's memory. */
 export interface CodeTracing {
@@ -29,7 +30,7 @@ export interface CodeTracing {
 }
 
 export class TranslationCache {
-  /** All blocks since the last flush, by offset; the dead ones too, for they may still be running. */
+  /** All blocks since the last flush, oldest first; the dead ones too, for they may still be running. */
   blocks: Block[] = [];
   readonly routines: Routines;
   /** How often it was emptied, and how many blocks were made again for a site that trapped too often. */
@@ -37,12 +38,20 @@ export class TranslationCache {
   adaptations = 0;
 
   private readonly byEip = new Map<number, Block>();
-  private next = BLOCKS;
+  private readonly table: LookupTable;
   /** Machine address of each page of the cache that exists. */
   private readonly pages: number[] = [];
+  /** Pages in use, and of each: where the next block goes, and its blocks by offset. */
+  private used = BLOCKS / 4096;
+  private ends: number[] = [];
+  private inPage: Block[][] = [];
+  /** Page of the cache in which a guest page's code goes on, by linear page number. */
+  private readonly home = new Map<number, number>();
   /** Live blocks by guest-physical frame of their code, and frames behind their linear pages. */
   private readonly byFrame = new Map<number, Set<Block>>();
   private readonly behind = new Map<number, number>();
+  /** The linear pages by regions of 4 MiB, and the large page that each region was at the last look. */
+  private readonly regions = new Map<number, { large: number; linear: Set<number> }>();
   private readonly framesOf = new Map<Block, { linear: number; frame: number }[]>();
 
   /** @param area machine address of the page table in which the cache is mapped. @param limit pages that it may grow to. Throws OutOfMemory */
@@ -52,16 +61,16 @@ export class TranslationCache {
     private readonly tracing: CodeTracing,
     private readonly limit = CACHE_BYTES / 4096,
   ) {
+    const { code, routines } = emitRoutines();
+    this.routines = routines;
+    this.table = new LookupTable(hypervisor, area, routines.miss);
     try {
       while (this.pages.length * 4096 <= BLOCKS) this.grow();
     } catch (error) {
       this.release();
       throw error;
     }
-    const { code, routines } = emitRoutines();
-    this.routines = routines;
     this.write(ROUTINES, code);
-    this.emptyTable();
   }
 
   private get memory() {
@@ -70,7 +79,7 @@ export class TranslationCache {
 
   /** Frames that it takes, by machine address. */
   get frames(): readonly number[] {
-    return this.pages;
+    return [...this.pages, ...this.table.frames];
   }
 
   private grow(): void {
@@ -97,28 +106,9 @@ export class TranslationCache {
     this.memory.write32(this.machine(offset), value);
   }
 
-  // ---- the lookup table, which translated code reads
-
-  /** An entry whose key cannot have led there. */
-  private emptyTable(): void {
-    for (let n = 0; n < LOOKUP_ENTRIES; n++) this.clearEntry(n);
-  }
-
-  private clearEntry(n: number): void {
-    this.write32(LOOKUP_TABLE + n * 8, n ^ 1);
-    this.write32(LOOKUP_TABLE + n * 8 + 4, this.routines.miss);
-  }
-
   /** From now on translated code finds this block by itself. */
   enterTable(block: Block): void {
-    const at = LOOKUP_TABLE + (block.guest & (LOOKUP_ENTRIES - 1)) * 8;
-    this.write32(at, block.guest);
-    this.write32(at + 4, block.cache);
-  }
-
-  private leaveTable(block: Block): void {
-    const n = block.guest & (LOOKUP_ENTRIES - 1);
-    if (this.memory.read32(this.machine(LOOKUP_TABLE + n * 8)) === block.guest) this.clearEntry(n);
+    this.table.enter(block);
   }
 
   // ---- blocks
@@ -130,7 +120,8 @@ export class TranslationCache {
 
   /** The block that an offset in the cache belongs to, dead or alive. */
   blockAt(offset: number): Block | null {
-    const { blocks } = this;
+    const blocks = this.inPage[offset >>> 12];
+    if (!blocks) return null;
     let low = 0;
     let high = blocks.length - 1;
     while (low < high) {
@@ -142,14 +133,29 @@ export class TranslationCache {
     return block && offset >= block.cache && offset < block.cache + block.cacheLength ? block : null;
   }
 
-  /** Where the next block will lie. Empties the cache when fewer than `bytes` are left of it. */
-  room(bytes: number): number {
-    while (this.next + bytes > this.pages.length * 4096) {
-      if (this.pages.length < this.limit && this.tryGrow()) continue;
-      this.flush();
-      break;
-    }
-    return this.next;
+  /** Where the next block for code of this linear address will lie, in its page. */
+  room(linear: number): number {
+    const page = this.home.get(linear >>> 12) ?? this.roomyPage();
+    if (page < 0 || this.ends[page] === (page + 1) * 4096) return this.newPage(linear);
+    this.home.set(linear >>> 12, page);
+    return this.ends[page];
+  }
+
+  /** The newest page, when there is much room in it; else -1. */
+  private roomyPage(): number {
+    const newest = this.used - 1;
+    return this.ends[newest] - newest * 4096 < ROOMY ? newest : -1;
+  }
+
+  /** The beginning of a page for blocks of this linear address, instead of the one that is full. Empties the cache when there is none left. */
+  newPage(linear: number): number {
+    const full = this.used >= this.limit || (this.used >= this.pages.length && !this.tryGrow());
+    if (full) this.flush();
+    const page = this.used++;
+    this.home.set(linear >>> 12, page);
+    this.ends[page] = page * 4096;
+    this.inPage[page] = [];
+    return page * 4096;
   }
 
   private tryGrow(): boolean {
@@ -166,12 +172,18 @@ export class TranslationCache {
   insert(block: Block, code: Uint8Array, sources: { linear: number; frame: number }[]): void {
     this.write(block.cache, code);
     block.cacheLength = code.length;
-    this.next = block.cache + code.length;
+    this.ends[block.cache >>> 12] = block.cache + code.length;
+    this.inPage[block.cache >>> 12].push(block);
     this.blocks.push(block);
+    if (this.hypervisor.cpu.breakpoints.size > 0) this.placeBreakpointsIn(block);
+    for (const { exit } of block.parts) {
+      const to = exit && this.find(exit.target);
+      if (to) this.chain(exit, to);
+    }
     this.byEip.set(block.guest | 0, block);
     this.framesOf.set(block, sources);
     for (const { linear, frame } of sources) {
-      this.behind.set(linear, frame);
+      this.noteSource(linear, frame);
       if (frame < 0) continue;
       const there = this.byFrame.get(frame);
       if (there) there.add(block);
@@ -182,13 +194,23 @@ export class TranslationCache {
     }
   }
 
+  private noteSource(linear: number, frame: number): void {
+    if (this.behind.get(linear) === frame) return;
+    this.behind.set(linear, frame);
+    const region = this.regions.get(regionOf(linear));
+    // What was found at the last look need not hold for a page that is new.
+    if (region) region.large = -1;
+    if (region) region.linear.add(linear);
+    else this.regions.set(regionOf(linear), { large: -1, linear: new Set([linear]) });
+  }
+
   /** Forgets a block: nothing leads to it any more. Its bytes stay until the cache is emptied. */
   drop(block: Block): void {
     if (!block.live) return;
     block.live = false;
     for (const exit of block.incoming) this.unchain(exit);
     for (const { exit } of block.parts) if (exit?.chained) exit.chained.incoming.delete(exit);
-    this.leaveTable(block);
+    this.table.leave(block);
     if (this.byEip.get(block.guest | 0) === block) this.byEip.delete(block.guest | 0);
     for (const { frame } of this.framesOf.get(block) ?? []) {
       const there = this.byFrame.get(frame);
@@ -204,8 +226,12 @@ export class TranslationCache {
     for (const block of this.blocks) this.drop(block);
     this.blocks = [];
     this.behind.clear();
-    this.emptyTable();
-    this.next = BLOCKS;
+    this.regions.clear();
+    this.table.empty();
+    this.home.clear();
+    this.ends = [];
+    this.inPage = [];
+    this.used = BLOCKS / 4096;
     this.flushes++;
     const { current } = this.hypervisor;
     if (current) this.hypervisor.record(current, Kind.translate, 0, 0, 0, 0, 2);
@@ -233,10 +259,36 @@ export class TranslationCache {
     if (part.learned++ < PATIENCE) this.write32(part.expects, -selector);
   }
 
+  /** No selector may be loaded without asking any more. */
+  unlearn(): void {
+    for (const { live, parts } of this.blocks)
+      if (live)
+        for (const part of parts)
+          if (part.learned > 0) {
+            part.learned = 0;
+            this.write32(part.expects, NO_SELECTOR);
+          }
+  }
+
   private unchain(exit: Exit): void {
     exit.chained = null;
     exit.part.how = 'call-out';
     this.write(exit.part.cache, CALL_OUT_STUB);
+  }
+
+  // ---- the session's breakpoints
+
+  /** Where translations stand for an instruction with a breakpoint, the processor gets one too. */
+  placeBreakpoints(): void {
+    if (this.hypervisor.cpu.breakpoints.size === 0) return;
+    for (const block of this.blocks) if (block.live) this.placeBreakpointsIn(block);
+  }
+
+  private placeBreakpointsIn({ parts, linear, guest }: Block): void {
+    const { breakpoints } = this.hypervisor.cpu;
+    for (const part of parts)
+      if (part.boundary && !part.exit && breakpoints.has((linear + part.guest - guest) >>> 0))
+        breakpoints.add(this.linear(part.cache));
   }
 
   // ---- what has become untrue
@@ -264,21 +316,34 @@ export class TranslationCache {
 
   /**
    * What linear addresses lead to may have changed: drops the blocks of pages that lead elsewhere now.
-   * @param lookUp the frame behind a linear page now, -1 for none
-   * @returns pages looked at
+   * @param frameOf the frame behind a linear page now; negative for none
+   * @param largePage which large page a region of 4 MiB leads to now; -1: none
+   * @returns entries of page tables looked at
    */
-  revalidate(lookUp: (linear: number) => number): number {
-    let dropped = false;
-    for (const [linear, frame] of this.behind) {
-      const now = lookUp(linear);
-      if (now === frame) continue;
-      dropped = true;
-      this.behind.delete(linear);
-      for (const block of this.byFrame.get(frame) ?? [])
-        if (this.framesOf.get(block)?.some((source) => source.linear === linear)) this.drop(block);
-      if (frame < 0) this.dropWithoutMemory(linear);
+  revalidate(frameOf: (linear: number) => number, largePage: (region: number) => number): number {
+    let looked = 0;
+    for (const [region, pages] of this.regions) {
+      const large = largePage(region);
+      looked++;
+      // As at the last look, one entry vouches for all.
+      if (large >= 0 && pages.large === large) continue;
+      pages.large = large;
+      for (const linear of pages.linear) looked += this.revalidatePage(linear, frameOf);
     }
-    return dropped ? this.behind.size + 1 : this.behind.size;
+    return looked;
+  }
+
+  /** The same for one address. */
+  revalidatePage(linear: number, frameOf: (linear: number) => number): number {
+    const page = (linear & ~0xfff) >>> 0;
+    const frame = this.behind.get(page);
+    if (frame === undefined || frameOf(page) === frame) return frame === undefined ? 0 : 1;
+    this.behind.delete(page);
+    this.regions.get(regionOf(page))?.linear.delete(page);
+    for (const block of this.byFrame.get(frame) ?? [])
+      if (this.framesOf.get(block)?.some((source) => source.linear === page)) this.drop(block);
+    if (frame < 0) this.dropWithoutMemory(page);
+    return 1;
   }
 
   private dropWithoutMemory(linear: number): void {
@@ -290,5 +355,6 @@ export class TranslationCache {
   release(): void {
     for (const machine of this.pages) this.hypervisor.frames.release(machine >>> 12);
     this.pages.length = 0;
+    this.table.release();
   }
 }

@@ -1,6 +1,6 @@
 // Instructions that translated code leaves to the monitor. Those that are privileged are emulated as when they trap; here are the
 // others, which ring 1 would let through and get wrong (Robin & Irvine 2000): each gives what ring 0 gives (SDM vol. 2).
-import { cpuid as identify } from '../../machine/cpu/cpuid.ts';
+import { type Identification, cpuid as identify } from '../../machine/cpu/cpuid.ts';
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { RF, TF, VM, ZF } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
@@ -88,14 +88,20 @@ const query: Operation = (guest, i) => {
 };
 
 /** The processor as the guest may know it. Programs, which run directly, see all of it. */
+export function identification(guest: TranslatedGuest, leaf: number): Identification {
+  const { eax, ebx, ecx, edx } = identify(guest.hypervisor.cpu, leaf);
+  if (leaf !== 1) return { eax, ebx, ecx, edx };
+  return { eax, ebx, ecx: ecx & ~FEATURE_VMX, edx: edx & ~(FEATURE_PAE | FEATURE_APIC) };
+}
+
 const cpuid: Operation = (guest, i) => {
   const { regs } = guest.vcpu;
   const leaf = regs[EAX] >>> 0;
-  const { eax, ebx, ecx, edx } = identify(guest.hypervisor.cpu, leaf);
+  const { eax, ebx, ecx, edx } = identification(guest, leaf);
   regs[EAX] = eax;
   regs[EBX] = ebx;
-  regs[ECX] = leaf === 1 ? ecx & ~FEATURE_VMX : ecx;
-  regs[EDX] = leaf === 1 ? edx & ~(FEATURE_PAE | FEATURE_APIC) : edx;
+  regs[ECX] = ecx;
+  regs[EDX] = edx;
   emulated(guest, Emulated.cpuid, leaf, eax);
   return skip(guest, i);
 };

@@ -4,6 +4,7 @@ import { VECTOR } from '../../machine/cpu/fault.ts';
 import { TF } from '../../machine/cpu/flags.ts';
 import { CS, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
 import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
+import { fetch, loaded, offsetOf } from '../deprivileged/operands.ts';
 import { believed } from '../deprivileged/rings.ts';
 import { closeOpened, stopStep } from '../deprivileged/stepping.ts';
 import { SELECTOR } from '../monitor.ts';
@@ -12,6 +13,8 @@ import { canMake, makeAccess, reachesBeyond } from './accesses.ts';
 import type { Block, Part } from './block.ts';
 import { doInstruction } from './call-outs.ts';
 import type { TranslatedGuest } from './guest.ts';
+import { hiddenPart } from './hidden-parts.ts';
+import { Interpretation } from './interpretation.ts';
 import { BORROW_LENGTH, REASON } from './layout.ts';
 import { usesTakenSegment } from './rules.ts';
 
@@ -24,9 +27,16 @@ export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
     if (exit.reason === VECTOR.DB && isInTheMiddle(guest)) return 'enter';
     if (borrowFailed(guest, exit.reason)) return 'enter';
   }
+  if (guest.ring === 0 && isBeyondLimit(exit) && Interpretation.stackHides(guest, 4))
+    return guest.interpretation.take(null);
   const { fromCache, shadow } = guest;
   const instruction = fromCache ? guest.locate(guest.resumeAt).part?.instruction : null;
-  if (!instruction || !canMake(instruction)) return handleTrap(guest, exit);
+  const makes = instruction && canMake(instruction);
+  if (isBeyondLimit(exit) && !(makes && reachesBeyond(guest, instruction))) {
+    const i = instruction ?? fetch(guest);
+    if (i && isCutOff(guest, i)) return guest.interpretation.take(null);
+  }
+  if (!makes) return handleTrap(guest, exit);
   const at = guest.frame.eip;
   if (isBeyondLimit(exit) && reachesBeyond(guest, instruction)) {
     suspect(guest, at, instruction);
@@ -41,6 +51,16 @@ export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
 
 const isBeyondLimit = ({ reason, detail }: Exit): boolean =>
   (reason === VECTOR.GP || reason === VECTOR.SS) && detail === 0;
+
+/**
+ * Whether the segment of an operand reaches it as the guest has it, and not as the processor has it, which cuts it off below the
+ * monitor: programs address what lies below the base of their thread's segment by offsets around 4 GiB.
+ */
+function isCutOff(guest: TranslatedGuest, i: Instruction): boolean {
+  if (!i.memory) return false;
+  const offset = offsetOf(guest, i);
+  return offset + 15 > loaded(guest, i.segment).limit && offset <= hiddenPart(guest, i.segment).limit;
+}
 
 /** The monitor makes the accesses of the instruction at which the guest stands. */
 function make(guest: TranslatedGuest, i: Instruction): Resume {
@@ -91,7 +111,12 @@ function learn(guest: TranslatedGuest, block: Block, part: Part): void {
     operation === 'mov-to-sreg' ? part.instruction!.reg : ['es', 'cs', 'ss', 'ds', 'fs'].indexOf(operands[0]);
   const selector = guest.selector(register);
   // Ring 1 of the processor is not ring 1 of the guest, and the monitor's own descriptors are nobody's.
-  if (block.live && (selector & 3) !== 1 && selector < SELECTOR.firstReserved)
+  if (
+    block.live &&
+    !guest.descriptors.isCompared &&
+    (selector & 3) !== 1 &&
+    selector < SELECTOR.firstReserved
+  )
     guest.cache.expect(part, selector);
 }
 

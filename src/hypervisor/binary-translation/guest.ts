@@ -3,22 +3,31 @@
 import { IF, IOPL } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, SS } from '../../machine/isa/instruction.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { DeprivilegedGuest } from '../deprivileged/guest.ts';
 import { fetch, loaded } from '../deprivileged/operands.ts';
 import { believed } from '../deprivileged/rings.ts';
+import type { Unsupported } from '../deprivileged/segments.ts';
 import type { Domain } from '../domain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
+import type { Resume } from '../technique.ts';
 import type { Block, Exit, Part } from './block.ts';
 import { TranslationCache } from './cache.ts';
+import { Interpretation } from './interpretation.ts';
 import { CACHE_CODE, STATE, STATE_PAGE, selectorAt } from './layout.ts';
 import { widestWrite } from './rules.ts';
+import { Suspects } from './suspects.ts';
 
 /** Present, writable, accessed, dirty. */
 const MAPPED_WRITABLE = 0x63;
-/** Faults of one instruction after which the monitor makes its accesses itself: innocent until proven guilty. */
-export const GUILTY = 16;
+
+const CR0_PG = 0x80000000;
+const CR4_PSE = 0x10;
+const CR4_PAE = 0x20;
+/** Present, and a large page. */
+const LARGE = 0x81;
 
 /** Where in the cache an address lies. */
 export interface Place {
@@ -30,6 +39,8 @@ export interface Place {
 
 export class TranslatedGuest extends DeprivilegedGuest {
   readonly cache: TranslationCache;
+  /** For what translation does not take. */
+  readonly interpretation: Interpretation;
   /** Machine address of the state page. */
   readonly statePage: number;
 
@@ -58,11 +69,14 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   /** Base, limit and size of CS that the blocks were made for. */
   private codeSegment = '';
-  /** How often an instruction's accesses trapped, by EIP. */
-  private readonly trapped = new Map<number, number>();
+  /** Instructions whose accesses trapped, by EIP, and frames of descriptor tables that were written beside the tables. */
+  private readonly trapped = new Suspects();
+  private readonly besides = new Suspects();
+  private relax = false;
   private readonly adapted = new Set<number>();
 
-  constructor(hypervisor: Hypervisor, domain: Domain, board: Board) {
+  /** @param devices at memory addresses */
+  constructor(hypervisor: Hypervisor, domain: Domain, board: Board, devices: MemoryMap) {
     super(hypervisor, domain, board);
     let statePage = -1;
     try {
@@ -76,7 +90,9 @@ export class TranslatedGuest extends DeprivilegedGuest {
       super.release();
       throw error;
     }
+    this.interpretation = new Interpretation(this, devices);
     this.statePage = statePage;
+    this.setState(STATE.miss, this.cache.routines.miss);
   }
 
   state(offset: number): number {
@@ -112,10 +128,13 @@ export class TranslatedGuest extends DeprivilegedGuest {
     return (selector & 0xfffc) === (CACHE_CODE & 0xfffc);
   }
 
-  locate(offset: number): Place {
+  /** @param done what lies there was a call-out, and it has been made: a jump that leads out of the block, and not the jump that leads to it */
+  locate(offset: number, done = false): Place {
     const block = this.cache.blockAt(offset);
     if (!block) return { block, index: 0, part: null };
-    const index = block.partAt(offset);
+    let index = block.partAt(offset);
+    // A direct jump is nothing but the way out behind it.
+    if (!done && index > 0 && block.parts[index - 1].cache === offset) index--;
     return { block, index, part: block.parts[index] };
   }
 
@@ -130,6 +149,14 @@ export class TranslatedGuest extends DeprivilegedGuest {
     if (this.resumeAt < 0) return true;
     const { part } = this.locate(this.resumeAt);
     return part !== null && part.cache === this.resumeAt && part.boundary && !part.shadowed;
+  }
+
+  override get enterable(): boolean {
+    return !this.interpretation.parked && this.interpretation.resume === 'enter';
+  }
+
+  override takeOver(why: Unsupported): Resume | null {
+    return this.interpretation.take(why.event);
   }
 
   override settle(): void {
@@ -149,14 +176,26 @@ export class TranslatedGuest extends DeprivilegedGuest {
     this.codeSegment = now;
   }
 
-  override remapped(): void {
+  override remapped(linear = -1): void {
     super.remapped();
     const { memory } = this.domain;
-    const looked = this.cache.revalidate((linear) => {
-      const physical = peekGuest(memory, this.shadow.control, linear);
+    const frameOf = (page: number): number => {
+      const physical = peekGuest(memory, this.shadow.control, page);
       return physical < 0 ? -2 : memory.toMachine(physical) < 0 ? -1 : physical >>> 12;
-    });
+    };
+    const looked =
+      linear >= 0
+        ? this.cache.revalidatePage(linear, frameOf)
+        : this.cache.revalidate(frameOf, (region) => this.largePage(region));
     this.hypervisor.charge('guestWalkReference', looked);
+  }
+
+  /** The directory entry that maps 4 MiB at once, or -1. */
+  private largePage(region: number): number {
+    const { cr0, cr3, cr4 } = this.shadow.control;
+    if (!(cr0 & CR0_PG) || (cr4 & (CR4_PSE | CR4_PAE)) !== CR4_PSE) return -1;
+    const pde = this.domain.memory.read32(((cr3 & 0xfffff000) >>> 0) + (region >>> 22) * 4);
+    return (pde & LARGE) === LARGE ? (pde & 0xffc00000) >>> 22 : -1;
   }
 
   override monitorWrote(physical: number, frame: number): void {
@@ -171,6 +210,17 @@ export class TranslatedGuest extends DeprivilegedGuest {
     const bytes = i ? widestWrite(i) : 4096;
     if (bytes < 4096) this.cache.written(physical, bytes);
     else this.cache.frameWritten(physical >>> 12);
+    const frame = physical >>> 12;
+    if (!this.tableWritten && this.fromCache && this.descriptors.lieIn(frame) && this.besides.accuse(frame))
+      this.relax = true;
+  }
+
+  /** The kernel goes on. Tables that only share their page with what it writes all the time are not traced while it runs. */
+  kernelRuns(): void {
+    if (!this.relax || this.stepping) return;
+    this.relax = false;
+    this.cache.unlearn();
+    this.descriptors.relax();
   }
 
   // ---- sites that trap too often
@@ -181,11 +231,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   /** An instruction's access has trapped. True when that was once too often. */
   accuse(eip: number): boolean {
-    const count = (this.trapped.get(eip | 0) ?? 0) + 1;
-    // Bounded: a guest that traps everywhere starts over.
-    if (this.trapped.size > 4096) this.trapped.clear();
-    this.trapped.set(eip | 0, count);
-    return count === GUILTY;
+    return this.trapped.accuse(eip | 0);
   }
 
   /** From now on the monitor makes the accesses of the instruction at this EIP. */

@@ -48,16 +48,9 @@ it('Panes comes up', () => {
   expect(session.view(0)!.state, session.view(0)!.ending).toBe('running');
 }, 120_000);
 
-describe('what cannot be translated is refused in one line', () => {
+describe('what cannot be run is refused in one line', () => {
   it('a kernel ported to Xen', () => {
     expect(() => runAlone('hello-xen.asm', 'binary-translation')).toThrow(/needs its hypercalls/);
-  });
-
-  it('code of real mode', () => {
-    const sector = new Uint8Array(512);
-    sector.set([0xeb, 0xfe]);
-    sector.set([0x55, 0xaa], 510);
-    expect(() => runAlone(sector, 'binary-translation')).toThrow(/real mode/);
   });
 });
 

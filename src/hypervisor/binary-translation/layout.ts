@@ -1,20 +1,35 @@
 // Where the translation cache and its data lie: above what any segment of the guest reaches, in the page table of the
 // per-domain area. Translated code runs at ring 1 in a code segment that ends with the cache, so that it cannot leave it but by
-// a trap; it finds its own data through GS (one page that it may write) and through CS (the lookup table, which it may only
-// read). Guests' own GS is kept in that page meanwhile. Cf. Bugnion et al. 2012, §4.2; Adams & Agesen 2006, §3.
+// a trap; it finds its own data through GS: one page that it may write, and behind it tables that the page
+// tables do not let it write to. Guests' own GS is kept in that page meanwhile. Cf. Bugnion et al. 2012, §4.2; Adams & Agesen
+// 2006, §3.
 import { PER_DOMAIN_START } from '../monitor.ts';
 
 /** Pages of the per-domain area; the guest's descriptor tables have 0..31. */
-export const STATE_PAGE = 64;
-export const CACHE_PAGE = 128;
-/** Pages that the cache may grow to, table and routines included: 2 MiB. */
-export const CACHE_PAGES = 512;
+export const STATE_PAGE = 32;
+/** Guest pages that translations compare themselves with. */
+export const SOURCE_PAGE = 33;
+export const SOURCE_PAGES = 31;
+/** The lookup table and what makes it a search without comparisons: lookup-table.ts. */
+export const VERDICT_PAGE = 64;
+export const VERDICT_PAGES = 32;
+export const TABLE_PAGE = 96;
+export const TABLE_PAGES = 128;
+export const CACHE_PAGE = 224;
+/** Pages that the cache may grow to, routines included: 3 MiB. */
+export const CACHE_PAGES = 768;
 
 export const STATE_START = PER_DOMAIN_START + STATE_PAGE * 4096;
 export const CACHE_START = PER_DOMAIN_START + CACHE_PAGE * 4096;
 export const CACHE_BYTES = CACHE_PAGES * 4096;
 
-/** Ring-1 descriptors in the monitor's GDT page: code of the cache, data of the state page. */
+/** How long the segment of the state page is, and where in it lies what is not to be written. */
+export const STATE_BYTES = CACHE_START - STATE_START;
+export const SOURCES = (SOURCE_PAGE - STATE_PAGE) * 4096;
+export const VERDICTS = (VERDICT_PAGE - STATE_PAGE) * 4096;
+export const TABLE = (TABLE_PAGE - STATE_PAGE) * 4096;
+
+/** Ring-1 descriptors in the monitor's GDT page: code of the cache, data of the state page and what follows it. */
 export const CACHE_CODE = 0xe059;
 export const STATE_DATA = 0xe061;
 
@@ -22,18 +37,21 @@ export const STATE_DATA = 0xe061;
 export const CALL_OUT = 0x82;
 
 /** Reasons of exits beyond the vectors of the processor: trace/exits.ts has their names. */
-export const REASON = { callOut: 0x100, translate: 0x101, chain: 0x102, lookup: 0x103 } as const;
+export const REASON = {
+  callOut: 0x100,
+  translate: 0x101,
+  chain: 0x102,
+  lookup: 0x103,
+  interpreted: 0x104,
+} as const;
 
 /** Bytes of `mov gs, [gs:selector]`. */
 export const BORROW_LENGTH = 7;
 
 // ---- offsets in the cache
 
-/** Lookup: LOOKUP_ENTRIES pairs of (guest EIP, offset in the cache), chosen by the low bits of EIP. */
-export const LOOKUP_TABLE = 0;
-export const LOOKUP_ENTRIES = 4096;
-export const ROUTINES = LOOKUP_TABLE + LOOKUP_ENTRIES * 8;
-export const BLOCKS = ROUTINES + 4096;
+export const ROUTINES = 0;
+export const BLOCKS = 4096;
 
 // ---- offsets in the state page (doublewords)
 
@@ -44,7 +62,9 @@ export const STATE = {
   pending: 0x08,
   /** Guest EIP that the lookup routine is to find, and what it found. */
   target: 0x10,
+  /** Where the lookup goes when the verdict is 0, and when it is 4. */
   jump: 0x14,
+  miss: 0x18,
   /** Registers that a translation borrowed. */
   eax: 0x20,
   ecx: 0x24,

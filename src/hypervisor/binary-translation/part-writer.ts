@@ -1,9 +1,10 @@
 // What writing a translation is made of, whatever the instructions: parts, and which of the original each stands for; ways out;
 // pieces that come behind everything else; the loan of GS.
-import { GS, type Instruction } from '../../machine/isa/instruction.ts';
+import { EAX, GS, type Instruction } from '../../machine/isa/instruction.ts';
 import type { Block, Part } from './block.ts';
 import { Emitter } from './emit.ts';
-import { CALL_OUT, selectorAt } from './layout.ts';
+import { CALL_OUT, STATE, selectorAt } from './layout.ts';
+import { emitLookup } from './lookup-table.ts';
 import { CALL_OUT_STUB, type Routines } from './routines.ts';
 
 type How = Part['how'];
@@ -78,9 +79,13 @@ export abstract class PartWriter {
     this.ended = true;
   }
 
-  /** To the block that STATE.target names. */
-  protected lookup(): void {
-    this.e.jump(this.block.cache, this.routines.lookup);
+  /** To the block that STATE.target names. @param known EAX holds the same, and is saved */
+  protected lookup(known = false): void {
+    if (!known) {
+      this.e.save(EAX, STATE.eax);
+      this.e.load(EAX, STATE.target);
+    }
+    emitLookup(this.e);
   }
 
   /** The guest stands at `next`, may be interrupted, and an interrupt waits. */

@@ -14,8 +14,6 @@ import { BlockWriter } from './writer.ts';
 
 /** Instructions of a translation unit at most. */
 export const UNIT = 12;
-/** Bytes in the cache that one block can need. */
-const LONGEST_BLOCK = 4096;
 const LONGEST_INSTRUCTION = 15;
 const BIG = 0x400000;
 
@@ -30,11 +28,12 @@ interface Source {
 export function translate(guest: TranslatedGuest, eip: number): Block {
   const { cache, hypervisor } = guest;
   const reader = new CodeReader(guest);
-  const start = cache.room(2 * LONGEST_BLOCK);
+  const linear = (loaded(guest, CS).base + eip) >>> 0;
+  const start = cache.room(linear);
   let { block, writer } = attempt(guest, reader, eip, start);
-  // No block lies on two pages, which need not be neighbours in the machine.
+  // No block lies on two pages, which need not be neighbours in the machine. (The longest fits into one.)
   if ((start & 0xfff) + writer.finish().length > 4096)
-    ({ block, writer } = attempt(guest, reader, eip, (start & ~0xfff) + 4096));
+    ({ block, writer } = attempt(guest, reader, eip, cache.newPage(linear)));
   cache.insert(block, writer.finish(), reader.sources);
   const cost = hypervisor.charge('translateInstruction', Math.max(1, block.instructions));
   hypervisor.record(

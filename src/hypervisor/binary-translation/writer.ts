@@ -3,7 +3,8 @@
 // Every sequence keeps to these rules. (1) Flags change only as the original changes them. (2) Borrowed registers are saved in
 // the state page and back before anything of the guest's can fault, so a fault within a sequence finds the guest's registers as
 // they were. (3) The last instruction that the guest can see completes the original: a fault before it undoes nothing.
-import { DS, ECX, EDX, ES, ESP, FS, type Instruction } from '../../machine/isa/instruction.ts';
+import { DS, EAX, ECX, EDX, ES, ESP, FS, type Instruction } from '../../machine/isa/instruction.ts';
+import { NO_SELECTOR } from './cache.ts';
 import { CALL_OUT, STATE, selectorAt } from './layout.ts';
 import { PartWriter } from './part-writer.ts';
 import { CALL_OUT_STUB } from './routines.ts';
@@ -84,8 +85,7 @@ export class BlockWriter extends PartWriter {
     this.selectorToEcx(i, bytes);
     e.byte(0x8d, 0x89);
     part.expects = this.here;
-    // No selector yet.
-    e.word32(1);
+    e.word32(NO_SELECTOR);
     e.byte(0xe3, 0);
     const jump = e.length;
     e.load(ECX, STATE.ecx);
@@ -268,8 +268,11 @@ export class BlockWriter extends PartWriter {
     }
     this.part(at, i, 'lookup');
     this.fetchTarget(i, bytes);
-    if (call) this.push(next, i.operandSize);
-    this.lookup();
+    if (call) {
+      if (i.memory) this.e.load(EAX, STATE.eax);
+      this.push(next, i.operandSize);
+    }
+    this.lookup(i.memory && !call);
   }
 
   /** What a call pushes is the address in the original. */
@@ -281,7 +284,7 @@ export class BlockWriter extends PartWriter {
     }
   }
 
-  /** The operand of an indirect jump or call, zero-extended, into STATE.target. */
+  /** The operand of an indirect jump or call, zero-extended, into STATE.target; one in memory into EAX too, which is saved. */
   private fetchTarget(i: Instruction, bytes: Uint8Array): void {
     const { e } = this;
     const narrow = i.operandSize === 16;
@@ -294,7 +297,7 @@ export class BlockWriter extends PartWriter {
       return;
     }
     const taken = usesTakenSegment(i);
-    e.save(0, STATE.eax);
+    e.save(EAX, STATE.eax);
     if (taken) this.borrowGs(i);
     const source = taken ? throughGs(bytes) : bytes;
     const opcode = opcodeAt(source);
@@ -302,19 +305,24 @@ export class BlockWriter extends PartWriter {
     e.byte(...[...source.subarray(0, opcode)].filter((byte) => byte !== 0x66 && byte < 0xf0));
     e.byte(...(narrow ? [0x0f, 0xb7] : [0x8b]), source[opcode + 1] & 0xc7, ...source.subarray(opcode + 2));
     if (taken) this.returnGs();
-    e.save(0, STATE.target);
-    e.load(0, STATE.eax);
+    e.save(EAX, STATE.target);
   }
 
   private ret(i: Instruction, at: number): void {
     const { e } = this;
     this.part(at, i, 'lookup');
-    if (i.operandSize === 16) {
+    const wide = i.operandSize === 32;
+    if (wide) {
+      e.save(EAX, STATE.eax);
+      // POP EAX
+      e.byte(0x58);
+      e.save(EAX, STATE.target);
+    } else {
       e.set(STATE.target, 0);
+      // POP WORD [gs:target]
       e.byte(0x66);
+      e.gs([0x8f], 0, STATE.target);
     }
-    // POP [gs:target]
-    e.gs([0x8f], 0, STATE.target);
     const drop = i.immediate & 0xffff;
     if (drop && i.form.operands.length > 0) {
       // LEA ESP, [ESP + drop], or SP only.
@@ -322,6 +330,6 @@ export class BlockWriter extends PartWriter {
       e.byte(0x8d, 0x84 | (ESP << 3), 0x24);
       e.word32(drop);
     }
-    this.lookup();
+    this.lookup(wide);
   }
 }

@@ -56,6 +56,7 @@ export function deliver(
       throughIdt(guest, vector, kind, errorCode, returnEip);
       return true;
     } catch (error) {
+      if (error instanceof Unsupported) error.event = { vector, type: kind, errorCode, returnEip };
       if (!isGuestFault(error)) throw error;
       const next = combineFaults(first, error.vector);
       if (next !== error.vector)

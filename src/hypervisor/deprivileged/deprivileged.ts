@@ -3,6 +3,7 @@
 // emulate and binary translation share is here; each says for itself how the kernel's code runs.
 import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
+import { Stop } from '../../machine/cpu/cpu.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
@@ -11,12 +12,14 @@ import { flushForCr3 } from '../../machine/cpu/paging.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, DS, ES, ESP, FS, GS, LDTR, SS } from '../../machine/isa/instruction.ts';
+import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { tellChain } from '../fault-chain.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
+import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
 import type { BootOptions, Exit, Resume, Technique, TechniqueName } from '../technique.ts';
@@ -44,6 +47,8 @@ const FLAT_LOW = 0x0000ffff;
 const FLAT_CODE_HIGH = 0x00cf9b00;
 const FLAT_DATA_HIGH = 0x00cf9300;
 const UNUSABLE = 0x10000;
+/** How often in a row a guest may be taken over before others get their turn. */
+const MOST_TURNS = 3;
 const LDT_ACCESS = 0x82;
 const SYSENTER_MSRS = [MSR.sysenterCs, MSR.sysenterEsp, MSR.sysenterEip];
 
@@ -51,6 +56,8 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
   abstract readonly name: TechniqueName;
   readonly kernelRing = 1;
   readonly nonRoot = false;
+  /** It can begin where there are no rings yet. */
+  protected readonly takesRealMode: boolean = false;
   protected readonly guests = new Map<Domain, G>();
   /** Whose tables the processor has. */
   private loaded: G | null = null;
@@ -58,7 +65,9 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
   constructor(protected readonly hypervisor: Hypervisor) {}
 
   /** What is kept about a new guest. Throws OutOfMemory. */
-  protected abstract newGuest(domain: Domain, board: Board): G;
+  protected abstract newGuest(domain: Domain, board: Board, devices?: MemoryMap): G;
+  /** The guest begins at the reset vector, in real mode. */
+  protected powerOn(_guest: G): void {}
   abstract handle(vcpu: Vcpu, exit: Exit): Resume;
 
   /** What is kept about a guest: for people to look at. */
@@ -75,14 +84,22 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
       throw new ImageError(
         `${image.name}: is ported to Xen and needs its hypercalls. Run it by paravirtualization`,
       );
-    if (image.bits === 16)
+    const real = startsInRealMode(image);
+    if (real && !this.takesRealMode)
       throw new ImageError(
         `${image.name}: is ${image.description}, which starts in real mode, and a kernel cannot be moved out of ring 0 where there are no rings. Run it on the bare machine (native)`,
       );
     populatePc(domain, image);
-    const guest = this.newGuest(domain, virtualBoard(this.hypervisor, domain));
+    // Guests of the simple kind get along without devices at memory addresses.
+    const devices = real ? new MemoryMap(domain.memory.size) : undefined;
+    const guest = this.newGuest(domain, virtualBoard(this.hypervisor, domain, devices), devices);
     this.guests.set(domain, guest);
     domain.board = guest.board;
+    if (real) {
+      placeFirmware(domain.memory, guest.board, image, options);
+      this.powerOn(guest);
+      return;
+    }
     const entry = placeImage(image, options, domain.memory);
     guest.shadow.loadCr0(BOOT_CR0);
     guest.vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp, 0, entry.esi]);
@@ -130,17 +147,30 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     const guest = this.of(vcpu.domain);
     if (this.loaded !== guest) this.load(guest);
     let injected = -1;
-    try {
-      injected = this.deliverPending(guest);
-      if (vcpu.domain.alive) this.prepareEntry(guest);
-    } catch (error) {
-      if (!(error instanceof Unsupported)) throw error;
-      this.hypervisor.endDomain(vcpu.domain, 'crashed', error.message);
+    for (let turn = 0; ; turn++) {
+      try {
+        const vector = this.deliverPending(guest);
+        if (vector >= 0) injected = vector;
+        if (vcpu.domain.alive) this.prepareEntry(guest);
+        break;
+      } catch (error) {
+        if (!(error instanceof Unsupported)) throw error;
+        if (guest.takeOver(error) === null) this.hypervisor.endDomain(vcpu.domain, 'crashed', error.message);
+        if (!vcpu.domain.alive) break;
+        if (turn >= MOST_TURNS || !guest.enterable) return this.standStill(guest);
+      }
     }
     if (!vcpu.domain.alive) return -1;
     this.loadTables(guest);
     this.goTo(guest);
     return injected;
+  }
+
+  /** The processor does not enter the guest this time: it is at the monitor again at once. */
+  protected standStill(guest: G): number {
+    guest.stoodStill = true;
+    this.hypervisor.cpu.stop = Stop.monitor;
+    return -1;
   }
 
   /** What a technique has to do before its guest can be entered, now that it is known where it goes on. Throws Unsupported */

@@ -35,7 +35,7 @@ export function guarded(guest: DeprivilegedGuest, work: () => Resume): Resume {
     return work();
   } catch (error) {
     if (isGuestFault(error)) return inject(guest, error.vector, error.errorCode, error.address);
-    if (error instanceof Unsupported) return crash(guest, error.message);
+    if (error instanceof Unsupported) return guest.takeOver(error) ?? crash(guest, error.message);
     throw error;
   }
 }
@@ -94,6 +94,8 @@ function pageFault(guest: DeprivilegedGuest, linear: number, error: number): Res
       guest.opened.push({ linear, traced: true });
       guest.tracedWrite(shadow.openTraced(linear));
       break;
+    case FaultIs.device:
+      throw new Unsupported(`the guest uses a device at ${(linear >>> 0).toString(16)}h`);
     default:
       shadow.openHole(linear);
       guest.opened.push({ linear, traced: false });
@@ -108,6 +110,8 @@ function debugException(guest: DeprivilegedGuest): Resume {
   const { dr } = guest.hypervisor.cpu;
   let reasons = dr[6] & DR6_REASONS;
   dr[6] = 0xffff0ff0 | 0;
+  // INT1 leaves no mark there.
+  if (!reasons && !guest.stepping) return inject(guest, VECTOR.DB, -1);
   if (guest.stepping && !stopStep(guest)) reasons &= ~DR6_SINGLE_STEP;
   if (!reasons) return 'enter';
   guest.debug[6] |= reasons;
@@ -123,6 +127,8 @@ function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   if (error & ERROR_IDT) {
     const vector = (error >>> 3) & 0xff;
     if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
+    // The fault set it; the interrupt that takes its place is none.
+    guest.frame.eflags &= ~RF;
     return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
   }
   guest.hypervisor.charge('emulateInstruction');

@@ -12,8 +12,10 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { HYPERVISOR_START, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
+import type { Resume } from '../technique.ts';
 import { TrapFrame } from '../trap-frame.ts';
 import { LinearMemory } from './linear.ts';
+import type { Unsupported } from './segments.ts';
 import { ShadowDescriptors } from './shadow-descriptors.ts';
 
 const DR7_GD = 0x2000;
@@ -49,6 +51,9 @@ export class DeprivilegedGuest implements PcGuest {
   /** What was opened is, at that place, a descriptor table. */
   tableWritten = false;
   readonly opened: { linear: number; traced: boolean }[] = [];
+
+  /** The processor did not enter it: there is no exit to be read. */
+  stoodStill = false;
 
   /** Shadow root in CR3, and the state of its entries that the TLB knows. */
   loadedRoot = -1;
@@ -132,8 +137,8 @@ export class DeprivilegedGuest implements PcGuest {
     cpu.attention |= Attention.event;
   }
 
-  /** What the guest's linear addresses lead to has perhaps changed: MOV to CR0, CR3 or CR4, INVLPG. */
-  remapped(): void {
+  /** What the guest's linear addresses lead to has perhaps changed: MOV to CR0, CR3 or CR4; INVLPG of one page. */
+  remapped(_linear = -1): void {
     this.descriptors.remapped();
   }
 
@@ -146,6 +151,16 @@ export class DeprivilegedGuest implements PcGuest {
   /** A write to a traced frame is about to be let through, at this guest-physical address. */
   tracedWrite(physical: number): void {
     this.tableWritten ||= this.descriptors.contain(physical);
+  }
+
+  /** The processor can be entered with its state. */
+  get enterable(): boolean {
+    return true;
+  }
+
+  /** The processor cannot go on with this guest: who knows another way goes it. Null: the guest ends. */
+  takeOver(_why: Unsupported): Resume | null {
+    return null;
   }
 
   /** The registers shall be those at the beginning of the instruction at `frame.eip`: something else comes instead of its rest. */

@@ -202,7 +202,7 @@ function invlpg(guest: DeprivilegedGuest, i: Instruction): void {
   const linear = (d.base + offsetOf(guest, i)) >>> 0;
   guest.shadow.invalidatePage(linear);
   guest.hypervisor.cpu.tlb.invalidate(linear);
-  guest.remapped();
+  guest.remapped(linear);
   emulated(guest, Emulated.invlpg, linear);
 }
 

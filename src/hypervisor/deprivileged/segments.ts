@@ -8,9 +8,21 @@ import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault } from './linear.ts';
 import { compressed } from './rings.ts';
 
-/** Something legal that this monitor cannot give the guest: it ends, with the reason. */
+/** An event on its way into the guest. */
+export interface PendingEvent {
+  vector: number;
+  /** `EventType` */
+  type: number;
+  /** -1 for none. */
+  errorCode: number;
+  returnEip: number;
+}
+
+/** Something legal that the processor cannot give a kernel at ring 1: the guest ends, with the reason, or is interpreted. Nothing has changed. */
 export class Unsupported extends Error {
   override name = 'Unsupported';
+  /** What was being delivered. */
+  event: PendingEvent | null = null;
 }
 
 export const isNull = (selector: number): boolean => (selector & 0xfffc) === 0;

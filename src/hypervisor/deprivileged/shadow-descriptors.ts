@@ -1,5 +1,7 @@
 // Shadow descriptor tables: what GDTR and LDTR really point to while the guest runs, made from the guest's own GDT and LDT.
 // The frames that these lie in are traced, so every write to them is seen, and the shadow is always what the guest's says.
+// A table that shares its page with data which the kernel writes all the time need not be traced while nobody can load
+// a segment register without the monitor: it is then compared with what it was whenever the guest comes (`relax`).
 // A segment register may outlive its descriptor (LGDT, or a changed entry): hidden parts cannot be read back, so what
 // such a register was loaded from is *kept*, and the entry of its selector stays empty so that every new load traps.
 import { CS, SS } from '../../machine/isa/instruction.ts';
@@ -21,6 +23,9 @@ const MAPPED_WRITABLE = 0x63;
 /** Selectors of the monitor's GDT page through which a kept CS or SS is loaded. */
 const SLOT = { [CS]: 0xe048, [SS]: 0xe050 } as const;
 const REGISTERS = [0, 1, 2, 3, 4, 5] as const;
+
+/** Descriptors of tables that are compared rather than traced, at most. */
+const MOST_COMPARED = 64;
 
 /** Bytes that one instruction can write from one address: FXSAVE. */
 const WIDEST_WRITE = 512;
@@ -52,6 +57,8 @@ export class ShadowDescriptors {
   /** Guest frames of the tables, traced. */
   private traced: number[] = [];
   private readonly converted: Words = { low: 0, high: 0 };
+  /** What the tables held when they ceased to be traced; null while they are. */
+  private compared: Int32Array | null = null;
 
   /** @param area machine address of the page table for PER_DOMAIN_START, taken over */
   constructor(
@@ -150,6 +157,59 @@ export class ShadowDescriptors {
     return false;
   }
 
+  /** Ceases to trace the tables: from now on `refresh` must be called before anything of the shadow is used. */
+  relax(): void {
+    const bytes = this.gdtr.limit + this.ldtr.limit;
+    if (this.compared || this.stale || bytes > MOST_COMPARED * 8) return;
+    this.compared = this.words();
+    this.trace(false);
+  }
+
+  /** The tables are not traced. */
+  get isCompared(): boolean {
+    return this.compared !== null;
+  }
+
+  /** Traces the tables again: segment registers may be loaded by the guest itself. */
+  tighten(): void {
+    if (!this.compared) return;
+    this.refresh();
+    if (!this.compared) return;
+    this.compared = null;
+    this.trace(true);
+  }
+
+  /** Looks whether tables that are not traced have changed; then the shadow follows, and they are traced again. */
+  refresh(): void {
+    const { compared } = this;
+    if (!compared) return;
+    const words = this.words();
+    this.hypervisor.charge('guestWalkReference', words.length >>> 1);
+    if (words.length !== compared.length || words.some((word, n) => word !== compared[n])) this.synchronize();
+  }
+
+  /** The tables as they lie in memory, wherever there is some. */
+  private words(): Int32Array {
+    const { memory } = this.guest.domain;
+    const words: number[] = [];
+    let first = 0;
+    for (const { base, limit } of [this.gdtr, this.ldtr]) {
+      const start = base & 0xfff;
+      // A table need not be aligned.
+      for (let n = 0; limit >= 0 && n <= limit + 3; n += 4) {
+        const at = start + n;
+        const frame = this.traced[first + (at >>> 12)] ?? -1;
+        words.push(frame < 0 ? 0 : memory.read32(frame * 4096 + (at & 0xffc)));
+      }
+      if (limit >= 0) first += ((start + limit) >>> 12) + 1;
+    }
+    return Int32Array.from(words);
+  }
+
+  private trace(on: boolean): void {
+    for (const frame of this.traced) if (frame >= 0) this.guest.shadow.writes.traceFrame(frame, on);
+  }
+
   private tableFrames(): number[] {
     const frames: number[] = [];
     for (const { base, limit } of [this.gdtr, this.ldtr]) {
@@ -167,10 +227,10 @@ export class ShadowDescriptors {
   synchronize(): void {
     this.stale = false;
     const before = REGISTERS.map((register) => ({ ...this.loaded(register) }));
-    const { shadow } = this.guest;
-    for (const frame of this.traced) if (frame >= 0) shadow.writes.traceFrame(frame, false);
+    if (!this.compared) this.trace(false);
+    this.compared = null;
     this.traced = this.tableFrames();
-    for (const frame of this.traced) if (frame >= 0) shadow.writes.traceFrame(frame, true);
+    this.trace(true);
     this.rebuild(0, 0, Math.min(this.gdtr.limit, SELECTOR.firstReserved - 1));
     this.rebuild(LDT_PAGE, 4, this.ldtr.limit);
     this.suppressed.clear();
