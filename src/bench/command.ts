@@ -3,12 +3,21 @@ import { parseArgs } from 'node:util';
 import { writeOut } from '../cli/trace-file.ts';
 import { benchAssembler } from './assembler.ts';
 import { bisectCommand, ENGINE_OPTIONS, ENGINE_USAGE, soakCommand } from './engine-commands.ts';
+import { firstInstruction, firstInstructionText } from './first-instruction.ts';
 import { nanobench } from './nanobench.ts';
 import { BenchError, peers, type Row } from './peers.ts';
 import { kernelbuild, lmbench, type Measured } from './penguin.ts';
+import { computeMeans, recording, recordingTable, virtualized, virtualizedTable } from './virtualized.ts';
 
 const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
-  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder
+      [--with virtualized,recording,first-instruction|nothing]
+  our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder; then, in the same run, the three below
+npm run bench -- virtualized [KERNEL …] [--rounds 5] [--json FILE|-]
+  the same kernels under every technique: beside the bare machine, and exits a second
+npm run bench -- recording [KERNEL …] [--rounds 5] [--json FILE|-]
+  the same kernels with the trace and its counters, and without
+npm run bench -- first-instruction [--rounds 5] [--page FOLDER] [--json FILE|-]
+  the built page in Chromium: from its load event to the first guest instruction
 ${ENGINE_USAGE}
 npm run bench -- assembler [--rounds 5]
   our assembler beside NASM
@@ -56,6 +65,9 @@ function table(rows: readonly Row[], mean: number | null): string {
   return [...text, `geometric mean of the kernels that compute: ${times(mean)} v86`].join('\n');
 }
 
+/** What `peers` measures besides, and what can be measured alone. */
+const OTHERS: readonly string[] = ['virtualized', 'recording', 'first-instruction'];
+
 /** Measurements in virtual cycles: the same on every computer. */
 const IN_CYCLES: Readonly<Record<string, (processor: string) => Measured>> = {
   nanobench,
@@ -74,6 +86,8 @@ export async function bench(words: string[]): Promise<number> {
       json: { type: 'string' },
       cpu: { type: 'string', default: 'prescott' },
       only: { type: 'string', default: '' },
+      with: { type: 'string', default: OTHERS.join() },
+      page: { type: 'string' },
       ...ENGINE_OPTIONS,
     },
   });
@@ -95,21 +109,37 @@ export async function bench(words: string[]): Promise<number> {
     console.log(USAGE);
     return 2;
   }
-  if (what !== 'peers') throw new BenchError(`no benchmark "${what}": \`npm run bench\` lists them`);
+  const others = what === 'peers' ? values.with.split(',').filter((word) => word !== 'nothing') : [what];
+  const unknown = others.find((word) => !OTHERS.includes(word));
+  if (unknown !== undefined) throw new BenchError(`no benchmark "${unknown}": \`npm run bench\` lists them`);
   const rounds = Number(values.rounds);
   if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);
-  const result = await peers({
-    folder: values.folder,
-    kernels,
-    rounds,
-    only: values.only.split(',').filter(Boolean),
-    log: (line) => console.error(line),
-  });
-  const json = JSON.stringify(result, null, 2);
-  if (values.json === '-') console.log(json);
-  else {
-    if (values.json) writeOut(values.json, json);
-    console.log(table(result.kernels, result.geometricMean));
+  const result: Record<string, unknown> = {};
+  const text: string[] = [];
+  const log = (line: string) => console.error(line);
+  const options = { folder: values.folder, kernels, rounds, log };
+  if (what === 'peers') {
+    const found = await peers({ ...options, only: values.only.split(',').filter(Boolean) });
+    Object.assign(result, found);
+    text.push(table(found.kernels, found.geometricMean));
   }
+  if (others.includes('virtualized')) {
+    const rows = virtualized(options);
+    result.virtualized = { kernels: rows, computeOfNative: computeMeans(rows) };
+    text.push(virtualizedTable(rows));
+  }
+  if (others.includes('recording')) {
+    const rows = recording(options);
+    result.recording = { kernels: rows };
+    text.push(recordingTable(rows));
+  }
+  if (others.includes('first-instruction')) {
+    const found = await firstInstruction(rounds, values.page);
+    result.firstInstruction = found;
+    text.push(firstInstructionText(found));
+  }
+  const json = JSON.stringify(result, null, 2);
+  if (values.json && values.json !== '-') writeOut(values.json, json);
+  console.log(values.json === '-' ? json : text.join('\n\n'));
   return 0;
 }

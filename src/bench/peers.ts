@@ -11,7 +11,16 @@ import { type Browser, openBrowser } from './chromium.ts';
 import { type KernelRun, runKernel } from './kernel.ts';
 
 /** What computes; the others are about traps and devices. */
-const COMPUTE = ['loop', 'sieve', 'memstride', 'sha256', 'crc32', 'fib', 'indirect', 'qsort'];
+export const COMPUTE: readonly string[] = [
+  'loop',
+  'sieve',
+  'memstride',
+  'sha256',
+  'crc32',
+  'fib',
+  'indirect',
+  'qsort',
+];
 const PATIENCE = 120_000;
 
 export class BenchError extends UsageError {}
@@ -62,11 +71,7 @@ export async function peers(
 ): Promise<{ kernels: Row[]; geometricMean: number | null }> {
   const { log } = options;
   const folder = prepare(options.folder, log);
-  const known = readFileSync(join(folder, 'guest/workloads.txt'), 'utf8').trim().split('\n');
-  const all = known.map((line) => line.split(' ')[0]);
-  const names = options.kernels.length > 0 ? options.kernels : all;
-  for (const name of names)
-    if (!all.includes(name)) throw new BenchError(`no kernel "${name}" (there are ${all.join(', ')})`);
+  const names = kernelNames(folder, options.kernels);
   const file = (name: string) => join(folder, 'guest/out', `${name}.elf`);
   const browser = await openBrowser().catch((error: Error) => {
     log(`no Chromium: ${error.message.split('\n')[0]}`);
@@ -110,13 +115,24 @@ export async function peers(
   return { kernels: rows, geometricMean: geometricMean(rows) };
 }
 
+/** The kernels that were asked for, or all of a folder. Throws BenchError when there is no such kernel. */
+export function kernelNames(folder: string, wanted: readonly string[]): readonly string[] {
+  const list = join(folder, 'guest/workloads.txt');
+  if (!existsSync(list))
+    throw new BenchError(
+      `${folder}: there are no kernels (guest/workloads.txt); name their folder with --folder`,
+    );
+  const lines = readFileSync(list, 'utf8').trim().split('\n');
+  const all = lines.map((line) => line.split(' ')[0]);
+  for (const name of wanted)
+    if (!all.includes(name)) throw new BenchError(`no kernel "${name}" (there are ${all.join(', ')})`);
+  return wanted.length > 0 ? wanted : all;
+}
+
 /** The folder itself, or a copy of it with its packages installed. */
 function prepare(given: string, log: (line: string) => void): string {
   const folder = resolve(given);
-  if (!existsSync(join(folder, 'guest/workloads.txt')))
-    throw new BenchError(
-      `${given}: there are no kernels (guest/workloads.txt); name their folder with --folder`,
-    );
+  kernelNames(folder, []);
   if (existsSync(join(folder, 'node_modules/v86'))) return folder;
   const copy = mkdtempSync(join(tmpdir(), 'ringside-peers-'));
   cpSync(folder, copy, { recursive: true });

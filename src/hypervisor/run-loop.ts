@@ -11,37 +11,50 @@ import type { Exit, Resume } from './technique.ts';
 /** Why the loop came back. `budget`: time is up. `requested`: an event was written and the session wants to look. `idle`: nobody will ever run again. */
 export type LoopEnd = 'budget' | 'requested' | 'breakpoint' | 'idle';
 
-type Phase = { at: 'schedule' } | { at: 'guest' } | { at: 'handle'; exit: Exit };
+/** Instead of a moment: one instruction. */
+const STEP = -1;
 
 export class RunLoop {
-  private phase: Phase = { at: 'schedule' };
+  /** What comes next, and for `handle` the exit it is about. */
+  private phase: 'schedule' | 'guest' | 'handle' = 'schedule';
+  private exit: Exit | null = null;
 
   constructor(readonly hypervisor: Hypervisor) {}
 
   /** True while a guest's instructions are what comes next. */
   get inGuest(): boolean {
-    return this.phase.at === 'guest';
+    return this.phase === 'guest';
   }
 
   /** Runs until `until` (cycles). @param stopRequested asked between phases: has an event been written that the session waits for? */
   run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
+    return this.settled(this.turns(until, stopRequested));
+  }
+
+  /** Between two calls the processor is in a guest, or it holds what a hypervisor's does. */
+  private settled(end: LoopEnd): LoopEnd {
+    if (this.phase !== 'guest') this.hypervisor.current?.domain.technique.settle?.();
+    return end;
+  }
+
+  private turns(until: number, stopRequested: () => boolean): LoopEnd {
     const { hypervisor } = this;
     while (true) {
       if (stopRequested()) return 'requested';
       if (hypervisor.now >= until) return 'budget';
-      switch (this.phase.at) {
+      switch (this.phase) {
         case 'schedule': {
           const end = this.schedule(until);
           if (end) return end;
           break;
         }
         case 'guest': {
-          const end = this.guest(this.counted(() => hypervisor.pc.run(until)));
+          const end = this.guest(this.runGuest(until));
           if (end) return end;
           break;
         }
         case 'handle':
-          this.handle(this.phase.exit);
+          this.handle();
           break;
       }
     }
@@ -50,18 +63,28 @@ export class RunLoop {
   /** One guest instruction, after everything that has to come before it. */
   stepInstruction(): LoopEnd {
     for (let turns = 0; turns < 100_000; turns++) {
-      if (this.phase.at === 'guest')
-        return this.guest(this.counted(() => this.hypervisor.pc.step())) ?? 'budget';
-      if (this.phase.at === 'handle') this.handle(this.phase.exit);
+      if (this.phase === 'guest') {
+        const end = this.guest(this.runGuest(STEP));
+        if (end || !this.insideInstruction()) return this.settled(end ?? 'budget');
+        continue;
+      }
+      if (this.phase === 'handle') this.handle();
       else if (this.schedule(Infinity)) return 'idle';
     }
     return 'idle';
   }
 
-  private counted(run: () => number): number {
-    const { cpu, current } = this.hypervisor;
+  /** The guest runs other code than its own, and has not come to the end of what stands for its instruction. */
+  private insideInstruction(): boolean {
+    const vcpu = this.hypervisor.current;
+    return this.inGuest && vcpu?.domain.technique.position?.(vcpu)?.inside === true;
+  }
+
+  /** The guest runs until `until` (cycles) or for one instruction (`STEP`), and its instructions are counted. @returns Stop.* */
+  private runGuest(until: number): number {
+    const { pc, cpu, current } = this.hypervisor;
     const before = cpu.instructions;
-    const stop = run();
+    const stop = until === STEP ? pc.step() : pc.run(until);
     current!.instructions += cpu.instructions - before;
     return stop;
   }
@@ -92,8 +115,9 @@ export class RunLoop {
           exit.vendor,
         );
         hypervisor.pc.recorder.domain = -1;
-        hypervisor.charge('exitDispatch');
-        this.phase = { at: 'handle', exit };
+        hypervisor.spend(hypervisor.often.exitDispatch);
+        this.exit = exit;
+        this.phase = 'handle';
         return undefined;
       }
       case Stop.budget:
@@ -116,8 +140,9 @@ export class RunLoop {
     }
   }
 
-  private handle(exit: Exit): void {
+  private handle(): void {
     const { hypervisor } = this;
+    const exit = this.exit!;
     const vcpu = hypervisor.current!;
     let resume: Resume;
     try {
@@ -130,7 +155,7 @@ export class RunLoop {
     if (resume === 'block' && !vcpu.domain.technique.pendingEvent(vcpu)) vcpu.state = 'blocked';
     if (resume === 'yield') hypervisor.scheduler.expire(vcpu);
     if (resume === 'ended' || !vcpu.domain.alive) hypervisor.scheduler.remove(vcpu);
-    this.phase = { at: 'schedule' };
+    this.phase = 'schedule';
   }
 
   /**
@@ -145,7 +170,7 @@ export class RunLoop {
         : `a mistake of the hypervisor, not of the guest: ${error instanceof Error ? error.message : error}`;
     hypervisor.endDomain(vcpu.domain, 'crashed', reason);
     hypervisor.scheduler.remove(vcpu);
-    this.phase = { at: 'schedule' };
+    this.phase = 'schedule';
     return 'ended';
   }
 
@@ -195,18 +220,19 @@ export class RunLoop {
       0,
       cost,
     );
-    this.phase = { at: 'guest' };
+    this.phase = 'guest';
   }
 
   /** Gets the processor out of the guest, as a hypervisor does that wants to stop it: by the timer's interrupt. */
   leaveGuest(): void {
-    for (let turns = 0; turns < 1000 && this.phase.at === 'guest'; turns++) {
+    for (let turns = 0; turns < 1000 && this.phase === 'guest'; turns++) {
       // Arming it again would take back an interrupt that waits behind a long instruction.
       const { pc } = this.hypervisor;
       if (!pc.board.pic.pending()) this.hypervisor.armTimer(this.hypervisor.now + 1);
-      this.guest(this.counted(() => this.hypervisor.pc.run(this.hypervisor.now + 1000)));
+      this.guest(this.runGuest(this.hypervisor.now + 1000));
     }
-    if (this.phase.at === 'handle') this.handle(this.phase.exit);
+    if (this.phase === 'handle') this.handle();
+    this.settled('budget');
   }
 
   private switchTo(next: Vcpu): void {

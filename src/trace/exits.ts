@@ -60,6 +60,7 @@ const TRANSLATION: Record<number, string> = {
   257: 'TRANSLATE',
   258: 'CHAIN',
   259: 'LOOKUP_MISS',
+  260: 'INTERPRETED',
 };
 
 /** Mnemonics of the exceptions (SDM vol. 3 table 6-1). */

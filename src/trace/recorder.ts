@@ -1,22 +1,13 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
-import { Kind, RECORD_WORDS, type TraceEvent } from './events.ts';
-import { PlaceClock, preempts } from './places.ts';
+import { DomainCounts, type ExitCount } from './counts.ts';
+import { RECORD_WORDS, type TraceEvent } from './events.ts';
+import { type PlaceClock, preempts } from './places.ts';
+
+export type { ExitCount } from './counts.ts';
 
 const TWO_32 = 2 ** 32;
-const MAX_SITES = 4096;
-
-/** What has been counted for one exit reason of one domain. */
-export interface ExitCount {
-  domain: number;
-  vendor: number;
-  reason: number;
-  count: number;
-  /** Cycles from the exit to the following entry, summed; and the extremes. */
-  cycles: number;
-  min: number;
-  max: number;
-}
+const NOTHING: ReadonlyMap<number, never> = new Map<number, never>();
 
 export class Recorder {
   private readonly words: Int32Array;
@@ -33,17 +24,10 @@ export class Recorder {
   vcpu = 0;
   /** Asked before each event of the silicon, when several share a kernel: whose is it? */
   attribute: ((time: number, eip: number) => number) | null = null;
-  /** Events per domain (index domain + 1) and kind (0..31). */
-  private readonly kindCounts: number[][] = [];
-  private readonly places = new Map<number, PlaceClock>();
+  /** By domain + 1: the host has the first place. */
+  private readonly counted: (DomainCounts | undefined)[] = [];
   /** Who was asked for last: mostly the same one again. */
-  private latestDomain = 0;
-  private latestPlace: PlaceClock | null = null;
-  private readonly exits = new Map<number, ExitCount>();
-  private readonly sites = new Map<number, Map<number, number>>();
-  private readonly calls = new Map<number, Map<number, { count: number; failed: number }>>();
-  private readonly holes = new Map<number, Map<number, number>>();
-  private readonly openExit: (ExitCount | undefined)[] = [];
+  private latest: DomainCounts | null = null;
 
   /** @param capacity records kept, a power of two */
   constructor(readonly capacity = 1 << 16) {
@@ -72,65 +56,41 @@ export class Recorder {
     cost = 0,
   ): void {
     const w = this.words;
-    let at = (this.next++ & this.mask) * RECORD_WORDS;
-    const start = at;
-    w[at++] = kind | ((domain & 0xff) << 8) | ((this.vcpu & 0xff) << 16);
-    w[at++] = time | 0;
-    w[at++] = Math.floor(time / TWO_32);
-    w[at++] = eip;
-    w[at++] = a;
-    w[at++] = b;
-    w[at++] = c;
-    w[at++] = d;
-    w[at++] = e;
-    w[at] = cost;
-    if (this.hashing) {
-      let h = this.hash;
-      for (let i = start; i <= at; i++) h = Math.imul(h ^ w[i], 0x01000193);
-      this.hash = h;
-    }
-    const counts = (this.kindCounts[domain + 1] ??= new Array(32).fill(0));
-    counts[kind]++;
-    this.placeOf(domain, time).observe(kind, a, b, d, time);
+    const start = (this.next++ & this.mask) * RECORD_WORDS;
+    w[start] = kind | ((domain & 0xff) << 8) | ((this.vcpu & 0xff) << 16);
+    w[start + 1] = time;
+    w[start + 2] = time < TWO_32 ? 0 : Math.floor(time / TWO_32);
+    w[start + 3] = eip;
+    w[start + 4] = a;
+    w[start + 5] = b;
+    w[start + 6] = c;
+    w[start + 7] = d;
+    w[start + 8] = e;
+    w[start + 9] = cost;
+    if (this.hashing) this.addToHash(start);
+    const { latest } = this;
+    const counts = latest !== null && latest.domain === domain ? latest : this.countsOf(domain, time);
+    counts.add(kind, time, eip, a, b, d, e, cost);
     // Whoever was preempted waits for the processor from here on.
-    if (preempts(kind, a, c)) this.placeOf(a, time).move('ready', time);
-    if (kind === Kind.exit) this.countExit(domain, eip >>> 0, e, a);
-    else if (kind === Kind.entry) this.closeExit(domain, cost);
-    else if (kind === Kind.hypercall) this.countCall(domain, a, e);
-    else if (kind === Kind.hole) this.countHole(domain, a);
-    this.notify?.();
+    if (preempts(kind, a, c)) this.countsOf(a, time).place.move('ready', time);
+    if (this.notify !== null) this.notify();
+  }
+
+  private addToHash(start: number): void {
+    let h = this.hash;
+    for (let at = start; at < start + RECORD_WORDS; at++) h = Math.imul(h ^ this.words[at], 0x01000193);
+    this.hash = h;
+  }
+
+  private countsOf(domain: number, now: number): DomainCounts {
+    if (this.latest !== null && this.latest.domain === domain) return this.latest;
+    this.latest = this.counted[domain + 1] ??= new DomainCounts(domain, now);
+    return this.latest;
   }
 
   /** Where a domain is, and its time by place. */
   placeOf(domain: number, now: number): PlaceClock {
-    if (domain === this.latestDomain && this.latestPlace !== null) return this.latestPlace;
-    let clock = this.places.get(domain);
-    if (!clock) this.places.set(domain, (clock = new PlaceClock(now)));
-    this.latestDomain = domain;
-    this.latestPlace = clock;
-    return clock;
-  }
-
-  private countExit(domain: number, eip: number, vendor: number, reason: number): void {
-    const key = (domain + 1) * 0x100000 + vendor * 0x10000 + (reason & 0xffff);
-    let entry = this.exits.get(key);
-    if (!entry)
-      this.exits.set(key, (entry = { domain, vendor, reason, count: 0, cycles: 0, min: Infinity, max: 0 }));
-    entry.count++;
-    let sites = this.sites.get(domain);
-    if (!sites) this.sites.set(domain, (sites = new Map()));
-    // Bounded: a guest that exits everywhere keeps its first sites.
-    if (sites.size < MAX_SITES || sites.has(eip)) sites.set(eip, (sites.get(eip) ?? 0) + 1);
-    this.openExit[domain + 1] = entry;
-  }
-
-  private closeExit(domain: number, cost: number): void {
-    const entry = this.openExit[domain + 1];
-    if (!entry) return;
-    entry.cycles += cost;
-    entry.min = Math.min(entry.min, cost);
-    entry.max = Math.max(entry.max, cost);
-    this.openExit[domain + 1] = undefined;
+    return this.countsOf(domain, now).place;
   }
 
   /** Oldest sequence number still held. */
@@ -154,60 +114,37 @@ export class Recorder {
 
   /** Events of a kind so far; for one domain, or for all. */
   count(kind: number, domain?: number): number {
-    if (domain !== undefined) return this.kindCounts[domain + 1]?.[kind] ?? 0;
-    return this.kindCounts.reduce((sum, counts) => sum + (counts?.[kind] ?? 0), 0);
+    if (domain !== undefined) return this.counted[domain + 1]?.kinds[kind] ?? 0;
+    return this.counted.reduce((sum, counts) => sum + (counts?.kinds[kind] ?? 0), 0);
   }
 
   /** Exits by domain and reason, most frequent first. */
   exitCounts(domain?: number): ExitCount[] {
-    const all = [...this.exits.values()].filter((x) => domain === undefined || x.domain === domain);
-    return all.sort((x, y) => y.count - x.count || x.reason - y.reason);
-  }
-
-  private countCall(domain: number, number: number, result: number): void {
-    let calls = this.calls.get(domain);
-    if (!calls) this.calls.set(domain, (calls = new Map()));
-    let call = calls.get(number);
-    if (!call) {
-      // Bounded: numbers come from the guest.
-      if (calls.size >= MAX_SITES) return;
-      calls.set(number, (call = { count: 0, failed: 0 }));
-    }
-    call.count++;
-    if (result < 0 && result > -200) call.failed++;
-  }
-
-  private countHole(domain: number, form: number): void {
-    let holes = this.holes.get(domain);
-    if (!holes) this.holes.set(domain, (holes = new Map()));
-    holes.set(form, (holes.get(form) ?? 0) + 1);
+    const all = domain === undefined ? this.counted : [this.counted[domain + 1]];
+    return all
+      .flatMap((counts) => counts?.exits ?? [])
+      .sort((x, y) => y.count - x.count || x.reason - y.reason);
   }
 
   /** Hypercalls by number, for a domain. */
   hypercallCounts(domain: number): ReadonlyMap<number, { count: number; failed: number }> {
-    return this.calls.get(domain) ?? new Map();
+    return this.counted[domain + 1]?.calls ?? NOTHING;
   }
 
   /** Silently wrong instructions by form of the instruction table, for a domain. */
   holeCounts(domain: number): ReadonlyMap<number, number> {
-    return this.holes.get(domain) ?? new Map();
+    return this.counted[domain + 1]?.holes ?? NOTHING;
   }
 
   /** Exits by guest instruction pointer, for a domain. */
   exitSites(domain: number): ReadonlyMap<number, number> {
-    return this.sites.get(domain) ?? new Map();
+    return this.counted[domain + 1]?.sites.toMap() ?? NOTHING;
   }
 
   /** Forgets what was counted for a domain (it was destroyed or booted anew). The log stays. */
   resetCounts(domain: number): void {
-    delete this.kindCounts[domain + 1];
-    delete this.openExit[domain + 1];
-    this.places.delete(domain);
-    this.latestPlace = null;
-    this.sites.delete(domain);
-    this.calls.delete(domain);
-    this.holes.delete(domain);
-    for (const [key, entry] of this.exits) if (entry.domain === domain) this.exits.delete(key);
+    this.counted[domain + 1] = undefined;
+    this.latest = null;
   }
 }
 

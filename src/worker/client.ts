@@ -2,7 +2,7 @@
 // promises and everything else into events. It knows no machine; a test, or the playground, gives it another port.
 import type { Answer, Frame, FromWorker, HostInfo, Question, ToWorker } from './protocol.ts';
 
-/** What the client needs of a Worker. */
+/** What the client needs of a Worker (spawn.ts). */
 export interface Port {
   postMessage(message: ToWorker): void;
   terminate(): void;
@@ -23,14 +23,6 @@ interface Waiting {
 
 /** While the machine stands still and nothing was asked of it, a frame this often (milliseconds) is enough. */
 const CALM_INTERVAL = 250;
-
-/** Starts the worker that hosts the machine. */
-export function spawnWorker(): Port {
-  return new Worker(new URL('./worker.ts', import.meta.url), {
-    type: 'module',
-    name: 'ringside',
-  }) as unknown as Port;
-}
 
 export class Client {
   host: HostInfo | null = null;

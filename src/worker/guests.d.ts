@@ -1,6 +1,6 @@
 declare module 'virtual:guests' {
-  /** Guests as the build assembled them (vite.config.ts): image and packed line map, by name, each fetched when called. */
-  const guests: Record<string, () => Promise<{ image: string; lines: string | null }>>;
+  /** Guests as the build assembled them (vite.config.ts), packed, by name: image and line map, each fetched when called. `lines` is null for sealed ones. */
+  const guests: Record<string, { image: () => Promise<string>; lines: (() => Promise<string>) | null }>;
   export default guests;
 }
 declare module 'virtual:firmware' {

@@ -1,9 +1,9 @@
 // Guests for the page: images from the bundle; sources fetched when they are needed; whatever a lesson brings along.
 import guests from 'virtual:guests';
-import { unpackLines } from '../assembler/line-map-codec.ts';
+import { LineMap } from '../assembler/line-map.ts';
 import { guestEntry } from '../guests/catalog.ts';
 import type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
-import type { GuestLibrary, GuestSource } from '../session/library.ts';
+import type { GuestLibrary, GuestSource, SourceMap } from '../session/library.ts';
 import type { Scenario } from '../session/scenario.ts';
 import type { GuestFiles, GuestImage, SourceFile } from './protocol.ts';
 
@@ -26,6 +26,9 @@ export class BundledLibrary implements GuestLibrary {
   private brought = new Map<string, GuestSource>();
 
   private readonly fetched = new Map<string, GuestSource>();
+  /** What is known of the sources of fetched guests; and for which of them it has been asked for. */
+  private readonly maps = new Map<string, { -readonly [K in keyof SourceMap]: SourceMap[K] }>();
+  private readonly mapped = new Set<string>();
   private rom: Uint8Array | undefined;
 
   /** The BIOS, once `loadFirmware` has fetched it. */
@@ -46,17 +49,25 @@ export class BundledLibrary implements GuestLibrary {
 
   /** Fetches guests of ours, so that `find` has them. Unknown names are left to the session's own message. */
   async fetch(names: readonly string[]): Promise<void> {
-    for (const name of names) {
-      if (this.fetched.has(name) || !guests[name]) continue;
-      const { image, lines } = await guests[name]();
-      const bytes = await unpack(image);
-      this.fetched.set(
-        name,
-        lines === null
-          ? { kind: 'image', name, bytes }
-          : { kind: 'prebuilt', bytes, lines: unpackLines(await unpack(lines)) },
-      );
-    }
+    await Promise.all(names.map((name) => this.fetchOne(name)));
+  }
+
+  private async fetchOne(name: string): Promise<void> {
+    const guest = guests[name];
+    if (this.fetched.has(name) || !guest) return;
+    const bytes = await unpack(await guest.image());
+    if (guest.lines) this.maps.set(name, { lines: new LineMap([]), symbols: new Map() });
+    const map = this.maps.get(name);
+    this.fetched.set(name, map ? { kind: 'prebuilt', bytes, map } : { kind: 'image', name, bytes });
+  }
+
+  /** Fetches which line of a guest of ours is where: whoever has booted it knows from then on. */
+  async loadLines(name: string): Promise<void> {
+    const map = this.maps.get(name);
+    if (!map || this.mapped.has(name)) return;
+    this.mapped.add(name);
+    const { unpackLines } = await import('../assembler/line-map-codec.ts');
+    map.lines = unpackLines(await unpack(await guests[name].lines!()));
   }
 
   /** Fetches what a scenario's host and guests need beyond the usual. */
@@ -73,7 +84,9 @@ export class BundledLibrary implements GuestLibrary {
   /** For guests that are not ours: ours compute with integers only, ask Xen for little, and are no hypervisors. */
   private async loadForOthers(): Promise<void> {
     await import('../machine/cpu/executors/provide-floating-point.ts');
+    await import('../machine/cpu/provide-performance-counters.ts');
     await import('../images/other.ts');
+    await import('../machine/devices/provide-scan-set-3.ts');
     await import('../machine/devices/vga/provide.ts');
     await import('../session/provide-xen.ts');
     await import('../machine/cpu/svm/provide.ts');
@@ -118,6 +131,7 @@ export class BundledLibrary implements GuestLibrary {
       return { files: [...brought.files].map(([name, text]) => ({ name, text })), main: brought.main };
     const entry = guestEntry(guest);
     if (!entry || entry.sealed) return { files: [], main: '' };
+    await this.loadLines(guest);
     await this.loadSources();
     return { files: [...this.includes].map(([name, text]) => ({ name, text })), main: entry.main };
   }

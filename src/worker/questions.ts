@@ -26,6 +26,7 @@ export async function answer(
   switch (question.ask) {
     case 'explain': {
       const { explain } = await import('../session/explain.ts');
+      await Promise.all(session.domains.map(({ config }) => library.loadLines(config.guest)));
       return { ask: 'explain', explanation: explain(session, question.seq) };
     }
     case 'events': {

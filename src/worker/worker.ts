@@ -20,6 +20,8 @@ const scope = self as unknown as {
 };
 const library = new BundledLibrary();
 let session = new Session(SCENARIOS[0], library);
+/** The one above, as long as nobody has booted anything in it. */
+let unused: Session | null = session;
 const engine = new Engine(session, () => performance.now());
 let frames = new FrameBuilder(session);
 let overview = new Overview(session);
@@ -74,7 +76,8 @@ async function load({
     await library.loadParts(scenario);
     await library.fetch(scenario.domains.map((domain) => domain.guest));
     library.bring(files, images);
-    next = new Session(scenario, library);
+    next = unused?.scenario === scenario ? unused : new Session(scenario, library);
+    unused = null;
     next.bootAll();
   } catch (error) {
     scope.postMessage({ type: 'refused', domain: null, message: (error as Error).message, diagnostics: [] });
@@ -127,9 +130,10 @@ async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void>
 }
 
 /** Breakpoints by source line become linear addresses, when the line has code. */
-function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void {
+async function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): Promise<void> {
   const domain = session.domains[message.domain];
   if (!domain) return;
+  if (message.lines.length > 0) await library.loadLines(domain.config.guest);
   const addresses = message.lines.map(({ file, line }) => domain.assembly?.lines.addressOf(file, line));
   session.setBreakpoints(
     domain.id,
@@ -142,7 +146,7 @@ function breakpoints(message: Extract<ToWorker, { type: 'breakpoints' }>): void 
 function receive(message: ToWorker): Promise<void> | void {
   switch (message.type) {
     case 'load':
-      return load(message);
+      return load(message).then(beginTurns);
     case 'boot':
       return boot(message);
     case 'stop':
@@ -199,12 +203,25 @@ scope.onmessage = (event) => mailbox.post(event.data);
 /** Instructions after which the compiler of hot code is fetched: guests that idle never need it. */
 const WORTH_COMPILING = 20_000_000;
 let compiles = false;
+let begun = false;
+
+/** Not before the first load has ended: a machine without guests would only keep them from being unpacked. */
+function beginTurns(): void {
+  if (turning) return;
+  turning = true;
+  channel.port2.postMessage(0);
+}
+let turning = false;
 
 // Turns go through a message channel: timers would be clamped to four milliseconds.
 const channel = new MessageChannel();
 channel.port1.onmessage = () => {
   try {
     const wait = engine.turn();
+    if (!begun && session.host.pc.cpu.instructions > 0) {
+      begun = true;
+      performance.mark('first-guest-instruction');
+    }
     overview.advance();
     if (!compiles && session.host.pc.cpu.instructions > WORTH_COMPILING) {
       compiles = true;
@@ -219,5 +236,3 @@ channel.port1.onmessage = () => {
 };
 engine.running = true;
 mailbox.post({ type: 'load', scenario: SCENARIOS[0].name });
-engine.rebase();
-channel.port2.postMessage(0);

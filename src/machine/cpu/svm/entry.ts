@@ -21,7 +21,9 @@ import { svmOf } from './state.ts';
 export function vmrun(cpu: Cpu, physical: number): void {
   const svm = svmOf(cpu);
   const host = svm.hostArea;
-  saveState(cpu, svm, svm.words(host), svm.at(host), cpu.eip);
+  // What is in the processor is a guest's; the host's part of the area is as it was.
+  if (svm.resident) svm.resident = false;
+  else saveState(cpu, svm, svm.words(host), svm.at(host), cpu.eip);
   svm.use(physical);
   cpu.cycles += svm.cycles.run;
   if (invalidity(svm) !== '') {

@@ -50,6 +50,17 @@ export function svmExit(
   w[b + V.cplWord] = (w[b + V.cplWord] & 0xffffff) | (cpu.cpl << 24);
   put(w, b + V.interruptShadow, cpu.shadow ? 1 : 0);
   intercepts.store();
+  if (svm.ours && isMonitor(cpu, svm)) {
+    svm.resident = true;
+    beginHost(cpu);
+    const area = svm.words(svm.hostArea);
+    cpu.eip = area[svm.at(svm.hostArea) + V.rip] >>> 0;
+    cpu.instructionStart = cpu.eip;
+    cpu.flags = 2;
+    cpu.lazyMask = 0;
+    cpu.stop = Stop.monitor;
+    return;
+  }
   loadHost(cpu, svm);
   // A hypervisor that is itself a guest of the session, on the bare machine: nobody else records what leaves to it.
   if (cpu.stop !== Stop.monitor)
@@ -68,18 +79,39 @@ export function invalidEntry(cpu: Cpu, svm: SvmState): void {
   loadHost(cpu, svm);
 }
 
-function loadHost(cpu: Cpu, svm: SvmState): void {
+/** Where the host goes on is the monitor. */
+function isMonitor(cpu: Cpu, svm: SvmState): boolean {
+  const rip = svm.words(svm.hostArea)[svm.at(svm.hostArea) + V.rip] >>> 0;
+  return (rip - cpu.monitorBase) >>> 0 < cpu.monitorSize;
+}
+
+/** What no host can do without. */
+function beginHost(cpu: Cpu): void {
   cpu.intercepts = null;
   cpu.nested = null;
   cpu.gif = false;
-  const at = svm.hostArea;
-  loadState(cpu, svm, svm.words(at), svm.at(at));
-  cpu.cr0 |= CR0_PE;
   cpu.cpl = 0;
-  cpu.dr[7] = 0x400;
   cpu.halted = false;
   cpu.shadow = 0;
   cpu.pendingDebug = 0;
+}
+
+/** The host's registers come into the processor after all: somebody else than the guest that left is about to use it. */
+export function settleHost(cpu: Cpu): void {
+  const { svm } = cpu;
+  if (!svm?.resident) return;
+  svm.resident = false;
+  const { stop } = cpu;
+  loadHost(cpu, svm);
+  cpu.stop = stop;
+}
+
+function loadHost(cpu: Cpu, svm: SvmState): void {
+  beginHost(cpu);
+  const at = svm.hostArea;
+  loadState(cpu, svm, svm.words(at), svm.at(at));
+  cpu.cr0 |= CR0_PE;
+  cpu.dr[7] = 0x400;
   cpu.tlb.flush();
   if (cpu.cr0 & CR0_PG && cpu.cr4 & CR4_PAE) {
     try {

@@ -34,6 +34,7 @@ interface Found {
 
 class NestedTables implements SecondDimension {
   writable = false;
+  readonly pointersOnDemand = true;
   /** nCR3, and the host's paging mode, as of the last VMRUN. */
   root = 0;
   pae = false;

@@ -27,6 +27,16 @@ export class SvmState {
   /** This processor saves the address of the next instruction at an exit (CPUID 8000_000Ah EDX bit 3, NRIPS). */
   readonly savesNextRip: boolean;
   readonly nestedPaging: boolean;
+  /** `hostArea` as of a version of the MSRs. */
+  private area = 0;
+  private areaVersion = -1;
+  /**
+   * A hypervisor of ours has the processor: its code is not the simulated processor's. Then an exit to the monitor leaves the
+   * guest's registers where they are and those of the host in their area (`resident`), until the next VMRUN or until somebody
+   * needs the host (`settleHost`). The VMCB is saved all the same.
+   */
+  ours = false;
+  resident = false;
 
   constructor(readonly cpu: Cpu) {
     const { bytes, size } = cpu.memory;
@@ -62,7 +72,12 @@ export class SvmState {
 
   /** Where the host's state lies (VM_HSAVE_PA). */
   get hostArea(): number {
-    return Number(this.cpu.msrs.get(MSR.vmHsavePa) ?? 0n);
+    const { msrs } = this.cpu;
+    if (msrs.version !== this.areaVersion) {
+      this.areaVersion = msrs.version;
+      this.area = Number(msrs.get(MSR.vmHsavePa) ?? 0n);
+    }
+    return this.area;
   }
 }
 

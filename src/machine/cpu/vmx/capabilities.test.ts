@@ -41,6 +41,7 @@ describe('VMX capability MSRs', () => {
     expect(low(0x488)).toBe(0x2000);
     expect(supported(0x80000021 | 0, FIRST_GENERATION.cr0)).toBe(true);
     expect(supported(0x21, FIRST_GENERATION.cr0)).toBe(false);
-    expect(supported(0x2020, FIRST_GENERATION.cr4), 'PAE').toBe(false);
+    expect(supported(0x2020, FIRST_GENERATION.cr4), 'PAE').toBe(true);
+    expect(supported(0x2040, FIRST_GENERATION.cr4), 'MCE').toBe(false);
   });
 });

@@ -71,8 +71,8 @@ export const FIRST_GENERATION: VmxCapabilities = {
   entry: control(0x11ff, 0),
   // PE, NE and PG must be 1 (SDM vol. 3 app. A.7): the guest cannot be in real mode nor run without paging.
   cr0: control(0x80000021, 0x7fffffff),
-  // VMXE must be 1; TSD DE PSE PGE PCE may be. What CPUID does not announce (PAE, VME, MCE …) may not.
-  cr4: control(0x2000, 0x79c),
+  // VMXE must be 1; TSD DE PSE PAE PGE PCE OSFXSR OSXMMEXCPT may be. What CPUID does not announce (VME, MCE …) may not.
+  cr4: control(0x2000, 0x7bc),
   cr3Targets: 4,
   activityStates: 0b011,
 };

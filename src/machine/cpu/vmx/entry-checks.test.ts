@@ -7,9 +7,11 @@ import { AT, readyVmcs } from './testing.ts';
 
 type Change = Partial<Record<keyof typeof F, number>>;
 
-function attempt(change: Change) {
+/** @param words what lies in memory before */
+function attempt(change: Change, words: readonly [address: number, value: number][] = []) {
   const machine = readyVmcs();
   const { cpu } = machine;
+  for (const [address, value] of words) cpu.memory.write32(address, value);
   for (const [name, value] of Object.entries(change)) vmwrite(cpu, F[name as keyof typeof F], value);
   return { ...machine, result: vmlaunch(cpu) };
 }
@@ -79,7 +81,7 @@ const V86 = 0x20002;
 const WRONG_GUEST: [string, Change][] = [
   ['CR0 without protection', { GUEST_CR0: 0x80000020 }],
   ['CR0 without paging', { GUEST_CR0: 0x33 }],
-  ['CR4 with PAE', { GUEST_CR4: 0x2030 }],
+  ['CR4 with MCE', { GUEST_CR4: 0x2050 }],
   ['RFLAGS bit 1 clear', { GUEST_RFLAGS: 0 }],
   ['RFLAGS bit 15', { GUEST_RFLAGS: 0x8002 }],
   ['IA32_DEBUGCTL reserved bit', { GUEST_IA32_DEBUGCTL: 4 }],
@@ -150,6 +152,16 @@ describe('VM entry', () => {
   it('accepts an injected error code of sixteen bits: selectors from 8000H up are error codes too', () => {
     const { result } = attempt({ VM_ENTRY_INTR_INFO: 0x80000b0d, VM_ENTRY_EXCEPTION_ERROR_CODE: 0xfff8 });
     expect(result).toBe(0);
+  });
+
+  it('loads the PDPTEs of a guest with PAE, and gives exit qualification 2 when one has a reserved bit', () => {
+    const change = { GUEST_CR4: 0x2030, GUEST_CR3: AT.ioBitmapA };
+    const { cpu, result } = attempt(change, [[AT.ioBitmapA, AT.pageDirectory | 1]]);
+    expect([result, cpu.pdptes[0], cpu.pdptes[2]]).toEqual([0, AT.pageDirectory | 1, 0]);
+    expect(cpu.intercepts).not.toBeNull();
+    const bad = attempt(change, [[AT.ioBitmapA, AT.pageDirectory | 3]]);
+    expect(vmread(bad.cpu, F.VM_EXIT_REASON)).toBe(0x80000021);
+    expect(vmread(bad.cpu, F.EXIT_QUALIFICATION)).toBe(2);
   });
 
   it('gives exit qualification 4 for a bad VMCS link pointer', () => {

@@ -42,7 +42,7 @@ export function checkControls(vmx: VmxState): string {
 }
 
 /** SDM vol. 3 §26.2.1.3, the part about event injection. */
-function checkInjection(vmx: VmxState): string {
+export function checkInjection(vmx: VmxState): string {
   const { words: w, base: b } = vmx;
   const info = w[b + W.entryInfo];
   const vector = info & 0xff;

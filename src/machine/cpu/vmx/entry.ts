@@ -3,12 +3,14 @@
 import { Attention, type Cpu } from '../cpu.ts';
 import { EXITED, isFault } from '../fault.ts';
 import { deliverEvent, deliverFault, softwareInterrupt } from '../interrupts.ts';
-import { checkControls, checkHostState } from './entry-checks.ts';
+import { Dirty } from './dirty.ts';
+import { checkControls, checkHostState, checkInjection } from './entry-checks.ts';
 import { CR0_KEPT, failEntry, isGuestHypervisor, recordEntry } from './exit.ts';
 import { ENTRY_FAILURE, EXIT, INFO_ERROR_CODE, INFO_VALID, TYPE } from './exit-reasons.ts';
-import { checkGuestState, linkPointerOk } from './guest-checks.ts';
+import { checkEventState, checkGuestState, linkPointerOk } from './guest-checks.ts';
 import { LAUNCH_CLEAR, LAUNCH_LAUNCHED, WORD_LAUNCH_STATE } from './layout.ts';
 import { loadMsrs, syncSysenterIn } from './msr-areas.ts';
+import { takeNamedPdptes } from './pdptes.ts';
 import type { VmxState } from './state.ts';
 import { VM_ERROR, VM_SUCCEED } from './vm-fail.ts';
 import { W } from './words.ts';
@@ -33,20 +35,26 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
   if (launch ? state !== LAUNCH_CLEAR : state !== LAUNCH_LAUNCHED) {
     return launch ? VM_ERROR.launchNotClear : VM_ERROR.resumeNotLaunched;
   }
-  vmx.unrestricted = vmx.second !== null && (vmx.second.controls(vmx) & UNRESTRICTED) !== 0;
-  if (checkControls(vmx) !== '') return VM_ERROR.invalidControls;
-  if (checkHostState(vmx) !== '') return VM_ERROR.invalidHostState;
+  const { dirty } = vmx;
+  const info = w[b + W.entryInfo];
+  if (dirty & Dirty.controls) {
+    vmx.unrestricted = vmx.second !== null && (vmx.second.controls(vmx) & UNRESTRICTED) !== 0;
+    if (checkControls(vmx) !== '') return VM_ERROR.invalidControls;
+  } else if (info & INFO_VALID && checkInjection(vmx) !== '') return VM_ERROR.invalidControls;
+  if (dirty & Dirty.host && checkHostState(vmx) !== '') return VM_ERROR.invalidHostState;
   cpu.cycles += vmx.cycles.entry;
-  if (checkGuestState(vmx) !== '') {
+  if ((dirty & Dirty.guest ? checkGuestState(vmx) : checkEventState(vmx)) !== '') {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, 0);
     return VM_SUCCEED;
   }
-  if (!linkPointerOk(vmx)) {
+  if (dirty & Dirty.guest && !linkPointerOk(vmx)) {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, LINK_POINTER);
     return VM_SUCCEED;
   }
+  if (!vmx.resident || dirty & Dirty.registers) loadRegisters(cpu, vmx);
+  vmx.resident = false;
   loadGuest(cpu, vmx);
-  if (vmx.second !== null && !vmx.second.enter(cpu, vmx)) {
+  if (!(vmx.second !== null ? vmx.second.enter(cpu, vmx) : takeNamedPdptes(cpu))) {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, PDPTE_LOADING);
     return VM_SUCCEED;
   }
@@ -58,21 +66,20 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
     }
   }
   if (launch) w[b + WORD_LAUNCH_STATE] = LAUNCH_LAUNCHED;
-  vmx.intercepts.load();
+  if (dirty & Dirty.controls) vmx.intercepts.load();
+  vmx.intercepts.vectoringInfo = 0;
+  // A VMCS that others than a hypervisor of ours can reach is looked at as a whole every time.
+  vmx.dirty = vmx.ours ? 0 : Dirty.all;
   cpu.intercepts = vmx.intercepts;
   cpu.attention |= Attention.event;
   if (isGuestHypervisor(cpu, vmx)) recordEntry(cpu, vmx);
-  const info = w[b + W.entryInfo];
   if (info & INFO_VALID) inject(cpu, vmx, info);
   return VM_SUCCEED;
 }
 
-/** §26.3.2. */
-function loadGuest(cpu: Cpu, vmx: VmxState): void {
+/** §26.3.2, what a guest that left last and comes back has still in the processor. */
+function loadRegisters(cpu: Cpu, vmx: VmxState): void {
   const { words: w, base: b } = vmx;
-  cpu.cr0 = (cpu.cr0 & CR0_KEPT) | (w[b + W.cr0] & ~CR0_KEPT);
-  cpu.cr3 = w[b + W.cr3];
-  cpu.cr4 = w[b + W.cr4];
   cpu.dr[7] = w[b + W.dr7] | 0x400;
   if (cpu.msrs.has(MSR_DEBUGCTL)) cpu.msrs.set(MSR_DEBUGCTL, BigInt(w[b + W.debugctl]));
   syncSysenterIn(vmx, W.sysenterCs, W.sysenterEsp, W.sysenterEip);
@@ -83,12 +90,20 @@ function loadGuest(cpu: Cpu, vmx: VmxState): void {
     segment.limit = w[b + W.limit + n] >>> 0;
     segment.access = w[b + W.access + n];
   }
-  // DPL of SS, which holds even when SS is unusable.
-  cpu.cpl = (w[b + W.access + 2] >>> 5) & 3;
   cpu.gdtr.base = w[b + W.gdtrBase] >>> 0;
   cpu.gdtr.limit = w[b + W.gdtrLimit];
   cpu.idtr.base = w[b + W.idtrBase] >>> 0;
   cpu.idtr.limit = w[b + W.idtrLimit];
+}
+
+/** §26.3.2, what every entry loads. */
+function loadGuest(cpu: Cpu, vmx: VmxState): void {
+  const { words: w, base: b } = vmx;
+  cpu.cr0 = (cpu.cr0 & CR0_KEPT) | (w[b + W.cr0] & ~CR0_KEPT);
+  cpu.cr3 = w[b + W.cr3];
+  cpu.cr4 = w[b + W.cr4];
+  // DPL of SS, which holds even when SS is unusable.
+  cpu.cpl = (w[b + W.access + 2] >>> 5) & 3;
   cpu.eip = w[b + W.rip] >>> 0;
   cpu.instructionStart = cpu.eip;
   cpu.regs[4] = w[b + W.rsp];

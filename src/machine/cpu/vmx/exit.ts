@@ -2,10 +2,12 @@
 // loads the host's. This and entry.ts are the path that everything else waits for: no allocation, words by known index.
 import { Kind, Vendor } from '../../../trace/events.ts';
 import { type Cpu, Stop } from '../cpu.ts';
-import { getFlags, RF } from '../flags.ts';
+import { getFlags, RF, VM } from '../flags.ts';
+import { Dirty } from './dirty.ts';
 import { INFO_ERROR_CODE, TYPE } from './exit-reasons.ts';
 import { WORD_ABORT } from './layout.ts';
 import { loadMsrs, storeMsrs, syncSysenterIn, syncSysenterOut } from './msr-areas.ts';
+import { takeNamedPdptes } from './pdptes.ts';
 import type { VmxState } from './state.ts';
 import { W } from './words.ts';
 
@@ -58,7 +60,26 @@ export function vmExit(
   w[b + W.entryInfo] &= 0x7fffffff;
   if (w[b + W.exitStoreCount]) storeMsrs(vmx, b + W.exitStoreCount, b + W.exitStoreAddress);
   if (isGuestHypervisor(cpu, vmx)) recordExit(cpu, vmx, reason, qualification, length);
+  else if (vmx.ours && w[b + W.exitLoadCount] === 0) {
+    stayResident(cpu, vmx);
+    return;
+  }
   loadHost(cpu, vmx);
+}
+
+/** Into a hypervisor of ours: what it does not need of §27.5 waits. */
+function stayResident(cpu: Cpu, vmx: VmxState): void {
+  vmx.resident = true;
+  beginHost(cpu, vmx);
+  cpu.stop = Stop.monitor;
+}
+
+/** The host's registers come into the processor after all: somebody else than the guest that left is about to use it. */
+export function settleHost(cpu: Cpu): void {
+  const { vmx } = cpu;
+  if (!vmx?.resident) return;
+  vmx.resident = false;
+  loadHostRegisters(cpu, vmx);
 }
 
 /**
@@ -97,6 +118,8 @@ export function failEntry(cpu: Cpu, vmx: VmxState, reason: number, qualification
   w[b + W.exitReason] = reason;
   w[b + W.qualification] = qualification;
   vmx.intercepts.vectoringInfo = 0;
+  vmx.dirty = Dirty.all;
+  vmx.resident = false;
   if (isGuestHypervisor(cpu, vmx)) recordExit(cpu, vmx, reason, qualification, 0);
   loadHost(cpu, vmx);
 }
@@ -104,18 +127,26 @@ export function failEntry(cpu: Cpu, vmx: VmxState, reason: number, qualification
 /** §27.3. */
 function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   const { words: w, base: b } = vmx;
+  // Bits that are different from what the last entry checked.
+  let changed = (w[b + W.cr0] ^ cpu.cr0) | (w[b + W.cr4] ^ cpu.cr4) | ((w[b + W.rflags] ^ rflags) & VM);
   w[b + W.cr0] = cpu.cr0;
   w[b + W.cr3] = cpu.cr3;
   w[b + W.cr4] = cpu.cr4;
   w[b + W.dr7] = cpu.dr[7];
-  syncSysenterOut(vmx);
+  // Under a hypervisor of ours every WRMSR exits.
+  if (!vmx.ours) syncSysenterOut(vmx);
   for (let n = 0; n < 8; n++) {
-    const segment = cpu.segments[n];
-    w[b + W.selector + n] = segment.selector;
-    w[b + W.base + n] = segment.base;
-    w[b + W.limit + n] = segment.limit;
-    w[b + W.access + n] = segment.access;
+    const { selector, base, limit, access } = cpu.segments[n];
+    changed |= w[b + W.selector + n] ^ selector;
+    changed |= w[b + W.base + n] ^ base;
+    changed |= w[b + W.limit + n] ^ limit;
+    changed |= w[b + W.access + n] ^ access;
+    w[b + W.selector + n] = selector;
+    w[b + W.base + n] = base;
+    w[b + W.limit + n] = limit;
+    w[b + W.access + n] = access;
   }
+  if (changed !== 0) vmx.dirty |= Dirty.guest;
   w[b + W.gdtrBase] = cpu.gdtr.base;
   w[b + W.gdtrLimit] = cpu.gdtr.limit;
   w[b + W.idtrBase] = cpu.idtr.base;
@@ -131,11 +162,25 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   if (vmx.second !== null) vmx.second.leave(cpu, vmx);
 }
 
-/** §27.5. */
-function loadHost(cpu: Cpu, vmx: VmxState): void {
+/** §27.5, what nobody can do without. */
+function beginHost(cpu: Cpu, vmx: VmxState): void {
   const { words: w, base: b } = vmx;
   cpu.intercepts = null;
   cpu.nested = null;
+  cpu.cpl = 0;
+  cpu.eip = w[b + W.hostRip] >>> 0;
+  cpu.instructionStart = cpu.eip;
+  cpu.regs[4] = w[b + W.hostRsp];
+  cpu.flags = 2;
+  cpu.lazyMask = 0;
+  cpu.halted = false;
+  cpu.shadow = 0;
+  cpu.pendingDebug = 0;
+}
+
+/** §27.5.1 and §27.5.2: control, debug and segment registers, descriptor tables, MSRs with fields of their own. */
+function loadHostRegisters(cpu: Cpu, vmx: VmxState): void {
+  const { words: w, base: b } = vmx;
   cpu.cr0 = (cpu.cr0 & CR0_KEPT) | (w[b + W.hostCr0] & ~CR0_KEPT);
   cpu.cr3 = w[b + W.hostCr3];
   cpu.cr4 = w[b + W.hostCr4];
@@ -164,18 +209,16 @@ function loadHost(cpu: Cpu, vmx: VmxState): void {
   cpu.gdtr.limit = 0xffff;
   cpu.idtr.base = w[b + W.hostIdtrBase] >>> 0;
   cpu.idtr.limit = 0xffff;
-  cpu.cpl = 0;
-  cpu.eip = w[b + W.hostRip] >>> 0;
-  cpu.instructionStart = cpu.eip;
-  cpu.regs[4] = w[b + W.hostRsp];
-  cpu.flags = 2;
-  cpu.lazyMask = 0;
-  cpu.halted = false;
-  cpu.shadow = 0;
-  cpu.pendingDebug = 0;
   // No VPID: translations of the guest and of the host never live together.
   cpu.tlb.flush();
-  if (vmx.second !== null && !vmx.second.loadHostPdptes(cpu)) {
+}
+
+/** §27.5. */
+function loadHost(cpu: Cpu, vmx: VmxState): void {
+  const { words: w, base: b } = vmx;
+  beginHost(cpu, vmx);
+  loadHostRegisters(cpu, vmx);
+  if (!takeNamedPdptes(cpu)) {
     abort(cpu, vmx, 2);
     return;
   }

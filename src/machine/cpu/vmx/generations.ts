@@ -17,8 +17,6 @@ export interface SecondGeneration {
   enter(cpu: Cpu, vmx: VmxState): boolean;
   /** Before the host's registers: saves PDPTEs and switches the second dimension off. */
   leave(cpu: Cpu, vmx: VmxState): void;
-  /** Behind the host's control registers: its PDPTEs when it uses PAE. False when they have reserved bits set (a VMX abort). */
-  loadHostPdptes(cpu: Cpu): boolean;
 }
 
 export const generations: { second: SecondGeneration | null } = { second: null };

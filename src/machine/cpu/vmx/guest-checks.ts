@@ -46,6 +46,11 @@ export function checkGuestState(vmx: VmxState): string {
   );
 }
 
+/** The part that can change from entry to entry although nobody has written to the guest's area: `checkGuestState` has passed before. */
+export function checkEventState(vmx: VmxState): string {
+  return checkNonRegister(vmx, vmx.words[vmx.base + W.rflags]);
+}
+
 /** §26.3.1.2 for a virtual-8086 guest: everything is fixed but the selectors. */
 function checkVirtual8086(w: Int32Array, b: number): string {
   for (let n = 0; n < 6; n++) {

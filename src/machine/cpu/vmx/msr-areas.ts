@@ -1,6 +1,8 @@
 // MSRs across entries and exits (SDM vol. 3 §26.4, §27.4, §27.6): the SYSENTER trio, which has fields of its own, and the
 // areas in memory that list others, 16 bytes an entry: index, reserved, value.
 import type { Cpu } from '../cpu.ts';
+import { isFault } from '../fault.ts';
+import { readMsr, writeMsr } from '../msrs.ts';
 import type { VmxState } from './state.ts';
 import { W } from './words.ts';
 
@@ -14,9 +16,12 @@ const MAX_ENTRIES = 512;
 export class SysenterMsr {
   private value: bigint | undefined = undefined;
   private word = 0;
+  private version = -1;
   constructor(readonly index: number) {}
 
   read(cpu: Cpu): number {
+    if (cpu.msrs.version === this.version) return this.word;
+    this.version = cpu.msrs.version;
     const value = cpu.msrs.get(this.index);
     if (value !== this.value) {
       this.value = value;
@@ -30,6 +35,7 @@ export class SysenterMsr {
     this.value = BigInt(word >>> 0);
     this.word = word;
     cpu.msrs.set(this.index, this.value);
+    this.version = cpu.msrs.version;
   }
 }
 
@@ -62,7 +68,8 @@ export function storeMsrs(vmx: VmxState, count: number, address: number): void {
   const entries = Math.min(w[count] >>> 0, MAX_ENTRIES);
   for (let n = 0; n < entries; n++) {
     const at = (w[address] >>> 0) + n * 16;
-    const value = cpu.msrs.get(cpu.memory.read32(at) >>> 0) ?? 0n;
+    const index = cpu.memory.read32(at) >>> 0;
+    const value = cpu.msrs.has(index) ? readMsr(cpu, index) : 0n;
     cpu.memory.write32(at + 8, Number(BigInt.asIntN(32, value)));
     cpu.memory.write32(at + 12, Number(BigInt.asIntN(32, value >> 32n)));
   }
@@ -87,7 +94,12 @@ export function loadMsrs(vmx: VmxState, count: number, address: number): number 
     if (n >= MAX_ENTRIES || forbidden || cpu.memory.read32(at + 4) !== 0 || !cpu.msrs.has(index))
       return n + 1;
     const low = BigInt(cpu.memory.read32(at + 8) >>> 0);
-    cpu.msrs.set(index, low | (BigInt(cpu.memory.read32(at + 12) >>> 0) << 32n));
+    try {
+      writeMsr(cpu, index, low | (BigInt(cpu.memory.read32(at + 12) >>> 0) << 32n));
+    } catch (thrown) {
+      if (!isFault(thrown)) throw thrown;
+      return n + 1;
+    }
   }
   return 0;
 }

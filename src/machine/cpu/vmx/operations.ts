@@ -3,8 +3,8 @@
 // All set the status flags as the instruction does and charge its cycles. Results: 0, VM_FAIL_INVALID, or VM_ERROR.*.
 import type { Cpu } from '../cpu.ts';
 import { FEATURE_CONTROL_LOCK, FEATURE_CONTROL_VMXON, supported, VMX_MSR } from './capabilities.ts';
+import { TOUCHES } from './dirty.ts';
 import { vmEntry } from './entry.ts';
-import { fieldGroup, fieldWidth } from './fields.ts';
 import { LAUNCH_CLEAR, REVISION_IDENTIFIER, WORD_LAUNCH_STATE } from './layout.ts';
 import { NO_VMCS, type VmxState, vmxOf } from './state.ts';
 import { conclude, VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
@@ -12,6 +12,9 @@ import { conclude, VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
 export { VM_ERROR, VM_FAIL_INVALID } from './vm-fail.ts';
 
 const CR4_VMXE = 0x2000;
+/** Of an encoding: the group of exit information, and the bits of its width (0: 16 bits). */
+const READ_ONLY = 1;
+const WIDTH = 0x6000;
 
 /** Why VMXON would raise #GP(0) outside VMX operation, or ''. */
 export function vmxonRefusal(cpu: Cpu): string {
@@ -102,8 +105,10 @@ export function vmwrite(cpu: Cpu, encoding: number, value: number): number {
   const word = wordOf(vmx, encoding);
   if (word < 0) return conclude(cpu, vmx, VM_FAIL_INVALID);
   if (word === 0) return conclude(cpu, vmx, VM_ERROR.unsupportedComponent);
-  if (fieldGroup(encoding) === 'read-only') return conclude(cpu, vmx, VM_ERROR.readOnlyComponent);
-  vmx.words[vmx.base + word] = fieldWidth(encoding) === 16 ? value & 0xffff : value;
+  // Bits 11:10 of the encoding: 1 is the group that VMWRITE cannot write.
+  if (((encoding >>> 10) & 3) === READ_ONLY) return conclude(cpu, vmx, VM_ERROR.readOnlyComponent);
+  vmx.words[vmx.base + word] = (encoding & WIDTH) === 0 ? value & 0xffff : value;
+  vmx.dirty |= TOUCHES[word];
   return conclude(cpu, vmx, VM_SUCCEED);
 }
 

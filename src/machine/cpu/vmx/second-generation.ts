@@ -4,7 +4,6 @@
 // allows at any time (§28.3.3.5).
 import type { Cpu } from '../cpu.ts';
 import { NestedWalk } from '../nested-walk.ts';
-import { CR0_PG, CR4_PAE, HIGH_RESERVED, PDPTE_RESERVED, Pte } from '../page-walk.ts';
 import {
   all,
   type ControlCapability,
@@ -21,6 +20,7 @@ import {
 } from './capabilities.ts';
 import { Ept, isEptPointer } from './ept.ts';
 import type { SecondGeneration } from './generations.ts';
+import { takeNamedPdptes, takePdptes, usesPae } from './pdptes.ts';
 import type { VmxState } from './state.ts';
 import { W } from './words.ts';
 
@@ -39,16 +39,12 @@ export const LATER_MSR = {
 
 /** Default-1 bits that the true MSRs let software clear: CR3-load and CR3-store exiting. */
 const MAY_BE_CLEARED = PROC.cr3Load | PROC.cr3Store;
-/** TSD DE PSE PAE PGE PCE OSFXSR OSXMMEXCPT: what CPUID announces. */
-const CR4_ALLOWED = 0x7bc;
-
 const SECOND_GENERATION: VmxCapabilities = {
   ...FIRST_GENERATION,
   generation: 2,
   pin: control(FIRST_GENERATION.pin.required, all(PIN, PIN.virtualNmis)),
   proc: control(FIRST_GENERATION.proc.required & ~MAY_BE_CLEARED, all(PROC, PROC.nmiWindow)),
   secondary: control(0, all(SECONDARY)),
-  cr4: control(0x2000, CR4_ALLOWED),
 };
 
 /** IA32_VMX_EPT_VPID_CAP: four levels; UC and WB tables; 2-MiB pages; INVEPT and INVVPID with all their types (app. A.10). */
@@ -96,25 +92,6 @@ function checkControls(vmx: VmxState): string {
   return '';
 }
 
-/** Takes four PDPTEs from consecutive double words, unless one that is present has reserved bits set. */
-function takePdptes(cpu: Cpu, word: (n: number) => number): boolean {
-  for (let n = 0; n < 8; n += 2) {
-    const low = word(n);
-    if (low & Pte.present && (low & PDPTE_RESERVED || word(n + 1) & HIGH_RESERVED)) return false;
-  }
-  for (let n = 0; n < 8; n++) cpu.pdptes[n] = word(n);
-  return true;
-}
-
-const usesPae = (cpu: Cpu): boolean => (cpu.cr0 & CR0_PG) !== 0 && (cpu.cr4 & CR4_PAE) !== 0;
-
-/** The PDPTEs that CR3 names in machine memory, when PAE is on. */
-function loadHostPdptes(cpu: Cpu): boolean {
-  if (!usesPae(cpu)) return true;
-  const table = (cpu.cr3 & 0xffffffe0) >>> 0;
-  return takePdptes(cpu, (n) => cpu.memory.read32(table + n * 4));
-}
-
 const walks = new WeakMap<Cpu, { ept: Ept; walk: NestedWalk }>();
 
 /** The second dimension of a processor; made on first use. */
@@ -130,7 +107,7 @@ function secondDimensionOf(cpu: Cpu): { ept: Ept; walk: NestedWalk } {
 function enter(cpu: Cpu, vmx: VmxState): boolean {
   const { words: w, base: b } = vmx;
   const nested = controls(vmx) & SECONDARY.ept;
-  const ok = nested ? !usesPae(cpu) || takePdptes(cpu, (n) => w[b + W.pdptrs + n]) : loadHostPdptes(cpu);
+  const ok = nested ? !usesPae(cpu) || takePdptes(cpu, (n) => w[b + W.pdptrs + n]) : takeNamedPdptes(cpu);
   if (!ok) return false;
   if (nested) {
     const { ept, walk } = secondDimensionOf(cpu);
@@ -159,5 +136,4 @@ export const secondGeneration: SecondGeneration = {
   controls,
   enter,
   leave,
-  loadHostPdptes,
 };

@@ -2,6 +2,8 @@
 // (SDM vol. 3 §24.1). All else that VMX knows lies in the VMCS region, in machine memory.
 import type { Cpu } from '../cpu.ts';
 import type { VmxCapabilities } from './capabilities.ts';
+import { Dirty } from './dirty.ts';
+import { settleHost } from './exit.ts';
 import { capabilitiesOf, type SecondGeneration, secondGenerationOf } from './generations.ts';
 import { buildFieldIndex } from './layout.ts';
 import { SysenterMsrs } from './msr-areas.ts';
@@ -40,6 +42,15 @@ export class VmxState {
   /** The guest that is entered, or was last, may switch protection and paging off. */
   unrestricted = false;
   readonly sysenter = new SysenterMsrs();
+  /** `Dirty` bits of the current VMCS. */
+  dirty: number = Dirty.all;
+  /**
+   * A hypervisor of ours has entered VMX operation: its code is not the simulated processor's. Then a VM exit to the monitor
+   * leaves the guest's registers where they are and those of the host unloaded (`resident`), until the next entry or until
+   * somebody needs the host (`settleHost`). The guest's area in the VMCS is saved all the same.
+   */
+  ours = false;
+  resident = false;
 
   constructor(
     readonly cpu: Cpu,
@@ -66,6 +77,8 @@ export class VmxState {
 
   /** Makes a region current. @param physical its address, or NO_VMCS */
   setCurrent(physical: number): void {
+    settleHost(this.cpu);
+    this.dirty = Dirty.all;
     this.current = physical;
     this.base = physical === NO_VMCS ? 0 : physical >>> 2;
   }

@@ -1,0 +1,148 @@
+// What is counted for one domain for as long as it lives, whatever the log still holds: events by kind, time by place, exits
+// by reason and by address, hypercalls, silently wrong instructions. Every event passes through here: nothing is allocated
+// for one, and what was asked for last is tried first.
+import { Kind } from './events.ts';
+import { PlaceClock } from './places.ts';
+
+/** What has been counted for one exit reason of one domain. */
+export interface ExitCount {
+  domain: number;
+  vendor: number;
+  reason: number;
+  count: number;
+  /** Cycles from the exit to the following entry, summed; and the extremes. */
+  cycles: number;
+  min: number;
+  max: number;
+}
+
+/** A guest that exits everywhere, or calls by any number, keeps its first ones. */
+const MAX_SITES = 4096;
+const KINDS = 32;
+
+/** How often something happened at each address, in the order of the first times. */
+export class SiteCounts {
+  private readonly addresses: number[] = [];
+  private readonly counts: number[] = [];
+  /** Place in the lists + 1 by hash of the address, 0 = free; twice as many as there are places. */
+  private readonly index = new Int16Array(2 * MAX_SITES);
+  private latest = -1;
+
+  /** @param address uint32 */
+  add(address: number): void {
+    const at = this.addresses[this.latest] === address ? this.latest : this.find(address);
+    if (at < 0) return;
+    this.latest = at;
+    this.counts[at]++;
+  }
+
+  private find(address: number): number {
+    const { index, addresses } = this;
+    // The golden ratio spreads neighbours.
+    for (let slot = Math.imul(address, 0x9e3779b1) >>> 19; ; slot = (slot + 1) & (2 * MAX_SITES - 1)) {
+      const place = index[slot] - 1;
+      if (place >= 0) {
+        if (addresses[place] === address) return place;
+        continue;
+      }
+      if (addresses.length === MAX_SITES) return -1;
+      addresses.push(address);
+      this.counts.push(0);
+      index[slot] = addresses.length;
+      return addresses.length - 1;
+    }
+  }
+
+  toMap(): Map<number, number> {
+    return new Map(this.addresses.map((address, n) => [address, this.counts[n]]));
+  }
+}
+
+export class DomainCounts {
+  readonly kinds: number[] = new Array(KINDS).fill(0);
+  readonly place: PlaceClock;
+  readonly exits: ExitCount[] = [];
+  readonly sites = new SiteCounts();
+  readonly calls = new Map<number, { count: number; failed: number }>();
+  readonly holes = new Map<number, number>();
+  /** Of the latest exit; `open` until its entry. */
+  private latest: ExitCount | null = null;
+  private open = false;
+
+  /** @param now cycle of the first event */
+  constructor(
+    readonly domain: number,
+    now: number,
+  ) {
+    this.place = new PlaceClock(now);
+  }
+
+  /** Counts one event of the domain. Arguments as in events.ts. */
+  add(
+    kind: number,
+    time: number,
+    eip: number,
+    a: number,
+    b: number,
+    d: number,
+    e: number,
+    cost: number,
+  ): void {
+    this.kinds[kind]++;
+    switch (kind) {
+      case Kind.exit:
+        this.place.move('hypervisor', time);
+        this.exit(e, a & 0xffff, a);
+        this.sites.add(eip >>> 0);
+        break;
+      case Kind.entry:
+        this.place.observe(kind, a, b, d, time);
+        this.closeExit(cost);
+        break;
+      case Kind.hypercall:
+        this.call(a, e);
+        break;
+      case Kind.hole:
+        this.holes.set(a, (this.holes.get(a) ?? 0) + 1);
+        break;
+      default:
+        this.place.observe(kind, a, b, d, time);
+    }
+  }
+
+  private exit(vendor: number, basic: number, reason: number): void {
+    const { latest } = this;
+    const same = latest !== null && latest.vendor === vendor && (latest.reason & 0xffff) === basic;
+    const entry = same ? latest : this.exitOf(vendor, basic, reason);
+    entry.count++;
+    this.latest = entry;
+    this.open = true;
+  }
+
+  private exitOf(vendor: number, basic: number, reason: number): ExitCount {
+    const { domain, exits } = this;
+    for (const entry of exits) if (entry.vendor === vendor && (entry.reason & 0xffff) === basic) return entry;
+    const made = { domain, vendor, reason, count: 0, cycles: 0, min: Infinity, max: 0 };
+    exits.push(made);
+    return made;
+  }
+
+  private closeExit(cost: number): void {
+    const { latest: entry } = this;
+    if (!this.open || entry === null) return;
+    entry.cycles += cost;
+    if (cost < entry.min) entry.min = cost;
+    if (cost > entry.max) entry.max = cost;
+    this.open = false;
+  }
+
+  private call(number: number, result: number): void {
+    let call = this.calls.get(number);
+    if (!call) {
+      if (this.calls.size >= MAX_SITES) return;
+      this.calls.set(number, (call = { count: 0, failed: 0 }));
+    }
+    call.count++;
+    if (result < 0 && result > -200) call.failed++;
+  }
+}
