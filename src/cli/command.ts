@@ -7,7 +7,8 @@ const USAGE = `ringside run [options] GUEST [GUEST …]   boot guests on one sim
 ringside assemble F.asm [-o F.bin] [--listing]
 ringside lesson check ID [--solution DIR]
 ringside bench NAME                        measurements; without a name, the list of them
-ringside popek-goldberg [--json]           which instructions trap, and which only should: observed, ring by ring
+ringside popek-goldberg [--technique NAME] [--ring 0..3] [--json]   which instructions trap, and which only should; what becomes
+                                           of each under every technique: observed, ring by ring
 GUEST: a guest of ours (penguin-xen, penguin-native, panes, hello-xen), a scenario (side-by-side), a .asm source, or an image.
 Options of run:
   --technique native|trap-and-emulate|binary-translation|paravirtualization|vt-x|svm|container   --cpu prescott|merom|nehalem   --memory 16M   --append STRING   --initrd FILE

@@ -291,7 +291,7 @@ function report(session: Session, values: Values, met: boolean): void {
   for (const guest of guests) {
     const exits = guest.exits.reduce((sum, x) => sum + x.count, 0);
     console.log(
-      `── ${guest.name} (${guest.technique}): ${guest.outcome}${guest.reason ? `: ${guest.reason}` : ''}; ${guest.instructions} instructions, ${exits} exits, ${guest.hypercalls} hypercalls`,
+      `── ${guest.name} (${guest.technique}): ${guest.outcome}${guest.reason ? `: ${guest.reason}` : ''}${guest.exitCode === undefined ? '' : `, exit code ${guest.exitCode}`}; ${guest.instructions} instructions, ${exits} exits, ${guest.hypercalls} hypercalls`,
     );
     const text = guest.serial || guest.debug || guest.screen;
     if (text) console.log(text.trimEnd());

@@ -167,6 +167,12 @@ export class Host {
     return vcpu?.domain.technique.position?.(vcpu)?.linear ?? (cpu.segments[1].base + cpu.eip) >>> 0;
   }
 
+  /** Tells the techniques that the processor has other breakpoints now. */
+  placeBreakpoints(): void {
+    for (const { technique, vcpus } of this.hypervisor?.domains.values() ?? [])
+      technique.placeBreakpoints?.(vcpus[0]);
+  }
+
   /** Size of the code that a guest is in: the D bit of its code segment, or real mode. */
   codeBits(id: number): 16 | 32 {
     if (this.isRunning(id)) return this.pc.cpu.segments[1].access & CODE_32 ? 32 : 16;

@@ -1,6 +1,6 @@
 // Where guests come from: sources to assemble, or a finished image. The session asks; the page answers from its bundle,
 // the terminal from its files, a learner from the editor.
-import type { Assembly, assemble, LineMap } from '../assembler/assemble.ts';
+import type { Assembly, assemble } from '../assembler/assemble.ts';
 import type { Image } from '../images/image.ts';
 import { parseImage } from '../images/load.ts';
 
@@ -12,8 +12,8 @@ export type GuestSource =
       sealed: boolean;
     }
   | { kind: 'image'; name: string; bytes: Uint8Array }
-  /** Assembled before, from sources that the learner may see: the lines come with it. */
-  | { kind: 'prebuilt'; bytes: Uint8Array; lines: LineMap };
+  /** Assembled before, from sources that the learner may see; what is known of them may still be filled in later. */
+  | { kind: 'prebuilt'; bytes: Uint8Array; map: SourceMap };
 
 export interface GuestLibrary {
   /** The guest's source or image; undefined when there is no such guest. */
@@ -47,10 +47,10 @@ export function buildGuest(source: GuestSource, library: BuildTools, name: strin
       diagnostics: [],
     };
   if (source.kind === 'prebuilt') {
-    const { bytes, lines } = source;
+    const { bytes, map } = source;
     return {
       image: parseImage(bytes, name),
-      assembly: { lines, symbols: new Map() },
+      assembly: map,
       bytes,
       sealed: false,
       diagnostics: [],

@@ -16,6 +16,8 @@ export interface GuestResult {
   debug: string;
   /** Last POST code: what was last written to port 80h. */
   post: number;
+  /** What the guest ended with when it wrote to port F4h or 501h (QEMU's isa-debug-exit): (value << 1) | 1. */
+  exitCode?: number;
   /** Text screen, a line a row; empty for graphics. */
   screen: string;
   cycles: number;
@@ -55,6 +57,7 @@ export function results(session: Session): GuestResult[] {
       serial: domain.text,
       debug: domain.debugText,
       post: view?.board?.debug.post ?? 0,
+      exitCode: view?.board?.debug.exitCode,
       screen: screenText(session, domain.id),
       cycles: session.now,
       instructions: session.host.instructionsOf(domain.id),

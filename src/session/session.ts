@@ -278,12 +278,13 @@ export class Session {
     const all = this.host.pc.cpu.breakpoints;
     all.clear();
     for (const domain of this.domains) for (const address of domain.breakpoints) all.add(address);
+    this.host.placeBreakpoints();
   }
 
   private stoppedWhereAsked(): boolean {
-    const { cpu } = this.host.pc;
-    const linear = (cpu.segments[1].base + cpu.eip) >>> 0;
-    return this.domains.some((domain) => domain.breakpoints.has(linear) && this.host.isRunning(domain.id));
+    return this.domains.some(
+      ({ id, breakpoints }) => this.host.isRunning(id) && breakpoints.has(this.host.linear(id)),
+    );
   }
 
   private nextReboot(): number {
@@ -401,13 +402,20 @@ export class Session {
       view.consoleOutput = '';
       if (view.board) {
         added += textOf(view.board.takeSerial());
-        domain.debugText = (domain.debugText + textOf(view.board.takeDebug())).slice(-MAX_TEXT);
+        const debug = view.board.takeDebug();
+        if (debug.length > 0) domain.debugText = appended(domain.debugText, textOf(debug));
       }
       if (!added) continue;
-      domain.text = (domain.text + added).slice(-MAX_TEXT);
+      domain.text = appended(domain.text, added);
       domain.printed += added.length;
     }
   }
+}
+
+/** The end of a text that has grown; cut now and then only, for that copies all of it. */
+function appended(text: string, added: string): string {
+  const longer = text + added;
+  return longer.length > 2 * MAX_TEXT ? longer.slice(-MAX_TEXT) : longer;
 }
 
 /** Bytes as characters. In pieces: arguments of a call lie on the stack. */

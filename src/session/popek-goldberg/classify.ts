@@ -18,6 +18,8 @@ export interface Observed {
   lost: boolean;
   /** No trial at ring 0 came to its end: it does not exist on this processor, or needs what no trial has (a VMCS, counters). */
   refused: boolean;
+  /** Inputs that showed something different from each other: what it takes to see this form behave. */
+  witnesses: Input[];
 }
 
 /** Sensitive, and a monitor is not told: what breaks theorem 1. */
@@ -61,7 +63,9 @@ function observe(trials: Trials, form: Form): Observed {
     behaviour: false,
     lost: false,
     refused: true,
+    witnesses: [],
   };
+  const seen = new Map<string, number>();
   const selectors = takesSelector(form) ? SELECTORS : [0x10];
   for (const place of places(form)) {
     for (const register of registers(form)) {
@@ -69,17 +73,27 @@ function observe(trials: Trials, form: Form): Observed {
         const operands = { address: DATA, landing: 0x2000, selector, immediate: 0x33, register };
         const bytes = encode(form, place, operands);
         const frames = takesSelector(form) ? FRAMES(selector) : FRAMES(selector).slice(0, 1);
-        for (const stack of frames) compare(trials, o, { bytes, selector, stack });
+        for (const stack of frames) {
+          const input = { bytes, selector, stack };
+          const signature = `${place} ${register} ${compare(trials, o, input)}`;
+          const known = seen.get(signature) ?? 0;
+          seen.set(signature, known + 1);
+          if (known < ALIKE) o.witnesses.push(input);
+        }
       }
     }
   }
   return o;
 }
 
+/** Witnesses of one kind. */
+const ALIKE = 1;
 const GP = 13;
 const refused = (r: Result): boolean => r.vector >= 0;
 
-function compare(trials: Trials, o: Observed, input: Input): void {
+/** Adds what one input shows. @returns a text that is the same for inputs that show the same */
+function compare(trials: Trials, o: Observed, input: Input): string {
+  let signature = '';
   for (const interrupts of [false, true]) {
     const bare = trials.run({ ring: 0, compressed: false, host: 0, interrupts }, input);
     if (!refused(bare)) o.refused = false;
@@ -89,11 +103,15 @@ function compare(trials: Trials, o: Observed, input: Input): void {
 
     // A deprivileged kernel: the real interrupt flag is on whatever it believes.
     const kernel = trials.run({ ring: 1, compressed: true, host: 0, interrupts: true }, input);
+    const alike = kernel.visible === bare.visible;
+    const lost = bare.control && kernel.control !== bare.control;
+    signature += `${[bare.vector, user.vector, kernel.vector, !!bare.control, alike, !!lost]} `;
     if (refused(kernel)) continue;
-    if (refused(bare) || kernel.visible !== bare.visible) o.behaviour = true;
-    else if (bare.control && kernel.control !== bare.control) o.lost = true;
+    if (refused(bare) || !alike) o.behaviour = true;
+    else if (lost) o.lost = true;
     // Or on a host whose tables lie elsewhere.
     const elsewhere = trials.run({ ring: 0, compressed: false, host: 1, interrupts }, input);
     if (!refused(elsewhere) && !refused(bare) && elsewhere.visible !== bare.visible) o.behaviour = true;
   }
+  return signature;
 }
