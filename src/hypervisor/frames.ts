@@ -15,10 +15,13 @@ export class FrameTable {
   readonly owner: Int16Array;
   readonly count: number;
   private cursor = 0;
+  /** Frames that somebody has had since power-on: the others are zero as memory comes, and need not be touched to be so. */
+  private readonly used: Uint8Array;
 
   constructor(readonly memory: PhysicalMemory) {
     this.count = memory.size >>> PAGE_SHIFT;
     this.owner = new Int16Array(this.count).fill(OWNER_FREE);
+    this.used = new Uint8Array(this.count);
     // The first MiB belongs to the board: real-mode vectors, video memory, firmware.
     this.owner.fill(OWNER_BOARD, 0, Math.min(this.count, 0x100));
     this.cursor = 0x100;
@@ -35,7 +38,7 @@ export class FrameTable {
       this.cursor = this.cursor + 1 >= this.count ? 0x100 : this.cursor + 1;
       if (this.owner[frame] === OWNER_FREE) {
         this.owner[frame] = owner;
-        this.memory.clear(frame << PAGE_SHIFT, PAGE_SIZE);
+        this.clean(frame);
         return frame;
       }
     }
@@ -50,12 +53,18 @@ export class FrameTable {
       while (length < count && this.owner[first + length] === OWNER_FREE) length++;
       if (length === count) {
         this.owner.fill(owner, first, first + count);
-        this.memory.clear(first << PAGE_SHIFT, count << PAGE_SHIFT);
+        for (let frame = first; frame < first + count; frame++) this.clean(frame);
         return first;
       }
       first += length;
     }
     throw new OutOfMemory(`no ${count} free page frames in a row on this host`);
+  }
+
+  /** Zero, whatever happened to a frame that nobody owned. */
+  private clean(frame: number): void {
+    if (this.used[frame]) this.memory.clear(frame << PAGE_SHIFT, PAGE_SIZE);
+    this.used[frame] = 1;
   }
 
   release(frame: number): void {

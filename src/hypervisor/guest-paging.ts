@@ -12,10 +12,14 @@ export interface GuestTranslation {
 }
 
 export interface GuestPaging extends GuestTranslation {
-  /** The guest has changed a control register: what hangs on it is brought up to date. */
-  loadCr0(value: number): void;
-  loadCr3(value: number): void;
-  loadCr4(value: number): void;
+  /**
+   * The guest has changed a control register: what hangs on it is brought up to date.
+   * @param pointers the PDPTEs of an emulated processor, which has checked and loaded them itself
+   * @returns false, with nothing changed, when PDPTEs that this loads have a reserved bit: #GP(0)
+   */
+  loadCr0(value: number, pointers?: Int32Array): boolean;
+  loadCr3(value: number, pointers?: Int32Array): boolean;
+  loadCr4(value: number, pointers?: Int32Array): boolean;
   invalidatePage(linear: number): void;
   /** Devices took pages of guest-physical memory over, or gave them back. */
   devicesChanged(): void;

@@ -1,5 +1,7 @@
 // A guest's own page tables, read as the processor would read them (SDM vol. 3 §4.3, §4.6–4.8), but by the hypervisor:
 // guest-linear to guest-physical, with the rights of the access and the accessed and dirty bits that it earns.
+import { PageFault } from '../machine/cpu/fault.ts';
+import { LARGE_4M_RESERVED } from '../machine/cpu/page-walk.ts';
 import type { GuestMemory } from './frames.ts';
 
 /** Bits of page-directory and page-table entries. */
@@ -23,7 +25,19 @@ export interface GuestControl {
   cr0: number;
   cr3: number;
   cr4: number;
+  /** The four PDPTEs as they were when CR3 was last loaded, where the hypervisor keeps them; else they are read from memory. */
+  pointers?: Int32Array | null;
 }
+
+/** Tables of three levels, for techniques whose guests may have them: three-levels.ts fills this in. */
+export interface ThreeLevels {
+  walk(walker: GuestWalk, control: GuestControl, linear: number, write: boolean, user: boolean): boolean;
+  /** As `peekGuest`. */
+  peek(memory: GuestMemory, control: Readonly<GuestControl>, linear: number): number;
+  /** The PDPTEs that CR3 names, or null when one has a reserved bit: #GP(0). */
+  pointers(memory: GuestMemory, cr3: number): Int32Array | null;
+}
+export const optional: { threeLevels: ThreeLevels | null } = { threeLevels: null };
 
 /** One walk and what it found. Reused, so that a page fault costs no allocation. */
 export class GuestWalk {
@@ -40,7 +54,7 @@ export class GuestWalk {
   /** Entries read. */
   references = 0;
 
-  constructor(private readonly memory: GuestMemory) {}
+  constructor(readonly memory: GuestMemory) {}
 
   /**
    * Walks for one access. On success the accessed bits (and for a write the dirty bit) are set in the guest's tables.
@@ -56,13 +70,13 @@ export class GuestWalk {
       this.physical = linear >>> 0;
       return true;
     }
-    // With nested paging the guest may use PAE; shadows do not follow it, and there CR4.PAE cannot be set.
-    if (control.cr4 & CR4_PAE) return this.walkPae(control, linear, write, user);
+    if (control.cr4 & CR4_PAE) return optional.threeLevels!.walk(this, control, linear, write, user);
     const pdeAddress = ((control.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4;
     const pde = this.entry(pdeAddress);
     if (!(pde & PTE.present)) return false;
     this.large = (pde & PTE.large) !== 0 && (control.cr4 & CR4_PSE) !== 0;
     if (this.large) {
+      if (pde & LARGE_4M_RESERVED) return this.reserved();
       if (!this.allows(control, pde, write, user)) return false;
       this.pde = this.mark(pdeAddress, pde, write ? PTE.accessed | PTE.dirty : PTE.accessed);
       this.physical = ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0;
@@ -78,32 +92,14 @@ export class GuestWalk {
     return true;
   }
 
-  /** Three levels of 8-byte entries (SDM vol. 3 §4.4). Memory ends below 4 GiB: what lies above is not there. */
-  private walkPae(control: GuestControl, linear: number, write: boolean, user: boolean): boolean {
-    const pointer = ((control.cr3 & 0xffffffe0) >>> 0) + (linear >>> 30) * 8;
-    const pdpte = this.entry(pointer);
-    if (!(pdpte & PTE.present) || this.memory.read32(pointer + 4)) return false;
-    const pdeAddress = ((pdpte & 0xfffff000) >>> 0) + ((linear >>> 21) & 511) * 8;
-    const pde = this.entry(pdeAddress);
-    if (!(pde & PTE.present) || this.memory.read32(pdeAddress + 4)) return false;
-    this.large = (pde & PTE.large) !== 0;
-    if (this.large) {
-      if (!this.allows(control, pde, write, user)) return false;
-      this.pde = this.mark(pdeAddress, pde, write ? PTE.accessed | PTE.dirty : PTE.accessed);
-      this.physical = ((pde & 0xffe00000) | (linear & 0x1fffff)) >>> 0;
-      return true;
-    }
-    const pteAddress = ((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 511) * 8;
-    const pte = this.entry(pteAddress);
-    if (!(pte & PTE.present) || this.memory.read32(pteAddress + 4)) return false;
-    if (!this.allows(control, pde & pte, write, user)) return false;
-    this.pde = this.mark(pdeAddress, pde, PTE.accessed);
-    this.pte = this.mark(pteAddress, pte, write ? PTE.accessed | PTE.dirty : PTE.accessed);
-    this.physical = ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0;
-    return true;
+  /** An entry with a reserved bit set. */
+  reserved(): false {
+    this.errorCode |= PageFault.present | PageFault.reserved;
+    return false;
   }
 
-  private allows(control: GuestControl, rights: number, write: boolean, user: boolean): boolean {
+  /** What both entries together allow. */
+  allows(control: GuestControl, rights: number, write: boolean, user: boolean): boolean {
     let allowed = !user || (rights & PTE.user) !== 0;
     if (write && !(rights & PTE.write)) {
       this.override = !user && !(control.cr0 & CR0_WP);
@@ -120,7 +116,8 @@ export class GuestWalk {
     return machine < 0 ? 0 : this.memory.frames.memory.read32(machine);
   }
 
-  private mark(physical: number, entry: number, bits: number): number {
+  /** Sets the accessed or dirty bit. */
+  mark(physical: number, entry: number, bits: number): number {
     if ((entry & bits) === bits) return entry;
     this.memory.write32(physical, entry | bits);
     return entry | bits;
@@ -130,21 +127,10 @@ export class GuestWalk {
 /** Guest-physical address behind a guest-linear one as the tables say now, or -1. Sets no bit and charges nothing: for looking. */
 export function peekGuest(memory: GuestMemory, control: Readonly<GuestControl>, linear: number): number {
   if (!(control.cr0 & CR0_PG)) return linear >>> 0;
-  const pae = (control.cr4 & CR4_PAE) !== 0;
-  const size = pae ? 8 : 4;
-  let directory = (control.cr3 & 0xfffff000) >>> 0;
-  if (pae) {
-    const pdpte = memory.read32(((control.cr3 & 0xffffffe0) >>> 0) + (linear >>> 30) * 8);
-    if (!(pdpte & PTE.present)) return -1;
-    directory = (pdpte & 0xfffff000) >>> 0;
-  }
-  const pde = memory.read32(directory + (pae ? (linear >>> 21) & 511 : linear >>> 22) * size);
+  if (control.cr4 & CR4_PAE) return optional.threeLevels!.peek(memory, control, linear);
+  const pde = memory.read32(((control.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);
   if (!(pde & PTE.present)) return -1;
-  if (pde & PTE.large && (pae || control.cr4 & CR4_PSE)) {
-    const offset = pae ? 0x1fffff : 0x3fffff;
-    return ((pde & ~offset) | (linear & offset)) >>> 0;
-  }
-  const table = (pde & 0xfffff000) >>> 0;
-  const pte = memory.read32(table + ((linear >>> 12) & (pae ? 511 : 1023)) * size);
+  if (pde & PTE.large && control.cr4 & CR4_PSE) return ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0;
+  const pte = memory.read32(((pde & 0xfffff000) >>> 0) + ((linear >>> 12) & 1023) * 4);
   return pte & PTE.present ? ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0 : -1;
 }

@@ -43,6 +43,8 @@ export class Hypervisor {
   /** When it last fired, and the cycles that must lie between two of its interrupts while guests run. */
   private firedAt = -Infinity;
   private readonly timerGap: number;
+  /** Charges that are made all the time, in cycles. */
+  readonly often: { readonly exitDispatch: number; readonly emulateDevice: number };
 
   constructor(readonly pc: Pc) {
     this.frames = new FrameTable(pc.memory);
@@ -53,7 +55,8 @@ export class Hypervisor {
       if (current) current.domain.technique.watch?.(current, i, got, expected, operand);
     };
     this.initializeInterruptController();
-    const { vmExit, vmEntry, exitDispatch, scheduler } = pc.cost.charges;
+    const { vmExit, vmEntry, exitDispatch, scheduler, emulateDevice } = pc.cost.charges;
+    this.often = { exitDispatch: exitDispatch.cycles, emulateDevice: emulateDevice.cycles };
     this.timerGap = 3 * (vmExit.cycles + vmEntry.cycles + exitDispatch.cycles + scheduler.cycles);
   }
 
@@ -69,6 +72,11 @@ export class Hypervisor {
     const cycles = this.pc.cost.charges[name].cycles * times;
     this.cpu.cycles += cycles;
     return cycles;
+  }
+
+  /** As `charge`, for what happens at every exit: no charge is looked up. @param cycles one of `often` */
+  spend(cycles: number): void {
+    this.pc.cpu.cycles += cycles;
   }
 
   /** Writes an event of the domain that this virtual processor belongs to. */

@@ -158,9 +158,15 @@ export class NestedPaging implements GuestPaging {
   }
 
   // The guest's control registers are in its control structure, and its tables are its own: nothing hangs on them here.
-  loadCr0(): void {}
-  loadCr3(): void {}
-  loadCr4(): void {}
+  loadCr0(): boolean {
+    return true;
+  }
+  loadCr3(): boolean {
+    return true;
+  }
+  loadCr4(): boolean {
+    return true;
+  }
   invalidatePage(): void {}
 
   release(): void {

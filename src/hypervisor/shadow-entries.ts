@@ -1,9 +1,10 @@
 // What a shadow entry may allow, and which shadow stands below a guest's directory entry: rules without state (SDM vol. 3
-// §4.3, §4.6, §4.8).
+// §4.3, §4.4, §4.6, §4.8).
 import { type GuestControl, PTE } from './guest-walk.ts';
 import { ShadowKind } from './shadow-pages.ts';
 
 const CR4_PSE = 0x10;
+const CR4_PAE = 0x20;
 
 /** Present, accessed, dirty: the processor never has to write to a shadow. */
 export const BASE = PTE.present | PTE.accessed | PTE.dirty;
@@ -11,7 +12,7 @@ export const BASE = PTE.present | PTE.accessed | PTE.dirty;
 export const DIRECTORY = BASE | PTE.write | PTE.user;
 
 const isLarge = (control: GuestControl, pde: number): boolean =>
-  (pde & PTE.large) !== 0 && (control.cr4 & CR4_PSE) !== 0;
+  (pde & PTE.large) !== 0 && (control.cr4 & (CR4_PSE | CR4_PAE)) !== 0;
 
 /** Kind of the shadow table below a guest directory entry. A large page may be written only when its dirty bit is set. */
 export function childKind(control: GuestControl, pde: number): number {
@@ -20,9 +21,10 @@ export function childKind(control: GuestControl, pde: number): number {
   return ShadowKind.split + user + ((pde & (PTE.write | PTE.dirty)) === (PTE.write | PTE.dirty) ? 1 : 0);
 }
 
-/** Guest frame that this shadow stands for. */
+/** Guest frame that this shadow stands for; a large page has as many frames as a table has entries. */
 export function childFrame(control: GuestControl, pde: number): number {
-  return isLarge(control, pde) ? (pde >>> 22) << 10 : pde >>> 12;
+  const inPage = control.cr4 & CR4_PAE ? 0x1ff : 0x3ff;
+  return isLarge(control, pde) ? (pde >>> 12) & ~inPage : pde >>> 12;
 }
 
 /** User and write bits of a leaf: the directory's rights (in the kind), the entry's, and what the frame allows. */

@@ -11,13 +11,15 @@ import { type FrameTable, OutOfMemory, OWNER_HYPERVISOR } from './frames.ts';
 export const ShadowKind = {
   /** A page table of the guest. */
   table: 0,
-  /** A 4-MiB page of the guest, cut into 4-KiB ones. */
+  /** A large page of the guest, cut into 4-KiB ones. */
   split: 4,
   /** A page directory of the guest. */
   root: 8,
   /** Guest-physical memory itself, while the guest has paging off: one table for 4 MiB, and the directory above. */
   flatTable: 9,
   flatRoot: 10,
+  /** The four entries above the directories of a guest with PAE, as it loaded them. */
+  pointers: 11,
 } as const;
 
 export class ShadowPage {
@@ -36,7 +38,7 @@ export class ShadowPage {
   ) {}
 
   get isDirectory(): boolean {
-    return this.kind === ShadowKind.root || this.kind === ShadowKind.flatRoot;
+    return this.kind === ShadowKind.root || this.kind >= ShadowKind.flatRoot;
   }
   /** It shadows a page that the guest can write to. */
   get shadowsGuestTable(): boolean {
@@ -44,12 +46,15 @@ export class ShadowPage {
   }
 }
 
-export const ENTRIES = 1024;
+/** Slots of a page: as many entries as a table of 4-byte ones has. */
+const ENTRIES = 1024;
 const PRESENT = 1;
 const WRITABLE = 2;
 
 /** Pages taken at once: with these the processor can always be given what one instruction needs, by throwing out others. */
 const RESERVE = 8;
+/** With three levels there may be four directories beside the tables. */
+const RESERVE_WIDE = 12;
 
 /** The shadow pages of one domain. A slot is page index * 1024 + entry number. */
 export class ShadowPages {
@@ -70,10 +75,13 @@ export class ShadowPages {
   private dropped = 0;
   /** Counts every change that takes something away from the processor: what it remembers in its TLB may be wrong since. */
   changes = 0;
+  /** Entries of a table, and log2 of the bytes of each. The upper halves of wide ones are 0: memory ends below 4 GiB. */
+  entries = ENTRIES;
+  private shift = 2;
 
   /**
    * Throws OutOfMemory when the host has no frames for the reserve.
-   * @param limit most shadow pages that there may be at a time, at least the reserve
+   * @param limit most shadow pages that there may be at a time, at least the reserve (for three levels its own)
    * @param guestFrames size of guest-physical memory in frames
    */
   constructor(
@@ -82,9 +90,10 @@ export class ShadowPages {
     private readonly limit: number,
     guestFrames: number,
   ) {
-    this.next = new Int32Array(limit * ENTRIES).fill(-1);
-    this.previous = new Int32Array(limit * ENTRIES).fill(-1);
-    this.target = new Int32Array(limit * ENTRIES).fill(-1);
+    const slots = Math.max(limit, RESERVE_WIDE) * ENTRIES;
+    this.next = new Int32Array(slots).fill(-1);
+    this.previous = new Int32Array(slots).fill(-1);
+    this.target = new Int32Array(slots).fill(-1);
     this.mappings = new Int32Array(guestFrames).fill(-1);
     this.tables = new Uint8Array(guestFrames);
     try {
@@ -141,13 +150,25 @@ export class ShadowPages {
     }
   }
 
-  /** Tables that no directory uses go first, then directories, then tables in use; the longest unused of each. */
+  /**
+   * Empties every page and goes on with entries of 8 bytes, or of 4. Throws OutOfMemory when the host has not the few more
+   * frames that three levels need.
+   */
+  format(wide: boolean): void {
+    this.dropAll();
+    this.entries = wide ? ENTRIES / 2 : ENTRIES;
+    this.shift = wide ? 3 : 2;
+    while (wide && this.pages.length < RESERVE_WIDE) this.unused.push(this.take());
+  }
+
+  /** Tables that no directory uses go first, then directories, then tables in use; the longest unused of each. With three levels directories in use are last. */
   private evict(keep: ShadowPage | null): ShadowPage {
     let best: ShadowPage | null = null;
-    let bestRank = 4;
+    let bestRank = 5;
     for (const page of this) {
       if (page === keep) continue;
-      const rank = page.isDirectory ? 2 : page.parents === -1 ? 1 : 3;
+      const unused = page.parents === -1;
+      const rank = page.isDirectory ? (unused ? 2 : 4) : unused ? 1 : 3;
       if (rank < bestRank || (rank === bestRank && best && page.lastUse < best.lastUse)) {
         best = page;
         bestRank = rank;
@@ -159,7 +180,7 @@ export class ShadowPages {
 
   /** Takes a page out of use: nothing leads to it or from it any more. */
   drop(page: ShadowPage): void {
-    for (let n = 0; n < ENTRIES; n++) this.clear(page, n);
+    for (let n = 0; n < this.entries; n++) this.clear(page, n);
     while (page.parents !== -1) this.clear(this.pages[page.parents >>> 10], page.parents & 1023);
     this.byKey.delete((page.kind << 20) | page.frame);
     if (page.shadowsGuestTable && page.frame < this.tables.length) this.tables[page.frame]--;
@@ -182,9 +203,9 @@ export class ShadowPages {
     this.unused.length = 0;
   }
 
-  /** The entry as it lies in memory. */
+  /** The entry as it lies in memory, its lower half. */
   read(page: ShadowPage, n: number): number {
-    return this.memory.read32(page.machine + n * 4);
+    return this.memory.read32(page.machine + (n << this.shift));
   }
 
   /** The table that a directory entry points to, or null. */
@@ -201,8 +222,7 @@ export class ShadowPages {
       if (frame >= 0) this.link(slot, frame, this.mappings[frame]);
       if (frame >= 0) this.mappings[frame] = slot;
     }
-    if (this.memory.read32(page.machine + n * 4) & PRESENT) this.changes++;
-    this.memory.write32(page.machine + n * 4, entry);
+    this.write(page, n, entry);
   }
 
   /** Makes a directory entry: present, and as permissive as can be, since the rights are in the leaves. */
@@ -211,13 +231,18 @@ export class ShadowPages {
     this.unlink(page, slot);
     this.link(slot, child.index, child.parents);
     child.parents = slot;
-    if (this.memory.read32(page.machine + n * 4) & PRESENT) this.changes++;
-    this.memory.write32(page.machine + n * 4, child.machine | flags);
+    this.write(page, n, child.machine | flags);
+  }
+
+  private write(page: ShadowPage, n: number, entry: number): void {
+    const at = page.machine + (n << this.shift);
+    if (this.memory.read32(at) & PRESENT) this.changes++;
+    this.memory.write32(at, entry);
   }
 
   /** Removes an entry. */
   clear(page: ShadowPage, n: number): void {
-    const at = page.machine + n * 4;
+    const at = page.machine + (n << this.shift);
     if (this.memory.read32(at) === 0) return;
     this.dropped++;
     this.changes++;
@@ -225,17 +250,18 @@ export class ShadowPages {
     this.memory.write32(at, 0);
   }
 
-  /** Whether a directory uses a table. */
-  uses(directory: ShadowPage, table: ShadowPage): boolean {
-    for (let slot = table.parents; slot !== -1; slot = this.next[slot])
-      if (slot >>> 10 === directory.index) return true;
+  /** Whether a root uses a table or directory, or is it. */
+  uses(root: ShadowPage, page: ShadowPage): boolean {
+    if (page === root) return true;
+    for (let slot = page.parents; slot !== -1; slot = this.next[slot])
+      if (this.uses(root, this.pages[slot >>> 10])) return true;
     return false;
   }
 
   /** Takes the write permission from all mappings of a guest frame. */
   writeProtect(frame: number): void {
     for (let slot = this.mappings[frame]; slot !== -1; slot = this.next[slot]) {
-      const at = this.pages[slot >>> 10].machine + (slot & 1023) * 4;
+      const at = this.pages[slot >>> 10].machine + ((slot & 1023) << this.shift);
       const entry = this.memory.read32(at);
       if ((entry & (PRESENT | WRITABLE)) !== (PRESENT | WRITABLE)) continue;
       this.memory.write32(at, entry & ~WRITABLE);

@@ -317,20 +317,6 @@ describe('shadow paging', () => {
     expect(machine.attempt({ linear: 0x3000000, write: false, user: false })).toBe('read 255');
   });
 
-  it('logs which frames were written', () => {
-    const machine = new Shadowed();
-    machine.control(1, 0, 0);
-    machine.attempt({ linear: 0x10000, write: true, user: false });
-    machine.shadow.writes.startDirtyLog();
-    machine.attempt({ linear: 0x10000, write: true, user: false });
-    machine.attempt({ linear: 0x11000, write: false, user: false });
-    const log = machine.shadow.writes.takeDirtyLog();
-    expect([log[0x10], log[0x11]]).toEqual([1, 0]);
-    expect(machine.shadow.writes.takeDirtyLog()[0x10]).toBe(0);
-    machine.attempt({ linear: 0x10000, write: true, user: false });
-    expect(machine.shadow.writes.takeDirtyLog()[0x10]).toBe(1);
-  });
-
   it('gives every frame back', () => {
     const machine = new Shadowed();
     const free = machine.frames.free;

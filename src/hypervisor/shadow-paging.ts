@@ -6,7 +6,7 @@
 // writable until the guest next does what flushes a TLB (CR3, INVLPG), when its shadow is compared with it and it is
 // protected again; or, if the address space in use does not contain it, its shadow is simply dropped. So shadows of many
 // address spaces live side by side. (2) A leaf appears only when the guest's entry has A set, and is writable only when
-// D is set too. (3) Leaves map frames of the domain's own p2m and nothing else.
+// D is set too. (3) Leaves map frames of the domain's own p2m and nothing else. (For guests with PAE: wide-shadow-paging.ts.)
 import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Kind, Shadow } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
@@ -15,7 +15,7 @@ import type { GuestPaging } from './guest-paging.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { BASE, childFrame, childKind, DIRECTORY, leafRights } from './shadow-entries.ts';
-import { ENTRIES, ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
+import { ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { WriteLog } from './write-log.ts';
 
 /** What a page fault of the processor was. */
@@ -55,34 +55,38 @@ export type ShadowHost = Pick<Hypervisor, 'charge' | 'record'> & { readonly fram
 export class ShadowPaging implements GuestPaging {
   /** The guest's control registers as it sees them. Change them with the methods below. */
   readonly control: GuestControl = { cr0: 0, cr3: 0, cr4: 0 };
+  /** The processor is to page with PAE while the guest runs: CR4.PAE must be 1 then, and else 0. */
+  wide = false;
+  /** Whether the guest may use PAE. */
+  readonly canBeWide: boolean = false;
   /** Guest-physical addresses whose accesses a device of the guest wants; null when none can. Tell changes by `devicesChanged`. */
   devices: { answers(address: number): boolean } | null = null;
   /** Error code for the guest after `FaultIs.guests`. */
   guestError = 0;
 
-  private readonly memory: PhysicalMemory;
-  private readonly pages: ShadowPages;
+  protected readonly memory: PhysicalMemory;
+  protected readonly pages: ShadowPages;
   private readonly walker: GuestWalk;
-  private current: ShadowPage;
+  protected current: ShadowPage;
   /** Guest frames whose tables are out of sync, and the same as a list. */
   private readonly outOfSync: Uint8Array;
   private readonly unsynchronized: number[] = [];
   /** How often a write to a guest's table was seen. */
   tableWrites = 0;
-  /** What of the guest's memory has been written to, and what must not be without being seen. */
+  /** What of the guest's memory must not be written to without being seen. */
   readonly writes: WriteLog;
   /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
   private readonly holeFrame: number;
 
   /**
    * Throws OutOfMemory when the host has not even a few frames.
-   * @param limit shadow pages at most, at least 8
+   * @param limit shadow pages at most, at least 8 (12 for a guest with PAE)
    * @param reserved entries 1008..1023 of every root, when the hypervisor lives in the guest's address space
    */
   constructor(
     private readonly host: ShadowHost,
     private readonly vcpu: Vcpu,
-    private readonly guest: GuestMemory,
+    protected readonly guest: GuestMemory,
     limit = DEFAULT_LIMIT,
     private readonly reserved: Int32Array | null = null,
   ) {
@@ -117,14 +121,15 @@ export class ShadowPaging implements GuestPaging {
   }
 
   /** MOV to CR3: another address space, or the same one again to flush the TLB. */
-  loadCr3(value: number): void {
+  loadCr3(value: number, _pointers?: Int32Array): boolean {
     this.synchronize();
     this.control.cr3 = value;
     if (this.control.cr0 & CR0_PG) this.chooseRoot();
+    return true;
   }
 
   /** CR0 as the guest sees it has changed. */
-  loadCr0(value: number): void {
+  loadCr0(value: number, _pointers?: Int32Array): boolean {
     const changed = this.control.cr0 ^ value;
     this.control.cr0 = value;
     if (changed & CR0_WP) this.flush();
@@ -132,22 +137,43 @@ export class ShadowPaging implements GuestPaging {
       this.synchronize();
       this.chooseRoot();
     }
+    return true;
   }
 
   /** CR4 as the guest sees it has changed. */
-  loadCr4(value: number): void {
+  loadCr4(value: number, _pointers?: Int32Array): boolean {
     const changed = this.control.cr4 ^ value;
     this.control.cr4 = value;
     if (changed & CR4_PSE) this.flush();
     else this.synchronize();
+    return true;
   }
 
   /** INVLPG: the guest says that its entry for this page has changed. */
   invalidatePage(linear: number): void {
     this.synchronize();
-    const table = this.pages.child(this.current, linear >>> 22);
-    if (table) this.pages.clear(table, (linear >>> 12) & 0x3ff);
+    this.clearLeaf(linear);
     this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear);
+  }
+
+  /** Removes the entry for a page from the address space in use. */
+  private clearLeaf(linear: number): void {
+    const directory = this.directoryFor(linear, false);
+    const table = directory && this.pages.child(directory, this.directoryIndex(linear));
+    if (table) this.pages.clear(table, this.index(linear));
+  }
+
+  /** Index into a page table; and into a directory. */
+  private index(linear: number): number {
+    return (linear >>> 12) & (this.pages.entries - 1);
+  }
+  protected directoryIndex(linear: number): number {
+    return linear >>> 22;
+  }
+
+  /** The directory for an address. @param make put it under the current root if need be: the address has just been walked */
+  protected directoryFor(_linear: number, _make: boolean): ShadowPage | null {
+    return this.current;
   }
 
   /**
@@ -165,20 +191,18 @@ export class ShadowPaging implements GuestPaging {
       this.host.record(this.vcpu, Kind.shadow, Shadow.guestFault, linear, 0, 0);
       return FaultIs.guests;
     }
-    this.writes.noteWalk(this.control, this.walker);
     const frame = walker.physical >>> 12;
     if (this.devices?.answers(walker.physical)) return FaultIs.device;
     const backed = frame < guest.pages && guest.p2m[frame] >= 0;
     if (!backed && write) return FaultIs.hole;
     if (backed && write) {
       if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
-      this.writes.note(frame);
       if (this.writes.isTraced(frame)) return FaultIs.traced;
     }
     const cost = this.host.charge('shadowFill');
     const table = this.tableFor(linear);
-    const n = (linear >>> 12) & 0x3ff;
-    const entry = backed ? this.filledLeaf(table, frame) : this.hole() | BASE | (walker.pte & PTE.user);
+    const n = this.index(linear);
+    const entry = this.filledLeaf(table, backed ? frame : -1);
     this.pages.setLeaf(table, n, entry, backed ? frame : -1);
     this.host.record(
       this.vcpu,
@@ -202,7 +226,6 @@ export class ShadowPaging implements GuestPaging {
     this.host.charge('guestWalkReference', this.walker.references);
     this.guestError = this.walker.errorCode;
     if (!valid) return -1;
-    this.writes.noteWalk(this.control, this.walker);
     const frame = this.walker.physical >>> 12;
     if (write && frame < this.guest.pages) this.wroteFrame(frame, this.walker.physical);
     return this.walker.physical;
@@ -211,14 +234,13 @@ export class ShadowPaging implements GuestPaging {
   /** The hypervisor or a device writes to a frame itself, past the protection. */
   private wroteFrame(frame: number, physical = -1): void {
     if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
-    this.writes.note(frame);
     if (this.writes.isTraced(frame)) this.writes.tell(physical, frame);
   }
 
   /** Lets a write to a place without memory happen, on a page of ones that belongs to the domain. Step one instruction, then `closeHole`. */
   openHole(linear: number): void {
     const table = this.tableFor(linear);
-    this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, this.hole() | BASE | PTE.write | PTE.user, -1);
+    this.pages.setLeaf(table, this.index(linear), this.hole() | BASE | PTE.write | PTE.user, -1);
   }
 
   /** Lets the write that `pageFault` has just called `traced` happen. Step one instruction, then `closeTraced`. @returns where it goes, guest-physical */
@@ -226,19 +248,17 @@ export class ShadowPaging implements GuestPaging {
     const table = this.tableFor(linear);
     const frame = this.walker.physical >>> 12;
     const entry = this.filledLeaf(table, frame) | PTE.write;
-    this.pages.setLeaf(table, (linear >>> 12) & 0x3ff, entry, frame);
+    this.pages.setLeaf(table, this.index(linear), entry, frame);
     return this.walker.physical;
   }
 
   closeTraced(linear: number): void {
-    const child = this.pages.child(this.current, linear >>> 22);
-    if (child) this.pages.clear(child, (linear >>> 12) & 0x3ff);
+    this.clearLeaf(linear);
   }
 
   /** What was written is lost, as on a bus where nobody listens. */
   closeHole(linear: number): void {
-    const child = this.pages.child(this.current, linear >>> 22);
-    if (child) this.pages.clear(child, (linear >>> 12) & 0x3ff);
+    this.clearLeaf(linear);
     this.memory.bytes.fill(0xff, this.hole(), this.hole() + 4096);
   }
 
@@ -247,9 +267,14 @@ export class ShadowPaging implements GuestPaging {
     const cost = this.host.charge('shadowFlush', this.pages.count);
     const entries = this.pages.dropAll();
     this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, cost);
+    this.forget();
+    this.current = this.findRoot();
+  }
+
+  /** There are no shadows: none is out of sync. */
+  protected forget(): void {
     this.outOfSync.fill(0);
     this.unsynchronized.length = 0;
-    this.current = this.findRoot();
   }
 
   /** Pages have changed between memory and device. */
@@ -270,20 +295,20 @@ export class ShadowPaging implements GuestPaging {
 
   // ---- roots and tables
 
-  private chooseRoot(): void {
+  protected chooseRoot(): void {
     const cost = this.host.charge('shadowSwitch');
     this.current = this.findRoot();
     this.host.record(this.vcpu, Kind.shadow, Shadow.switchRoot, 0, this.control.cr3, this.root, 0, cost);
   }
 
-  private findRoot(): ShadowPage {
+  protected findRoot(): ShadowPage {
     const paging = (this.control.cr0 & CR0_PG) !== 0;
     const kind = paging ? ShadowKind.root : ShadowKind.flatRoot;
     const frame = paging ? this.control.cr3 >>> 12 : 0;
     return this.pages.find(kind, frame) ?? this.create(kind, frame);
   }
 
-  private create(kind: number, frame: number): ShadowPage {
+  protected create(kind: number, frame: number): ShadowPage {
     const page = this.pages.create(kind, frame, this.current?.live ? this.current : null);
     this.reserve(page);
     // What has a shadow must not change unseen.
@@ -301,22 +326,23 @@ export class ShadowPaging implements GuestPaging {
 
   /** The shadow table for an address that has just been walked, put under the current root if need be. */
   private tableFor(linear: number): ShadowPage {
-    const n = linear >>> 22;
+    const directory = this.directoryFor(linear, true)!;
+    const n = this.directoryIndex(linear);
     const kind = this.control.cr0 & CR0_PG ? childKind(this.control, this.walker.pde) : ShadowKind.flatTable;
     const frame = this.control.cr0 & CR0_PG ? childFrame(this.control, this.walker.pde) : n;
-    const present = this.pages.child(this.current, n);
+    const present = this.pages.child(directory, n);
     if (present && present.kind === kind && present.frame === frame) return present;
     const table = this.pages.find(kind, frame) ?? this.create(kind, frame);
-    this.pages.setChild(this.current, n, table, DIRECTORY);
+    this.pages.setChild(directory, n, table, DIRECTORY);
     return table;
   }
 
   // ---- leaves
 
-  /** The leaf that the walk just done earns. */
+  /** The leaf that the walk just done earns. @param frame -1 where the guest has no memory: a page of ones */
   private filledLeaf(table: ShadowPage, frame: number): number {
     const { walker } = this;
-    const machine = this.guest.p2m[frame] << 12;
+    const machine = frame < 0 ? this.hole() : this.guest.p2m[frame] << 12;
     if (table.kind === ShadowKind.flatTable)
       return machine | BASE | PTE.user | (this.mayWrite(frame) ? PTE.write : 0);
     // With CR0.WP = 0 the kernel writes to pages that are read-only for its users: theirs is then the next fault.
@@ -330,7 +356,9 @@ export class ShadowPaging implements GuestPaging {
   }
 
   private mayWrite(frame: number): boolean {
-    return this.writes.mayWrite(frame) && (!this.pages.tables[frame] || this.outOfSync[frame] === 1);
+    return (
+      frame >= 0 && !this.writes.isTraced(frame) && (!this.pages.tables[frame] || this.outOfSync[frame] === 1)
+    );
   }
 
   private hole(): number {
@@ -345,7 +373,7 @@ export class ShadowPaging implements GuestPaging {
     for (const kind of GUEST_TABLES) {
       const page = this.pages.find(kind, frame);
       if (!page) continue;
-      if (page !== this.current && !this.pages.uses(this.current, page)) {
+      if (!this.pages.uses(this.current, page)) {
         this.pages.drop(page);
         this.host.charge('shadowFlush');
       }
@@ -357,7 +385,7 @@ export class ShadowPaging implements GuestPaging {
   }
 
   /** Compares every table that is out of sync with its shadows and protects it again. */
-  private synchronize(): void {
+  protected synchronize(): void {
     for (const frame of this.unsynchronized) {
       if (!this.outOfSync[frame]) continue;
       this.outOfSync[frame] = 0;
@@ -374,12 +402,17 @@ export class ShadowPaging implements GuestPaging {
     this.unsynchronized.length = 0;
   }
 
+  /** An entry of the guest's own table. */
+  protected guestEntry(table: number, n: number): number {
+    return this.memory.read32(table + n * 4);
+  }
+
   private compareTable(page: ShadowPage): void {
     const table = this.guest.toMachine(page.frame * 4096);
-    for (let n = 0; n < ENTRIES; n++) {
+    for (let n = 0; n < this.pages.entries; n++) {
       const shadow = this.pages.read(page, n);
       if (shadow === 0) continue;
-      const pte = this.memory.read32(table + n * 4);
+      const pte = this.guestEntry(table, n);
       const frame = pte >>> 12;
       const live = (pte & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
       if (!live || frame >= this.guest.pages || this.guest.p2m[frame] < 0) {
@@ -393,10 +426,10 @@ export class ShadowPaging implements GuestPaging {
 
   private compareDirectory(page: ShadowPage): void {
     const directory = this.guest.toMachine(page.frame * 4096);
-    for (let n = 0; n < ENTRIES; n++) {
+    for (let n = 0; n < this.pages.entries; n++) {
       const child = this.pages.child(page, n);
       if (!child) continue;
-      const pde = this.memory.read32(directory + n * 4);
+      const pde = this.guestEntry(directory, n);
       const live = (pde & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
       if (
         !live ||

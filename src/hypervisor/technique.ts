@@ -42,6 +42,9 @@ export interface Exit {
   readonly eip: number;
 }
 
+/** An exit that its technique uses again for the next one. */
+export type MutableExit = { -readonly [K in keyof Exit]: Exit[K] };
+
 /** What the run loop does next with the virtual processor. */
 export type Resume =
   /** Enter the guest again (if its slice lasts). */
@@ -77,6 +80,8 @@ export interface Technique extends TechniqueInfo {
   advance(domain: Domain, now: number): void;
   /** Another domain's guest was entered since: translations and control structures are no longer current. */
   switchedAway(vcpu: Vcpu): void;
+  /** The host's registers into the processor, as far as the last exit has left them out: somebody may look. */
+  settle?(): void;
   /** Machine address behind a guest-linear address in the current address space of the virtual processor, or -1. Changes nothing: for looking. */
   translate(vcpu: Vcpu, linear: number): number;
   /** The guest's registers by name, as they were at its last exit (or are now, while it runs). */
@@ -92,9 +97,20 @@ export interface Technique extends TechniqueInfo {
    * Where the guest stands while the processor runs it, and its registers by name as far as the processor's are not the
    * guest's: for techniques that run other code than the guest's own. Null: the processor tells the truth.
    */
-  position?(vcpu: Vcpu): { eip: number; linear: number; registers: Record<string, number> } | null;
+  position?(vcpu: Vcpu): Position | null;
+  /** The session's breakpoints (`Cpu.breakpoints`, guest-linear) have changed: adds where else the processor reaches those instructions. */
+  placeBreakpoints?(vcpu: Vcpu): void;
   /** Gives back everything but the domain's own frames. */
   destroy(domain: Domain): void;
+}
+
+/** Where a guest stands, when the processor does not say so. */
+export interface Position {
+  eip: number;
+  linear: number;
+  registers: Record<string, number>;
+  /** In the middle of what stands for one of the guest's instructions. */
+  inside: boolean;
 }
 
 export interface BootOptions {

@@ -13,6 +13,13 @@ import { CS } from './isa/instruction.ts';
 /** Cycles of a turn: what one processor does is seen by the others at most this much later. */
 const TURN = 4096;
 
+/** Time passes for a processor that does nothing. */
+function idle(cpu: Cpu, until: number): void {
+  if (cpu.cycles >= until) return;
+  cpu.idleCycles += until - cpu.cycles;
+  cpu.cycles = until;
+}
+
 export class Processors {
   readonly all: Cpu[] = [];
   /** Whose turn it is. */
@@ -56,7 +63,7 @@ export class Processors {
         setRealMode(cpu, CS, page << 8);
         cpu.eip = 0;
         // It begins no earlier than it was told to.
-        cpu.cycles = Math.max(cpu.cycles, this.running.cycles);
+        idle(cpu, this.running.cycles);
       },
     };
   }
@@ -78,7 +85,7 @@ export class Processors {
 
   /** Nobody runs until then. */
   idleUntil(cycle: number): void {
-    for (const cpu of this.all) cpu.cycles = Math.max(cpu.cycles, cycle);
+    for (const cpu of this.all) idle(cpu, cycle);
     this.now = Math.max(this.now, cycle);
     this.next = 0;
   }
@@ -97,7 +104,7 @@ export class Processors {
     // Those that wait are carried along.
     for (let n = 0; n < this.all.length; n++) {
       const cpu = this.all[n];
-      if (this.waiting[n] || cpu.halted) cpu.cycles = Math.max(cpu.cycles, this.running.cycles);
+      if (this.waiting[n] || cpu.halted) idle(cpu, this.running.cycles);
     }
     return this.running;
   }

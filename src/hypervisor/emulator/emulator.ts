@@ -4,7 +4,7 @@
 // is right by the same tests. Its state is the guest's as the guest believes it to be.
 import { Cpu, Stop } from '../../machine/cpu/cpu.ts';
 import { step } from '../../machine/cpu/execute.ts';
-import { isFault } from '../../machine/cpu/fault.ts';
+import { fault, isFault, VECTOR } from '../../machine/cpu/fault.ts';
 import { IF } from '../../machine/cpu/flags.ts';
 import type { InterceptedInstruction, Intercepts } from '../../machine/cpu/intercepts.ts';
 import { deliverDebugTrap, deliverEvent } from '../../machine/cpu/interrupts.ts';
@@ -19,8 +19,8 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { DomainDimension, memoryOf, portsOf } from './guest-side.ts';
 
 /** Instructions whose result is the hypervisor's to say: the emulator stops behind them, and they have done nothing. */
-export type LeftToHypervisor = 'cpuid' | 'rdtsc' | 'hlt' | 'rdpmc';
-const LEFT: ReadonlySet<string> = new Set<LeftToHypervisor>(['cpuid', 'rdtsc', 'hlt', 'rdpmc']);
+export type LeftToHypervisor = 'cpuid' | 'rdtsc' | 'hlt';
+const LEFT: ReadonlySet<string> = new Set<LeftToHypervisor>(['cpuid', 'rdtsc', 'hlt']);
 /** The emulator keeps no trace of its own. */
 const QUIET = 16;
 
@@ -58,8 +58,11 @@ export class Emulator implements Intercepts {
     this.cpu.nested = new NestedWalk(new DomainDimension(vcpu.domain.memory, devices));
   }
 
-  /** The guest's registers have been put into `cpu`: forget what was. */
-  begin(): void {
+  /**
+   * The guest's registers have been put into `cpu`: forget what was.
+   * @param pointers its PDPTEs, where they are known; else they are read anew
+   */
+  begin(pointers: Int32Array | null = null): void {
     const { cpu } = this;
     cpu.tlb.flush();
     cpu.stop = cpu.attention = cpu.pendingDebug = 0;
@@ -67,7 +70,8 @@ export class Emulator implements Intercepts {
     cpu.instructionStart = cpu.eip;
     this.shutdown = false;
     this.left = null;
-    if (cpu.cr0 & CR0_PG && cpu.cr4 & CR4_PAE) {
+    if (pointers) cpu.pdptes.set(pointers);
+    else if (cpu.cr0 & CR0_PG && cpu.cr4 & CR4_PAE) {
       try {
         loadPdptes(cpu, cpu.cr3);
       } catch (thrown) {
@@ -113,6 +117,8 @@ export class Emulator implements Intercepts {
 
   instruction(which: InterceptedInstruction): boolean {
     if (which === 'invlpg') this.controlWritten = true;
+    // Guests have no performance counters.
+    if (which === 'rdpmc') fault(this.cpu, VECTOR.GP, 0);
     if (!LEFT.has(which)) return false;
     this.left = which as LeftToHypervisor;
     return true;

@@ -1,6 +1,7 @@
 // Microsoft's interface (Hypervisor Top-Level Functional Specification): a hypercall page, a reference clock that can be read
 // without leaving the guest, and hypercalls for what shadow paging makes dear: switching and flushing address spaces.
 import { Kind } from '../../trace/events.ts';
+import { cr3Value } from '../platform/control-registers.ts';
 import type { Resume } from '../technique.ts';
 import { OverlayPage } from './overlay.ts';
 import type { GuestInterface, InterfaceContext } from './seam.ts';
@@ -224,8 +225,8 @@ export class HyperV implements GuestInterface {
       if (typeof where === 'number') return where;
       space = guest.hypervisor.pc.memory.read32(where.at);
     }
-    guest.shadow.loadCr3(space & 0xfffff018);
-    return STATUS.success;
+    const { shadow } = guest;
+    return shadow.loadCr3(cr3Value(space, shadow.control.cr4)) ? STATUS.success : STATUS.invalidInput;
   }
 
   /** HvFlushVirtualAddressSpace: {u64 space, u64 flags, u64 processors}. There is one processor, and its shadows of other spaces are never out of date. */
@@ -238,7 +239,7 @@ export class HyperV implements GuestInterface {
 
   private flushAll(): void {
     const { shadow } = this.c.guest;
-    shadow.loadCr3(shadow.control.cr3);
+    shadow.loadCr3(shadow.control.cr3, shadow.control.pointers ?? undefined);
   }
 
   /** HvFlushVirtualAddressList: the same header, then u64 addresses, each with a count of further pages in its low 12 bits. */

@@ -316,12 +316,85 @@ ${HEX}
 .lanes: dd ${seed}.0, 2.0, 3.0, 4.0
 .half:  dd 0.5, 0.5, 0.5, 0.5`;
 
+/** CR0.NE is 0, then 1. The first handler only says that errors are to be ignored, the second forgets them. */
+const NUMERIC_ERRORS = `
+        gate 0x2d, error
+        gate 16, fault
+        mov al, 0x11
+        out 0x20, al
+        out 0xa0, al
+        mov al, 0x20
+        out 0x21, al
+        mov al, 0x28
+        out 0xa1, al
+        mov al, 4
+        out 0x21, al
+        mov al, 2
+        out 0xa1, al
+        mov al, 1
+        out 0x21, al
+        out 0xa1, al
+        mov al, 0xfb
+        out 0x21, al
+        mov al, 0xdf
+        out 0xa1, al
+        sti
+        mov eax, cr0
+        and al, 0xdf
+        mov cr0, eax
+        smsw ax
+        test al, 0x20
+        jnz hang
+        call divide
+        put 'd'
+        fwait
+        put 'g'
+        fld1                            ; IGNNE#: the error still stands, and nothing waits
+        put 'h'
+        fnclex
+        mov dword [forget], 1
+        call divide
+        fwait
+        put 'i'
+        mov eax, cr0
+        or al, 0x20
+        mov cr0, eax
+        call divide
+        fwait
+        put 'j'
+        off
+divide: fninit
+        push dword 0x360                ; division by zero unmasked
+        fldcw [esp]
+        pop eax
+        fldz
+        fld1
+        fdiv st0, st1
+        ret
+error:  push eax
+        put 'e'
+        mov al, 0
+        out 0xf0, al
+        cmp dword [forget], 0
+        je .over
+        fnclex
+.over:  mov al, 0x20
+        out 0xa0, al
+        out 0x20, al
+        pop eax
+        iret
+fault:  put 'f'
+        fnclex
+        iret
+forget: dd 0`;
+
 needsNasm('what VT-x cannot run, and the emulator does', () => {
   describe.each([
     ['real mode and back', REAL_MODE_AND_BACK, /^r710\d/],
     ['hardware task switches', TASKS, /a.*g/],
     ['a virtual-8086 task of the guest', VIRTUAL_8086, /^v/],
     ['x87 and SSE', FLOATING_POINT(5), /^00000FA5/],
+    ['floating-point errors by IRQ 13 and by #MF', NUMERIC_ERRORS, /^degheifj$/],
   ])('%s', (_, body, shape) => {
     const native = runNative(body);
     it('means something', () => expect(native).toMatch(shape));

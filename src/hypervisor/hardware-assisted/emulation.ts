@@ -14,7 +14,9 @@ import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Emulated, Injected, Kind } from '../../trace/events.ts';
 import { Emulator } from '../emulator/emulator.ts';
 import { doWhatIsLeft } from '../emulator/left.ts';
+import { loadControl } from '../emulator/load-control.ts';
 import { tellChain } from '../fault-chain.ts';
+import { waitForIrq13, wireCoprocessor } from '../platform/coprocessor.ts';
 import { endWhenPoweredOff } from '../platform/pc-guest.ts';
 import type { Resume } from '../technique.ts';
 import { guestCpuid } from './exits/cpuid.ts';
@@ -151,7 +153,9 @@ export class Emulation {
     private readonly guest: VtxGuest,
     devices: MemoryMap,
   ) {
-    this.emulator = new Emulator(guest.hypervisor, guest.vcpu, guest.board, devices);
+    const { hypervisor, board } = guest;
+    this.emulator = new Emulator(hypervisor, guest.vcpu, board, devices);
+    wireCoprocessor(board, [hypervisor.cpu, this.emulator.cpu]);
   }
 
   /** The state after power-on goes into a VMCS that has been set up. */
@@ -182,6 +186,17 @@ export class Emulation {
     this.load();
     this.guest.event = 0;
     return this.run();
+  }
+
+  /**
+   * #MF of a guest that has CR0.NE=0, which VT-x does not let it have: it is to wait for IRQ 13, or, when it has told its board to
+   * ignore errors, to go on with the instruction.
+   */
+  numericError(): Resume {
+    const { cpu } = this.guest.hypervisor;
+    if (cpu.x87.ignoreErrors) return this.instruction();
+    cpu.x87.errorAsserted = true;
+    return waitForIrq13(this.guest, (vmread(cpu, F.GUEST_RFLAGS) & IF) !== 0);
   }
 
   /** An event goes through the guest's tables in the emulator. */
@@ -308,7 +323,7 @@ export class Emulation {
     this.real?.unveil(cpu);
     cpu.cpl = cpu.flags & VM ? 3 : (cpu.segments[SS].access >>> 5) & 3;
     emulator.controlWritten = false;
-    emulator.begin();
+    emulator.begin(guest.shadow.control.pointers);
   }
 
   /** What lies outside the VMCS. */
@@ -343,21 +358,16 @@ export class Emulation {
 
   private storeControl(cpu: Cpu, silicon: Cpu): void {
     const { guest } = this;
-    const { cr0, cr3, cr4 } = cpu;
-    vmwrite(silicon, F.CR0_READ_SHADOW, cr0);
-    vmwrite(silicon, F.GUEST_CR0, guest.nested ? nestedCr0(cr0) : realCr0(cr0));
-    vmwrite(silicon, F.CR4_READ_SHADOW, cr4);
-    vmwrite(silicon, F.GUEST_CR4, guest.nested ? nestedCr4(cr4) : realCr4(cr4));
+    const { cr0, cr3, cr4, pdptes } = cpu;
     if (guest.nested) {
       vmwrite(silicon, F.GUEST_CR3, cr3);
       if (cr0 & PG && cr4 & PAE)
-        for (let n = 0; n < 8; n++) vmwrite(silicon, L.GUEST_PDPTR0 + (n >> 1) * 2 + (n & 1), cpu.pdptes[n]);
-      return;
-    }
-    const { control } = guest.shadow;
-    if (control.cr4 !== cr4) guest.shadow.loadCr4(cr4);
-    if (control.cr0 !== cr0) guest.shadow.loadCr0(cr0);
-    guest.shadow.loadCr3(cr3);
+        for (let n = 0; n < 8; n++) vmwrite(silicon, L.GUEST_PDPTR0 + (n >> 1) * 2 + (n & 1), pdptes[n]);
+    } else loadControl(guest.shadow, cpu);
+    vmwrite(silicon, F.CR0_READ_SHADOW, cr0);
+    vmwrite(silicon, F.GUEST_CR0, guest.nested ? nestedCr0(cr0) : realCr0(cr0));
+    vmwrite(silicon, F.CR4_READ_SHADOW, cr4);
+    vmwrite(silicon, F.GUEST_CR4, guest.nested ? nestedCr4(cr4) : realCr4(cr4, guest));
   }
 
   /**

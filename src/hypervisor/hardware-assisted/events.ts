@@ -1,14 +1,12 @@
 // Events on their way into the guest: exceptions that the hypervisor decided on, events whose delivery an exit cut short,
 // and interrupts of the virtual board. One event fits into an entry; the interrupt window calls for the rest.
 import type { Cpu } from '../../machine/cpu/cpu.ts';
-import { VECTOR } from '../../machine/cpu/fault.ts';
-import { IF, RF } from '../../machine/cpu/flags.ts';
+import { IF } from '../../machine/cpu/flags.ts';
 import { PROC } from '../../machine/cpu/vmx/capabilities.ts';
-import { INFO_ERROR_CODE, INFO_VALID, interruptionInfo, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
+import { INFO_ERROR_CODE, interruptionInfo, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../trace/events.ts';
-import { combineFaults } from '../fault-chain.ts';
 import type { VtxGuest } from './vtx-guest.ts';
 
 const TYPE_OF = (info: number): number => (info >>> 8) & 7;
@@ -17,7 +15,7 @@ const TYPE_OF = (info: number): number => (info >>> 8) & 7;
 export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
   const vectoring = vmread(cpu, F.IDT_VECTORING_INFO) | 0;
   guest.event = 0;
-  if (vectoring >= 0 || TYPE_OF(vectoring) !== TYPE.hardwareException) guest.chain.length = 0;
+  if (vectoring >= 0 || TYPE_OF(vectoring) !== TYPE.hardwareException) clear(guest.chain);
   if (vectoring >= 0) return;
   // Bit 12 is undefined on the way out and reserved on the way in.
   guest.event = vectoring & ~0x1000;
@@ -26,45 +24,9 @@ export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
     guest.eventLength = vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
 }
 
-/**
- * Gives the guest an exception. When it met another one on its way, that becomes a double fault, as it would on the bare
- * processor (SDM vol. 3 table 6-5), and behind a double fault the guest is finished.
- * @param errorCode -1 for none
- * @returns false when it was the third: shut the guest down
- */
-export function raiseException(
-  guest: VtxGuest,
-  vector: number,
-  errorCode: number,
-  cause: number,
-  cr2 = 0,
-): boolean {
-  const { event, chain, vcpu } = guest;
-  const interrupted = event & INFO_VALID && TYPE_OF(event) === TYPE.hardwareException ? event & 0xff : -1;
-  if (interrupted >= 0 && chain.length === 0) {
-    chain.push({
-      vector: interrupted,
-      errorCode: event & INFO_ERROR_CODE ? guest.eventErrorCode : -1,
-      eip: vcpu.eip,
-      cr2: vcpu.cr2,
-    });
-  }
-  chain.push({ vector, errorCode, eip: vcpu.eip, cr2 });
-  if (interrupted === VECTOR.DF) return false;
-  const double = interrupted >= 0 && vector !== VECTOR.DF && combineFaults(interrupted, vector) === VECTOR.DF;
-  if (vector === VECTOR.PF) vcpu.cr2 = cr2;
-  if (double) {
-    // The first fault left with RF in the image of the flags; a double fault is an abort and has none (SDM vol. 3 §17.3.1.1).
-    const { cpu } = guest.hypervisor;
-    vmwrite(cpu, F.GUEST_RFLAGS, vmread(cpu, F.GUEST_RFLAGS) & ~RF);
-  }
-  if (double) chain.push({ vector: VECTOR.DF, errorCode: 0, eip: vcpu.eip, cr2: 0 });
-  const delivered = double ? VECTOR.DF : vector;
-  guest.eventErrorCode = double ? 0 : errorCode;
-  guest.event = interruptionInfo(delivered, TYPE.hardwareException, guest.eventErrorCode);
-  guest.hypervisor.charge('injectEvent');
-  guest.hypervisor.record(vcpu, Kind.inject, delivered, guest.eventErrorCode, cause);
-  return true;
+/** Only when there is something to clear: it is slow, and mostly there is not. */
+function clear(list: unknown[]): void {
+  if (list.length !== 0) list.length = 0;
 }
 
 /** Writes the event for this entry into the VMCS, or asks for the window that a waiting interrupt needs. @returns its vector, or -1 */

@@ -1,107 +1,11 @@
-// The house's own guests, unmodified, under VT-x. Penguin's native build must print on a virtual machine what it prints on
-// the bare one; what differs is only time.
-import { expect, test } from 'vitest';
-import { costModel } from '../../cost/processors.ts';
-import { installed, nasm } from '../../guests/testing/nasm.ts';
-import { parseImage } from '../../images/load.ts';
+// The house's own guests, unmodified, under VT-x: see ../testing/unmodified-guests.ts.
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
-import type { Board } from '../../machine/devices/board.ts';
-import { Pc } from '../../machine/pc.ts';
-import { Recorder } from '../../trace/recorder.ts';
-import { NativeHost } from '../native/native-host.ts';
+import { unmodifiedGuests } from '../testing/unmodified-guests.ts';
 import { TestHost } from './testing.ts';
 
-const NASM = installed('nasm');
-if (!NASM) console.warn('The guests are not booted under VT-x here: nasm is not installed');
-
-/** Types each command when the prompt appears, until the machine is off. @param run runs a little; false when all is over */
-function converse(board: Board, commands: string[], run: () => boolean): string {
-  const waiting = [...commands];
-  let serial = '';
-  for (let turns = 0; turns < 20_000; turns++) {
-    const goesOn = run();
-    serial += String.fromCharCode(...board.takeSerial());
-    if (waiting.length > 0 && serial.endsWith('# ')) {
-      board.serialInput([...`${waiting.shift()}\r`].map((c) => c.charCodeAt(0)));
-      serial += '\u0000';
-    }
-    if (!goesOn) break;
-  }
-  return serial.replaceAll('\u0000', '').replaceAll('\r', '');
-}
-
-const COMMANDS = [
-  'uname',
-  'echo one two',
-  'cat /etc/rings',
-  'crash',
-  'crash read',
-  'crash kernel',
-  'crash divide',
-  'crash cli',
-  'crash opcode',
-  'nosuch',
-  'hello',
-  'halt',
-];
-
-test.skipIf(!NASM)('Penguin says on VT-x what it says on the bare machine', () => {
-  const image = parseImage(nasm('penguin/penguin-native.asm').bytes, 'penguin');
-  const pc = new Pc(costModel('prescott'), new Recorder(1024), 16 << 20, {
-    startDate: '2005-12-05T10:00:00',
-  });
-  const bare = new NativeHost(pc, 1, 'penguin', image, { commandLine: '', modules: [] });
-  const expected = converse(pc.board, COMMANDS, () => {
-    bare.run(pc.cpu.cycles + 200_000);
-    return bare.guest.state === 'running';
-  });
-
-  const host = new TestHost(40);
-  const domain = host.boot(nasm('penguin/penguin-native.asm').bytes, 1, 16);
-  const seen = converse(domain.board!, COMMANDS, () => {
-    host.loop.run(host.pc.cpu.cycles + 200_000);
-    return domain.alive;
-  });
-  expect(domain.state, domain.ending).toBe('halted');
-  expect(seen).toBe(expected);
-  expect(seen).toContain('page fault at C0100000 (read, no right to it)');
-  const exits = host.exits(1);
-  for (const reason of [
-    EXIT.exceptionOrNmi,
-    EXIT.externalInterrupt,
-    EXIT.hlt,
-    EXIT.crAccess,
-    EXIT.ioInstruction,
-    EXIT.invlpg,
-  ]) {
-    expect(exits.get(reason), `exit reason ${reason}`).toBeGreaterThan(0);
-  }
-});
-
-test.skipIf(!NASM)('Panes reaches its desktop and draws into its own video memory', () => {
-  const host = new TestHost(40);
-  const before = host.pc.memory.bytes.slice(0xa0000, 0xc0000);
-  const domain = host.boot(nasm('panes/panes.asm').bytes, 1, 16);
-  let serial = '';
-  for (let turns = 0; turns < 500 && !serial.includes('ready'); turns++) {
-    host.loop.run(host.pc.cpu.cycles + 200_000);
-    serial += String.fromCharCode(...domain.board!.takeSerial());
-  }
-  host.loop.run(host.pc.cpu.cycles + 50_000_000);
-  expect(serial).toContain('Panes: desktop ready');
-  const screen = domain.board!.screen();
-  expect(screen.mode).toBe('graphics');
-  if (screen.mode === 'graphics') expect(new Set(screen.pixels).size).toBeGreaterThan(8);
-  expect(host.pc.memory.bytes.slice(0xa0000, 0xc0000), 'the host’s own screen is untouched').toEqual(before);
-});
-
-test.skipIf(!NASM)('the same boot twice writes the same trace', () => {
-  const hash = (): number => {
-    const host = new TestHost(40);
-    host.recorder.hashing = true;
-    host.boot(nasm('penguin/penguin-native.asm').bytes, 1, 16);
-    for (let turns = 0; turns < 30; turns++) host.loop.run(host.pc.cpu.cycles + 700_000);
-    return host.recorder.hash;
-  };
-  expect(hash()).toBe(hash());
+unmodifiedGuests({
+  name: 'VT-x',
+  host: (processor) => new TestHost(40, {}, processor),
+  common: [EXIT.exceptionOrNmi, EXIT.externalInterrupt, EXIT.hlt, EXIT.ioInstruction],
+  paged: [EXIT.crAccess, EXIT.invlpg],
 });

@@ -80,10 +80,10 @@ ${PAGING}
     expect(registers.CR4).toBe(0x90);
   });
 
-  it('PAE, which CPUID does not announce, is #GP; so is paging without protection', () => {
+  it('MCE, which CPUID does not announce, is #GP; so is paging without protection', () => {
     const { text } = runKernel(`
         gate 13, protection
-        mov eax, 0x20
+        mov eax, 0x40
         mov cr4, eax
         put 'b'
         mov eax, cr0

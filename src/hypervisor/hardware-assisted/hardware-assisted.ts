@@ -4,6 +4,7 @@ import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
 import { getFlags } from '../../machine/cpu/flags.ts';
 import { checkControls, checkHostState } from '../../machine/cpu/vmx/entry-checks.ts';
+import { settleHost } from '../../machine/cpu/vmx/exit.ts';
 import { EXIT } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F, LATER_FIELD } from '../../machine/cpu/vmx/fields.ts';
 import { REVISION_IDENTIFIER } from '../../machine/cpu/vmx/layout.ts';
@@ -19,8 +20,7 @@ import {
 import { vmxOf } from '../../machine/cpu/vmx/state.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Vendor } from '../../trace/events.ts';
-import type { Domain, Vcpu } from '../domain.ts';
+import { copyRegisters, type Domain, type Vcpu } from '../domain.ts';
 import { beforeEnlightenedEntry, enlighten, releaseInterfaces, VMCALL } from '../enlightenments/seam.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { type GuestControl, peekGuest } from '../guest-walk.ts';
@@ -52,14 +52,16 @@ const AFTER_POWER_ON: EntryState = {
   dataSelector: 16,
   gdt: { base: 0, limit: 0 },
 };
-/** Exits at which no instruction has a length. */
-const WITHOUT_LENGTH = new Set<number>([
+/** Exits at which no instruction has a length, by basic reason. */
+const WITHOUT_LENGTH = new Uint8Array(0x10000);
+for (const reason of [
   EXIT.exceptionOrNmi,
   EXIT.externalInterrupt,
   EXIT.interruptWindow,
   EXIT.tripleFault,
   EXIT.eptViolation,
-]);
+])
+  WITHOUT_LENGTH[reason] = 1;
 
 export class HardwareAssisted implements Technique {
   readonly name = 'vt-x';
@@ -67,6 +69,8 @@ export class HardwareAssisted implements Technique {
   readonly nonRoot = true;
   private readonly guests = new Map<Domain, VtxGuest>();
   private readonly entries = new Map<VtxGuest, EntryState>();
+  /** Who was asked for last. */
+  private latest: VtxGuest | null = null;
   /** Whose VMCS is current and whose debug registers are in the processor. */
   private loaded: VtxGuest | null = null;
   /** Machine address of the VMXON region, 0 before the first guest. */
@@ -78,7 +82,8 @@ export class HardwareAssisted implements Technique {
   ) {}
 
   private of(domain: Domain): VtxGuest {
-    return this.guests.get(domain)!;
+    if (this.latest?.domain !== domain) this.latest = this.guests.get(domain)!;
+    return this.latest;
   }
 
   /** What is kept about a guest, for looking; null before it is built and after its end. */
@@ -139,6 +144,7 @@ export class HardwareAssisted implements Technique {
     const map = devices ?? new MemoryMap(domain.memory.size);
     if (devices || optional.parts) guest.emulation = parts().emulation(guest, map);
     if (devices) {
+      guest.devices = devices;
       if (guest.shadowTables) guest.shadowTables.devices = devices;
       devices.onChange(() => guest.shadow.devicesChanged());
     }
@@ -153,6 +159,7 @@ export class HardwareAssisted implements Technique {
     pc.memory.write32(region, REVISION_IDENTIFIER);
     cpu.cr4 |= CR4_VMXE;
     if (vmxon(cpu, region) !== 0) throw new Error('VMXON failed');
+    vmxOf(cpu).ours = true;
   }
 
   /** Puts this guest's state under the processor. */
@@ -185,7 +192,7 @@ export class HardwareAssisted implements Technique {
       guest.loadedRoot = shadowTables.root;
     }
     const injected = prepareEvents(cpu, guest);
-    cpu.regs.set(vcpu.regs);
+    copyRegisters(vcpu.regs, cpu.regs);
     cpu.cr2 = vcpu.cr2;
     const error = guest.launched ? vmresume(cpu) : vmlaunch(cpu);
     if (error !== 0) {
@@ -208,7 +215,7 @@ export class HardwareAssisted implements Technique {
   leave(vcpu: Vcpu): Exit {
     const guest = this.of(vcpu.domain);
     const { cpu } = this.hypervisor;
-    vcpu.regs.set(cpu.regs);
+    copyRegisters(cpu.regs, vcpu.regs);
     vcpu.cr2 = cpu.cr2;
     const reason = vmread(cpu, F.VM_EXIT_REASON);
     const basic = reason & 0xffff;
@@ -216,24 +223,25 @@ export class HardwareAssisted implements Technique {
     vcpu.eip = vmread(cpu, F.GUEST_RIP);
     vcpu.cpl = (vmread(cpu, F.GUEST_SS_AR_BYTES) >>> 5) & 3;
     keepInterruptedEvent(cpu, guest);
-    const instructionLength = WITHOUT_LENGTH.has(basic) ? 0 : vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
+    const instructionLength = WITHOUT_LENGTH[basic] ? 0 : vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
     let detail = 0;
     if (basic === EXIT.exceptionOrNmi || basic === EXIT.externalInterrupt)
       detail = vmread(cpu, F.VM_EXIT_INTR_INFO) | 0;
     else if (basic === EXIT.eptViolation) detail = vmread(cpu, LATER_FIELD.GUEST_PHYSICAL_ADDRESS) | 0;
     else if (basic === EXIT.msrRead || basic === EXIT.msrWrite) detail = vcpu.regs[1];
-    return {
-      vendor: Vendor.vmx,
-      reason: reason | 0,
-      qualification,
-      detail,
-      instructionLength,
-      eip: vcpu.eip,
-    };
+    const { exit } = guest;
+    exit.reason = reason | 0;
+    exit.qualification = qualification;
+    exit.detail = detail;
+    exit.instructionLength = instructionLength;
+    exit.eip = vcpu.eip;
+    return exit;
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {
-    return handleExit(new ExitContext(this.hypervisor, this.of(vcpu.domain), vcpu, exit));
+    const guest = this.of(vcpu.domain);
+    guest.context ??= new ExitContext(this.hypervisor, guest, vcpu, exit);
+    return handleExit(guest.context);
   }
 
   pendingEvent(vcpu: Vcpu): boolean {
@@ -249,7 +257,12 @@ export class HardwareAssisted implements Technique {
     this.of(domain).board.advance(now);
   }
 
+  settle(): void {
+    settleHost(this.hypervisor.cpu);
+  }
+
   switchedAway(vcpu: Vcpu): void {
+    this.settle();
     const guest = this.guests.get(vcpu.domain);
     if (!guest || this.loaded !== guest) return;
     guest.debugRegisters.set(this.hypervisor.cpu.dr);
@@ -279,6 +292,7 @@ export class HardwareAssisted implements Technique {
     releaseInterfaces(guest);
     guest.release();
     this.guests.delete(domain);
+    this.latest = null;
     this.entries.delete(guest);
   }
 }

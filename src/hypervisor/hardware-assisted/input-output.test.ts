@@ -95,14 +95,19 @@ page_fault:
         ja hang
         mov ecx, 0x480
         rdmsr
+        mov ecx, 0xc1
+        rdmsr
         put 'm'
+        xor ecx, ecx                      ; nor are there performance counters
+        rdpmc
+        put 'p'
         off
 protection:
         put '#'
         add dword [esp + 4], 2
         add esp, 4
         iret`);
-    expect(text).toBe('#m');
+    expect(text).toBe('##m#p');
   });
 
   it('RDTSC leaves when that was asked for, and time goes on all the same', () => {

@@ -112,7 +112,13 @@ function walk(guest: VtxGuest, { cr0, cr3, cr4 }: Readonly<GuestControl>, linear
         : walkSteps(memory, 'nested', 'ept', guest.nested.root, own.result);
     return { linear, guest: own.steps, physical: own.result, real: real.steps, machine: real.result };
   }
-  const real = walkSteps(memory, 'shadow', 'legacy', guest.shadowTables!.root, linear);
+  const real = walkSteps(
+    memory,
+    'shadow',
+    guest.shadowTables!.wide ? 'pae' : 'legacy',
+    guest.shadowTables!.root,
+    linear,
+  );
   return { linear, guest: own.steps, physical: own.result, real: real.steps, machine: real.result };
 }
 

@@ -1,11 +1,14 @@
-// Parts of this technique that the opening scenario does not need: nested paging, and the emulator with what hangs on it
+// Parts of this technique that the opening scenario does not need: nested paging, PAE, and the emulator with what hangs on it
 // (real mode, devices in memory, task switches). provide.ts fills this in.
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import type { NestedPaging } from '../nested-paging.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
 import type { Emulation } from './emulation.ts';
 import type { VtxGuest } from './vtx-guest.ts';
 
 export interface VtxParts {
+  /** Shadow paging for guests that may use PAE. */
+  readonly Shadows: typeof ShadowPaging;
   nestedPaging(guest: VtxGuest, devices: MemoryMap): NestedPaging;
   emulation(guest: VtxGuest, devices: MemoryMap): Emulation;
 }

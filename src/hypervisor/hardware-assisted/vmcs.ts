@@ -7,6 +7,7 @@ import { PIN, PROC, VMX_MSR } from '../../machine/cpu/vmx/capabilities.ts';
 import { FIELD as F, LATER_FIELD as L } from '../../machine/cpu/vmx/fields.ts';
 import { vmclear, vmptrld, vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { type Monitor, PER_DOMAIN_START, SELECTOR, VM_EXIT_ENTRY } from '../monitor.ts';
+import { CR4_PAE } from '../platform/control-registers.ts';
 import type { VtxGuest } from './vtx-guest.ts';
 
 /** CR0: PE, ET, NE, WP, PG are the hypervisor's while the guest runs; WP keeps write protection true at CPL 0. */
@@ -15,7 +16,7 @@ const CR0_FORCED = 0x80010031 | 0;
 const CR0_GUESTS = 0xe;
 const CR0_CACHE = 0x60000000;
 export const CR4_VMXE = 0x2000;
-/** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE and PGE concern its tables, which the processor never walks. */
+/** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE, PAE and PGE concern its tables, which the processor never walks. */
 const CR4_PASSED = 0x70c;
 
 /**
@@ -44,8 +45,11 @@ const HOST_CR0 = 0x80010033 | 0;
 const HOST_CR4 = 0x90 | CR4_VMXE;
 const ACKNOWLEDGE_INTERRUPT = 1 << 15;
 
-/** #TS #NP #SS #GP #PF and #DF leave the guest: the one for shadow paging, the others so that a chain of faults can be told. */
-export const EXCEPTIONS = (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14);
+/**
+ * #TS #NP #SS #GP #PF and #DF leave the guest: the one for shadow paging, the others so that a chain of faults can be told. So
+ * does #MF: NE is 1 whatever the guest believes, and without NE there is no #MF.
+ */
+export const EXCEPTIONS = (1 << 8) | (1 << 10) | (1 << 11) | (1 << 12) | (1 << 13) | (1 << 14) | (1 << 16);
 
 const FLAT_CODE = 0xc09b;
 const FLAT_DATA = 0xc093;
@@ -54,13 +58,14 @@ const BUSY_TSS = 0x8b;
 
 /** CR0 that the processor holds when the guest believes in `value`. */
 export const realCr0 = (value: number): number => (value & ~CR0_CACHE) | CR0_FORCED;
-/** CR4 likewise. */
-export const realCr4 = (value: number): number => (value & CR4_PASSED) | CR4_VMXE;
+/** CR4 likewise; PAE is 1 when its shadow tables have three levels. */
+export const realCr4 = (value: number, { shadowTables }: VtxGuest): number =>
+  (value & CR4_PASSED) | CR4_VMXE | (shadowTables?.wide ? CR4_PAE : 0);
 
 const PROC_CONTROLS =
-  PROC.hlt | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
+  PROC.hlt | PROC.rdpmc | PROC.invlpg | PROC.unconditionalIo | PROC.tscOffset | PROC.cr3Load | PROC.cr3Store;
 
-const NESTED_PROC_CONTROLS = PROC.hlt | PROC.unconditionalIo | PROC.tscOffset | PROC.secondary;
+const NESTED_PROC_CONTROLS = PROC.hlt | PROC.rdpmc | PROC.unconditionalIo | PROC.tscOffset | PROC.secondary;
 /** Without page faults, which are the guest's own. */
 export const NESTED_EXCEPTIONS = EXCEPTIONS & ~(1 << 14);
 
@@ -171,12 +176,13 @@ function writeGuest(write: Write, guest: VtxGuest, entry: EntryState): void {
   write(F.GUEST_TR_AR_BYTES, BUSY_TSS);
   write(F.GUEST_GDTR_BASE, entry.gdt.base);
   write(F.GUEST_GDTR_LIMIT, entry.gdt.limit);
-  for (const field of [F.GUEST_IDTR_BASE, F.GUEST_IDTR_LIMIT]) write(field, 0);
+  write(F.GUEST_IDTR_BASE, 0);
+  write(F.GUEST_IDTR_LIMIT, 0x3ff);
   const { cr0, cr4 } = guest.shadow.control;
   write(F.CR0_READ_SHADOW, cr0);
   write(F.GUEST_CR0, guest.nested ? nestedCr0(cr0) : realCr0(cr0));
   write(F.CR4_READ_SHADOW, cr4);
-  write(F.GUEST_CR4, guest.nested ? nestedCr4(cr4) : realCr4(cr4));
+  write(F.GUEST_CR4, guest.nested ? nestedCr4(cr4) : realCr4(cr4, guest));
   guest.loadedRoot = guest.shadowTables?.root ?? 0;
   write(F.GUEST_CR3, guest.loadedRoot);
   write(F.GUEST_DR7, 0x400);

@@ -3,6 +3,8 @@
 
 import { fieldWord } from '../../machine/cpu/vmx/layout.ts';
 import type { Board } from '../../machine/devices/board.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
@@ -11,7 +13,10 @@ import type { Hypervisor } from '../hypervisor.ts';
 import type { NestedPaging } from '../nested-paging.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
+import type { MutableExit } from '../technique.ts';
 import type { Emulation } from './emulation.ts';
+import type { ExitContext } from './exits/context.ts';
+import { optional } from './optional.ts';
 
 export class VtxGuest implements PcGuest {
   readonly vcpu: Vcpu;
@@ -19,6 +24,7 @@ export class VtxGuest implements PcGuest {
   readonly shadow: GuestPaging;
   readonly shadowTables: ShadowPaging | null = null;
   readonly nested: NestedPaging | null = null;
+  devices?: MemoryMap;
   /** The emulator, for guests that may need it. */
   emulation: Emulation | null = null;
   /** Machine address of the VMCS region. */
@@ -42,6 +48,17 @@ export class VtxGuest implements PcGuest {
   steppedHole = -1;
   guestTrapFlag = false;
 
+  /** The latest exit, and what its handlers get: one of each for all exits, which follow each other closely. */
+  readonly exit: MutableExit = {
+    vendor: Vendor.vmx,
+    reason: 0,
+    qualification: 0,
+    detail: 0,
+    instructionLength: 0,
+    eip: 0,
+  };
+  context: ExitContext | null = null;
+
   /** DR0–DR3 and DR6, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(8);
   /** Exceptions that led to each other, oldest first. */
@@ -59,7 +76,10 @@ export class VtxGuest implements PcGuest {
     this.vmcs = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
     try {
       if (nested) this.shadow = this.nested = nested(this);
-      else this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+      else {
+        const Shadows = optional.parts?.Shadows ?? ShadowPaging;
+        this.shadow = this.shadowTables = new Shadows(hypervisor, this.vcpu, domain.memory);
+      }
     } catch (error) {
       hypervisor.frames.release(this.vmcs >>> 12);
       throw error;

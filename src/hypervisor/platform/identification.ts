@@ -1,5 +1,5 @@
 // What CPUID tells an unmodified guest with hardware assistance: this processor, without the means to virtualize it, and
-// without PAE when its tables are shadowed, which follow two levels.
+// without PAE where the hypervisor's part for tables of three levels is not there.
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { type Identification, cpuid as identify } from '../../machine/cpu/cpuid.ts';
 

@@ -2,6 +2,7 @@
 // techniques for such guests share is written against this.
 import { type Image, ImageError } from '../../images/image.ts';
 import type { Board } from '../../machine/devices/board.ts';
+import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { VIDEO_BASE, VIDEO_SIZE } from '../../machine/pc.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { GuestTranslation } from '../guest-paging.ts';
@@ -12,6 +13,8 @@ export interface PcGuest {
   readonly domain: Domain;
   readonly vcpu: Vcpu;
   readonly board: Board;
+  /** Its devices at memory addresses, where it has any. */
+  readonly devices?: MemoryMap;
   /** Its paging: by shadow tables, or nested. */
   readonly shadow: GuestTranslation;
 }

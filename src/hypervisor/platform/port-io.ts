@@ -22,7 +22,8 @@ export function portAccess(guest: PcGuest, port: number, size: PortSize, input: 
     guest.board.write(port, value, size);
     emulated(guest, false, port, value, size);
   }
-  guest.hypervisor.charge('emulateDevice');
+  const { hypervisor } = guest;
+  hypervisor.spend(hypervisor.often.emulateDevice);
 }
 
 /** A string instruction as it stands: registers are in `vcpu.regs`. */
@@ -68,24 +69,41 @@ function moveElement(
   linear: number,
   { port, size, input, user }: Pick<StringAccess, 'port' | 'size' | 'input' | 'user'>,
 ): boolean {
-  const { memory } = guest.hypervisor.pc;
-  const machine: number[] = [];
+  const at: number[] = [];
   for (let k = 0; k < size; k++) {
     const physical = guest.shadow.translate((linear + k) >>> 0, input, user);
     if (physical < 0) return false;
-    machine.push(guest.domain.memory.toMachine(physical));
+    at.push(physical);
   }
+  // A device gets the element whole, unless it lies over two pages.
+  const { devices } = guest;
+  const whole = (linear & 0xfff) + size <= 0x1000 && devices?.answers(at[0]);
   let value = 0;
   if (input) {
     value = guest.board.read(port, size);
-    // Memory that is not there takes nothing; elsewhere it is all ones.
-    for (let k = 0; k < size; k++) if (machine[k] >= 0) memory.write8(machine[k], value >>> (8 * k));
+    if (whole) devices!.write(at[0], value, size);
+    else for (let k = 0; k < size; k++) writeByte(guest, at[k], value >>> (8 * k));
   } else {
-    for (let k = 0; k < size; k++) value |= (machine[k] < 0 ? 0xff : memory.read8(machine[k])) << (8 * k);
+    if (whole) value = devices!.read(at[0], size);
+    else for (let k = 0; k < size; k++) value |= readByte(guest, at[k]) << (8 * k);
     guest.board.write(port, value >>> 0, size);
   }
   emulated(guest, input, port, value, size);
   return true;
+}
+
+/** Memory that is not there is all ones. */
+function readByte({ domain, hypervisor, devices }: PcGuest, physical: number): number {
+  if (devices?.answers(physical)) return devices.read(physical, 1);
+  const machine = domain.memory.toMachine(physical);
+  return machine < 0 ? 0xff : hypervisor.pc.memory.read8(machine);
+}
+
+/** Memory that is not there takes nothing. */
+function writeByte({ domain, hypervisor, devices }: PcGuest, physical: number, value: number): void {
+  const machine = domain.memory.toMachine(physical);
+  if (devices?.answers(physical)) devices.write(physical, value & 0xff, 1);
+  else if (machine >= 0) hypervisor.pc.memory.write8(machine, value);
 }
 
 function emulated(

@@ -10,6 +10,7 @@ import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Emulated, Kind } from '../../trace/events.ts';
 import { Emulator } from '../emulator/emulator.ts';
 import { doWhatIsLeft } from '../emulator/left.ts';
+import { loadControl } from '../emulator/load-control.ts';
 import { tellChain } from '../fault-chain.ts';
 import { EVENT_ERROR_CODE, eventType } from '../platform/exceptions.ts';
 import { endWhenPoweredOff } from '../platform/pc-guest.ts';
@@ -105,7 +106,7 @@ export class Emulation {
     cpu.dr[7] = vmcb.get(V.dr7);
     cpu.x87.copyFrom(hypervisor.cpu.x87);
     emulator.controlWritten = false;
-    emulator.begin();
+    emulator.begin(guest.control.pointers);
   }
 
   private store(): void {
@@ -130,16 +131,11 @@ export class Emulation {
     if (!guest.nested) this.storeControl(cpu);
   }
 
-  private storeControl({ cr0, cr3, cr4 }: Cpu): void {
-    const { shadow } = this.guest;
-    if (this.emulator.controlWritten) {
-      if (shadow.control.cr4 !== cr4) shadow.loadCr4(cr4);
-      if (shadow.control.cr0 !== cr0) shadow.loadCr0(cr0);
-      shadow.loadCr3(cr3);
-    }
+  private storeControl(cpu: Cpu): void {
+    if (this.emulator.controlWritten) loadControl(this.guest.shadow, cpu);
     loadControlRegisters(this.guest);
     this.guest.loadedRoot = -1;
     // MP and TS are the guest's to change without asking.
-    this.guest.vmcb.set(V.cr0, (this.guest.vmcb.get(V.cr0) & ~0xa) | (cr0 & 0xa));
+    this.guest.vmcb.set(V.cr0, (this.guest.vmcb.get(V.cr0) & ~0xa) | (cpu.cr0 & 0xa));
   }
 }

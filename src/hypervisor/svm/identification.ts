@@ -5,4 +5,4 @@ import { identifyForGuest } from '../platform/identification.ts';
 import type { SvmGuest } from './svm-guest.ts';
 
 export const guestIdentification = (guest: SvmGuest, leaf: number): Identification =>
-  identifyEnlightened(guest, leaf, identifyForGuest(guest.hypervisor.cpu, leaf, guest.nested !== null));
+  identifyEnlightened(guest, leaf, identifyForGuest(guest.hypervisor.cpu, leaf, true));

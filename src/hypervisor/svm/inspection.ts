@@ -97,7 +97,7 @@ function walk(guest: SvmGuest, linear: number): AddressWalk {
     ? physical < 0
       ? none
       : walkSteps(memory, 'nested', guest.nested.tables.format.kind, guest.nested.root, physical)
-    : walkSteps(memory, 'shadow', 'legacy', guest.vmcb.get(V.cr3), linear);
+    : walkSteps(memory, 'shadow', guest.shadowTables!.wide ? 'pae' : 'legacy', guest.vmcb.get(V.cr3), linear);
   return { linear, guest: own.steps, physical, real: real.steps, machine: real.result };
 }
 

@@ -4,6 +4,7 @@
 import { V } from '../../machine/cpu/svm/layout.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
@@ -11,8 +12,11 @@ import type { GuestPaging } from '../guest-paging.ts';
 import type { GuestControl } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { NestedPaging, NPT_FORMAT } from '../nested-paging.ts';
+import { wireCoprocessor } from '../platform/coprocessor.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
-import { ShadowPaging } from '../shadow-paging.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
+import type { MutableExit } from '../technique.ts';
+import { WideShadowPaging } from '../wide-shadow-paging.ts';
 import { Emulation } from './emulation.ts';
 import { CR0_GUESTS, Vmcb } from './vmcb.ts';
 
@@ -43,6 +47,15 @@ export class SvmGuest implements PcGuest {
   windowOpen = false;
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;
+  /** The latest exit: one for all, which follow each other closely. */
+  readonly exit: MutableExit = {
+    vendor: Vendor.svm,
+    reason: 0,
+    qualification: 0,
+    detail: 0,
+    instructionLength: 0,
+    eip: 0,
+  };
   /** DR0–DR3, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(4);
   /** Exceptions that led to each other, oldest first. */
@@ -55,7 +68,7 @@ export class SvmGuest implements PcGuest {
     readonly domain: Domain,
     readonly board: Board,
     /** Pages that devices want for themselves. */
-    devices: MemoryMap,
+    readonly devices: MemoryMap,
     nested: boolean,
   ) {
     this.vcpu = domain.vcpus[0];
@@ -78,7 +91,7 @@ export class SvmGuest implements PcGuest {
           devices,
         );
       else {
-        this.shadow = this.shadowTables = new ShadowPaging(hypervisor, this.vcpu, domain.memory);
+        this.shadow = this.shadowTables = new WideShadowPaging(hypervisor, this.vcpu, domain.memory);
         this.shadowTables.devices = devices;
       }
     } catch (error) {
@@ -87,11 +100,7 @@ export class SvmGuest implements PcGuest {
     }
     devices.onChange(() => this.shadow.devicesChanged());
     this.emulation = new Emulation(this, devices);
-    // IGNNE#, which the guest asserts by its board's port F0h.
-    board.coprocessor.onIgnore = () => {
-      for (const { x87 } of [hypervisor.cpu, this.emulation.emulator.cpu])
-        x87.ignoreErrors = x87.errorAsserted;
-    };
+    wireCoprocessor(board, [hypervisor.cpu, this.emulation.emulator.cpu]);
   }
 
   /** CR0, CR3 and CR4 as the guest believes them to be. */

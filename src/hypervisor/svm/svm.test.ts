@@ -105,14 +105,14 @@ ${PAGING}
     expect(registers.CR3).toBe(host.events('emulate').find((e) => e.b === 3)!.c);
   });
 
-  it('with shadow paging PAE is not announced and #GP; so is paging without protection', () => {
+  it('with shadow paging a bit of CR4 that is not announced is #GP; so is paging without protection', () => {
     const { text } = runKernel(`
         gate 13, protection
         mov eax, 1
         cpuid
-        test edx, 0x40
+        test edx, 0x80
         jnz hang
-        mov eax, 0x20
+        mov eax, 0x40                   ; MCE
         mov cr4, eax
         put 'b'
         mov eax, cr0
@@ -129,7 +129,7 @@ protection:
     expect(text).toBe('#b#d');
   });
 
-  it('with nested paging a guest may use PAE', () => {
+  it.each(BOTH)('a guest may use PAE (%s)', (paging) => {
     const { text } = runKernel(
       `
         mov eax, 1
@@ -149,7 +149,7 @@ protection:
         mov byte [0x210000], 'p'
         put [0x210000]
         off`,
-      { paging: 'nested' },
+      { paging },
     );
     expect(text).toBe('p');
   });
@@ -189,6 +189,56 @@ undefined:
         add dword [esp], 3
 plain:  iret`);
     expect(text).toBe('c#m##e');
+  });
+
+  it.each(BOTH)('string forms of IN and OUT reach devices in memory (%s)', (paging) => {
+    const { text } = runKernel(
+      `
+        mov edi, 0xe0000ffe               ; the frame buffer, over two pages; port E9h reads E9h
+        mov dx, 0xe9
+        mov ecx, 3
+        rep insb
+        mov edi, 0xe0001fff
+        mov ecx, 1
+        mov dx, 0x3f8 + 7                 ; the scratch register, and FFh behind it
+        mov al, 0x5a
+        out dx, al
+        rep insw
+        mov eax, [0xe0000ffe]
+        cmp eax, 0x00e9e9e9
+        jne hang
+        mov eax, [0xe0001fff]
+        cmp al, 0x5a
+        jne hang
+        mov dword [0xe0003000], 'dev!'
+        mov esi, 0xe0003000
+        mov ecx, 4
+        mov dx, 0xe9
+        rep outsb
+        off`,
+      { paging },
+    );
+    expect(text).toBe('dev!');
+  });
+
+  it.each(BOTH)('has no performance counters, whatever the host counts (%s)', (paging) => {
+    const { text } = runKernel(
+      `
+        gate 13, protection
+        mov ecx, 0xc1
+        rdmsr
+        xor ecx, ecx
+        rdpmc
+        put 'p'
+        off
+protection:
+        put '#'
+        add dword [esp + 4], 2
+        add esp, 4
+        iret`,
+      { paging },
+    );
+    expect(text).toBe('##p');
   });
 });
 

@@ -7,12 +7,13 @@ import { Stop } from '../../machine/cpu/cpu.ts';
 import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import { hasNestedPaging, MSR, SVME, writeMsr } from '../../machine/cpu/msrs.ts';
 import { peek } from '../../machine/cpu/paging.ts';
+import { settleHost } from '../../machine/cpu/svm/exit.ts';
 import { SVM_EXIT } from '../../machine/cpu/svm/exit-codes.ts';
 import { V } from '../../machine/cpu/svm/layout.ts';
 import { clgi, stgi, vmload, vmrun, vmsave } from '../../machine/cpu/svm/operations.ts';
+import { svmOf } from '../../machine/cpu/svm/state.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Vendor } from '../../trace/events.ts';
-import type { Domain, Vcpu } from '../domain.ts';
+import { copyRegisters, type Domain, type Vcpu } from '../domain.ts';
 import { beforeEnlightenedEntry, enlighten, releaseInterfaces, VMMCALL } from '../enlightenments/seam.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
@@ -38,21 +39,27 @@ export class Svm implements Technique {
   readonly kernelRing = 0;
   readonly nonRoot = true;
   private readonly guests = new Map<Domain, SvmGuest>();
+  /** Who was asked for last. */
+  private latest: SvmGuest | null = null;
   /** Whose debug registers are in the processor. */
   private loaded: SvmGuest | null = null;
   /** Machine addresses of the host's state-save area and of the VMCB that holds the host's own FS GS TR LDTR; 0 before the first guest. */
   private saveArea = 0;
   private hostVmcb = 0;
   private enabled = false;
+  private readonly loadCycles: number;
 
   constructor(
     private readonly hypervisor: Hypervisor,
     private readonly options: SvmOptions = {},
-  ) {}
+  ) {
+    this.loadCycles = hypervisor.pc.cost.charges.svmLoad.cycles;
+  }
 
   /** Looked into by inspection.ts. */
   guestOf(domain: Domain): SvmGuest {
-    return this.guests.get(domain)!;
+    if (this.latest?.domain !== domain) this.latest = this.guests.get(domain)!;
+    return this.latest;
   }
 
   prepare(domain: Domain, image: Image, options: BootOptions): void {
@@ -102,6 +109,7 @@ export class Svm implements Technique {
     writeMsr(cpu, MSR.efer, BigInt(SVME));
     writeMsr(cpu, MSR.vmHsavePa, BigInt(this.saveArea));
     vmsave(cpu, this.hostVmcb);
+    svmOf(cpu).ours = true;
   }
 
   enter(vcpu: Vcpu): number {
@@ -117,7 +125,7 @@ export class Svm implements Technique {
     if (shadowTables && shadowTables.root !== guest.loadedRoot)
       vmcb.set(V.cr3, (guest.loadedRoot = shadowTables.root));
     const injected = prepareEvents(guest);
-    cpu.regs.set(vcpu.regs);
+    copyRegisters(vcpu.regs, cpu.regs);
     vmcb.set(V.rax, vcpu.regs[0]);
     vmcb.set(V.rsp, vcpu.regs[4]);
     vmcb.set(V.cr2, vcpu.cr2);
@@ -135,34 +143,38 @@ export class Svm implements Technique {
 
   leave(vcpu: Vcpu): Exit {
     const guest = this.guestOf(vcpu.domain);
-    const { cpu } = this.hypervisor;
+    const { hypervisor } = this;
+    const { cpu } = hypervisor;
     const { vmcb } = guest;
     const reason = vmcb.get(V.exitCode);
     if (reason !== SVM_EXIT.invalid) {
       vmsave(cpu, vmcb.machine);
-      vcpu.regs.set(cpu.regs);
+      copyRegisters(cpu.regs, vcpu.regs);
       vcpu.regs[0] = vmcb.get(V.rax);
       vcpu.regs[4] = vmcb.get(V.rsp);
       vcpu.cr2 = vmcb.get(V.cr2);
     }
-    vmload(cpu, this.hostVmcb);
+    // The host's own FS GS TR LDTR: as the rest of its registers, they come when somebody needs them.
+    if (svmOf(cpu).resident) hypervisor.spend(this.loadCycles);
+    else vmload(cpu, this.hostVmcb);
     cpu.flags &= ~IF;
     stgi(cpu);
     vcpu.eip = vmcb.get(V.rip) >>> 0;
     vcpu.cpl = vmcb.cpl;
     keepInterruptedEvent(guest);
     const next = vmcb.get(V.nextRip);
-    return {
-      vendor: Vendor.svm,
-      reason,
-      qualification: vmcb.get(V.exitInfo1),
-      detail: vmcb.get(V.exitInfo2),
-      instructionLength: next ? (next - vcpu.eip) & 15 : 0,
-      eip: vcpu.eip,
-    };
+    const { exit } = guest;
+    exit.reason = reason;
+    exit.qualification = vmcb.get(V.exitInfo1);
+    exit.detail = vmcb.get(V.exitInfo2);
+    exit.instructionLength = next ? (next - vcpu.eip) & 15 : 0;
+    exit.eip = vcpu.eip;
+    return exit;
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {
+    // It is taken through the host's own gates, on the host's own stack.
+    if (exit.reason === SVM_EXIT.interrupt) this.settle();
     return handleExit(new ExitContext(this.hypervisor, this.guestOf(vcpu.domain), vcpu, exit));
   }
 
@@ -179,7 +191,19 @@ export class Svm implements Technique {
     this.guestOf(domain).board.advance(now);
   }
 
+  settle(): void {
+    const { cpu } = this.hypervisor;
+    if (!cpu.svm?.resident) return;
+    // The host has opened itself to interrupts since, and the time of all this has been charged at the exit.
+    const { cycles, gif } = cpu;
+    settleHost(cpu);
+    vmload(cpu, this.hostVmcb);
+    cpu.cycles = cycles;
+    cpu.gif = gif;
+  }
+
   switchedAway(vcpu: Vcpu): void {
+    this.settle();
     const guest = this.guests.get(vcpu.domain);
     if (!guest || this.loaded !== guest) return;
     guest.debugRegisters.set(this.hypervisor.cpu.dr.subarray(0, 4));
@@ -208,5 +232,6 @@ export class Svm implements Technique {
     releaseInterfaces(guest);
     guest.release();
     this.guests.delete(domain);
+    this.latest = null;
   }
 }

@@ -6,13 +6,14 @@ import { SVME } from '../../machine/cpu/msrs.ts';
 import { GENERAL1, GENERAL2 } from '../../machine/cpu/svm/exit-codes.ts';
 import { SEGMENT_WORD, V, VINTR } from '../../machine/cpu/svm/layout.ts';
 import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
+import { CR4_PAE } from '../platform/control-registers.ts';
 import { ROM_BASE } from '../platform/firmware-boot.ts';
 import type { SvmGuest } from './svm-guest.ts';
 
 const PG = 0x80000000;
 const WP = 0x10000;
 const CACHE = 0x60000000;
-/** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE and PGE concern its tables, which the processor never walks. */
+/** CR4 bits that are the guest's as it sets them (TSD DE PCE OSFXSR OSXMMEXCPT); PSE, PAE and PGE concern its tables, which the processor never walks. */
 const CR4_PASSED = 0x70c;
 /** MP and TS, which the guest changes without asking (CR0_SEL_WRITE). */
 export const CR0_GUESTS = 0xa;
@@ -28,6 +29,7 @@ const GENERAL1_ALWAYS =
   GENERAL1.cpuid |
   GENERAL1.invd |
   GENERAL1.hlt |
+  GENERAL1.rdpmc |
   GENERAL1.invlpga |
   GENERAL1.ioio |
   GENERAL1.msr |
@@ -63,8 +65,8 @@ const PAT_AT_RESET = 0x00070406;
 
 /** CR0 that the processor holds when the guest believes in `value`: paging always, write protection always, caches on. */
 export const realCr0 = (value: number): number => (value & ~CACHE) | PG | WP;
-/** CR4 likewise. */
-export const realCr4 = (value: number): number => value & CR4_PASSED;
+/** CR4 likewise; PAE is 1 when its shadow tables have three levels. */
+export const realCr4 = (value: number, wide = false): number => (value & CR4_PASSED) | (wide ? CR4_PAE : 0);
 
 /** The VMCB as words: `V.x` names them. */
 export class Vmcb {
@@ -160,9 +162,10 @@ export function loadControlRegisters(guest: SvmGuest): void {
   const { vmcb: v } = guest;
   const { cr0, cr4 } = guest.control;
   v.set(V.cr0, realCr0(cr0));
-  v.set(V.cr4, realCr4(cr4));
+  const real4 = realCr4(cr4, guest.shadowTables?.wide);
+  v.set(V.cr4, real4);
   const cr0Differs = (realCr0(cr0) ^ cr0) & ~CR0_GUESTS ? 1 : 0;
-  const reads = cr0Differs | (1 << 3) | (realCr4(cr4) !== cr4 ? 1 << 4 : 0);
+  const reads = cr0Differs | (1 << 3) | (real4 !== cr4 ? 1 << 4 : 0);
   v.set(V.cr, reads | ((cr0Differs | (1 << 3) | (1 << 4)) << 16));
 }
 
@@ -174,6 +177,7 @@ export function enterAtImage({ vmcb: v, vcpu }: SvmGuest, entry: EntryState): vo
   v.segment(TR, 0, 0, 0xffff, BUSY_TSS);
   v.set(V.gdtr + 1, entry.gdt.limit);
   v.set(V.gdtr + 2, entry.gdt.base);
+  v.set(V.idtr + 1, 0x3ff);
   vcpu.regs.set([entry.eax, 0, entry.edx, entry.ebx, entry.esp, 0, entry.esi, 0]);
   vcpu.eip = entry.eip;
   v.set(V.rip, entry.eip);

@@ -70,9 +70,9 @@ flat:   mov al, 0x11
         out 0x21, al
         mov al, 0x34
         out 0x43, al
-        mov al, 0
+        mov al, [period]
         out 0x40, al
-        mov al, 1
+        mov al, [period + 1]
         out 0x40, al
 again:  mov eax, 16
         mov ds, eax
@@ -93,6 +93,7 @@ again:  mov eax, 16
         jmp eax
         align 4, db 0
 mode:   dd 0
+period: dw 0x100, 0
 random: times 5 dd 0
 code:   times ${CODE_SIZE} db 0
 image_end:
@@ -211,3 +212,69 @@ export const value = fc.oneof(
     0x174,
   ),
 );
+
+const word = (n: number): number[] => [n, n >>> 8, n >>> 16, n >>> 24].map((byte) => byte & 0xff);
+const port = fc.oneof(
+  fc.constantFrom(
+    ...[0x20, 0x21, 0x40, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x80, 0x92, 0xa0, 0xa1, 0xe9],
+    ...[0x170, 0x177, 0x1f0, 0x1f7, 0x3c0, 0x3c4, 0x3c5, 0x3d4, 0x3d5, 0x3da, 0x3f8, 0x3fd, 0xcf8, 0xcfc],
+  ),
+  fc.nat(0xffff),
+);
+const index = fc.oneof(
+  fc.constantFrom(0, 0x10, 0x1b, 0x8b, 0xc1, 0x174, 0x175, 0x176, 0x179, 0x1d9, 0x277, 0x3a, 0x480, 0x482),
+  fc.constantFrom(0xc0000080, 0xc0010114, 0xc0010117, 0x40000000, 0x40000001),
+  fc.integer(),
+);
+const control = fc.oneof(
+  fc.constantFrom(0x11, 0x13, 0x19, 0x80000011, 0x80010033, 0x60000011, 0x90, 0xb0, 0x690, 0x2000, 0x111000),
+  value,
+);
+/** Whole instructions that leave a guest, or may: with their registers loaded first. Nothing loops. */
+const harmless: fc.Arbitrary<readonly number[]> = fc.oneof(
+  value.map((leaf) => [0xb8, ...word(leaf), 0x0f, 0xa2]),
+  fc
+    .tuple(port, fc.constantFrom(0xec, 0xed, 0xee, 0xef, 0x6c, 0x6e))
+    .map(([n, op]) => [0xba, ...word(n), op]),
+  fc.tuple(fc.constantFrom(0xe4, 0xe5, 0xe6, 0xe7), fc.nat(0xff)),
+  fc.tuple(index, fc.constantFrom(0x32, 0x30)).map(([n, op]) => [0xb9, ...word(n), 0x0f, op]),
+  fc.constantFrom(0xc0, 0xd0, 0xd8, 0xe0).map((register) => [0x0f, 0x20, register]),
+  fc
+    .tuple(value, fc.constantFrom(0xc0, 0xf0, 0xf8), fc.constantFrom(0x21, 0x23))
+    .map(([n, register, op]) => [0xb8, ...word(n), 0x0f, op, register]),
+  value.map((n) => [0x0f, 0x01, 0x3d, ...word(n)]),
+  fc.tuple(value, fc.constantFrom(0xa1, 0xa0)).map(([n, op]) => [op, ...word(n)]),
+  fc.constantFrom([0x0f, 0x06], [0x0f, 0x08], [0x0f, 0x09], [0x0f, 0x31], [0x0f, 0x33], [0x0f, 0x0b]),
+  fc
+    .constantFrom(0xc1, 0xc2, 0xc3, 0xc4, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xdf)
+    .map((op) => [0x0f, 0x01, op]),
+  fc.nat(0xff).map((vector) => [0xcd, vector]),
+  fc
+    .tuple(value, fc.constantFrom(0xd8, 0xc0))
+    .map(([n, register]) => [0xb8, ...word(n & 0x3f), 0x8e, register]),
+);
+/** The same for what a guest seldom survives. */
+const deadly: fc.Arbitrary<readonly number[]> = fc.oneof(
+  fc
+    .tuple(control, fc.constantFrom(0xc0, 0xd0, 0xd8, 0xe0))
+    .map(([n, register]) => [0xb8, ...word(n), 0x0f, 0x22, register]),
+  fc.tuple(value, fc.constantFrom(0x05, 0x0d, 0x15, 0x1d)).map(([n, op]) => [0x0f, 0x01, op, ...word(n)]),
+  fc.tuple(value, fc.constantFrom(0xd0, 0xd8)).map(([n, op]) => [0xb8, ...word(n & 0xff), 0x0f, 0x00, op]),
+  fc.tuple(value, fc.constantFrom(0xa3, 0xa2)).map(([n, op]) => [op, ...word(n)]),
+  value.map((n) => [0xb8, ...word(n), 0x0f, 0x01, 0xf0]),
+  value.map((n) => [0xb8, ...word(n & 0x3f), 0x8e, 0xd0]),
+  value.map((n) => [0x68, ...word(n & 0x3ffff), 0x9d]),
+  fc.constant([0xfb, 0xf4]),
+);
+const leaving = fc.oneof({ arbitrary: harmless, weight: 40 }, { arbitrary: deadly, weight: 1 });
+/** Random code in which every 32 bytes are such instructions, or anything at all. */
+const slot = fc.oneof(
+  {
+    arbitrary: fc.array(leaving, { minLength: 2, maxLength: 5 }).map((each) => each.flat().slice(0, 31)),
+    weight: 40,
+  },
+  { arbitrary: fc.array(fc.nat(0xff), { minLength: 4, maxLength: 31 }), weight: 1 },
+);
+export const storm = fc
+  .array(slot, { minLength: CODE_SIZE / 32, maxLength: CODE_SIZE / 32 })
+  .map((slots) => slots.flatMap((bytes) => [...bytes, ...new Array<number>(32 - bytes.length).fill(0xcc)]));

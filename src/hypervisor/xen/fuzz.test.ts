@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { Medium } from '../../machine/devices/storage/medium.ts';
 import { miscounts, violations } from '../paravirtualization/invariants.ts';
 import type { PvDomain } from '../paravirtualization/pv-domain.ts';
-import { STORE } from './abi.ts';
+import { CONSOLE, EVTCHNOP, STORE } from './abi.ts';
 import type { StoreTree } from './store/tree.ts';
 import { type FrontEnd, PAGES, XenHost } from './testing.ts';
 
@@ -54,6 +54,7 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('word' as const), page: fc.nat(3), offset: fc.nat(60), kind: fc.nat(5), value: nat }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('event' as const), command: fc.nat(11), words: fc.array(fc.oneof(fc.nat(12), nat, fc.constant(0x7ff0)), { maxLength: 4 }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('grants' as const), command: fc.nat(7), count: fc.oneof(fc.nat(3), nat), words: fc.array(fc.oneof(fc.nat(12), nat, fc.constant(0x7ff0), fc.constant(2)), { minLength: 6, maxLength: 12 }) }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant('console' as const), which: fc.nat(3), kind: fc.nat(3), value: nat, typed: fc.nat(40) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('connect' as const), vbd: fc.boolean(), ring: fc.nat(3) }) },
   {
     weight: 6,
@@ -140,6 +141,25 @@ function act(front: FrontEnd, a: Action): void {
       front.words(PAGES, ...a.words);
       front.call(20, a.command, PAGES, a.count);
       break;
+    case 'console': {
+      // An index anywhere, near another, or full by one; then both sides are asked to look.
+      const index = [CONSOLE.outCons, CONSOLE.outProd, CONSOLE.inCons, CONSOLE.inProd];
+      const ring = front.guest.consoleRing;
+      const other = memory.read32(ring + index[a.which ^ 1]);
+      const size = a.which < 2 ? CONSOLE.outSize : CONSOLE.inSize;
+      memory.write32(
+        ring + index[a.which],
+        [a.value, other, other + size + (a.value & 3) - 1, other + (a.value & 255)][a.kind],
+      );
+      front.domain.consoleInput.push(...new Array<number>(a.typed).fill(0x41));
+      front.event(
+        EVTCHNOP.send,
+        front.guest.ports.findIndex((port) => port?.kind === 'console'),
+      );
+      host.technique.advance(front.domain, host.hypervisor.now);
+      expect(front.domain.consoleOutput.length, 'kept output is bounded').toBeLessThan(1 << 21);
+      break;
+    }
     case 'request':
       request(front, a);
       break;

@@ -9,6 +9,7 @@ import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
 import { KnownTransfers } from './known-transfers.ts';
+import { MsrFile } from './msr-file.ts';
 import type { NestedWalk } from './nested-walk.ts';
 import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
 import type { SvmState } from './svm/state.ts';
@@ -91,7 +92,7 @@ export class Cpu {
   readonly pdptes = new Int32Array(8);
   readonly dr = new Int32Array([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
   /** Model-specific registers by index; reading an absent one is #GP. */
-  readonly msrs = new Map<number, bigint>();
+  readonly msrs = new MsrFile();
 
   /** Cycles since power-on: the time-stamp counter and the virtual time of everything. */
   cycles = 0;

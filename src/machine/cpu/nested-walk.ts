@@ -48,6 +48,8 @@ export interface SecondDimension {
   writable: boolean;
   /** As `translate`, changing nothing: -1 when nothing is there. */
   peek(cpu: Cpu, physical: number): number;
+  /** The guest's PDPTEs are read by each walk, and not when CR3 is loaded: AMD's (APM vol. 2 §15.25.10). */
+  readonly pointersOnDemand?: boolean;
 }
 
 /** What `cpu.nested` is while a guest with nested paging runs. */
@@ -100,8 +102,11 @@ export class NestedWalk {
   private walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): void {
     const { memory } = cpu;
     const directory = (linear >>> 30) * 2;
+    if (this.dimension.pointersOnDemand) this.takePointer(cpu, directory, access, linear);
     const pdpte = cpu.pdptes[directory];
     if (!(pdpte & Pte.present)) notPresent(cpu, linear, write, user);
+    if (this.dimension.pointersOnDemand && isBadPointer(pdpte, cpu.pdptes[directory + 1]))
+      reserved(cpu, linear, write, user);
     const pdeAt = wide(pdpte & 0xfffff000, cpu.pdptes[directory + 1], (linear >>> 18) & 0xff8);
     const pdeMachine = this.entry(cpu, pdeAt, access, linear);
     const pde = memory.read32(pdeMachine);
@@ -152,13 +157,20 @@ export class NestedWalk {
     cpu.memory.write32(this.dimension.translate(cpu, at, access, linear), entry | bits);
   }
 
+  private takePointer(cpu: Cpu, directory: number, access: number, linear: number): void {
+    const machine = this.entry(cpu, ((cpu.cr3 & 0xffffffe0) >>> 0) + directory * 4, access, linear);
+    cpu.pdptes[directory] = cpu.memory.read32(machine);
+    cpu.pdptes[directory + 1] = cpu.memory.read32(machine + 4);
+  }
+
   /** As `loadPdptes` of page-walk.ts: the four entries lie in guest-physical memory. */
   loadPdptes(cpu: Cpu, cr3: number): void {
+    if (this.dimension.pointersOnDemand) return;
     const machine = this.dimension.translate(cpu, (cr3 & 0xffffffe0) >>> 0, Access.table, NO_LINEAR);
     for (let n = 0; n < 4; n++) {
       const low = cpu.memory.read32(machine + n * 8);
       const high = cpu.memory.read32(machine + n * 8 + 4);
-      if (low & Pte.present && (low & PDPTE_RESERVED || high & HIGH_RESERVED)) fault(cpu, VECTOR.GP, 0);
+      if (isBadPointer(low, high)) fault(cpu, VECTOR.GP, 0);
     }
     for (let n = 0; n < 8; n++) cpu.pdptes[n] = cpu.memory.read32(machine + n * 4);
   }
@@ -173,8 +185,14 @@ export class NestedWalk {
   private peekGuest(cpu: Cpu, linear: number): number {
     if (!(cpu.cr0 & CR0_PG)) return linear >>> 0;
     const pae = (cpu.cr4 & CR4_PAE) !== 0;
-    let upper = pae ? cpu.pdptes[(linear >>> 30) * 2] : cpu.cr3 | Pte.present;
-    let upperHigh = pae ? cpu.pdptes[(linear >>> 30) * 2 + 1] : 0;
+    const directory = (linear >>> 30) * 2;
+    let upper = pae ? cpu.pdptes[directory] : cpu.cr3 | Pte.present;
+    let upperHigh = pae ? cpu.pdptes[directory + 1] : 0;
+    if (pae && this.dimension.pointersOnDemand) {
+      const machine = this.dimension.peek(cpu, ((cpu.cr3 & 0xffffffe0) >>> 0) + directory * 4);
+      upper = machine < 0 ? 0 : cpu.memory.read32(machine);
+      upperHigh = machine < 0 ? 0 : cpu.memory.read32(machine + 4);
+    }
     for (let level = 2; level > 0; level--) {
       if (!(upper & Pte.present)) return -1;
       const shift = pae ? (level === 2 ? 18 : 9) : level === 2 ? 20 : 10;
@@ -191,6 +209,9 @@ export class NestedWalk {
     return upper & Pte.present ? wide(upper & 0xfffff000, upperHigh, linear & 0xfff) : -1;
   }
 }
+
+const isBadPointer = (low: number, high: number): boolean =>
+  (low & Pte.present) !== 0 && ((low & PDPTE_RESERVED) !== 0 || (high & HIGH_RESERVED) !== 0);
 
 /** Base (low word, high word) and an offset below it: a guest-physical address of up to 36 bits. */
 function wide(low: number, high: number, offset: number): number {

@@ -1,13 +1,15 @@
 // What a handler of VM exits gets, and the few things that most of them do.
 import type { Cpu } from '../../../machine/cpu/cpu.ts';
+import { VECTOR } from '../../../machine/cpu/fault.ts';
+import { RF } from '../../../machine/cpu/flags.ts';
 import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
-import { vmread } from '../../../machine/cpu/vmx/operations.ts';
+import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { Injected, Kind } from '../../../trace/events.ts';
 import type { Vcpu } from '../../domain.ts';
 import { tellChain } from '../../fault-chain.ts';
 import type { Hypervisor } from '../../hypervisor.ts';
+import { raiseException } from '../../platform/exceptions.ts';
 import type { Exit, Resume } from '../../technique.ts';
-import { raiseException } from '../events.ts';
 import { skipInstruction } from '../vmcs.ts';
 import type { VtxGuest } from '../vtx-guest.ts';
 
@@ -40,8 +42,12 @@ export class ExitContext {
   raise(vector: number, errorCode: number, cause: number = Injected.fault, cr2 = 0): Resume {
     // Real mode knows no error codes; only a guest with nested paging can be in it here.
     const code = this.guest.nested && !(vmread(this.cpu, F.GUEST_CR0) & 1) ? -1 : errorCode;
-    if (raiseException(this.guest, vector, code, cause, cr2)) return 'enter';
-    return this.crash(tellChain(this.guest.chain), true);
+    if (!raiseException(this.guest, vector, code, cause, cr2))
+      return this.crash(tellChain(this.guest.chain), true);
+    // A double fault is an abort: its frame has no RF, which the fault before it may have left (SDM vol. 3 §17.3.1.1).
+    if ((this.guest.event & 0xff) === VECTOR.DF)
+      vmwrite(this.cpu, F.GUEST_RFLAGS, vmread(this.cpu, F.GUEST_RFLAGS) & ~RF);
+    return 'enter';
   }
 
   /** Ends the domain. */

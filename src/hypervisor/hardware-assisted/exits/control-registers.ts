@@ -5,18 +5,14 @@ import { CR_ACCESS } from '../../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F } from '../../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../../machine/cpu/vmx/operations.ts';
 import { Emulated } from '../../../trace/events.ts';
-import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
+import { CR4_PAE, cr0Value, cr3Value, cr4Allowed, lmswValue } from '../../platform/control-registers.ts';
 import type { Resume } from '../../technique.ts';
 import { nestedCr0, realCr0, realCr4 } from '../vmcs.ts';
 import type { ExitContext } from './context.ts';
 
 const PE = 1,
   TS = 8,
-  ET = 0x10,
-  NW = 0x20000000,
-  CD = 0x40000000,
-  PG = 0x80000000,
-  PAE = 0x20;
+  PG = 0x80000000;
 /** The guest changes these without asking, so the processor has their truth. */
 const CR0_GUESTS = 0xe;
 
@@ -33,10 +29,9 @@ export function crAccess(c: ExitContext): Resume {
       c.emulated(Emulated.clts);
       return setCr0(c, guestCr0(c) & ~TS);
     default: {
-      // LMSW reaches PE, MP, EM, TS and cannot clear PE.
       const source = q >>> 16;
       c.emulated(Emulated.lmsw, 0, source, 2);
-      return setCr0(c, (guestCr0(c) & ~0xe) | (source & 0xf));
+      return setCr0(c, lmswValue(guestCr0(c), source));
     }
   }
 }
@@ -49,8 +44,7 @@ function write(c: ExitContext, cr: number, value: number): Resume {
       return setCr0(c, value);
     case 3:
       c.emulated(Emulated.crWrite, 3, value, 4, control.cr3);
-      // PWT and PCD exist beside the address.
-      c.guest.shadow.loadCr3(value & 0xfffff018);
+      if (!c.guest.shadow.loadCr3(cr3Value(value, control.cr4))) return c.raise(VECTOR.GP, 0);
       return c.skip();
     case 4:
       c.emulated(Emulated.crWrite, 4, value, 4, control.cr4);
@@ -67,18 +61,20 @@ function guestCr0(c: ExitContext): number {
 }
 
 function setCr0(c: ExitContext, wanted: number): Resume {
-  const value = (wanted & CR0_KNOWN) | ET;
-  if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) return c.raise(VECTOR.GP, 0);
-  const { nested } = c.guest;
+  const value = cr0Value(wanted);
+  if (value === null) return c.raise(VECTOR.GP, 0);
+  const { nested, shadow } = c.guest;
   if (nested) return setNestedCr0(c, value);
   if (!(value & PE)) {
     // First-generation VT-x runs protected mode only (CR0.PE is fixed to 1).
     if (c.guest.emulation) return c.guest.emulation.instruction();
     return c.crash('the guest switched to real mode, and the emulator that would run it is not there');
   }
-  c.guest.shadow.loadCr0(value);
+  if (!shadow.loadCr0(value)) return c.raise(VECTOR.GP, 0);
   vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
   vmwrite(c.cpu, F.GUEST_CR0, realCr0(value));
+  // Tables of three levels begin, or end, with paging.
+  if (shadow.control.cr4 & CR4_PAE) vmwrite(c.cpu, F.GUEST_CR4, realCr4(shadow.control.cr4, c.guest));
   return c.skip();
 }
 
@@ -87,7 +83,7 @@ function setNestedCr0(c: ExitContext, value: number): Resume {
   const before = vmread(c.cpu, F.GUEST_CR0);
   const cr4 = vmread(c.cpu, F.GUEST_CR4);
   // Switching PAE paging on loads four entries, which is the emulator's to do.
-  if ((before ^ value) & PG && value & PG && cr4 & PAE) return c.guest.emulation!.instruction();
+  if ((before ^ value) & PG && value & PG && cr4 & CR4_PAE) return c.guest.emulation!.instruction();
   vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
   vmwrite(c.cpu, F.GUEST_CR0, nestedCr0(value));
   return c.skip();
@@ -95,10 +91,10 @@ function setNestedCr0(c: ExitContext, value: number): Resume {
 
 function setCr4(c: ExitContext, value: number): Resume {
   // With nested paging a guest that comes here has tried to set VMXE.
-  if (value & ~CR4_KNOWN || c.guest.nested) return c.raise(VECTOR.GP, 0);
-  c.guest.shadow.loadCr4(value);
+  const { shadowTables: shadow } = c.guest;
+  if (!shadow || !cr4Allowed(value, shadow.canBeWide) || !shadow.loadCr4(value)) return c.raise(VECTOR.GP, 0);
   vmwrite(c.cpu, F.CR4_READ_SHADOW, value);
-  vmwrite(c.cpu, F.GUEST_CR4, realCr4(value));
+  vmwrite(c.cpu, F.GUEST_CR4, realCr4(value, c.guest));
   return c.skip();
 }
 

@@ -4,8 +4,8 @@ import { identifyEnlightened } from '../../enlightenments/seam.ts';
 import { identifyForGuest } from '../../platform/identification.ts';
 import type { VtxGuest } from '../vtx-guest.ts';
 
-/** What CPUID answers the guest. Three-level tables are its own, so it has them with nested paging only. */
+/** What CPUID answers the guest. */
 export function guestCpuid(guest: VtxGuest, leaf: number): Identification {
-  const answer = identifyForGuest(guest.hypervisor.cpu, leaf, guest.nested !== null);
+  const answer = identifyForGuest(guest.hypervisor.cpu, leaf, guest.shadowTables?.canBeWide ?? true);
   return identifyEnlightened(guest, leaf, answer);
 }

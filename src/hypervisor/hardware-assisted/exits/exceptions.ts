@@ -12,6 +12,7 @@ import { exceptionsOf } from '../vmcs.ts';
 import type { VtxGuest } from '../vtx-guest.ts';
 import type { ExitContext } from './context.ts';
 
+const CR0_NE = 0x20;
 const DR6_SINGLE_STEP = 0x4000;
 const INTERRUPTIBILITY_BLOCKING = 3;
 
@@ -28,6 +29,8 @@ export function exception(c: ExitContext): Resume {
   if (vector === VECTOR.PF && c.guest.shadowTables)
     return pageFault(c, c.exit.qualification >>> 0, errorCode);
   if (vector === VECTOR.DB && c.guest.steppedHole >= 0) return steppedOver(c);
+  if (vector === VECTOR.MF && emulation && !(c.guest.shadow.control.cr0 & CR0_NE))
+    return emulation.numericError();
   stopStepping(c);
   return c.raise(vector, errorCode, Injected.reflected);
 }

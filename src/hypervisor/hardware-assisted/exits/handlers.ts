@@ -17,7 +17,7 @@ import { crAccess } from './control-registers.ts';
 import { guestCpuid } from './cpuid.ts';
 import { exception } from './exceptions.ts';
 import { inputOutput } from './input-output.ts';
-import { guestTime, readMsr, writeMsr } from './model-specific.ts';
+import { guestTime, readModelSpecific, writeModelSpecific } from './model-specific.ts';
 
 /** The host's own interrupt, acknowledged by the exit. */
 function externalInterrupt(c: ExitContext): Resume {
@@ -133,8 +133,8 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
   [EXIT.rdtsc]: rdtsc,
   [EXIT.crAccess]: crAccess,
   [EXIT.ioInstruction]: inputOutput,
-  [EXIT.msrRead]: readMsr,
-  [EXIT.msrWrite]: writeMsr,
+  [EXIT.msrRead]: readModelSpecific,
+  [EXIT.msrWrite]: writeModelSpecific,
   [EXIT.invalidGuestState]: invalidGuestState,
   [EXIT.eptViolation]: eptViolation,
   [EXIT.eptMisconfiguration]: eptMisconfiguration,

@@ -3,18 +3,13 @@
 import { VECTOR } from '../../../machine/cpu/fault.ts';
 import type { Instruction } from '../../../machine/isa/instruction.ts';
 import { Emulated } from '../../../trace/events.ts';
-import { CR0_KNOWN, CR4_KNOWN } from '../../platform/control-registers.ts';
+import { cr0Value, cr3Value, cr4Allowed, lmswValue } from '../../platform/control-registers.ts';
 import type { Resume } from '../../technique.ts';
 import { operandAddress, readWord, writeWord } from '../instruction.ts';
 import { loadControlRegisters } from '../vmcb.ts';
 import type { ExitContext } from './context.ts';
 
-const PE = 1,
-  TS = 8,
-  ET = 0x10,
-  NW = 0x20000000,
-  CD = 0x40000000,
-  PG = 0x80000000;
+const TS = 8;
 
 /** An exit of the codes 00h–1Fh, or CR0_SEL_WRITE. */
 export function controlRegister(c: ExitContext, i: Instruction): Resume {
@@ -44,8 +39,7 @@ function write(c: ExitContext, i: Instruction, cr: number, value: number): Resum
       return setCr0(c, i, value);
     case 3:
       c.emulated(Emulated.crWrite, 3, value, 4, shadow.control.cr3);
-      // PWT and PCD exist beside the address.
-      shadow.loadCr3(value & 0xfffff018);
+      if (!shadow.loadCr3(cr3Value(value, shadow.control.cr4))) return c.raise(VECTOR.GP, 0);
       return c.skip(i);
     case 4:
       c.emulated(Emulated.crWrite, 4, value, 4, shadow.control.cr4);
@@ -56,16 +50,14 @@ function write(c: ExitContext, i: Instruction, cr: number, value: number): Resum
 }
 
 function setCr0(c: ExitContext, i: Instruction, wanted: number): Resume {
-  const value = (wanted & CR0_KNOWN) | ET;
-  if ((value & PG && !(value & PE)) || (value & NW && !(value & CD))) return c.raise(VECTOR.GP, 0);
-  c.guest.shadow.loadCr0(value);
+  const value = cr0Value(wanted);
+  if (value === null || !c.guest.shadow.loadCr0(value)) return c.raise(VECTOR.GP, 0);
   loadControlRegisters(c.guest);
   return c.skip(i);
 }
 
 function setCr4(c: ExitContext, i: Instruction, value: number): Resume {
-  if (value & ~CR4_KNOWN) return c.raise(VECTOR.GP, 0);
-  c.guest.shadow.loadCr4(value);
+  if (!cr4Allowed(value, true) || !c.guest.shadow.loadCr4(value)) return c.raise(VECTOR.GP, 0);
   loadControlRegisters(c.guest);
   return c.skip(i);
 }
@@ -78,13 +70,12 @@ function read(c: ExitContext, i: Instruction): Resume {
   return c.skip(i);
 }
 
-/** LMSW reaches PE, MP, EM, TS and cannot clear PE. */
 function lmsw(c: ExitContext, i: Instruction): Resume {
   const linear = i.memory ? operandAddress(c.guest, i) : 0;
   const source = i.memory ? readWord(c.guest, linear) : c.vcpu.regs[i.rm] & 0xffff;
   if (source < 0) return c.raisePageFault(linear);
   c.emulated(Emulated.lmsw, 0, source, 2);
-  return setCr0(c, i, (c.guest.cr0 & ~0xe) | (source & 0xf));
+  return setCr0(c, i, lmswValue(c.guest.cr0, source));
 }
 
 /** SMSW leaves with the reads of CR0, at any privilege level. */

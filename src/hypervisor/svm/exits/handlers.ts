@@ -13,6 +13,7 @@ import { exitName } from '../../../trace/exits.ts';
 import { enlightenedHypercall } from '../../enlightenments/seam.ts';
 import { tellChain } from '../../fault-chain.ts';
 import { ENTRY_STRIDE, MONITOR_START } from '../../monitor.ts';
+import { waitForIrq13 } from '../../platform/coprocessor.ts';
 import type { Resume } from '../../technique.ts';
 import { guestIdentification } from '../identification.ts';
 import { operandAddress } from '../instruction.ts';
@@ -67,12 +68,7 @@ function hlt(c: ExitContext): Resume {
 }
 
 /** An error of the floating-point unit, and CR0.NE is 0: FERR# goes to the guest's own board, and it waits for IRQ 13. */
-function ferrFreeze(c: ExitContext): Resume {
-  const { guest } = c;
-  guest.board.coprocessor.setError(true);
-  guest.interruptible = (guest.vmcb.get(V.rflags) & IF) !== 0;
-  return guest.interruptible && guest.board.pic.pending() ? 'enter' : 'block';
-}
+const ferrFreeze: Handler = ({ guest }) => waitForIrq13(guest, (guest.vmcb.get(V.rflags) & IF) !== 0);
 
 function invlpg(c: ExitContext, i: Instruction): Resume {
   if (i.form.operation !== 'invlpg') return 'enter';
@@ -102,6 +98,9 @@ function shutdown(c: ExitContext): Resume {
 
 /** The guest has no SVM: to it these instructions do not exist. */
 const undefinedInstruction: Handler = (c) => c.raise(VECTOR.UD, -1);
+
+/** Nor has it performance counters: the index is always out of range. */
+const rdpmc: Handler = (c) => c.raise(VECTOR.GP, 0);
 
 /** A hypercall, if the guest has been offered any: it goes on behind the instruction, with the answer in its registers. */
 function vmmcall(c: ExitContext): Resume {
@@ -138,6 +137,7 @@ const HANDLERS: Record<number, Handler> = {
   [SVM_EXIT.virtualInterrupt]: nothing,
   [SVM_EXIT.cr0SelectiveWrite]: decoded(controlRegister),
   [SVM_EXIT.rdtsc]: rdtsc,
+  [SVM_EXIT.rdpmc]: rdpmc,
   [SVM_EXIT.cpuid]: cpuid,
   [SVM_EXIT.invd]: invd,
   [SVM_EXIT.hlt]: hlt,
