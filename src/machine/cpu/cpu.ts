@@ -8,7 +8,7 @@ import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
-import { KnownTransfers } from './known-transfers.ts';
+import { KnownTransfers } from './known-words.ts';
 import { MsrFile } from './msr-file.ts';
 import type { NestedWalk } from './nested-walk.ts';
 import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
