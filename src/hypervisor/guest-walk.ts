@@ -30,7 +30,7 @@ export interface GuestControl {
 }
 
 /** Tables of three levels, for techniques whose guests may have them: three-levels.ts fills this in. */
-export interface ThreeLevels {
+interface ThreeLevels {
   walk(walker: GuestWalk, control: GuestControl, linear: number, write: boolean, user: boolean): boolean;
   /** As `peekGuest`. */
   peek(memory: GuestMemory, control: Readonly<GuestControl>, linear: number): number;

@@ -48,6 +48,18 @@ it('Panes comes up', () => {
   expect(session.view(0)!.state, session.view(0)!.ending).toBe('running');
 }, 120_000);
 
+it('a boot sector: from the reset vector through the firmware, in real mode', () => {
+  const sector = new Uint8Array(512);
+  // MOV AL, 'k'; OUT E9h, AL; MOV AX, 0E40h; INT 10h; MOV DX, 604h; MOV AX, 2000h; OUT DX, AX
+  sector.set([0xb0, 0x6b, 0xe6, 0xe9, 0xb8, 0x40, 0x0e, 0xcd, 0x10]);
+  sector.set([0xba, 0x04, 0x06, 0xb8, 0x00, 0x20, 0xef, 0xeb, 0xfe], 9);
+  sector.set([0x55, 0xaa], 510);
+  const bare = runAlone(sector, 'native');
+  const translated = runAlone(sector, 'binary-translation', 4_000_000_000);
+  expect(bare.debug).toMatch(/k$/);
+  expect([translated.debug, translated.state]).toEqual([bare.debug, 'halted']);
+}, 120_000);
+
 describe('what cannot be run is refused in one line', () => {
   it('a kernel ported to Xen', () => {
     expect(() => runAlone('hello-xen.asm', 'binary-translation')).toThrow(/needs its hypercalls/);

@@ -44,7 +44,7 @@ const SYSENTER = [
 const d = new Descriptor();
 
 export class Interpretation {
-  readonly emulator: Emulator;
+  private made: Emulator | null = null;
   /** The guest's state is in the emulator: the processor could not be entered with it. */
   parked = false;
   /** What the run loop is to hear at the next turn of a guest that is parked. */
@@ -55,9 +55,14 @@ export class Interpretation {
   /** @param devices of the guest, at memory addresses */
   constructor(
     private readonly guest: TranslatedGuest,
-    devices: MemoryMap,
-  ) {
-    this.emulator = new Emulator(guest.hypervisor, guest.vcpu, guest.board, devices);
+    private readonly devices: MemoryMap,
+  ) {}
+
+  /** Most guests never need it. */
+  private get emulator(): Emulator {
+    const { guest } = this;
+    this.made ??= new Emulator(guest.hypervisor, guest.vcpu, guest.board, this.devices);
+    return this.made;
   }
 
   /** The state after power-on: real mode, at the reset vector. */

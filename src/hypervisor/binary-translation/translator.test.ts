@@ -71,7 +71,7 @@ describe('translated code does what the original does', () => {
     const different: string[] = [];
     for (let n = 0; n < cases.length; n += 2000) different.push(...compare(cases.slice(n, n + 2000)));
     expect(different).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 
   it('random runs of kernel code', () => {
     // Ports, and jumps to just anywhere, have been tried one by one.
@@ -103,5 +103,5 @@ describe('translated code does what the original does', () => {
       );
     const cases = fc.sample(run, { numRuns: 600, seed: 20060103 });
     expect(compare(cases)).toEqual([]);
-  }, 300_000);
+  }, 900_000);
 });

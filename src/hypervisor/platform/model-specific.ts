@@ -15,7 +15,7 @@ const APIC_BASE = 0xfee00100n;
 const APIC_ENABLE = 1n << 11n;
 
 /** What handlers of such an exit need of it. */
-export interface MsrExit {
+interface MsrExit {
   readonly guest: PcGuest;
   readonly vcpu: Vcpu;
   emulated(what: number, operand: number, value: number, size: number): void;

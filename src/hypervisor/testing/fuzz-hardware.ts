@@ -247,7 +247,7 @@ const round = fc.record({
 export function fuzzHardware<Change>(
   vendor: Vendor<Change>,
   start: Start,
-  runs = Number(process.env.FUZZ_RUNS ?? 45),
+  runs = Number(process.env.FUZZ_RUNS ?? 32),
 ): Storms {
   const host = new FuzzedHost(vendor, start);
   const { hypervisor } = host;

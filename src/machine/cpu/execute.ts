@@ -15,6 +15,8 @@ import { syncA20 } from './paging.ts';
 const SLICE = 1 << 20;
 /** The engine looks at the interpreter this often, in cycles. */
 const SAMPLE = 4096;
+/** What `loop` returns when the board has got a nearer deadline than `run` was told. */
+const EARLY = 64;
 const DR6_BS = 1 << 14;
 /** L0..G3 of DR7: some breakpoint is on. */
 const DR7_ENABLES = 0xff;
@@ -60,6 +62,7 @@ export function run(cpu: Cpu, until: number): number {
     cpu.compiledUntil = end;
     try {
       const stop = loop(cpu, execution, Math.min(end, sampleAt));
+      if (stop === EARLY) return Stop.budget;
       if (stop !== Stop.budget || cpu.cycles >= end) return stop;
     } catch (thrown) {
       recover(cpu, thrown);
@@ -159,7 +162,10 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
 
 /** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, or -1 to go on */
 function boundary(cpu: Cpu, execution: Execution, end: number): number {
-  if (cpu.stop !== Stop.none) return takeStop(cpu);
+  if (cpu.stop !== Stop.none) {
+    const stop = takeStop(cpu);
+    return stop === Stop.budget ? EARLY : stop;
+  }
   if (deliverPending(cpu)) return -1;
   if (cpu.halted) return Stop.halted;
   const armed = cpu.dr[7] & DR7_ENABLES;

@@ -29,8 +29,11 @@ export function inputOutput(c: ExitContext): Resume {
 /** An access that leaves is not matched by the silicon’s breakpoints on ports (CR4.DE). */
 function behind(c: ExitContext, port: number, size: number): Resume {
   const { guest, hypervisor } = c;
+  const dr7 = guest.vmcb.get(V.dr7);
+  // Mostly no breakpoint is enabled at all.
+  if ((dr7 & 0xff) === 0) return c.goTo(c.exit.detail);
   const seen = { dr: [...hypervisor.cpu.dr], cr4: guest.control.cr4, pendingDebug: 0, attention: 0 };
-  seen.dr[7] = guest.vmcb.get(V.dr7);
+  seen.dr[7] = dr7;
   watchPort(seen, port, size);
   return c.goTo(c.exit.detail, seen.pendingDebug);
 }
