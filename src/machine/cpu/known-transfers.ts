@@ -5,7 +5,7 @@
 import { CS, DS, ES, ESP, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { Attention, type Cpu, type SegmentRegister } from './cpu.ts';
 import { AC, getFlags, IF, NT, RF, setFlags, TF, VM } from './flags.ts';
-import { KnownGate, KnownReturn, RETURNS, stands } from './known-words.ts';
+import { KnownGate, KnownReturn, RETURNS } from './known-words.ts';
 import { type Descriptor, setNull, stopInMonitor } from './segmentation.ts';
 import { Word } from './tlb.ts';
 
@@ -41,16 +41,11 @@ export function learnGate(
   const k = (cpu.known.gates[vector] ??= new KnownGate());
   k.cpl = cpu.cpl;
   k.level = level;
-  k.dpl = gate.dpl;
-  k.trap = (gate.systemType & 1) !== 0;
-  k.eip = gate.gateOffset;
+  k.learn(gate);
   k.idtBase = cpu.idtr.base;
   k.idtLimit = cpu.idtr.limit;
   k.gdtBase = cpu.gdtr.base;
   k.gdtLimit = cpu.gdtr.limit;
-  k.address = gate.address;
-  k.low = gate.low;
-  k.high = gate.high;
   k.code.learn(gate.gateSelector, code);
   if (stack !== null) k.stack.learn(stack.selector, stack);
 }
@@ -73,7 +68,7 @@ export function throughKnownGate(
   if (k === null || k.cpl !== cpl || cpu.flags & VM || (software && k.dpl < cpl)) return false;
   if (idtr.base !== k.idtBase || idtr.limit !== k.idtLimit) return false;
   if (gdtr.base !== k.gdtBase || gdtr.limit !== k.gdtLimit) return false;
-  if (!stands(cpu, k.address, k.low, k.high) || !k.code.stands(cpu)) return false;
+  if (!k.stand(cpu) || !k.code.stand(cpu)) return false;
   const ss = segments[SS];
   const { level } = k;
   const inward = level !== cpl;
@@ -84,7 +79,7 @@ export function throughKnownGate(
     const at = 4 + level * 8;
     if (!(tss.access & 8) || at + 7 > tss.limit) return false;
     const place = hit(cpu, Word.read, (tss.base + at) >>> 0, 8, false);
-    if (place < 0 || (memory.read32(place + 4) & 0xffff) !== k.stack.selector || !k.stack.stands(cpu))
+    if (place < 0 || (memory.read32(place + 4) & 0xffff) !== k.stack.selector || !k.stack.stand(cpu))
       return false;
     top = memory.read32(place) >>> 0;
     base = k.stack.base;
@@ -158,12 +153,12 @@ export function byKnownReturn(
   const k = cpu.known.returns[(selector >>> 3) & (RETURNS - 1)];
   if (k === null || k.cpl !== cpl || k.code.selector !== selector || image & VM) return false;
   if (gdtr.base !== k.gdtBase || gdtr.limit !== k.gdtLimit) return false;
-  if (eip > k.code.limit || !k.code.stands(cpu)) return false;
+  if (eip > k.code.limit || !k.code.stand(cpu)) return false;
   const merged = merge(flags, image, cpl, true);
   if (merged & ~flags & AC) return false;
   if (k.outward) {
     if (esp + 19 > ss.limit || hit(cpu, Word.read, (ss.base + esp) >>> 0, 20, cpl === 3) < 0) return false;
-    if ((memory.read32(at + 16) & 0xffff) !== k.stack.selector || !k.stack.stands(cpu)) return false;
+    if ((memory.read32(at + 16) & 0xffff) !== k.stack.selector || !k.stack.stand(cpu)) return false;
     const rpl = selector & 3;
     cpu.regs[ESP] = memory.read32(at + 12);
     k.stack.load(ss, rpl);

@@ -7,29 +7,49 @@ const PAGE = 0x1000;
 /** Returns that are remembered, by selector: a power of two. */
 export const RETURNS = 8;
 
-/** A code or stack segment as its descriptor gave it. */
-class KnownSegment {
-  selector = -1;
+/** Eight bytes of a table as they were read. */
+class KnownWords {
   address = 0;
   low = 0;
   high = 0;
+  /** Where they lie in memory, in words; good while the TLB has lost nothing since. */
+  private at = 0;
+  private stamp = -1;
+
+  protected note({ address, low, high }: Descriptor): void {
+    this.address = address;
+    this.low = low;
+    this.high = high;
+    this.stamp = -1;
+  }
+
+  /** Whether they still stand there, and the TLB has their page for a supervisor. */
+  stand({ tlb, memory }: Cpu): boolean {
+    if (this.stamp !== tlb.stamp) {
+      if (!tlb.has(this.address, Word.read, false) || (this.address & 0xfff) > PAGE - 8) return false;
+      const physical = tlb.physical(this.address);
+      if (physical & 3)
+        return memory.read32(physical) === this.low && memory.read32(physical + 4) === this.high;
+      this.at = physical >>> 2;
+      this.stamp = tlb.stamp;
+    }
+    return memory.words[this.at] === this.low && memory.words[this.at + 1] === this.high;
+  }
+}
+
+/** A code or stack segment as its descriptor gave it. */
+class KnownSegment extends KnownWords {
+  selector = -1;
   base = 0;
   limit = 0;
   access = 0;
 
   learn(selector: number, d: Descriptor): void {
+    this.note(d);
     this.selector = selector;
-    this.address = d.address;
-    this.low = d.low;
-    this.high = d.high;
     this.base = d.base;
     this.limit = d.limit;
     this.access = d.access;
-  }
-
-  /** Whether the descriptor stands where it stood, by a hit of the TLB. */
-  stands(cpu: Cpu): boolean {
-    return stands(cpu, this.address, this.low, this.high);
   }
 
   load(s: SegmentRegister, cpl: number): void {
@@ -40,7 +60,7 @@ class KnownSegment {
   }
 }
 
-export class KnownGate {
+export class KnownGate extends KnownWords {
   cpl = -1;
   /** Privilege that it leads to. */
   level = 0;
@@ -51,11 +71,15 @@ export class KnownGate {
   idtLimit = 0;
   gdtBase = 0;
   gdtLimit = 0;
-  address = 0;
-  low = 0;
-  high = 0;
   readonly code = new KnownSegment();
   readonly stack = new KnownSegment();
+
+  learn(gate: Descriptor): void {
+    this.note(gate);
+    this.dpl = gate.dpl;
+    this.trap = (gate.systemType & 1) !== 0;
+    this.eip = gate.gateOffset;
+  }
 }
 
 export class KnownReturn {
@@ -71,12 +95,4 @@ export class KnownReturn {
 export class KnownTransfers {
   readonly gates: (KnownGate | null)[] = new Array(256).fill(null);
   readonly returns: (KnownReturn | null)[] = new Array(RETURNS).fill(null);
-}
-
-/** Whether eight bytes at a linear address are those, and the TLB has their page for a supervisor. */
-export function stands(cpu: Cpu, linear: number, low: number, high: number): boolean {
-  const { tlb, memory } = cpu;
-  if (!tlb.has(linear, Word.read, false) || (linear & 0xfff) > PAGE - 8) return false;
-  const physical = tlb.physical(linear);
-  return memory.read32(physical) === low && memory.read32(physical + 4) === high;
 }

@@ -74,6 +74,8 @@ export class Tlb {
   generation = 0;
   /** Bumped by every invalidation alone. */
   translations = 0;
+  /** Bumped whenever a tag goes: while it stands still, places that had one have it. */
+  stamp = 0;
   /** The A20 mask that the entries were made with. */
   a20Mask = 0xffffffff;
 
@@ -202,6 +204,7 @@ export class Tlb {
 
   /** As `dropFastTags`, for data alone (a page has got its first code: stores there must be seen from now on). */
   dropTagsOfAll(): void {
+    this.stamp++;
     this.space = (this.space + SPACE_UNIT) | 0;
     if (this.space >>> 20 !== SPACES) return;
     // All numbers have been used: no tag of the first round may be left.
@@ -211,6 +214,7 @@ export class Tlb {
 
   private dropTags(at: number): void {
     const { words } = this;
+    this.stamp++;
     words[at] = words[at + 1] = words[at + 2] = words[at + 3] = words[at + 4] = words[at + 5] = NO_TAG;
   }
 

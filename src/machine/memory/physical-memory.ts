@@ -14,6 +14,8 @@ export class PhysicalMemory {
   /** The buffer that all of it lies in. */
   readonly store: Store;
   readonly bytes: Uint8Array;
+  /** The same bytes as aligned doublewords. */
+  readonly words: Int32Array;
   readonly size: number;
   private readonly view: DataView;
   /** One counter per page, bumped when code was decoded from that page and it was then written; owners of decoded code compare it. */
@@ -36,6 +38,7 @@ export class PhysicalMemory {
     this.store = allocate(size);
     const { buffer, linesBase } = this.store;
     this.bytes = new Uint8Array(buffer, RAM_BASE, size);
+    this.words = new Int32Array(buffer, RAM_BASE, size >>> 2);
     this.size = size;
     this.view = new DataView(buffer, RAM_BASE, size);
     this.codeVersion = new Uint32Array(size >>> PAGE_SHIFT);
