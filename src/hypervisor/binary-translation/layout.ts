@@ -7,9 +7,6 @@ import { PER_DOMAIN_START } from '../monitor.ts';
 
 /** Pages of the per-domain area; the guest's descriptor tables have 0..31. */
 export const STATE_PAGE = 32;
-/** Guest pages that translations compare themselves with. */
-export const SOURCE_PAGE = 33;
-export const SOURCE_PAGES = 31;
 /** The lookup table and what makes it a search without comparisons: lookup-table.ts. */
 export const VERDICT_PAGE = 64;
 export const VERDICT_PAGES = 32;
@@ -25,7 +22,6 @@ export const CACHE_BYTES = CACHE_PAGES * 4096;
 
 /** How long the segment of the state page is, and where in it lies what is not to be written. */
 export const STATE_BYTES = CACHE_START - STATE_START;
-export const SOURCES = (SOURCE_PAGE - STATE_PAGE) * 4096;
 export const VERDICTS = (VERDICT_PAGE - STATE_PAGE) * 4096;
 export const TABLE = (TABLE_PAGE - STATE_PAGE) * 4096;
 

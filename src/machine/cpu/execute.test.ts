@@ -164,10 +164,13 @@ describe('stops', () => {
     expect(m.cpu.cycles).toBe(101);
   });
 
-  it('comes back to the board after each port access', () => {
-    const m = new TestMachine().flat(bytes(0xe6, 0x80, 0x90, 0xf4)); // out 80h, al; nop; hlt
+  it('comes back to the board when a port access has brought a deadline nearer, and goes on when not', () => {
+    const m = new TestMachine().flat(bytes(0xe6, 0x80, 0x90, 0xe6, 0x81, 0x90, 0xf4)); // out 80h, al; nop; out 81h, al; nop; hlt
+    m.bus.write = (port) => {
+      if (port === 0x81) m.cpu.stop = Stop.budget;
+    };
     expect(run(m.cpu, 1000)).toBe(Stop.budget);
-    expect(m.cpu.instructions).toBe(1);
+    expect(m.cpu.instructions).toBe(3);
     expect(run(m.cpu, 1000)).toBe(Stop.halted);
   });
 

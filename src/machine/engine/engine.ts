@@ -7,7 +7,17 @@ import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
 import { SHARED_BYTES, TABLES } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
-import { Entry, hookAt, type Owner, PLAIN, PLAIN_MASK, packExits, type Runnable, unhook } from './enter.ts';
+import {
+  Entry,
+  hookAt,
+  noteTarget,
+  type Owner,
+  PLAIN,
+  PLAIN_MASK,
+  packExits,
+  type Runnable,
+  unhook,
+} from './enter.ts';
 import type { Assumptions } from './frame.ts';
 import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
@@ -21,12 +31,19 @@ const MISSED = 12;
 const MOST_COMPILES = 60;
 /** Hot places in one page that are kept. */
 const MOST_STARTS = 64;
+/** Of so many times that control left for another page, one is looked at. */
+const LEFT = 16;
 const PAGE = 4096;
 
 /** What is known of one page of code. */
 class PageHeat implements Heat {
-  readonly supervisor = new ModeHeat(false);
-  readonly user = new ModeHeat(true);
+  readonly supervisor: ModeHeat;
+  readonly user: ModeHeat;
+
+  constructor(engine: Engine) {
+    this.supervisor = new ModeHeat(engine, false);
+    this.user = new ModeHeat(engine, true);
+  }
 
   clear(): void {
     this.supervisor.clear();
@@ -54,7 +71,17 @@ class ModeHeat implements Owner {
   /** Number of its table; -1 = none. */
   table = -1;
 
-  constructor(private readonly user: boolean) {}
+  constructor(
+    private readonly engine: Engine,
+    private readonly user: boolean,
+  ) {}
+
+  private left = 0;
+
+  /** One in so many is looked at: what is called often is found soon. */
+  leave(): void {
+    if (++this.left % LEFT === 0) this.engine.arrive();
+  }
 
   clear(): void {
     this.covered.clear();
@@ -82,6 +109,7 @@ export class Engine {
   private nextTable = 0;
 
   readonly modules: ModuleCache;
+  private code: CodeCache | null = null;
 
   constructor(private readonly cpu: Cpu) {
     this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES);
@@ -96,9 +124,10 @@ export class Engine {
   sample(code: CodeCache): void {
     const { cpu } = this;
     if (this.refused || !cpu.compiledAllowed || !cpu.shared.compiled) return;
+    this.code = code;
     const window = code.hot();
     if (!window) return;
-    const both = (window.page.heat ??= new PageHeat()) as PageHeat;
+    const both = (window.page.heat ??= new PageHeat(this)) as PageHeat;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
     if (heat.compiles > MOST_COMPILES) return;
     const at = (cpu.eip - window.start) >>> 0;
@@ -112,6 +141,20 @@ export class Engine {
       heat.loopsToo = true;
     }
     this.compile(code, window.start, at, heat);
+  }
+
+  /** Control has come from compiled code of another page to `cpu.eip`: a place to enter this one. */
+  arrive(): void {
+    const { cpu, code } = this;
+    const window = code?.hot();
+    const both = window?.page.heat as PageHeat | null | undefined;
+    if (!code || !window || !both) return;
+    const heat = cpu.cpl === 3 ? both.user : both.supervisor;
+    const at = (cpu.eip - window.start) >>> 0;
+    noteTarget(heat, at);
+    // Samples are taken where compiled code is left, so this page may not see any.
+    if (heat.newTargets && heat.compiles <= MOST_COMPILES && ++heat.samples >= HOT)
+      this.compile(code, window.start, at, heat);
   }
 
   private compile(code: CodeCache, page: number, at: number, heat: ModeHeat): void {

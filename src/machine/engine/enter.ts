@@ -62,6 +62,8 @@ export interface Owner {
   newTargets: boolean;
   strange: number;
   stale: boolean;
+  /** Control has left for another page, where `cpu.eip` says. */
+  leave(): void;
 }
 
 /** One way into compiled code. */
@@ -157,7 +159,10 @@ function enter(cpu: Cpu, i: Instruction): void {
   cpu.instructions += count - 1;
   const at = exits[exit + Packed.at];
   if (at === ELSEWHERE) jumpedTo(cpu, region, words[State.eip] >>> 0);
-  else cpu.eip = (assumes.page + at) >>> 0;
+  else {
+    cpu.eip = (assumes.page + at) >>> 0;
+    if (at >>> 0 >= PAGE) region.owner.leave();
+  }
   restoreFlags(
     cpu,
     words,
@@ -191,7 +196,7 @@ function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
 /** The page fault of the instruction at `eip`, which is charged and has not happened. */
 function deliver(cpu: Cpu, region: Runnable, linear: number, eip: number): void {
   // The handler will come back here.
-  noteTarget(region, eip);
+  noteTarget(region.owner, (eip - region.assumes.page) >>> 0);
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart = eip;
   deliverFault(cpu, pageFaultOf(linear, errorCode));
@@ -200,13 +205,13 @@ function deliver(cpu: Cpu, region: Runnable, linear: number, eip: number): void 
 /** Left through a register or memory. */
 function jumpedTo(cpu: Cpu, region: Runnable, eip: number): void {
   cpu.eip = eip;
-  noteTarget(region, eip);
+  if ((eip - region.assumes.page) >>> 0 >= PAGE) region.owner.leave();
+  else noteTarget(region.owner, eip - region.assumes.page);
 }
 
-/** Control comes to `eip`: next time it may be an entry. */
-function noteTarget({ assumes, owner }: Runnable, eip: number): void {
-  const at = (eip - assumes.page) >>> 0;
-  if (at >= PAGE || owner.targets.has(at) || owner.targets.size >= MOST_TARGETS) return;
+/** Control comes to an offset of the page: next time it may be an entry. */
+export function noteTarget(owner: Owner, at: number): void {
+  if (owner.targets.has(at) || owner.targets.size >= MOST_TARGETS) return;
   owner.targets.add(at);
   owner.newTargets = true;
 }
