@@ -18,6 +18,7 @@ import { dropStack, lower, peek, pushLocal } from './lower.ts';
 import { fetch } from './operands-code.ts';
 import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
+import { given, State } from './state.ts';
 import { type Structure, structureOf } from './structure.ts';
 import { moduleOf, Op, Writer } from './wasm-writer.ts';
 
@@ -290,7 +291,7 @@ class Compiler {
       code.op(Op.i32LtU);
       code.if();
       code.get(Local.t0);
-      code.get(Local.table);
+      given(f, State.table);
       code.op(Op.i32Add);
       code.memory(Op.i32Load8u);
       code.tee(Local.t0);

@@ -67,6 +67,8 @@ class ModeHeat implements Owner {
   loopsToo = false;
   strange = 0;
   stale = false;
+  beside = false;
+  storesBeside = 0;
   entries: readonly Entry[] = [];
   /** Number of its table; -1 = none. */
   table = -1;
@@ -243,6 +245,7 @@ export class Engine {
       uses: [],
       shared: cpu.shared.base,
       table: this.tableOf(heat),
+      beside: heat.beside,
       lines: cpu.memory.store.linesBase,
     };
   }

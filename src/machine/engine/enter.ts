@@ -7,11 +7,12 @@ import { deliverFault } from '../cpu/interrupts.ts';
 import { isDenied } from '../cpu/page-walk.ts';
 import { tryTranslate } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
+import { Word } from '../cpu/tlb.ts';
 import { CS, type Instruction, SS } from '../isa/instruction.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions, Exit, FlagState } from './frame.ts';
 import type { RegionFunction } from './module-cache.ts';
-import { State } from './prologue.ts';
+import { State } from './state.ts';
 
 /** Largest budget of one call, in cycles. */
 const LONGEST = 0x3fffffff;
@@ -62,6 +63,9 @@ export interface Owner {
   newTargets: boolean;
   strange: number;
   stale: boolean;
+  /** Its stores look whether they may go beside code; how many wanted to, before. */
+  beside: boolean;
+  storesBeside: number;
   /** Control has left for another page, where `cpu.eip` says. */
   leave(): void;
 }
@@ -146,6 +150,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const cycles = budget - words[State.budget] - exits[exit + Packed.refundCycles];
   const count = region.uniform ? cycles : words[State.count] - exits[exit + Packed.refundCount];
   const miss = exits[exit + Packed.miss];
+  if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
     // Nothing has happened: the state is what it was.
     if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
@@ -174,6 +179,12 @@ function enter(cpu: Cpu, i: Instruction): void {
     cpu.cycles += exits[exit + Packed.cost];
     deliver(cpu, region, words[State.address], cpu.eip);
   }
+}
+
+/** A store had no tag. Where many go beside code, the page is compiled again so that they can. */
+function noteStore(cpu: Cpu, owner: Owner, linear: number): void {
+  if (owner.beside || !cpu.tlb.has(linear, Word.beside, cpu.cpl === 3)) return;
+  if (++owner.storesBeside > MOST_STRANGE) owner.beside = owner.stale = true;
 }
 
 /** What `wouldFault` has found. */

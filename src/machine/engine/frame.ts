@@ -30,17 +30,13 @@ export const Local = {
   /** CF is `carryA < carryB`, unsigned, whatever the rest of the flags is. */
   carryA: 26,
   carryB: 27,
-  /** Above the number of a page in a tag of the TLB. */
-  space: 28,
-  /** Where the page's table lies. */
-  table: 29,
   /** Pairs of a page and what to add, for caches of translations. */
-  caches: 30,
+  caches: 28,
 } as const;
 /** Locals in the order of their declaration: i32 after the parameters, i64, i32 again with the caches. */
 export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
-export const MORE_LOCALS = 4;
+export const MORE_LOCALS = 2;
 
 /** Caches of translations in one region. */
 const MOST_CACHES = 40;
@@ -99,6 +95,8 @@ export interface Assumptions {
   readonly shared: number;
   /** Offset of the page's table in the buffer: for each offset the number of its entry plus one. -1 = none. */
   readonly table: number;
+  /** Stores look whether they may go beside code: without, all into pages with code leave, and loops are quicker. */
+  readonly beside: boolean;
   /** Offset in the buffer of the bytes that say in which lines code lies. */
   readonly lines: number;
 }

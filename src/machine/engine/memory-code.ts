@@ -10,6 +10,7 @@ import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';
 import { type Instruction, SS } from '../isa/instruction.ts';
 import { LINE_SHIFT, RAM_BASE } from '../memory/store.ts';
 import { type Frame, Local } from './frame.ts';
+import { given, State } from './state.ts';
 import { Op } from './wasm-writer.ts';
 
 export type Size = 8 | 16 | 32;
@@ -92,7 +93,7 @@ function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
   // The page of the last byte: an operand that reaches into the next page misses, as that never has the same slot.
   pushLastTag(f, bytes);
   code.op(Op.i32Ne);
-  if (write) {
+  if (write && f.assumes.beside) {
     if (page >= 0) remember(f, page);
     code.if();
     lookBeside(f, bytes);
@@ -125,7 +126,8 @@ function pushOffset({ code, assumes }: Frame): void {
 }
 
 /** Pushes the tag that the page of the last byte of an operand has now. */
-function pushLastTag({ code }: Frame, bytes: number): void {
+function pushLastTag(f: Frame, bytes: number): void {
+  const { code } = f;
   code.get(Local.address);
   if (bytes > 1) {
     code.const(bytes - 1);
@@ -133,7 +135,7 @@ function pushLastTag({ code }: Frame, bytes: number): void {
   }
   code.const(12);
   code.op(Op.i32ShrU);
-  code.get(Local.space);
+  given(f, State.space);
   code.op(Op.i32Or);
 }
 

@@ -3,27 +3,8 @@ import { CF } from '../cpu/flags.ts';
 import { Shared } from '../cpu/shared.ts';
 import { type Assumptions, Local } from './frame.ts';
 import { NO_PAGE } from './memory-code.ts';
+import { State } from './state.ts';
 import { Op, type Writer } from './wasm-writer.ts';
-
-/** Words at Shared.state. */
-export const State = {
-  flags: 0,
-  mask: 1,
-  kind: 2,
-  a: 3,
-  b: 4,
-  result: 5,
-  budget: 6,
-  count: 7,
-  eip: 8,
-  carryA: 9,
-  carryB: 10,
-  address: 11,
-  /** Given to it: above the number of a page in a tag of the TLB. */
-  space: 12,
-  /** Given to it: where the page's table lies. */
-  table: 13,
-} as const;
 
 const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
   [Local.flags, State.flags],
@@ -40,11 +21,6 @@ const LEFT_BEHIND: readonly (readonly [local: number, word: number])[] = [
   [Local.address, State.address],
 ];
 
-const GIVEN: readonly (readonly [local: number, word: number])[] = [
-  [Local.space, State.space],
-  [Local.table, State.table],
-];
-
 /** @param caches how many caches of translations there are: all empty */
 export function prologue(code: Writer, assumes: Assumptions, caches: number): void {
   for (let r = 0; r < 8; r++) {
@@ -58,11 +34,6 @@ export function prologue(code: Writer, assumes: Assumptions, caches: number): vo
   code.const(CF);
   code.op(Op.i32And);
   code.set(Local.carryB);
-  for (const [local, word] of GIVEN) {
-    code.const(0);
-    code.memory(Op.i32Load, assumes.shared + Shared.state + word * 4);
-    code.set(local);
-  }
   for (let n = 0; n < caches; n++) {
     code.const(NO_PAGE);
     code.set(Local.caches + n * 2);
