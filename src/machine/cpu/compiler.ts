@@ -4,8 +4,11 @@ import type { CodeCache } from './code-cache.ts';
 import type { Cpu } from './cpu.ts';
 
 export interface Compiler {
-  /** A look at where the interpreter is: what is hot gets compiled. Called at fixed cycles. */
-  sample(code: CodeCache): void;
+  /**
+   * A look at where the interpreter is: what is hot gets compiled.
+   * @returns false when there was nothing to learn: then the next look may wait
+   */
+  sample(code: CodeCache): boolean;
 }
 
 export const compilers: { make: ((cpu: Cpu) => Compiler) | null } = { make: null };

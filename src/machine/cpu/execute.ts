@@ -13,8 +13,9 @@ import { syncA20 } from './paging.ts';
 
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
-/** The engine looks at the interpreter this often, in cycles. */
+/** The engine looks at the interpreter this often, in cycles; and after looks that taught it nothing, less often, down to this. */
 const SAMPLE = 4096;
+const SELDOM = 16 * SAMPLE;
 /** What `loop` returns when the board has got a nearer deadline than `run` was told. */
 const EARLY = 64;
 const DR6_BS = 1 << 14;
@@ -26,6 +27,8 @@ class Execution {
   readonly code: CodeCache;
   /** Null until somebody provides one. */
   engine: Compiler | null = null;
+  /** Cycles until it looks again. */
+  period = SAMPLE;
   /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
   stoppedAt = -1;
   stoppedAfter = -1;
@@ -57,7 +60,7 @@ export function run(cpu: Cpu, until: number): number {
   cpu.tlb.generation++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
-  let sampleAt = cpu.cycles + SAMPLE;
+  let sampleAt = cpu.cycles + execution.period;
   for (;;) {
     cpu.compiledUntil = end;
     try {
@@ -70,8 +73,9 @@ export function run(cpu: Cpu, until: number): number {
       if (cpu.cycles < sampleAt) continue;
     }
     execution.engine ??= compilers.make?.(cpu) ?? null;
-    execution.engine?.sample(execution.code);
-    sampleAt = cpu.cycles + SAMPLE;
+    const learned = execution.engine?.sample(execution.code) ?? false;
+    execution.period = learned ? SAMPLE : Math.min(execution.period * 2, SELDOM);
+    sampleAt = cpu.cycles + execution.period;
   }
 }
 

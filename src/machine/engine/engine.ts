@@ -123,26 +123,28 @@ export class Engine {
   }
 
   /** Looks at what the interpreter is about to do. */
-  sample(code: CodeCache): void {
+  sample(code: CodeCache): boolean {
     const { cpu } = this;
-    if (this.refused || !cpu.compiledAllowed || !cpu.shared.compiled) return;
+    if (this.refused || !cpu.compiledAllowed || !cpu.shared.compiled) return false;
     this.code = code;
     const window = code.hot();
-    if (!window) return;
+    if (!window) return false;
     const both = (window.page.heat ??= new PageHeat(this)) as PageHeat;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
-    if (heat.compiles > MOST_COMPILES) return;
+    if (heat.compiles > MOST_COMPILES) return false;
     const at = (cpu.eip - window.start) >>> 0;
     if (!heat.covered.has(at)) {
-      if (++heat.samples < HOT) return;
+      if (++heat.samples < HOT) return true;
       if (heat.starts.size < MOST_STARTS) heat.starts.add(at);
     } else if (heat.newTargets || heat.stale) {
-      if (++heat.samples < HOT) return;
+      if (++heat.samples < HOT) return true;
     } else {
-      if (heat.loopsToo || ++heat.missed < MISSED) return;
+      if (heat.loopsToo) return false;
+      if (++heat.missed < MISSED) return true;
       heat.loopsToo = true;
     }
     this.compile(code, window.start, at, heat);
+    return true;
   }
 
   /** Control has come from compiled code of another page to `cpu.eip`: a place to enter this one. */
