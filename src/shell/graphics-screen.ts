@@ -21,11 +21,14 @@ export class GraphicsScreen {
     const { canvas } = this.context;
     const scale = Math.max(1, Math.round(ENLARGED / width));
     const across = width * scale;
-    if (!this.image || this.image.width !== across || this.image.height !== height * scale) {
+    const down = height * scale;
+    // Text, in between, has its own size of canvas.
+    if (canvas.width !== across || canvas.height !== down) {
       canvas.width = across;
-      canvas.height = height * scale;
-      this.image = this.context.createImageData(across, height * scale);
+      canvas.height = down;
     }
+    if (this.image?.width !== across || this.image.height !== down)
+      this.image = this.context.createImageData(across, down);
     const target = new Uint32Array(this.image.data.buffer);
     if (screen.mode === 'graphics') indexed(target, screen, scale);
     else trueColour(target, screen, scale);
