@@ -3,18 +3,17 @@
 // to devices in memory. The guest's state goes into the hypervisor's emulator, runs there until the processor can take it again,
 // and comes back: hidden parts of segment registers and all.
 import { getFlags, setFlags, VM } from '../../machine/cpu/flags.ts';
-import { EventType } from '../../machine/cpu/interrupts.ts';
 import { MSR } from '../../machine/cpu/msrs.ts';
 import { Descriptor } from '../../machine/cpu/segmentation.ts';
 import { CS, ESP, LDTR, SS, TR } from '../../machine/isa/instruction.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Emulated, Injected, Kind } from '../../trace/events.ts';
+import { Emulated, Kind } from '../../trace/events.ts';
 import { obstacle } from '../deprivileged/convert.ts';
 import { compressed } from '../deprivileged/rings.ts';
 import { isNull, type PendingEvent } from '../deprivileged/segments.ts';
 import { stopStep } from '../deprivileged/stepping.ts';
 import { Emulator } from '../emulator/emulator.ts';
-import { doWhatIsLeft } from '../emulator/left.ts';
+import { doWhatIsLeft, takeInterrupt } from '../emulator/left.ts';
 import { type FaultLink, tellChain } from '../fault-chain.ts';
 import { HYPERVISOR_START } from '../monitor.ts';
 import { endWhenPoweredOff } from '../platform/pc-guest.ts';
@@ -127,14 +126,8 @@ export class Interpretation {
 
   /** An interrupt of the virtual board, taken in the emulator. False when none can be. */
   private pendingInterrupt(): boolean {
-    const { guest, emulator } = this;
-    const { board, hypervisor, vcpu } = guest;
-    if (!emulator.takesInterrupts || !board.pic.pending()) return false;
-    const vector = board.pic.acknowledge();
-    hypervisor.charge('injectEvent');
-    hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
-    emulator.deliver(vector, EventType.external);
-    if (emulator.shutdown) this.shutDown();
+    if (!takeInterrupt(this.guest, this.emulator)) return false;
+    if (this.emulator.shutdown) this.shutDown();
     return true;
   }
 

@@ -1,9 +1,10 @@
-// What the emulator leaves to the hypervisor: instructions whose result depends on what a guest may know of its processor, and
-// HLT. The same for every kind of hardware assistance.
+// What the emulator leaves to the hypervisor: instructions whose result depends on what a guest may know of its processor,
+// HLT, and the interrupts of the virtual board. The same for every kind of hardware assistance.
 import type { Identification } from '../../machine/cpu/cpuid.ts';
 import { IF } from '../../machine/cpu/flags.ts';
+import { EventType } from '../../machine/cpu/interrupts.ts';
 import { EAX, EBX, ECX, EDX } from '../../machine/isa/instruction.ts';
-import { Emulated, Kind } from '../../trace/events.ts';
+import { Emulated, Injected, Kind } from '../../trace/events.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import type { Resume } from '../technique.ts';
 import type { Emulator } from './emulator.ts';
@@ -12,6 +13,16 @@ import type { Emulator } from './emulator.ts';
 export interface EmulatedGuest extends PcGuest {
   interruptible: boolean;
   readonly tscOffset: number;
+}
+
+/** Takes an interrupt of the virtual board in the emulator. @returns false when none can be taken */
+export function takeInterrupt({ board, hypervisor, vcpu }: PcGuest, emulator: Emulator): boolean {
+  if (!emulator.takesInterrupts || !board.pic.pending()) return false;
+  const vector = board.pic.acknowledge();
+  hypervisor.charge('injectEvent');
+  hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
+  emulator.deliver(vector, EventType.external);
+  return true;
 }
 
 /** Does what the emulator has just left. @param identify what CPUID answers the guest */

@@ -4,16 +4,15 @@
 // modes when segments are neither (SDM vol. 3 §20.2, §26.3.1.2).
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { getFlags, IF, setFlags, VM } from '../../machine/cpu/flags.ts';
-import { EventType } from '../../machine/cpu/interrupts.ts';
 import { MSR } from '../../machine/cpu/msrs.ts';
 import { INFO_ERROR_CODE, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
 import { FIELD as F, LATER_FIELD as L } from '../../machine/cpu/vmx/fields.ts';
 import { vmread, vmwrite } from '../../machine/cpu/vmx/operations.ts';
 import { CS, LDTR, SS, TR } from '../../machine/isa/instruction.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Emulated, Injected, Kind } from '../../trace/events.ts';
+import { Emulated, Kind } from '../../trace/events.ts';
 import { Emulator } from '../emulator/emulator.ts';
-import { doWhatIsLeft } from '../emulator/left.ts';
+import { doWhatIsLeft, takeInterrupt } from '../emulator/left.ts';
 import { loadControl } from '../emulator/load-control.ts';
 import { tellChain } from '../fault-chain.ts';
 import { waitForIrq13, wireCoprocessor } from '../platform/coprocessor.ts';
@@ -238,14 +237,8 @@ export class Emulation {
 
   /** An interrupt of the virtual board, taken in the emulator. False when none can be. */
   private pendingInterrupt(): boolean {
-    const { guest, emulator } = this;
-    const { board, hypervisor, vcpu } = guest;
-    if (!emulator.takesInterrupts || !board.pic.pending()) return false;
-    const vector = board.pic.acknowledge();
-    hypervisor.charge('injectEvent');
-    hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
-    emulator.deliver(vector, EventType.external);
-    if (emulator.shutdown) this.shutDown();
+    if (!takeInterrupt(this.guest, this.emulator)) return false;
+    if (this.emulator.shutdown) this.shutDown();
     return true;
   }
 

@@ -1,10 +1,9 @@
 // Random kernels and random guest states under VT-x, with shadow tables and with EPT, in protected and in real mode: see
 // ../testing/fuzz-hardware.ts for what must hold.
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
 import { FIELD as F } from '../../machine/cpu/vmx/fields.ts';
 import { vmwrite } from '../../machine/cpu/vmx/operations.ts';
-import { fuzzHardware, type Start, type Vendor } from '../testing/fuzz-hardware.ts';
+import { fuzzEveryWay, type Vendor } from '../testing/fuzz-hardware.ts';
 import { value } from '../testing/random-kernel.ts';
 import { HardwareAssisted } from './hardware-assisted.ts';
 
@@ -60,23 +59,4 @@ const vendor = (paging: 'shadow' | 'nested'): Vendor<Change> => ({
   },
 });
 
-let exits = 0;
-
-it.each<['shadow' | 'nested', Start, reasons: number]>([
-  ['shadow', 'kernel', 16],
-  ['nested', 'kernel', 14],
-  ['shadow', 'real mode', 4],
-  ['nested', 'real mode', 4],
-])(
-  'with %s paging, from %s, the host and the neighbour are left alone',
-  (paging, start, reasons) => {
-    const seen = fuzzHardware(vendor(paging), start);
-    exits += seen.exits;
-    if (!process.env.FUZZ_RUNS) expect(seen.reasons.size).toBeGreaterThan(reasons);
-  },
-  600_000,
-);
-
-it('and that in more than fifty thousand exits', () => {
-  if (!process.env.FUZZ_RUNS) expect(exits).toBeGreaterThan(50_000);
-});
+fuzzEveryWay(vendor);

@@ -1,9 +1,8 @@
 // Random kernels and random VMCBs under SVM, with shadow and nested paging, in protected and in real mode: see
 // ../testing/fuzz-hardware.ts for what must hold.
 import fc from 'fast-check';
-import { expect, it } from 'vitest';
 import { VMCB_FIELDS } from '../../machine/cpu/svm/layout.ts';
-import { fuzzHardware, type Start, type Vendor } from '../testing/fuzz-hardware.ts';
+import { fuzzEveryWay, type Vendor } from '../testing/fuzz-hardware.ts';
 import { value } from '../testing/random-kernel.ts';
 import { Svm } from './svm.ts';
 
@@ -45,23 +44,4 @@ const vendor = (paging: 'shadow' | 'nested'): Vendor<Change> => ({
   },
 });
 
-let exits = 0;
-
-it.each<['shadow' | 'nested', Start, reasons: number]>([
-  ['shadow', 'kernel', 16],
-  ['nested', 'kernel', 14],
-  ['shadow', 'real mode', 4],
-  ['nested', 'real mode', 4],
-])(
-  'with %s paging, from %s, the host and the neighbour are left alone',
-  (paging, start, reasons) => {
-    const seen = fuzzHardware(vendor(paging), start);
-    exits += seen.exits;
-    if (!process.env.FUZZ_RUNS) expect(seen.reasons.size).toBeGreaterThan(reasons);
-  },
-  600_000,
-);
-
-it('and that in more than fifty thousand exits', () => {
-  if (!process.env.FUZZ_RUNS) expect(exits).toBeGreaterThan(50_000);
-});
+fuzzEveryWay(vendor);

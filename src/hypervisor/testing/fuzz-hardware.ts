@@ -3,7 +3,7 @@
 // host never throws and never dwells, a guest runs on or ends with a reason, the tables in force lead nowhere but into the
 // domain's own frames, and nobody else's memory changes.
 import fc from 'fast-check';
-import { expect } from 'vitest';
+import { expect, it } from 'vitest';
 import { costModel } from '../../cost/processors.ts';
 import { parseImage } from '../../images/load.ts';
 import { Pc } from '../../machine/pc.ts';
@@ -41,9 +41,9 @@ export interface Vendor<Change> {
 }
 
 /** Where the random bytes are run. */
-export type Start = 'kernel' | 'real mode';
+type Start = 'kernel' | 'real mode';
 
-export interface Storms {
+interface Storms {
   exits: number;
   /** Exits by reason, as numbers of the vendor. */
   reasons: Map<number, number>;
@@ -244,7 +244,7 @@ const round = fc.record({
 });
 
 /** @param runs guests that are booted, each for up to six storms */
-export function fuzzHardware<Change>(
+function fuzzHardware<Change>(
   vendor: Vendor<Change>,
   start: Start,
   runs = Number(process.env.FUZZ_RUNS ?? 32),
@@ -314,4 +314,28 @@ export function fuzzHardware<Change>(
     );
   expect(JSON.stringify(host.technique.registers(host.victim.vcpus[0]))).toBe(victim);
   return result;
+}
+
+/** The tests of one vendor's silicon: both kinds of paging, from both starts. */
+export function fuzzEveryWay<Change>(vendor: (paging: Paging) => Vendor<Change>): void {
+  let exits = 0;
+
+  it.each<['shadow' | 'nested', Start, reasons: number]>([
+    ['shadow', 'kernel', 16],
+    ['nested', 'kernel', 14],
+    ['shadow', 'real mode', 4],
+    ['nested', 'real mode', 4],
+  ])(
+    'with %s paging, from %s, the host and the neighbour are left alone',
+    (paging, start, reasons) => {
+      const seen = fuzzHardware(vendor(paging), start);
+      exits += seen.exits;
+      if (!process.env.FUZZ_RUNS) expect(seen.reasons.size).toBeGreaterThan(reasons);
+    },
+    600_000,
+  );
+
+  it('and that in more than fifty thousand exits', () => {
+    if (!process.env.FUZZ_RUNS) expect(exits).toBeGreaterThan(50_000);
+  });
 }
