@@ -11,7 +11,7 @@ import type { Intercepts } from './intercepts.ts';
 import { KnownTransfers } from './known-words.ts';
 import { MsrFile } from './msr-file.ts';
 import type { NestedWalk } from './nested-walk.ts';
-import { Shared, type SharedBlock, sharedBlock } from './shared.ts';
+import { Shared, type SharedBlock, STATE_WORDS, sharedBlock } from './shared.ts';
 import type { SvmState } from './svm/state.ts';
 import { Tlb } from './tlb.ts';
 import type { VmxState } from './vmx/state.ts';
@@ -170,7 +170,7 @@ export class Cpu {
     this.regs16 = new Uint16Array(buffer, base + Shared.regs, 16);
     this.regs8 = new Uint8Array(buffer, base + Shared.regs, 32);
     this.tlb = new Tlb(buffer, base);
-    this.compiledState = new Int32Array(buffer, base + Shared.state, 16);
+    this.compiledState = new Int32Array(buffer, base + Shared.state, STATE_WORDS);
     memory.map.onChange(() => this.tlb.dropFastTags());
     memory.onFirstCode(() => this.tlb.dropTagsOfAll());
   }

@@ -38,7 +38,7 @@ class KnownWords {
 }
 
 /** A code or stack segment as its descriptor gave it. */
-class KnownSegment extends KnownWords {
+export class KnownSegment extends KnownWords {
   selector = -1;
   base = 0;
   limit = 0;

@@ -150,8 +150,12 @@ export function markAccessed(cpu: Cpu, d: Descriptor): void {
   writeLinear8(cpu, (d.address + 5) >>> 0, (d.high >>> 8) & 0xff, false);
 }
 
+/** Loads of segment and table registers by anybody so far: compiled code that knows what they hold asks again when it has changed. */
+export const loads = { count: 0 };
+
 /** Fills a segment register from a checked descriptor. */
 export function setHidden(s: SegmentRegister, selector: number, d: Descriptor): void {
+  loads.count++;
   s.selector = selector & 0xffff;
   s.base = d.base;
   s.limit = d.limit;
@@ -160,6 +164,7 @@ export function setHidden(s: SegmentRegister, selector: number, d: Descriptor): 
 
 /** Makes a data segment register null: any access through it is #GP. */
 export function setNull(s: SegmentRegister, selector = 0): void {
+  loads.count++;
   s.selector = selector & 0xffff;
   s.base = 0;
   s.limit = 0;
@@ -186,6 +191,7 @@ export function stopInMonitor(cpu: Cpu): void {
 
 /** Real mode: the base follows the selector; limit and size stay what they were ("unreal mode" lives from that). */
 export function setRealMode(cpu: Cpu, register: number, selector: number): void {
+  loads.count++;
   const s = cpu.segments[register];
   s.selector = selector & 0xffff;
   s.base = (selector & 0xffff) << 4;
@@ -195,6 +201,7 @@ export function setRealMode(cpu: Cpu, register: number, selector: number): void 
 
 /** Virtual-8086 mode: 64 KiB at 16 times the selector, DPL 3 (SDM vol. 3 §20.2.1). */
 export function setVirtual8086(cpu: Cpu, register: number, selector: number): void {
+  loads.count++;
   const s = cpu.segments[register];
   s.selector = selector & 0xffff;
   s.base = (selector & 0xffff) << 4;

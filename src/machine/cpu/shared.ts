@@ -9,7 +9,15 @@ export const Shared = {
   state: 0x40,
   /** The entries of the TLB (tlb.ts). */
   tlb: 0x1000,
+  /** Ways from one compiled region to another (engine/links.ts). */
+  links: 0x9000,
+  /** What compiled code knows of gates and returns (engine/transfers.ts), and where it notes those it has gone through. */
+  gates: 0xd000,
+  returns: 0xe000,
+  log: 0xe800,
 } as const;
+/** Words at `Shared.state`. */
+export const STATE_WORDS = 64;
 
 export interface SharedBlock {
   readonly buffer: ArrayBuffer;

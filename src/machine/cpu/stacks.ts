@@ -16,6 +16,7 @@ import {
   Access,
   checkStackSegment,
   Descriptor,
+  loads,
   markAccessed,
   selectorError,
   setHidden,
@@ -93,6 +94,7 @@ export function peekStack(cpu: Cpu, bytes: number, wide: boolean): number {
 }
 
 function copy(from: SegmentRegister, to: SegmentRegister): void {
+  loads.count++;
   to.selector = from.selector;
   to.base = from.base;
   to.limit = from.limit;

@@ -12,6 +12,7 @@ import {
   I64_LOCALS,
   Local,
   MORE_LOCALS,
+  ONWARD_LABEL,
   ROOT_LABEL,
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
@@ -20,6 +21,7 @@ import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
 import { given, State } from './state.ts';
 import { type Structure, structureOf } from './structure.ts';
+import { Way } from './transfer-words.ts';
 import { moduleOf, Op, Writer } from './wasm-writer.ts';
 
 export interface CompiledRegion {
@@ -33,6 +35,10 @@ export interface CompiledRegion {
 
 /** More sites than this that one RET may go to are found through the table. */
 const MOST_RETURNS = 4;
+
+const PAGE = 4096;
+/** Index of `onward` in every module. */
+const ONWARD = 0;
 
 const blockLabel = (node: number) => node * 2;
 const loopLabel = (node: number) => node * 2 + 1;
@@ -65,7 +71,9 @@ class Compiler {
     const { code, exits, assumes, caches } = this.f;
     const { structure } = this;
     if (structure.entries.length === 0) return null;
+    const { uniform } = this;
     code.block(EXIT_LABEL);
+    code.block(ONWARD_LABEL);
     code.loop(ROOT_LABEL);
     this.within(this.mergesUnder(-1), () => {
       code.get(Local.next);
@@ -75,10 +83,21 @@ class Compiler {
     code.end();
     code.op(Op.unreachable);
     code.end();
-    epilogue(code, assumes);
+    epilogue(code, assumes, uniform);
+    code.get(Local.exit);
+    code.get(Local.t1);
+    if (assumes.tailCalls) code.returnCall(ONWARD);
+    else {
+      code.call(ONWARD);
+      code.op(Op.return);
+    }
+    code.end();
+    epilogue(code, assumes, uniform);
+    code.get(Local.exit);
+    code.op(Op.end);
     // Only now it is known how many caches there are.
     const whole = new Writer();
-    prologue(whole, assumes, caches.size);
+    prologue(whole, assumes, uniform, caches.size);
     whole.append(code);
     const body = {
       params: 2,
@@ -88,7 +107,7 @@ class Compiler {
       code: whole,
     };
     return {
-      bytes: moduleOf([wordHelper(), body]),
+      bytes: moduleOf([wordHelper(), body], { onward: 2 }),
       exits,
       uniform: this.uniform,
       entries: structure.entries.map((n) => this.blocks[n].start),
@@ -163,7 +182,11 @@ class Compiler {
     const { f, structure } = this;
     const to = this.nodeAt.get(at);
     if (to === undefined) {
-      f.leaveTo(at);
+      if (at >= 0 && at < PAGE) f.leaveTo(at);
+      else {
+        f.code.const((f.assumes.page + at) | 0);
+        this.goOn();
+      }
       return;
     }
     if (structure.throughRoot(from, to)) {
@@ -178,6 +201,14 @@ class Compiler {
       settle(f);
       f.code.br(blockLabel(to));
     } else this.tree(to);
+  }
+
+  /** Leaves for the address on the stack. */
+  private goOn(): void {
+    const { f } = this;
+    f.code.set(Local.eip);
+    settle(f);
+    f.goOn();
   }
 
   private block(node: number): void {
@@ -219,7 +250,7 @@ class Compiler {
     }
     switch (leaving.kind) {
       case 'stop':
-        f.leaveTo(leaving.at);
+        this.goTo(node, leaving.at);
         return;
       case 'jump':
         if (leaving.step) this.checkTarget(leaving.target);
@@ -244,6 +275,16 @@ class Compiler {
         return;
       case 'return':
         this.return(node, leaving.step);
+        return;
+      case 'interrupt':
+        settle(f);
+        code.const((f.assumes.page + leaving.back) | 0);
+        code.set(Local.eip);
+        f.transfer(Way.gate + (leaving.step.i.immediate & 0xff));
+        return;
+      case 'iret':
+        settle(f);
+        f.transfer(Way.iret);
         return;
       case 'indirect':
         fetch(f, leaving.step.i, 0, Local.eip);
@@ -304,7 +345,8 @@ class Compiler {
       code.end();
       f.flags = flags;
     }
-    f.leaveTo(null);
+    code.get(Local.eip);
+    this.goOn();
   }
 
   /** Code for other blocks may have been written in between. */

@@ -5,7 +5,7 @@ import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
-import { SHARED_BYTES, TABLES } from '../memory/store.ts';
+import { type FunctionTable, SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
 import {
   Entry,
@@ -19,9 +19,11 @@ import {
   unhook,
 } from './enter.ts';
 import type { Assumptions } from './frame.ts';
+import { Links } from './links.ts';
 import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { findRegion } from './region.ts';
+import { hasTailCalls, type Onward, onwardOf } from './runtime.ts';
 
 /** Samples in a page before code there is compiled. */
 const HOT = 3;
@@ -34,6 +36,8 @@ const MOST_STARTS = 64;
 /** Of so many times that control left for another page, one is looked at. */
 const LEFT = 16;
 const PAGE = 4096;
+/** Instructions that are looked through for one that can be compiled. */
+const NEAR = 8;
 
 /** What is known of one page of code. */
 class PageHeat implements Heat {
@@ -92,14 +96,41 @@ class ModeHeat implements Owner {
     this.newTargets = this.loopsToo = this.stale = false;
     this.strange = 0;
     this.entries = [];
+    this.engine.links.changes++;
   }
 
   /** Everything is interpreted again. */
   uninstall(): void {
     for (const entry of this.entries) unhook(entry, this.user);
     this.entries = [];
+    this.engine.links.changes++;
     this.covered.clear();
   }
+}
+
+/** Zeros: what lies behind an INT or a call that never comes back. */
+const isEmptyMemory = (i: Instruction): boolean =>
+  i.length === 2 &&
+  i.form.operation === 'add' &&
+  i.memory &&
+  i.base === 0 &&
+  i.index < 0 &&
+  i.reg === 0 &&
+  i.form.operands[0] === 'rm8';
+
+/** The first instruction from `at` on, straight ahead, that can be compiled; -1 = none is near. */
+function firstUsable(
+  at: number,
+  peek: (at: number) => Instruction | null,
+  usable: (i: Instruction) => boolean,
+): number {
+  for (let n = 0, here = at; n < NEAR && here < PAGE; n++) {
+    const i = peek(here);
+    if (i === null) break;
+    if (usable(i)) return here;
+    here += i.length;
+  }
+  return -1;
 }
 
 export class Engine {
@@ -111,10 +142,16 @@ export class Engine {
   private nextTable = 0;
 
   readonly modules: ModuleCache;
+  readonly links: Links;
+  /** Functions of regions by number, and what they all end with; made with the first of them. */
+  private functions: FunctionTable | null = null;
+  private runtime: Onward | null = null;
+  private readonly tailCalls = wasmApi !== undefined && hasTailCalls(wasmApi);
   private code: CodeCache | null = null;
 
   constructor(private readonly cpu: Cpu) {
-    this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES);
+    this.links = new Links(cpu);
+    this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES, () => this.onward());
   }
 
   /** Compiled functions that are kept now: never more than there are tables. */
@@ -167,13 +204,16 @@ export class Engine {
     const assumes = this.assumptions(page, heat);
     if (!assumes) return;
     heat.uninstall();
-    const usable = (i: Instruction) => compilable(i) && (!i.memory || assumes.limits[i.segment] >= 0);
-    const starts = [at, ...heat.targets, ...heat.starts];
-    const region = findRegion(starts, (offset) => code.peekAt(offset), usable);
+    const usable = (i: Instruction) =>
+      compilable(i) && (!i.memory || assumes.limits[i.segment] >= 0) && !isEmptyMemory(i);
+    const peek = (offset: number) => code.peekAt(offset);
     heat.covered.add(at);
-    // Its head is for the interpreter; another sample may find what lies behind.
-    if (!region) heat.starts.delete(at);
-    const found = region ?? findRegion([...heat.starts], (offset) => code.peekAt(offset), usable);
+    // What is sampled is often what the interpreter does again and again; what lies behind is as hot.
+    const start = firstUsable(at, peek, usable);
+    if (start !== at) heat.starts.delete(at);
+    if (start >= 0) heat.starts.add(start);
+    const starts = [...(start < 0 ? [] : [start]), ...heat.targets, ...heat.starts];
+    const found = findRegion(starts, peek, usable);
     if (!found) return;
     for (const block of found.blocks.values()) {
       for (const step of block.steps) heat.covered.add(step.at);
@@ -185,8 +225,13 @@ export class Engine {
     if (!made || !run) return;
     heat.compiles++;
     this.compiled++;
-    const { exits, uniform } = made;
-    const runnable: Runnable = { run, exits: packExits(exits), uniform, assumes, owner: heat };
+    const { links } = this;
+    const number = heat.table;
+    const exits = packExits(made.exits);
+    const runnable: Runnable = { run, number, links, exits, assumes, owner: heat };
+    links.regions[number] = runnable;
+    links.changes++;
+    this.functions?.set(number, run);
     heat.entries = made.entries.map((offset, index) => {
       const hook = hookAt(code.peekAt(offset)!);
       const entry = new Entry(runnable, index, offset, hook);
@@ -209,6 +254,14 @@ export class Engine {
     const { memory, shared } = this.cpu;
     const first = (shared.base / SHARED_BYTES) * TABLES;
     return memory.store.tablesBase + (first + heat.table) * PAGE;
+  }
+
+  private onward(): Onward {
+    if (this.runtime) return this.runtime;
+    const { memory, shared } = this.cpu;
+    this.functions = new wasmApi!.Table({ initial: TABLES, element: 'anyfunc' });
+    this.runtime = onwardOf(wasmApi!, shared.base, memory.store.wasm!, this.functions);
+    return this.runtime;
   }
 
   private functionOf(bytes: Uint8Array): RegionFunction | null {
@@ -249,6 +302,7 @@ export class Engine {
       table: this.tableOf(heat),
       beside: heat.beside,
       lines: cpu.memory.store.linesBase,
+      tailCalls: this.tailCalls,
     };
   }
 }

@@ -11,8 +11,10 @@ import { Word } from '../cpu/tlb.ts';
 import { CS, type Instruction, SS } from '../isa/instruction.ts';
 import { maskAndKind } from './flags-code.ts';
 import type { Assumptions, Exit, FlagState } from './frame.ts';
+import type { Links } from './links.ts';
 import type { RegionFunction } from './module-cache.ts';
 import { State } from './state.ts';
+import { SETTLED } from './transfer-words.ts';
 
 /** Largest budget of one call, in cycles. */
 const LONGEST = 0x3fffffff;
@@ -28,7 +30,7 @@ const MOST_TARGETS = 64;
 const MOST_STRANGE = 100;
 
 /** Words of an exit. */
-const EXIT_WORDS = 8;
+const EXIT_WORDS = 9;
 const Packed = {
   at: 0,
   refundCycles: 1,
@@ -38,8 +40,9 @@ const Packed = {
   overflow: 5,
   cost: 6,
   miss: 7,
+  transfer: 8,
 } as const;
-/** Stands for an exit whose next instruction is in the word `eip`. */
+/** Stands for the exit `SETTLED`, whose next instruction is in the word `eip`. */
 const ELSEWHERE = -0x80000000;
 /** Flag states whose operands, or whose OF, the processor's lazy flags want in another form: numbers from 1. */
 const OVERFLOWS: readonly FlagState[] = ['logic', 'inc', 'dec', 'shl', 'shr', 'sar', 'product'];
@@ -49,9 +52,11 @@ export type Execute = NonNullable<Instruction['execute']>;
 /** A compiled region. */
 export interface Runnable {
   readonly run: RegionFunction;
-  /** Its exits, packed: `Packed`. */
+  /** Its number among the processor's. */
+  readonly number: number;
+  readonly links: Links;
+  /** Its exits, packed: `Packed`; before the first one, `SETTLED`. */
   readonly exits: Int32Array;
-  readonly uniform: boolean;
   readonly assumes: Assumptions;
   /** Where the code behind is looked after. */
   readonly owner: Owner;
@@ -133,41 +138,49 @@ function enter(cpu: Cpu, i: Instruction): void {
     hook.interpret(cpu as never, i);
     return;
   }
-  const { region } = entry;
-  const { assumes } = region;
+  const first = entry.region;
+  const { assumes, links } = first;
   if ((cpu.instructionStart - entry.at) >>> 0 !== assumes.page || !holds(cpu, assumes)) {
-    if (++region.owner.strange > MOST_STRANGE) region.owner.stale = true;
+    if (++first.owner.strange > MOST_STRANGE) first.owner.stale = true;
     hook.interpret(cpu as never, i);
     return;
   }
   const budget = left > LONGEST ? LONGEST : left | 0;
   const words = cpu.compiledState;
-  words[State.flags] = getFlags(cpu);
+  links.prepare(first, entry.index, cpu.instructionStart);
+  const flags = getFlags(cpu);
+  words[State.flags] = flags;
+  words[State.mask] = words[State.carryA] = words[State.count] = 0;
+  words[State.carryB] = flags & CF;
   words[State.space] = cpu.tlb.space;
-  words[State.table] = assumes.table;
+  const exit = (first.run(entry.index, budget) - SETTLED) * EXIT_WORDS;
+  // Others may have been run behind it.
+  const region = words[State.region] === first.number ? first : links.regions[words[State.region]]!;
   const { exits } = region;
-  const exit = region.run(entry.index, budget) * EXIT_WORDS;
   const cycles = budget - words[State.budget] - exits[exit + Packed.refundCycles];
-  const count = region.uniform ? cycles : words[State.count] - exits[exit + Packed.refundCount];
+  const count = words[State.count] - exits[exit + Packed.refundCount];
   const miss = exits[exit + Packed.miss];
+  const transfer = exits[exit + Packed.transfer];
   if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
     // Nothing has happened: the state is what it was.
     if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
       cpu.instructions--;
       deliver(cpu, region, words[State.address], cpu.instructionStart);
-    } else hook.interpret(cpu as never, i);
+      return;
+    }
+    if (transfer >= 0) links.learn(transfer);
+    hook.interpret(cpu as never, i);
     return;
   }
-  cpu.cycles += cycles - i.cost;
+  const start = cpu.cycles - i.cost;
+  cpu.cycles = start + cycles;
   // The loop counts one itself.
   cpu.instructions += count - 1;
+  links.settle(start, budget);
   const at = exits[exit + Packed.at];
   if (at === ELSEWHERE) jumpedTo(cpu, region, words[State.eip] >>> 0);
-  else {
-    cpu.eip = (assumes.page + at) >>> 0;
-    if (at >>> 0 >= PAGE) region.owner.leave();
-  }
+  else cpu.eip = (region.assumes.page + at) >>> 0;
   restoreFlags(
     cpu,
     words,
@@ -175,7 +188,8 @@ function enter(cpu: Cpu, i: Instruction): void {
     exits[exit + Packed.kind],
     exits[exit + Packed.overflow],
   );
-  if (miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, miss, words[State.address])) {
+  if (transfer >= 0) links.learn(transfer);
+  else if (miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, miss, words[State.address])) {
     cpu.cycles += exits[exit + Packed.cost];
     deliver(cpu, region, words[State.address], cpu.eip);
   }
@@ -229,13 +243,14 @@ export function noteTarget(owner: Owner, at: number): void {
 
 /** Exits as `enter` reads them. */
 export function packExits(exits: readonly Exit[]): Int32Array {
-  const packed = new Int32Array(exits.length * EXIT_WORDS);
-  exits.forEach(({ at, refundCycles, refundCount, flags, cost, miss }, n) => {
+  const packed = new Int32Array((exits.length + 1) * EXIT_WORDS);
+  packed.set([ELSEWHERE, 0, 0, -1, 0, 0, 0, -1, -1]);
+  exits.forEach(({ at, refundCycles, refundCount, flags, cost, miss, transfer }, n) => {
     const [mask, kind] = flags === 'dynamic' ? ([-1, 0] as const) : maskAndKind(flags);
     const overflow = OVERFLOWS.indexOf(flags) + 1;
     packed.set(
-      [at ?? ELSEWHERE, refundCycles, refundCount, mask, kind, overflow, cost, miss],
-      n * EXIT_WORDS,
+      [at, refundCycles, refundCount, mask, kind, overflow, cost, miss, transfer],
+      (n - SETTLED) * EXIT_WORDS,
     );
   });
   return packed;

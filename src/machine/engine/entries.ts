@@ -8,12 +8,17 @@ const MOST_ENTRIES = 200;
 /** A way in that leads through fewer instructions than this is not worth the way. */
 const WORTH = 4;
 
+/** Behind these it goes on in other regions. */
+const TRANSFERS: ReadonlySet<string> = new Set(['interrupt', 'iret']);
+
 /** Whether so many instructions can be run from a block on before the region is left. */
 function isWorth(blocks: readonly Block[], successors: readonly (readonly number[])[], n: number): boolean {
   let level = [n];
   // Blocks have at least one instruction, but for those that only join others.
   for (let sum = 0, steps = 0; steps < WORTH; steps++) {
-    sum += Math.max(...level.map((m) => blocks[m].count));
+    sum += Math.max(
+      ...level.map((m) => blocks[m].count + (TRANSFERS.has(blocks[m].leaving.kind) ? WORTH : 0)),
+    );
     if (sum >= WORTH) return true;
     level = level.flatMap((m) => successors[m]);
     if (level.length === 0) return false;
@@ -43,7 +48,11 @@ export function entriesOf(
   };
   for (const set of [region.called, region.behindStops, targets]) for (const at of set) want(at);
   for (const { leaving } of blocks) {
-    if (leaving.kind === 'indirect' || (leaving.kind === 'call' && !nodeAt.has(leaving.target)))
+    if (
+      leaving.kind === 'indirect' ||
+      leaving.kind === 'interrupt' ||
+      (leaving.kind === 'call' && !nodeAt.has(leaving.target))
+    )
       want(leaving.back);
   }
   if (!returnsInside) for (const at of region.returnSites) want(at);

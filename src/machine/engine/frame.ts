@@ -1,6 +1,7 @@
 // What one compiled region looks like from inside: its locals, what it assumes of the processor, and its exits.
 // The function takes the number of the entry and the cycle budget and gives back the number of the exit.
 import type { Instruction } from '../isa/instruction.ts';
+import { SETTLED, Way } from './transfer-words.ts';
 import { Op, Writer } from './wasm-writer.ts';
 
 /** Locals. The first two are parameters. */
@@ -44,6 +45,7 @@ const MOST_CACHES = 40;
 /** Labels of the writer that are not nodes of the graph. */
 export const EXIT_LABEL = 1 << 20;
 export const ROOT_LABEL = EXIT_LABEL + 1;
+export const ONWARD_LABEL = EXIT_LABEL + 2;
 
 /** What is known of the lazy flags at a point. `dynamic`: only the locals know. */
 export type FlagState =
@@ -68,8 +70,8 @@ export type FlagState =
 
 /** How a region was left. */
 export interface Exit {
-  /** Offset in the page of the next instruction; null when it is in the word `eip`. */
-  readonly at: number | null;
+  /** Offset in the page of the next instruction. */
+  readonly at: number;
   /** What was charged at the head of the block and not done. */
   readonly refundCycles: number;
   readonly refundCount: number;
@@ -78,6 +80,8 @@ export interface Exit {
   readonly cost: number;
   /** When the TLB had no tag for the operand at the word `address`: bit 0 a store, above its size in bytes less one; else -1. */
   readonly miss: number;
+  /** INT or IRET that did not go as remembered, as `Way`; else -1. */
+  readonly transfer: number;
 }
 
 /** What a region was compiled for. */
@@ -99,6 +103,8 @@ export interface Assumptions {
   readonly beside: boolean;
   /** Offset in the buffer of the bytes that say in which lines code lies. */
   readonly lines: number;
+  /** Regions follow each other by tail calls. */
+  readonly tailCalls: boolean;
 }
 
 /** A region's function while it is written. */
@@ -129,14 +135,39 @@ export class Frame {
 
   /** Leaves before the current instruction, as if nothing of it had happened. On the stack: nothing. */
   leaveHere(miss = -1): void {
-    this.leave({
+    this.leave(this.exitHere(miss, -1));
+  }
+
+  /** Number of the exit before the current instruction. */
+  private exitHere(miss: number, transfer: number): number {
+    return this.numberOf({
       at: this.at,
       refundCycles: this.blockCost - this.doneCost,
       refundCount: this.blockCount - this.doneCount,
       flags: this.flags,
       cost: this.cost,
       miss,
+      transfer,
     });
+  }
+
+  /** Goes on at the address in the local `eip`, which is not in this region. Flags must be settled. */
+  goOn(): void {
+    this.onward(SETTLED, Way.link);
+  }
+
+  /** As the current instruction, INT or IRET, says; when that is not as remembered, leaves before it. Flags must be settled. */
+  transfer(way: number): void {
+    this.onward(this.exitHere(-1, way), way);
+  }
+
+  private onward(exit: number, way: number): void {
+    const { code } = this;
+    code.const(exit);
+    code.set(Local.exit);
+    code.const(way);
+    code.set(Local.t1);
+    code.br(ONWARD_LABEL);
   }
 
   /** `if` the word on the stack is not zero, leaves before the current instruction. */
@@ -153,25 +184,32 @@ export class Frame {
     this.code.end();
   }
 
-  /** Leaves behind the block. @param at offset of what comes next, null when the local `eip` has it whole */
-  leaveTo(at: number | null): void {
-    this.leave({ at, refundCycles: 0, refundCount: 0, flags: this.flags, cost: 0, miss: -1 });
+  /** Leaves behind the block. @param at offset of what comes next, in the page */
+  leaveTo(at: number): void {
+    const { flags } = this;
+    this.leave(
+      this.numberOf({ at, refundCycles: 0, refundCount: 0, flags, cost: 0, miss: -1, transfer: -1 }),
+    );
   }
 
-  private leave(exit: Exit): void {
-    let number = this.exits.findIndex(
+  private leave(exit: number): void {
+    this.code.const(exit);
+    this.code.set(Local.exit);
+    this.code.br(EXIT_LABEL);
+  }
+
+  private numberOf(exit: Exit): number {
+    const number = this.exits.findIndex(
       (e) =>
         e.at === exit.at &&
         e.flags === exit.flags &&
         e.refundCycles === exit.refundCycles &&
         e.refundCount === exit.refundCount &&
         e.cost === exit.cost &&
-        e.miss === exit.miss,
+        e.miss === exit.miss &&
+        e.transfer === exit.transfer,
     );
-    if (number < 0) number = this.exits.push(exit) - 1;
-    this.code.const(number);
-    this.code.set(Local.exit);
-    this.code.br(EXIT_LABEL);
+    return number < 0 ? this.exits.push(exit) - 1 : number;
   }
 
   reg(register: number): void {

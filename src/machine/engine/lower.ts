@@ -330,7 +330,7 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
 };
 
 /** Branches, which blocks end with; they are written by the compiler itself. */
-const BRANCHES: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'ret']);
+const BRANCHES: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'ret', 'int', 'iret']);
 
 /** Whether an instruction can be compiled: 32-bit addresses, no prefix that matters. */
 export function compilable(i: Instruction): boolean {

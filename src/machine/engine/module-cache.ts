@@ -35,6 +35,8 @@ export class ModuleCache {
   constructor(
     private readonly memory: object | null,
     private readonly most: number,
+    /** What modules import as `m.o`. */
+    private readonly onward: () => unknown = () => null,
     private readonly api: WasmApi | undefined = wasmApi,
   ) {}
 
@@ -54,7 +56,8 @@ export class ModuleCache {
       return known.run;
     }
     const { Module, Instance } = this.api!;
-    const run = new Instance(new Module(bytes), { m: { m: this.memory } }).exports.f as RegionFunction;
+    const imports = { m: { m: this.memory, o: this.onward() } };
+    const run = new Instance(new Module(bytes), imports).exports.f as RegionFunction;
     this.compiled++;
     if (this.kept.size >= this.most) this.kept.delete(this.kept.keys().next().value!);
     this.kept.set(hash, { bytes, run });

@@ -19,6 +19,9 @@ export type Leaving =
   /** JMP and CALL through a register or memory: to a place known only then. */
   | { kind: 'indirect'; step: Step; back: number }
   | { kind: 'return'; step: Step }
+  /** INT n. */
+  | { kind: 'interrupt'; step: Step; back: number }
+  | { kind: 'iret'; step: Step }
   /** The next instruction is for the interpreter. */
   | { kind: 'stop'; at: number };
 
@@ -55,7 +58,11 @@ const BRANCHES: ReadonlySet<string> = new Set([
   'loop',
   'loope',
   'loopne',
+  'int',
+  'iret',
 ]);
+/** Branches that nothing follows. */
+const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
 
 /**
  * Finds the region around some instructions, those first in the list above all.
@@ -74,9 +81,11 @@ export function findRegion(
   const returnSites = new Set<number>();
   const behindStops = new Set<number>();
   const work = [...starts].reverse();
-  const follow = (at: number) => {
+  const follow = (at: number, last = false) => {
     leaders.add(at);
-    if (at >= 0 && at < PAGE && !seen.has(at) && !stops.has(at)) work.push(at);
+    if (at < 0 || at >= PAGE || seen.has(at) || stops.has(at)) return;
+    if (last) work.unshift(at);
+    else work.push(at);
   };
   while (work.length > 0 && seen.size < MOST) {
     let at = work.pop()!;
@@ -105,13 +114,14 @@ export function findRegion(
           if (direct) called.add(next + i.immediate);
           returnSites.add(next);
           follow(next);
-        } else if (name !== 'jmp' && name !== 'ret') follow(next);
+          // An INT may never come back, and then anything may lie behind it.
+        } else if (!FINAL.has(name)) follow(next, name === 'int');
         break;
       }
       at = next;
     }
   }
-  if (!seen.has(starts[0])) return null;
+  if (seen.size === 0) return null;
   const blocks = new Map<number, Block>();
   for (const leader of leaders) if (seen.has(leader)) blocks.set(leader, blockAt(leader, seen, leaders));
   const inside = (set: Set<number>) => new Set([...set].filter((at) => blocks.has(at)));
@@ -151,6 +161,8 @@ function leavingOf(step: Step, next: number): Leaving {
   const { i } = step;
   const name = i.form.operation;
   if (name === 'ret') return { kind: 'return', step };
+  if (name === 'iret') return { kind: 'iret', step };
+  if (name === 'int') return { kind: 'interrupt', step, back: next };
   if (!i.form.operands[0]?.startsWith('rel')) return { kind: 'indirect', step, back: next };
   const target = next + i.immediate;
   if (name === 'jmp') return { kind: 'jump', target, step };

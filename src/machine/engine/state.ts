@@ -21,6 +21,29 @@ export const State = {
   space: 12,
   /** Given to it: where the page's table lies. */
   table: 13,
+  /** Number of the region that is run, or was run last. */
+  region: 14,
+  /** Cycle budget when that was entered. */
+  entered: 15,
+  /** Links and what is known of transfers are good when they have this: an epoch, and the privilege in the two low bits. */
+  stamp: 16,
+  /** Selectors of CS and SS, and the CPL in `stamp`: what transfers change. */
+  cs: 17,
+  ss: 18,
+  /** Access rights of CS and SS when a transfer has loaded them; 0 = what they hold is in the processor. */
+  csAccess: 19,
+  ssAccess: 20,
+  /** Transfers noted in the log. */
+  logged: 21,
+  /** An IRET to this privilege or less leaves the data segments as they are. */
+  leastPrivilege: 22,
+  /** Given to it, of SS: base, and the highest offset at which twenty bytes fit. */
+  stackBase: 23,
+  stackLimit: 24,
+  /** Given to it: an interrupt waits for IF. */
+  waiting: 25,
+  /** An IRET was done. */
+  returned: 26,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

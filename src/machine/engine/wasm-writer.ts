@@ -14,6 +14,8 @@ export const Op = {
   brTable: 0x0e,
   return: 0x0f,
   call: 0x10,
+  returnCall: 0x12,
+  returnCallIndirect: 0x13,
   select: 0x1b,
   localGet: 0x20,
   localSet: 0x21,
@@ -70,6 +72,7 @@ export const Op = {
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
+const FUNCREF = 0x70;
 const NO_RESULT = 0x40;
 
 /** One function's code, or any other run of bytes. */
@@ -163,6 +166,17 @@ export class Writer {
     this.byte(Op.call);
     this.u32(callee);
   }
+  /** Calls in place of returning. */
+  returnCall(callee: number): void {
+    this.byte(Op.returnCall);
+    this.u32(callee);
+  }
+  /** As `returnCall`, by the number in table 0 on the stack. */
+  returnCallIndirect(type: number): void {
+    this.byte(Op.returnCallIndirect);
+    this.u32(type);
+    this.u32(0);
+  }
 
   // Structure.
 
@@ -218,8 +232,18 @@ export interface WasmFunction {
   readonly code: Writer;
 }
 
-/** A module that imports memory `m.m` and exports its last function as `f`. Function n has index n. */
-export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
+/** What a module imports beside the memory `m.m`. */
+export interface Imports {
+  /** Function `m.o` of so many parameters, which gets index 0: then the module's own begin at 1. */
+  readonly onward?: number;
+  /** Table `m.t` of functions. */
+  readonly table?: boolean;
+}
+
+/** A module that exports its last function as `f`. Types have the numbers of functions. */
+export function moduleOf(functions: readonly WasmFunction[], { onward, table }: Imports = {}): Uint8Array {
+  const imported = onward === undefined ? 0 : 1;
+  const parameters = [...(onward === undefined ? [] : [onward]), ...functions.map((f) => f.params)];
   const out = new Writer();
   out.op(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const section = (id: number, fill: (w: Writer) => void) => {
@@ -230,29 +254,39 @@ export function moduleOf(functions: readonly WasmFunction[]): Uint8Array {
     out.append(body);
   };
   section(1, (w) => {
-    w.u32(functions.length);
-    for (const f of functions) {
+    w.u32(parameters.length);
+    for (const count of parameters) {
       w.byte(0x60);
-      w.u32(f.params);
-      for (let n = 0; n < f.params; n++) w.byte(I32);
+      w.u32(count);
+      for (let n = 0; n < count; n++) w.byte(I32);
       w.op(1, I32);
     }
   });
   section(2, (w) => {
-    w.u32(1);
+    w.u32(1 + imported + (table ? 1 : 0));
     w.text('m');
     w.text('m');
     w.op(2, 0, 1);
+    if (imported) {
+      w.text('m');
+      w.text('o');
+      w.op(0, 0);
+    }
+    if (table) {
+      w.text('m');
+      w.text('t');
+      w.op(1, FUNCREF, 0, 0);
+    }
   });
   section(3, (w) => {
     w.u32(functions.length);
-    for (let n = 0; n < functions.length; n++) w.u32(n);
+    for (let n = 0; n < functions.length; n++) w.u32(n + imported);
   });
   section(7, (w) => {
     w.u32(1);
     w.text('f');
     w.byte(0);
-    w.u32(functions.length - 1);
+    w.u32(functions.length - 1 + imported);
   });
   section(10, (w) => {
     w.u32(functions.length);

@@ -3,7 +3,7 @@
 // it, one byte for each 32 of it that says whether decoded code lies there. Without WebAssembly it is a plain buffer.
 
 /** Bytes for what one processor shares, and how many processors there may be. */
-export const SHARED_BYTES = 0x9000;
+export const SHARED_BYTES = 0xf000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
@@ -14,10 +14,16 @@ const TABLE_BYTES = 4096;
 export const LINE_SHIFT = 5;
 const WASM_PAGE = 0x10000;
 
+/** A table of functions that compiled code calls by number. */
+export interface FunctionTable {
+  set(index: number, value: unknown): void;
+}
+
 /** The little of WebAssembly that the core uses; the core compiles without DOM types. */
 export interface WasmApi {
   Memory: new (descriptor: { initial: number; maximum?: number }) => { readonly buffer: ArrayBuffer };
   Module: new (bytes: Uint8Array) => object;
+  Table: new (descriptor: { initial: number; element: 'anyfunc' }) => FunctionTable;
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
 }
 export const wasmApi: WasmApi | undefined = (globalThis as { WebAssembly?: WasmApi }).WebAssembly;

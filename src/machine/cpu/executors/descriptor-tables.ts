@@ -20,6 +20,7 @@ import { translate } from '../paging.ts';
 import {
   Descriptor,
   isNull,
+  loads,
   requireDescriptor,
   SystemType,
   selectorError,
@@ -44,6 +45,7 @@ const load =
     const limit = readLinear16(cpu, linear, false);
     const base = readLinear32(cpu, (linear + 2) >>> 0, false);
     const table = which === 'lgdt' ? cpu.gdtr : cpu.idtr;
+    loads.count++;
     table.limit = limit;
     table.base = (base & baseMask(i)) >>> 0;
   };

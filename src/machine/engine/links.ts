@@ -1,0 +1,165 @@
+// Which compiled region begins where: what lets one go on in another (runtime.ts) without coming back here. A link is made
+// when the interpreter has entered a region there and everything was as that region assumes; it is good as long as nothing
+// has changed that it depends on: translations, code, compiled code, what segments and tables are. Then there is a new
+// epoch, and all is learned again.
+import { type Cpu, Stop } from '../cpu/cpu.ts';
+import { IF } from '../cpu/flags.ts';
+import { Access, loads } from '../cpu/segmentation.ts';
+import { Shared } from '../cpu/shared.ts';
+import { CS, DS, ES, FS, GS, SS, TR } from '../isa/instruction.ts';
+import { TABLES } from '../memory/store.ts';
+import { PLAIN_MASK, type Runnable } from './enter.ts';
+import { State } from './state.ts';
+import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS } from './transfer-words.ts';
+import { apply, learnGate, learnReturn } from './transfers.ts';
+
+/** Epochs are numbered in 30 bits. */
+const EPOCHS = 1 << 30;
+/** Of access rights: what compiled code assumes. */
+const ASSUMED = PLAIN_MASK | Access.big;
+/** An IRET that cannot take a data segment away. */
+const ANY_PRIVILEGE = 3;
+
+export class Links {
+  /** Regions by number. */
+  readonly regions: (Runnable | null)[] = new Array(TABLES).fill(null);
+  /** Counted by the engine: compiled code has come or gone. */
+  changes = 0;
+  /** Gates and returns that compiled code has gone through and told the trace of. */
+  transfers = 0;
+  private readonly words: Int32Array;
+  private readonly notes: Int32Array;
+  private epoch = 0;
+  // What the epoch was made under.
+  private seenGeneration = -1;
+  private seenTranslations = -1;
+  private seenTouched = -1;
+  private seenChanges = -1;
+  private seenLoads = -1;
+  private seenIntercepts: object | null = null;
+  /** Segments, tables and the TSS, as numbers. */
+  private readonly held = new Float64Array(6 * 3 + 7).fill(-1);
+
+  constructor(private readonly cpu: Cpu) {
+    const { buffer, base } = cpu.shared;
+    this.words = new Int32Array(buffer, base + Shared.links, LINKS * 4);
+    this.notes = new Int32Array(buffer, base + Shared.log, MOST_NOTES * NOTE_WORDS);
+  }
+
+  /** Before a region is run: what it and those behind it are given, and the link to it. */
+  prepare(region: Runnable, index: number, eip: number): void {
+    const { cpu, words } = this;
+    if (
+      cpu.tlb.generation !== this.seenGeneration ||
+      loads.count !== this.seenLoads ||
+      cpu.memory.touched !== this.seenTouched ||
+      this.changes !== this.seenChanges ||
+      cpu.intercepts !== this.seenIntercepts
+    )
+      this.look();
+    const stamp = (this.epoch << 2) | cpu.cpl;
+    const at = linkAt(eip) >>> 2;
+    if (words[at + Link.eip] !== (eip | 0) || words[at + Link.stamp] !== stamp) {
+      words[at + Link.eip] = eip | 0;
+      words[at + Link.stamp] = stamp;
+      words[at + Link.target] = region.number | (index << 16);
+      words[at + Link.table] = region.assumes.table;
+    }
+    const state = cpu.compiledState;
+    state[State.stamp] = stamp;
+    state[State.region] = region.number;
+    state[State.table] = region.assumes.table;
+    state[State.cs] = cpu.segments[CS].selector;
+    state[State.ss] = cpu.segments[SS].selector;
+    state[State.logged] = this.transfersAllowed() ? 0 : MOST_NOTES;
+    state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
+  }
+
+  /** Nobody wants to look at each event as it happens, or at each instruction. */
+  private transfersAllowed(): boolean {
+    const { intercepts, watcher, recorder, nmiPending, stop } = this.cpu;
+    return (
+      intercepts === null &&
+      watcher === null &&
+      recorder.notify === null &&
+      recorder.attribute === null &&
+      !nmiPending &&
+      stop === Stop.none
+    );
+  }
+
+  /** After a region was left: what transfers have done to the processor and noted. @param start cycle at which it was entered, with `budget` */
+  settle(start: number, budget: number): void {
+    const { cpu } = this;
+    const state = cpu.compiledState;
+    if (state[State.csAccess] === 0) return;
+    this.transfers += state[State.logged];
+    apply(cpu, this.notes, start, budget);
+    this.seenGeneration = ++cpu.tlb.generation;
+  }
+
+  /** An INT or IRET did not go as remembered: perhaps it was not. @param way `Way` */
+  learn(way: number): void {
+    if (!this.transfersAllowed()) return;
+    if (way >= 2) learnGate(this.cpu, way - 2);
+    else learnReturn(this.cpu);
+  }
+
+  /** Something may have changed since the epoch began. */
+  private look(): void {
+    const { cpu } = this;
+    const { tlb, memory } = cpu;
+    const same =
+      tlb.translations === this.seenTranslations &&
+      memory.touched === this.seenTouched &&
+      this.changes === this.seenChanges;
+    this.seenGeneration = tlb.generation;
+    this.seenTranslations = tlb.translations;
+    this.seenTouched = memory.touched;
+    this.seenChanges = this.changes;
+    this.seenLoads = loads.count;
+    this.seenIntercepts = cpu.intercepts;
+    if (this.holdsSame() && same) return;
+    this.epoch = (this.epoch + 1) % EPOCHS;
+    if (this.epoch === 0) this.words.fill(0);
+  }
+
+  /** Notes what segment and table registers hold. @returns whether that is what they held */
+  private holdsSame(): boolean {
+    const { segments, gdtr, idtr, compiledState: state } = this.cpu;
+    const { held } = this;
+    let same = true;
+    let at = 0;
+    const note = (value: number) => {
+      if (held[at] !== value) {
+        held[at] = value;
+        same = false;
+      }
+      at++;
+    };
+    for (let n = 0; n <= GS; n++) {
+      const s = segments[n];
+      note(s.base);
+      note(s.limit);
+      note(s.access & ASSUMED);
+    }
+    const tss = segments[TR];
+    note(tss.base);
+    note(tss.limit);
+    note(tss.access & 8);
+    note(gdtr.base);
+    note(gdtr.limit);
+    note(idtr.base);
+    note(idtr.limit);
+    state[State.leastPrivilege] = Math.min(this.drops(ES), this.drops(DS), this.drops(FS), this.drops(GS));
+    state[State.stackBase] = segments[SS].base;
+    state[State.stackLimit] = Math.max(0, segments[SS].limit - 19);
+    return same;
+  }
+
+  /** The least privilege at which a data segment is kept (SDM vol. 2A IRET). */
+  private drops(n: number): number {
+    const { access } = this.cpu.segments[n];
+    return (access & 0x1c) !== 0x1c && !(access & Access.unusable) ? (access >>> 5) & 3 : ANY_PRIVILEGE;
+  }
+}
