@@ -1,7 +1,7 @@
 // Intel 8254 programmable interval timer (data sheet, order 231164) with the PC's wiring: channel 0 drives IRQ 0,
 // channel 2 is gated by port 61h and drives the speaker. State is a load time and a count; everything is derived.
 import type { Clock, Device, InterruptLine } from './device.ts';
-import { cycleOfTick, PIT_HZ, ticksAt } from './time-base.ts';
+import { cycleOfTick, PIT_HZ } from './time-base.ts';
 
 /** One counter. Times are in ticks of the 1.193 182 MHz input. */
 class Channel {
@@ -238,6 +238,9 @@ export class Pit implements Device {
   /** Tick of the next change of channel 0's output that was announced. */
   private deadlineTick = Infinity;
   private deadline = Infinity;
+  /** Cycle and tick at which the second began that was asked for last. */
+  private secondAt = 0;
+  private secondTick = 0;
 
   /** @param irq0 wire to input 0 of the interrupt controller */
   constructor(
@@ -247,8 +250,17 @@ export class Pit implements Device {
     this.reset();
   }
 
+  /** `ticksAt`, with the second of the last time remembered. */
   private tick(now = this.clock.now()): number {
-    return ticksAt(now, PIT_HZ, this.clock.frequency);
+    const { frequency } = this.clock;
+    let into = now - this.secondAt;
+    if (!(into >= 0 && into < frequency)) {
+      const second = Math.floor(now / frequency);
+      this.secondAt = second * frequency;
+      this.secondTick = second * PIT_HZ;
+      into = now - this.secondAt;
+    }
+    return this.secondTick + Math.floor((into * PIT_HZ) / frequency);
   }
 
   /** Frequency that the speaker sounds at, in hertz; 0 when silent. */

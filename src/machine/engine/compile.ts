@@ -1,6 +1,7 @@
 // One region → one WebAssembly module: its blocks in structured control flow, a prologue that loads the registers, an
 // epilogue that stores them. Time is charged at the head of a block, and given back at an exit in its middle; the budget is
 // looked at where control can come round again, against the longest way to the next such place.
+import { EAX, ECX, EDX, type Instruction } from '../isa/instruction.ts';
 import { entriesOf } from './entries.ts';
 import { pushCondition, settle, wordHelper } from './flags-code.ts';
 import {
@@ -16,7 +17,8 @@ import {
   ROOT_LABEL,
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
-import { fetch } from './operands-code.ts';
+import { fetch, setRegister } from './operands-code.ts';
+import { PORT_INPUT, PORT_SIZE_SHIFT } from './ports.ts';
 import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
 import { given, State } from './state.ts';
@@ -37,8 +39,18 @@ export interface CompiledRegion {
 const MOST_RETURNS = 4;
 
 const PAGE = 4096;
-/** Index of `onward` in every module. */
+/** What every module imports: `onward` (runtime.ts) and access to ports (ports.ts). */
+const IMPORTS = [
+  ['o', 2],
+  ['p', 4],
+] as const;
 const ONWARD = 0;
+const PORT = 1;
+
+/** Branches that count ECX down. */
+const COUNTING: ReadonlySet<string> = new Set(['loop', 'loope', 'loopne']);
+/** The condition ZF = 1 as encoded. */
+const ZERO = 4;
 
 const blockLabel = (node: number) => node * 2;
 const loopLabel = (node: number) => node * 2 + 1;
@@ -50,6 +62,8 @@ class Compiler {
   private readonly blocks: readonly Block[];
   private readonly nodeAt = new Map<number, number>();
   private readonly structure: Structure;
+  /** Nodes that come behind an access of a port, which takes its time. */
+  private readonly behindPorts = new Set<number>();
   private readonly returns: readonly number[];
   /** Cycles on the longest way from a node to the next place that looks at the budget. */
   private readonly ahead: number[];
@@ -64,6 +78,10 @@ class Compiler {
     const entries = entriesOf(region, this.blocks, this.nodeAt, graph.successors, starts, targets, inside);
     this.structure = structureOf(graph, entries, loopsToo);
     this.uniform = this.blocks.every(costsOneEach);
+    for (const { leaving } of this.blocks) {
+      const behind = leaving.kind === 'port' ? this.nodeAt.get(leaving.next) : undefined;
+      if (behind !== undefined) this.behindPorts.add(behind);
+    }
     this.ahead = this.waysAhead(graph.successors);
   }
 
@@ -107,7 +125,7 @@ class Compiler {
       code: whole,
     };
     return {
-      bytes: moduleOf([wordHelper(), body], { onward: 2 }),
+      bytes: moduleOf([wordHelper(), body], { functions: IMPORTS }),
       exits,
       uniform: this.uniform,
       entries: structure.entries.map((n) => this.blocks[n].start),
@@ -121,6 +139,8 @@ class Compiler {
       case 'jump':
       case 'call':
         return inside(leaving.target);
+      case 'port':
+        return inside(leaving.next);
       case 'branch':
         return inside(leaving.taken, leaving.other);
       case 'return':
@@ -131,7 +151,7 @@ class Compiler {
   }
 
   private looksAtBudget(node: number): boolean {
-    return this.structure.loop[node] || this.structure.entries.includes(node);
+    return this.structure.loop[node] || this.structure.entries.includes(node) || this.behindPorts.has(node);
   }
 
   private waysAhead(successors: readonly (readonly number[])[]): number[] {
@@ -257,14 +277,17 @@ class Compiler {
         this.goTo(node, leaving.target);
         return;
       case 'branch': {
-        pushCondition(f, leaving.step.i.form.condition!);
+        const { operation } = leaving.step.i.form;
+        this.pushBranch(leaving.step.i);
         code.if();
         const { flags } = f;
         this.checkTarget(leaving.taken);
+        if (COUNTING.has(operation)) this.countDown();
         this.goTo(node, leaving.taken);
         code.end();
         f.flags = flags;
         this.restoreCounters(node, leaving.step);
+        if (COUNTING.has(operation)) this.countDown();
         this.goTo(node, leaving.other);
         return;
       }
@@ -286,12 +309,80 @@ class Compiler {
         settle(f);
         f.transfer(Way.iret);
         return;
+      case 'port':
+        this.accessPort(leaving.step.i);
+        given(f, State.disturbed);
+        code.if();
+        f.leaveTo(leaving.next);
+        code.end();
+        this.goTo(node, leaving.next);
+        return;
       case 'indirect':
         fetch(f, leaving.step.i, 0, Local.eip);
         this.checkDynamicTarget(Local.eip);
         if (leaving.step.i.form.operation === 'call') this.pushReturn(leaving.back);
         this.byTable();
     }
+  }
+
+  /** IN and OUT by a supervisor. */
+  private accessPort(i: Instruction): void {
+    const { f } = this;
+    const { code } = f;
+    const input = i.form.operation === 'in';
+    const [data, port] = input ? i.form.operands : [...i.form.operands].reverse();
+    const size = data === 'al' ? 8 : i.operandSize;
+    const what = (((size >> 3) - 1) << PORT_SIZE_SHIFT) | (input ? PORT_INPUT : 0);
+    given(f, State.noPorts);
+    given(f, State.stamp);
+    code.const(3);
+    code.op(Op.i32And, Op.i32Or);
+    f.leaveHereIf();
+    code.get(Local.budget);
+    code.const((f.assumes.page + f.at) | 0);
+    if (port === 'imm8') code.const(what | (i.immediate & 0xff));
+    else {
+      f.reg(EDX);
+      code.const(0xffff);
+      code.op(Op.i32And);
+      code.const(what);
+      code.op(Op.i32Or);
+    }
+    f.reg(EAX);
+    code.call(PORT);
+    code.set(Local.t0);
+    if (input) setRegister(f, EAX, size, Local.t0);
+    code.get(Local.budget);
+    given(f, State.charge);
+    code.op(Op.i32Sub);
+    code.set(Local.budget);
+  }
+
+  /** Whether a conditional branch is taken, on the stack. */
+  private pushBranch({ form }: Instruction): void {
+    const { f } = this;
+    const { operation } = form;
+    if (operation === 'jcxz') {
+      f.reg(ECX);
+      f.code.op(Op.i32Eqz);
+      return;
+    }
+    if (!COUNTING.has(operation)) {
+      pushCondition(f, form.condition!);
+      return;
+    }
+    f.reg(ECX);
+    f.code.const(1);
+    f.code.op(Op.i32Ne);
+    if (operation === 'loop') return;
+    // ZF as 0 or 1.
+    pushCondition(f, operation === 'loope' ? ZERO : ZERO + 1);
+    f.code.op(Op.i32Eqz, Op.i32Eqz, Op.i32And);
+  }
+
+  private countDown(): void {
+    this.f.code.with(Local.regs + ECX, Op.i32Sub, 1);
+    this.f.setReg(ECX);
   }
 
   private pushReturn(back: number): void {

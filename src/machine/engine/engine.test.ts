@@ -19,7 +19,7 @@ const COUNTER = 0x40000;
 
 const word = (value: number) => [value & 0xff, (value >>> 8) & 0xff, (value >>> 16) & 0xff, value >>> 24];
 const RUNS = Number(process.env.ENGINE_RUNS ?? 150);
-const BRANCHES = new Set(['jcc', 'jmp', 'call', 'ret']);
+const BRANCHES = new Set(['jcc', 'jcxz', 'loop', 'loope', 'loopne', 'jmp', 'call', 'ret', 'int', 'iret']);
 const OPCODES: readonly (readonly number[])[] = [
   ...Array.from({ length: 0x40 }, (_, n) => [n]).filter(([n]) => (n & 7) < 6),
   ...Array.from({ length: 16 }, (_, n) => [0x40 + n]),
@@ -61,9 +61,10 @@ const instruction = fc
     return [...before, 0xbb, ...word(DATA), ...own];
   });
 
-/** A skip over the next few bytes of code by a condition. */
-const piece = fc.tuple(instruction, fc.option(fc.nat(15), { freq: 5 })).map(([code, cc]) => {
-  return cc === null || code.length === 0 ? code : [0x70 + cc, code.length, ...code];
+/** A skip over the next few bytes of code by a condition, or by LOOPNE, LOOPE, LOOP or JECXZ. */
+const piece = fc.tuple(instruction, fc.option(fc.nat(19), { freq: 5 })).map(([code, cc]) => {
+  if (cc === null || code.length === 0) return code;
+  return [cc < 16 ? 0x70 + cc : 0xe0 + cc - 16, code.length, ...code];
 });
 
 /** `n` rounds of the body, then HLT. Some of it is a function that is called. */

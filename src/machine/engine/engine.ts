@@ -22,6 +22,7 @@ import type { Assumptions } from './frame.ts';
 import { Links } from './links.ts';
 import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
+import { type PortAccess, portAccessOf } from './ports.ts';
 import { findRegion } from './region.ts';
 import { hasTailCalls, type Onward, onwardOf } from './runtime.ts';
 
@@ -29,8 +30,9 @@ import { hasTailCalls, type Onward, onwardOf } from './runtime.ts';
 const HOT = 3;
 /** Samples in code that is compiled, before its loops are made entries. */
 const MISSED = 12;
-/** A page whose code was compiled this often changes too much. */
+/** A page whose code was compiled this often changes too much; half of that is forgotten after so many cycles. */
 const MOST_COMPILES = 60;
+const FORGETS = 50_000_000;
 /** Hot places in one page that are kept. */
 const MOST_STARTS = 64;
 /** Of so many times that control left for another page, one is looked at. */
@@ -83,6 +85,17 @@ class ModeHeat implements Owner {
   ) {}
 
   private left = 0;
+  private remembered = 0;
+
+  /** Has been compiled too often of late. @param now in cycles */
+  tired(now: number): boolean {
+    if (this.compiles <= MOST_COMPILES) return false;
+    if (this.remembered === 0) this.remembered = now;
+    if (now - this.remembered < FORGETS) return true;
+    this.compiles >>= 1;
+    this.remembered = 0;
+    return false;
+  }
 
   /** One in so many is looked at: what is called often is found soon. */
   leave(): void {
@@ -107,6 +120,9 @@ class ModeHeat implements Owner {
     this.covered.clear();
   }
 }
+
+/** For a supervisor. */
+const PORTS: ReadonlySet<string> = new Set(['in', 'out']);
 
 /** Zeros: what lies behind an INT or a call that never comes back. */
 const isEmptyMemory = (i: Instruction): boolean =>
@@ -145,13 +161,13 @@ export class Engine {
   readonly links: Links;
   /** Functions of regions by number, and what they all end with; made with the first of them. */
   private functions: FunctionTable | null = null;
-  private runtime: Onward | null = null;
+  private runtime: { readonly o: Onward; readonly p: PortAccess } | null = null;
   private readonly tailCalls = wasmApi !== undefined && hasTailCalls(wasmApi);
   private code: CodeCache | null = null;
 
   constructor(private readonly cpu: Cpu) {
     this.links = new Links(cpu);
-    this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES, () => this.onward());
+    this.modules = new ModuleCache(cpu.memory.store.wasm, TABLES, () => this.imports());
   }
 
   /** Compiled functions that are kept now: never more than there are tables. */
@@ -168,7 +184,7 @@ export class Engine {
     if (!window) return false;
     const both = (window.page.heat ??= new PageHeat(this)) as PageHeat;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
-    if (heat.compiles > MOST_COMPILES) return false;
+    if (heat.tired(cpu.cycles)) return false;
     const at = (cpu.eip - window.start) >>> 0;
     if (!heat.covered.has(at)) {
       if (++heat.samples < HOT) return true;
@@ -194,7 +210,7 @@ export class Engine {
     const at = (cpu.eip - window.start) >>> 0;
     noteTarget(heat, at);
     // Samples are taken where compiled code is left, so this page may not see any.
-    if (heat.newTargets && heat.compiles <= MOST_COMPILES && ++heat.samples >= HOT)
+    if (heat.newTargets && !heat.tired(cpu.cycles) && ++heat.samples >= HOT)
       this.compile(code, window.start, at, heat);
   }
 
@@ -205,7 +221,10 @@ export class Engine {
     if (!assumes) return;
     heat.uninstall();
     const usable = (i: Instruction) =>
-      compilable(i) && (!i.memory || assumes.limits[i.segment] >= 0) && !isEmptyMemory(i);
+      compilable(i) &&
+      !(assumes.user && PORTS.has(i.form.operation)) &&
+      (!i.memory || assumes.limits[i.segment] >= 0) &&
+      !isEmptyMemory(i);
     const peek = (offset: number) => code.peekAt(offset);
     heat.covered.add(at);
     // What is sampled is often what the interpreter does again and again; what lies behind is as hot.
@@ -256,11 +275,13 @@ export class Engine {
     return memory.store.tablesBase + (first + heat.table) * PAGE;
   }
 
-  private onward(): Onward {
+  /** What regions import, made with the first of them. */
+  private imports(): object {
     if (this.runtime) return this.runtime;
-    const { memory, shared } = this.cpu;
+    const { cpu } = this;
     this.functions = new wasmApi!.Table({ initial: TABLES, element: 'anyfunc' });
-    this.runtime = onwardOf(wasmApi!, shared.base, memory.store.wasm!, this.functions);
+    const o = onwardOf(wasmApi!, cpu.shared.base, cpu.memory.store.wasm!, this.functions);
+    this.runtime = { o, p: portAccessOf(cpu, this.links) };
     return this.runtime;
   }
 

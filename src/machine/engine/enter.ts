@@ -147,6 +147,8 @@ function enter(cpu: Cpu, i: Instruction): void {
   }
   const budget = left > LONGEST ? LONGEST : left | 0;
   const words = cpu.compiledState;
+  links.start = cpu.cycles - i.cost;
+  links.budget = budget;
   links.prepare(first, entry.index, cpu.instructionStart);
   const flags = getFlags(cpu);
   words[State.flags] = flags;
@@ -173,11 +175,10 @@ function enter(cpu: Cpu, i: Instruction): void {
     hook.interpret(cpu as never, i);
     return;
   }
-  const start = cpu.cycles - i.cost;
-  cpu.cycles = start + cycles;
+  cpu.cycles = links.start + cycles;
   // The loop counts one itself.
   cpu.instructions += count - 1;
-  links.settle(start, budget);
+  links.settle();
   const at = exits[exit + Packed.at];
   if (at === ELSEWHERE) jumpedTo(cpu, region, words[State.eip] >>> 0);
   else cpu.eip = (region.assumes.page + at) >>> 0;

@@ -34,7 +34,7 @@ export function maskAndKind(state: Exclude<FlagState, 'dynamic'>): readonly [mas
 }
 
 /** Index of the helper that works out all flags but CF, in every module. */
-const WORD_HELPER = 1;
+const WORD_HELPER = 2;
 
 /** Whether OF is known from the operand alone, and AF is clear. */
 const isShift = (state: FlagState) =>

@@ -11,7 +11,7 @@ import { TABLES } from '../memory/store.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
 import { State } from './state.ts';
 import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS } from './transfer-words.ts';
-import { apply, learnGate, learnReturn } from './transfers.ts';
+import { apply, learnGate, learnReturn, tell } from './transfers.ts';
 
 /** Epochs are numbered in 30 bits. */
 const EPOCHS = 1 << 30;
@@ -20,6 +20,11 @@ const ASSUMED = PLAIN_MASK | Access.big;
 /** An IRET that cannot take a data segment away. */
 const ANY_PRIVILEGE = 3;
 
+/** As the number of notes: no transfer has room to note itself. */
+const NO_TRANSFERS = 1 << 20;
+/** L0..G3 of DR7. */
+const DR7_ENABLES = 0xff;
+
 export class Links {
   /** Regions by number. */
   readonly regions: (Runnable | null)[] = new Array(TABLES).fill(null);
@@ -27,6 +32,9 @@ export class Links {
   changes = 0;
   /** Gates and returns that compiled code has gone through and told the trace of. */
   transfers = 0;
+  /** Cycle at which the regions that run now were entered, and their budget then. */
+  start = 0;
+  budget = 0;
   private readonly words: Int32Array;
   private readonly notes: Int32Array;
   private epoch = 0;
@@ -71,8 +79,20 @@ export class Links {
     state[State.table] = region.assumes.table;
     state[State.cs] = cpu.segments[CS].selector;
     state[State.ss] = cpu.segments[SS].selector;
-    state[State.logged] = this.transfersAllowed() ? 0 : MOST_NOTES;
+    state[State.logged] = this.transfersAllowed() ? 0 : NO_TRANSFERS;
+    state[State.noPorts] = this.portsAllowed() ? 0 : 1;
     state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
+  }
+
+  /** Ports are the machine's own, and nobody watches them. */
+  private portsAllowed(): boolean {
+    const { intercepts, dr, recorder, stop } = this.cpu;
+    return (
+      intercepts === null &&
+      recorder.attribute === null &&
+      (dr[7] & DR7_ENABLES) === 0 &&
+      stop === Stop.none
+    );
   }
 
   /** Nobody wants to look at each event as it happens, or at each instruction. */
@@ -88,13 +108,22 @@ export class Links {
     );
   }
 
-  /** After a region was left: what transfers have done to the processor and noted. @param start cycle at which it was entered, with `budget` */
-  settle(start: number, budget: number): void {
+  /** Tells the trace what transfers have noted so far. */
+  tell(): void {
+    const state = this.cpu.compiledState;
+    const count = state[State.logged];
+    if (count === 0 || count === NO_TRANSFERS) return;
+    this.transfers += count;
+    state[State.logged] = 0;
+    tell(this.cpu, this.notes, count, this.start + this.budget);
+  }
+
+  /** After a region was left: what transfers have done to the processor. */
+  settle(): void {
     const { cpu } = this;
-    const state = cpu.compiledState;
-    if (state[State.csAccess] === 0) return;
-    this.transfers += state[State.logged];
-    apply(cpu, this.notes, start, budget);
+    if (cpu.compiledState[State.csAccess] === 0) return;
+    this.tell();
+    apply(cpu);
     this.seenGeneration = ++cpu.tlb.generation;
   }
 

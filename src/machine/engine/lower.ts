@@ -330,7 +330,18 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
 };
 
 /** Branches, which blocks end with; they are written by the compiler itself. */
-const BRANCHES: ReadonlySet<string> = new Set(['jcc', 'jmp', 'call', 'ret', 'int', 'iret']);
+const BRANCHES: ReadonlySet<string> = new Set([
+  'jcc',
+  'jcxz',
+  'loop',
+  'loope',
+  'loopne',
+  'jmp',
+  'call',
+  'ret',
+  'int',
+  'iret',
+]);
 
 /** Whether an instruction can be compiled: 32-bit addresses, no prefix that matters. */
 export function compilable(i: Instruction): boolean {
@@ -338,6 +349,7 @@ export function compilable(i: Instruction): boolean {
   const name = form.operation;
   if (i.addressSize !== 32 || (i.lock && !(i.memory && form.lock)) || (i.rep !== 0 && name !== 'nop'))
     return false;
+  if (name === 'in' || name === 'out') return true;
   if (BRANCHES.has(name)) return operandSize === 32;
   if (!(name in LOWERINGS)) return false;
   switch (name) {

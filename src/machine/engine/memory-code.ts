@@ -48,8 +48,12 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
   const bytes = size >> 3;
   if (!assumes.uses.includes(segment)) assumes.uses.push(segment);
   code.set(Local.address);
+  const cache = f.cacheOf(name);
   // With a limit of 4 GiB an offset that wraps reaches into the next page, and misses, if the base is that of a page.
-  if (limit !== 0xffffffff || (bytes > 1 && (base & 0xfff) !== 0)) {
+  const limited = limit !== 0xffffffff || (bytes > 1 && (base & 0xfff) !== 0);
+  // In a segment of whole pages, a page that is remembered lies within the limit.
+  const whole = cache !== undefined && ((base | (limit + 1)) & 0xfff) === 0;
+  if (limited && !whole) {
     code.with(Local.address, Op.i32GtU, (limit - bytes + 1) | 0);
     f.leaveHereIf();
   }
@@ -57,7 +61,6 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
     code.with(Local.address, Op.i32Add, base | 0);
     code.set(Local.address);
   }
-  const cache = f.cacheOf(name);
   if (cache === undefined) {
     lookUp(f, bytes, write, -1);
     pushOffset(f);
@@ -68,6 +71,12 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
     code.get(page);
     code.op(Op.i32Ne);
     code.if();
+    if (limited && whole) {
+      code.with(Local.address, Op.i32Sub, base | 0);
+      code.const((limit - bytes + 1) | 0);
+      code.op(Op.i32GtU);
+      f.leaveHereIf();
+    }
     lookUp(f, bytes, write, page);
     pushOffset(f);
     code.set(page + 1);

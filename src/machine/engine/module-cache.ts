@@ -35,8 +35,8 @@ export class ModuleCache {
   constructor(
     private readonly memory: object | null,
     private readonly most: number,
-    /** What modules import as `m.o`. */
-    private readonly onward: () => unknown = () => null,
+    /** What modules import beside it. */
+    private readonly imports: () => object = () => ({}),
     private readonly api: WasmApi | undefined = wasmApi,
   ) {}
 
@@ -56,7 +56,7 @@ export class ModuleCache {
       return known.run;
     }
     const { Module, Instance } = this.api!;
-    const imports = { m: { m: this.memory, o: this.onward() } };
+    const imports = { m: { m: this.memory, ...this.imports() } };
     const run = new Instance(new Module(bytes), imports).exports.f as RegionFunction;
     this.compiled++;
     if (this.kept.size >= this.most) this.kept.delete(this.kept.keys().next().value!);

@@ -22,6 +22,8 @@ export type Leaving =
   /** INT n. */
   | { kind: 'interrupt'; step: Step; back: number }
   | { kind: 'iret'; step: Step }
+  /** IN or OUT: a device may want to be heard. */
+  | { kind: 'port'; step: Step; next: number }
   /** The next instruction is for the interpreter. */
   | { kind: 'stop'; at: number };
 
@@ -60,6 +62,8 @@ const BRANCHES: ReadonlySet<string> = new Set([
   'loopne',
   'int',
   'iret',
+  'in',
+  'out',
 ]);
 /** Branches that nothing follows. */
 const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
@@ -162,6 +166,7 @@ function leavingOf(step: Step, next: number): Leaving {
   const name = i.form.operation;
   if (name === 'ret') return { kind: 'return', step };
   if (name === 'iret') return { kind: 'iret', step };
+  if (name === 'in' || name === 'out') return { kind: 'port', step, next };
   if (name === 'int') return { kind: 'interrupt', step, back: next };
   if (!i.form.operands[0]?.startsWith('rel')) return { kind: 'indirect', step, back: next };
   const target = next + i.immediate;
@@ -173,5 +178,6 @@ function leavingOf(step: Step, next: number): Leaving {
 /** Whether cycles count a block's instructions, too. */
 export function costsOneEach({ steps, leaving }: Block): boolean {
   const last = leaving.kind === 'stop' ? null : leaving.step;
+  if (leaving.kind === 'port') return false;
   return steps.every((step) => step.i.cost === 1) && (last === null || last.i.cost === 1);
 }

@@ -44,6 +44,11 @@ export const State = {
   waiting: 25,
   /** An IRET was done. */
   returned: 26,
+  /** Given to it: ports are not to be accessed from compiled code. */
+  noPorts: 27,
+  /** After a port was accessed: what that cost, and whether the region must be left behind it. */
+  charge: 28,
+  disturbed: 29,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

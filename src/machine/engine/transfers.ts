@@ -121,8 +121,8 @@ export function learnReturn(cpu: Cpu): void {
 
 const IOPL_BITS = 3 << 12;
 
-/** Compiled code has gone through gates, or returned: loads what that loaded, and tells the trace. @param notes the log; each is `budget` less what was left then behind `start` */
-export function apply(cpu: Cpu, notes: Int32Array, start: number, budget: number): void {
+/** Compiled code has gone through gates, or returned: loads what that loaded. */
+export function apply(cpu: Cpu): void {
   const { compiledState: state, segments } = cpu;
   const [cs, ss] = [segments[CS], segments[SS]];
   cs.selector = state[State.cs];
@@ -134,18 +134,22 @@ export function apply(cpu: Cpu, notes: Int32Array, start: number, budget: number
   cpu.cpl = state[State.stamp] & 3;
   if (state[State.returned] !== 0) cpu.nmiBlocked = false;
   state[State.csAccess] = state[State.ssAccess] = state[State.returned] = 0;
-  const end = state[State.logged] * NOTE_WORDS;
-  for (let n = 0; n < end; n += NOTE_WORDS) {
+}
+
+/** Tells the trace of transfers. @param end the cycle at which the budget ends that each note tells the rest of */
+export function tell(cpu: Cpu, notes: Int32Array, count: number, end: number): void {
+  const { recorder } = cpu;
+  const { interruptDelivery, interruptDeliverySameRing } = cpu.cost.charges;
+  for (let n = 0; n < count * NOTE_WORDS; n += NOTE_WORDS) {
     const what = notes[n];
-    const time = start + budget - notes[n + 1];
-    const eip = notes[n + 2];
+    const time = end - notes[n + 1];
+    const eip = notes[n + 2] >>> 0;
     const before = (what >>> 8) & 3;
     const after = (what >>> 10) & 3;
-    if (what & RING_NOTE) cpu.recorder.record(Kind.ring, time, eip >>> 0, before, after);
+    if (what & RING_NOTE) recorder.record(Kind.ring, time, eip, before, after);
     else {
-      const { interruptDelivery, interruptDeliverySameRing } = cpu.cost.charges;
       const { cycles } = before === after ? interruptDeliverySameRing : interruptDelivery;
-      cpu.recorder.record(Kind.interrupt, time, eip >>> 0, what & 0xff, -1, before, after, SOFTWARE, cycles);
+      recorder.record(Kind.interrupt, time, eip, what & 0xff, -1, before, after, SOFTWARE, cycles);
     }
   }
 }

@@ -234,16 +234,19 @@ export interface WasmFunction {
 
 /** What a module imports beside the memory `m.m`. */
 export interface Imports {
-  /** Function `m.o` of so many parameters, which gets index 0: then the module's own begin at 1. */
-  readonly onward?: number;
+  /** Functions by their names in `m`, and how many parameters they have: these get the first indices. */
+  readonly functions?: readonly (readonly [name: string, params: number])[];
   /** Table `m.t` of functions. */
   readonly table?: boolean;
 }
 
 /** A module that exports its last function as `f`. Types have the numbers of functions. */
-export function moduleOf(functions: readonly WasmFunction[], { onward, table }: Imports = {}): Uint8Array {
-  const imported = onward === undefined ? 0 : 1;
-  const parameters = [...(onward === undefined ? [] : [onward]), ...functions.map((f) => f.params)];
+export function moduleOf(
+  functions: readonly WasmFunction[],
+  { functions: imports = [], table }: Imports = {},
+): Uint8Array {
+  const imported = imports.length;
+  const parameters = [...imports.map(([, params]) => params), ...functions.map((f) => f.params)];
   const out = new Writer();
   out.op(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
   const section = (id: number, fill: (w: Writer) => void) => {
@@ -267,11 +270,11 @@ export function moduleOf(functions: readonly WasmFunction[], { onward, table }: 
     w.text('m');
     w.text('m');
     w.op(2, 0, 1);
-    if (imported) {
+    imports.forEach(([name], type) => {
       w.text('m');
-      w.text('o');
-      w.op(0, 0);
-    }
+      w.text(name);
+      w.op(0, type);
+    });
     if (table) {
       w.text('m');
       w.text('t');

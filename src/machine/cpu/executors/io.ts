@@ -46,8 +46,8 @@ function writePort(cpu: Cpu, port: number, value: number, size: PortSize): void 
   accessed(cpu, port, size);
 }
 
-/** A device may have pulled a line or moved the A20 gate; one that wants to act earlier has said so (`Board.onEarlierDeadline`). */
-function accessed(cpu: Cpu, port: number, size: PortSize): void {
+/** After an access: charges it. A device may have pulled a line or moved the A20 gate; one that wants to act earlier has said so (`Board.onEarlierDeadline`). */
+export function accessed(cpu: Cpu, port: number, size: PortSize): void {
   cpu.cycles += cpu.cost.charges.portAccess.cycles;
   if (cpu.intercepts !== null || cpu.nmiPending || cpu.interrupts.pending()) cpu.attention |= Attention.event;
   syncA20(cpu);
