@@ -7,6 +7,7 @@ import { AC } from './flags.ts';
 import {
   allowed,
   CR0_PG,
+  CR0_WP,
   CR4_PAE,
   CR4_PGE,
   denied,
@@ -57,17 +58,30 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
     }
     tlb.insert(page, walked.frame, walked.rights);
   }
+  tagIfPlain(cpu, linear, write, user);
+  return -1;
+}
+
+/** As `tryTranslate` where that is the usual miss. @returns false when it is not, and then nothing has happened */
+export function refilled(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
+  if (cpu.tlb.rightsOf(linear >>> 12) >= 0 || !refill(cpu, linear, write, user)) return false;
+  tagIfPlain(cpu, linear, write, user);
+  return true;
+}
+
+/** Gives a page that is remembered the tag for an access that is allowed. */
+function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
+  const { tlb } = cpu;
   const physical = tlb.physical(linear) >>> 0;
   // Pages without memory behind them (devices, or nobody), those with a data breakpoint and those of a program whose
   // alignment is checked stay on this path: a fast hit needs no such check.
-  const special = (cpu.dr[7] & 0xff && watchesPage(cpu, page)) || (user && checksAlignment(cpu));
+  const special = (cpu.dr[7] & 0xff && watchesPage(cpu, linear >>> 12)) || (user && checksAlignment(cpu));
   const plain = cpu.memory.isPlain(physical) && !special;
   // Stores into a page with code must be seen, so it has tags of another kind for them.
   if (plain) {
     const word = !write ? Word.read : cpu.memory.hasCode[physical >>> 12] ? Word.beside : Word.write;
     tlb.tag(linear, word, user);
   }
-  return -1;
 }
 
 const PLAIN_MISS = Pte.present | Pte.accessed;
@@ -133,7 +147,15 @@ export function flushForCr3(cpu: Cpu): void {
 export function syncA20(cpu: Cpu): void {
   if (cpu.tlb.a20Mask === cpu.a20Mask) return;
   cpu.tlb.a20Mask = cpu.a20Mask;
-  cpu.tlb.flush();
+  cpu.tlb.flushAll();
+}
+
+/**
+ * What the fast tags of the TLB hang on beside its entries: the same number, the same tags would be made. For whoever switches
+ * address spaces without a flush. @returns -1 where there is too much of it
+ */
+export function tagMode(cpu: Cpu): number {
+  return (cpu.dr[7] & 0xff) !== 0 || checksAlignment(cpu) ? -1 : cpu.cr0 & CR0_WP;
 }
 
 /** CR0.AM and EFLAGS.AC: a misaligned operand of ring 3 raises #AC (SDM vol. 3 §6.15 "Interrupt 17"). */

@@ -11,9 +11,13 @@ import {
   Frame,
   I32_LOCALS,
   I64_LOCALS,
+  IMPORTS,
+  LOAD_CR3,
   Local,
   MORE_LOCALS,
+  ONWARD,
   ONWARD_LABEL,
+  PORT,
   ROOT_LABEL,
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
@@ -24,6 +28,7 @@ import { type Block, costsOneEach, type Leaving, type Region, type Step } from '
 import { given, State } from './state.ts';
 import { type Structure, structureOf } from './structure.ts';
 import { Way } from './transfer-words.ts';
+import { COMFORT } from './translations.ts';
 import { moduleOf, Op, Writer } from './wasm-writer.ts';
 
 export interface CompiledRegion {
@@ -39,13 +44,6 @@ export interface CompiledRegion {
 const MOST_RETURNS = 4;
 
 const PAGE = 4096;
-/** What every module imports: `onward` (runtime.ts) and access to ports (ports.ts). */
-const IMPORTS = [
-  ['o', 2],
-  ['p', 4],
-] as const;
-const ONWARD = 0;
-const PORT = 1;
 
 /** Branches that count ECX down. */
 const COUNTING: ReadonlySet<string> = new Set(['loop', 'loope', 'loopne']);
@@ -62,14 +60,14 @@ class Compiler {
   private readonly blocks: readonly Block[];
   private readonly nodeAt = new Map<number, number>();
   private readonly structure: Structure;
-  /** Nodes that come behind an access of a port, which takes its time. */
-  private readonly behindPorts = new Set<number>();
+  /** Nodes that come behind what reaches beyond the region, which takes its time. */
+  private readonly afterwards = new Set<number>();
   private readonly returns: readonly number[];
   /** Cycles on the longest way from a node to the next place that looks at the budget. */
   private readonly ahead: number[];
 
-  constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions) {
-    this.f = new Frame(assumes);
+  constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions, knownCaches: number) {
+    this.f = new Frame(assumes, knownCaches);
     this.blocks = [...region.blocks.values()];
     this.blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
     this.returns = region.returnSites.length > MOST_RETURNS ? [] : region.returnSites;
@@ -77,12 +75,22 @@ class Compiler {
     const inside = this.returns.length > 0;
     const entries = entriesOf(region, this.blocks, this.nodeAt, graph.successors, starts, targets, inside);
     this.structure = structureOf(graph, entries, loopsToo);
-    this.uniform = this.blocks.every(costsOneEach);
+    this.uniform = assumes.walks.size === 0 && this.blocks.every(costsOneEach);
     for (const { leaving } of this.blocks) {
-      const behind = leaving.kind === 'port' ? this.nodeAt.get(leaving.next) : undefined;
-      if (behind !== undefined) this.behindPorts.add(behind);
+      const behind = leaving.kind === 'beyond' ? this.nodeAt.get(leaving.next) : undefined;
+      if (behind !== undefined) this.afterwards.add(behind);
     }
     this.ahead = this.waysAhead(graph.successors);
+    this.f.comfort = Math.max(...this.ahead) + COMFORT;
+  }
+
+  /** Something in the region takes translations away. */
+  get forgets(): boolean {
+    return this.f.assumes.walks.size > 0 || this.blocks.some((b) => b.leaving.kind === 'beyond');
+  }
+
+  get caches(): number {
+    return this.f.caches.size;
   }
 
   compile(): CompiledRegion | null {
@@ -139,7 +147,7 @@ class Compiler {
       case 'jump':
       case 'call':
         return inside(leaving.target);
-      case 'port':
+      case 'beyond':
         return inside(leaving.next);
       case 'branch':
         return inside(leaving.taken, leaving.other);
@@ -151,7 +159,7 @@ class Compiler {
   }
 
   private looksAtBudget(node: number): boolean {
-    return this.structure.loop[node] || this.structure.entries.includes(node) || this.behindPorts.has(node);
+    return this.structure.loop[node] || this.structure.entries.includes(node) || this.afterwards.has(node);
   }
 
   private waysAhead(successors: readonly (readonly number[])[]): number[] {
@@ -309,8 +317,9 @@ class Compiler {
         settle(f);
         f.transfer(Way.iret);
         return;
-      case 'port':
-        this.accessPort(leaving.step.i);
+      case 'beyond':
+        if (leaving.step.i.form.operation === 'mov-to-cr') this.loadCr3(leaving.step.i);
+        else this.accessPort(leaving.step.i);
         given(f, State.disturbed);
         code.if();
         f.leaveTo(leaving.next);
@@ -333,12 +342,8 @@ class Compiler {
     const [data, port] = input ? i.form.operands : [...i.form.operands].reverse();
     const size = data === 'al' ? 8 : i.operandSize;
     const what = (((size >> 3) - 1) << PORT_SIZE_SHIFT) | (input ? PORT_INPUT : 0);
-    given(f, State.noPorts);
-    given(f, State.stamp);
-    code.const(3);
-    code.op(Op.i32And, Op.i32Or);
-    f.leaveHereIf();
-    code.get(Local.budget);
+    this.mustOwnMachine();
+    f.pushLeft();
     code.const((f.assumes.page + f.at) | 0);
     if (port === 'imm8') code.const(what | (i.immediate & 0xff));
     else {
@@ -352,10 +357,34 @@ class Compiler {
     code.call(PORT);
     code.set(Local.t0);
     if (input) setRegister(f, EAX, size, Local.t0);
-    code.get(Local.budget);
-    given(f, State.charge);
-    code.op(Op.i32Sub);
-    code.set(Local.budget);
+    f.charge();
+  }
+
+  /** MOV CR3 by a supervisor, in an address space where that cannot fault. */
+  private loadCr3({ rm, length }: Instruction): void {
+    const { f } = this;
+    const { code } = f;
+    this.mustOwnMachine();
+    f.pushLeft();
+    code.const((f.assumes.page + f.at + length) | 0);
+    code.const(length);
+    f.reg(rm);
+    code.call(LOAD_CR3);
+    code.const(0);
+    code.op(Op.i32LtS);
+    f.leaveHereIf();
+    f.charge();
+    f.forgetPages();
+  }
+
+  /** Leaves where another program than a supervisor of the bare machine runs. */
+  private mustOwnMachine(): void {
+    const { f } = this;
+    given(f, State.noPorts);
+    given(f, State.stamp);
+    f.code.const(3);
+    f.code.op(Op.i32And, Op.i32Or);
+    f.leaveHereIf();
   }
 
   /** Whether a conditional branch is taken, on the stack. */
@@ -479,5 +508,8 @@ export interface Plan {
 
 /** @returns null when there is no way in that is worth it */
 export function compileRegion(plan: Plan, assumes: Assumptions): CompiledRegion | null {
-  return new Compiler(plan, assumes).compile();
+  const compiler = new Compiler(plan, assumes, 0);
+  const made = compiler.compile();
+  // What takes translations away must forget all that are remembered, and only now it is known how many.
+  return made && compiler.forgets ? new Compiler(plan, assumes, compiler.caches).compile() : made;
 }

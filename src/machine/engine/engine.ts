@@ -22,9 +22,10 @@ import type { Assumptions } from './frame.ts';
 import { Links } from './links.ts';
 import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
-import { type PortAccess, portAccessOf } from './ports.ts';
-import { findRegion } from './region.ts';
-import { hasTailCalls, type Onward, onwardOf } from './runtime.ts';
+import { portAccessOf } from './ports.ts';
+import { BEYOND, findRegion } from './region.ts';
+import { hasTailCalls, onwardOf } from './runtime.ts';
+import { loadCr3Of, pageWalkOf } from './translations.ts';
 
 /** Samples in a page before code there is compiled. */
 const HOT = 3;
@@ -69,6 +70,9 @@ class ModeHeat implements Owner {
   readonly starts = new Set<number>();
   /** Places that were jumped to and were no entries. */
   readonly targets = new Set<number>();
+  /** Places that miss the TLB often: how often so far, and those for which that was too often. */
+  readonly misses = new Map<number, number>();
+  readonly walks = new Set<number>();
   newTargets = false;
   loopsToo = false;
   strange = 0;
@@ -106,6 +110,8 @@ class ModeHeat implements Owner {
     this.covered.clear();
     this.starts.clear();
     this.targets.clear();
+    this.misses.clear();
+    this.walks.clear();
     this.newTargets = this.loopsToo = this.stale = false;
     this.strange = 0;
     this.entries = [];
@@ -120,9 +126,6 @@ class ModeHeat implements Owner {
     this.covered.clear();
   }
 }
-
-/** For a supervisor. */
-const PORTS: ReadonlySet<string> = new Set(['in', 'out']);
 
 /** Zeros: what lies behind an INT or a call that never comes back. */
 const isEmptyMemory = (i: Instruction): boolean =>
@@ -161,7 +164,7 @@ export class Engine {
   readonly links: Links;
   /** Functions of regions by number, and what they all end with; made with the first of them. */
   private functions: FunctionTable | null = null;
-  private runtime: { readonly o: Onward; readonly p: PortAccess } | null = null;
+  private runtime: object | null = null;
   private readonly tailCalls = wasmApi !== undefined && hasTailCalls(wasmApi);
   private code: CodeCache | null = null;
 
@@ -222,7 +225,7 @@ export class Engine {
     heat.uninstall();
     const usable = (i: Instruction) =>
       compilable(i) &&
-      !(assumes.user && PORTS.has(i.form.operation)) &&
+      !(assumes.user && BEYOND.has(i.form.operation)) &&
       (!i.memory || assumes.limits[i.segment] >= 0) &&
       !isEmptyMemory(i);
     const peek = (offset: number) => code.peekAt(offset);
@@ -235,6 +238,9 @@ export class Engine {
     const found = findRegion(starts, peek, usable);
     if (!found) return;
     for (const block of found.blocks.values()) {
+      // Where one operand misses, those beside it do.
+      if (block.steps.some((step) => heat.walks.has(step.at)))
+        for (const step of block.steps) heat.walks.add(step.at);
       for (const step of block.steps) heat.covered.add(step.at);
       if (block.leaving.kind !== 'stop' && block.leaving.step) heat.covered.add(block.leaving.step.at);
     }
@@ -281,7 +287,13 @@ export class Engine {
     const { cpu } = this;
     this.functions = new wasmApi!.Table({ initial: TABLES, element: 'anyfunc' });
     const o = onwardOf(wasmApi!, cpu.shared.base, cpu.memory.store.wasm!, this.functions);
-    this.runtime = { o, p: portAccessOf(cpu, this.links) };
+    const { links } = this;
+    this.runtime = {
+      o,
+      p: portAccessOf(cpu, links),
+      w: pageWalkOf(cpu, links),
+      c: loadCr3Of(cpu, links),
+    };
     return this.runtime;
   }
 
@@ -324,6 +336,7 @@ export class Engine {
       beside: heat.beside,
       lines: cpu.memory.store.linesBase,
       tailCalls: this.tailCalls,
+      walks: heat.walks,
     };
   }
 }

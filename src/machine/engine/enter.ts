@@ -29,6 +29,10 @@ const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 
+/** A region that is left for a miss within so many cycles was hardly worth entering; and how often that is borne. */
+const SHORT = 1000;
+const OFTEN = 200;
+
 /** Words of an exit. */
 const EXIT_WORDS = 9;
 const Packed = {
@@ -65,6 +69,8 @@ export interface Runnable {
 /** What the run of a region tells the engine about the page. */
 export interface Owner {
   readonly targets: Set<number>;
+  readonly misses: Map<number, number>;
+  readonly walks: Set<number>;
   newTargets: boolean;
   strange: number;
   stale: boolean;
@@ -163,6 +169,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const count = words[State.count] - exits[exit + Packed.refundCount];
   const miss = exits[exit + Packed.miss];
   const transfer = exits[exit + Packed.transfer];
+  if (miss >= 0 && cycles < SHORT) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
   if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
     // Nothing has happened: the state is what it was.
@@ -194,6 +201,17 @@ function enter(cpu: Cpu, i: Instruction): void {
     cpu.cycles += exits[exit + Packed.cost];
     deliver(cpu, region, words[State.address], cpu.eip);
   }
+}
+
+/** An operand had no tag, soon after the region was entered. Where that is the rule, the region is to walk for it itself. */
+function noteMiss(cpu: Cpu, owner: Owner, at: number): void {
+  if (cpu.nested !== null || owner.walks.has(at)) return;
+  const count = (owner.misses.get(at) ?? 0) + 1;
+  owner.misses.set(at, count);
+  if (count < OFTEN) return;
+  for (const [place, misses] of owner.misses) if (misses >= OFTEN / 2) owner.walks.add(place);
+  owner.misses.clear();
+  owner.stale = true;
 }
 
 /** A store had no tag. Where many go beside code, the page is compiled again so that they can. */

@@ -2,7 +2,7 @@
 // compiling, and then a condition is one comparison.
 
 import { AF, CF, OF, PF, SF, STATUS_FLAGS, ZF } from '../cpu/flags.ts';
-import { type FlagState, type Frame, Local } from './frame.ts';
+import { type FlagState, type Frame, Local, WORD_HELPER } from './frame.ts';
 import { Op, type WasmFunction, Writer } from './wasm-writer.ts';
 
 const RESULT = ZF | SF | PF;
@@ -32,9 +32,6 @@ export function maskAndKind(state: Exclude<FlagState, 'dynamic'>): readonly [mas
       return [BUT_CARRY, SUBTRACTION];
   }
 }
-
-/** Index of the helper that works out all flags but CF, in every module. */
-const WORD_HELPER = 2;
 
 /** Whether OF is known from the operand alone, and AF is clear. */
 const isShift = (state: FlagState) =>

@@ -1,6 +1,7 @@
 // What one compiled region looks like from inside: its locals, what it assumes of the processor, and its exits.
 // The function takes the number of the entry and the cycle budget and gives back the number of the exit.
 import type { Instruction } from '../isa/instruction.ts';
+import { given, State } from './state.ts';
 import { SETTLED, Way } from './transfer-words.ts';
 import { Op, Writer } from './wasm-writer.ts';
 
@@ -38,6 +39,23 @@ export const Local = {
 export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
 export const MORE_LOCALS = 2;
+
+/** What every module imports, by index: `onward` (runtime.ts), ports (ports.ts), walks and CR3 (translations.ts). */
+export const IMPORTS = [
+  ['o', 2],
+  ['p', 4],
+  ['w', 3],
+  ['c', 4],
+] as const;
+export const ONWARD = 0;
+export const PORT = 1;
+const WALK = 2;
+export const LOAD_CR3 = 3;
+/** Index of the helper that works out all flags but CF, in every module. */
+export const WORD_HELPER = IMPORTS.length;
+
+/** Where a cache is empty: a tag that no masked address is equal to. */
+export const NO_PAGE = 0x800;
 
 /** Caches of translations in one region. */
 const MOST_CACHES = 40;
@@ -105,6 +123,8 @@ export interface Assumptions {
   readonly lines: number;
   /** Regions follow each other by tail calls. */
   readonly tailCalls: boolean;
+  /** Offsets of instructions whose operands miss the TLB so often that the region walks for them itself. */
+  readonly walks: ReadonlySet<number>;
 }
 
 /** A region's function while it is written. */
@@ -123,7 +143,23 @@ export class Frame {
   /** Caches of translations by what they are for (memory-code.ts): numbers from 0. */
   readonly caches = new Map<string, number>();
 
-  constructor(readonly assumes: Assumptions) {}
+  /**
+   * @param knownCaches how many caches there will be in the end, where something in the region takes translations away
+   * @param comfort budget that must be left for a walk in the middle of a block
+   */
+  constructor(
+    readonly assumes: Assumptions,
+    private readonly knownCaches: number,
+  ) {}
+  comfort = 0;
+
+  /** Forgets what is remembered of translations: they may have changed. */
+  forgetPages(): void {
+    for (let n = 0; n < this.knownCaches; n++) {
+      this.code.const(NO_PAGE);
+      this.code.set(Local.caches + n * 2);
+    }
+  }
 
   /** The cache for places of this name; undefined when there are enough already. */
   cacheOf(name: string): number | undefined {
@@ -175,6 +211,49 @@ export class Frame {
     this.code.if();
     this.leaveHere();
     this.code.end();
+  }
+
+  /** Cycles of the block that come behind the current instruction. */
+  private get behind(): number {
+    return this.blockCost - this.doneCost - this.cost;
+  }
+
+  /** Pushes the budget that is left behind the current instruction. */
+  pushLeft(): void {
+    this.code.get(Local.budget);
+    if (this.behind === 0) return;
+    this.code.const(this.behind);
+    this.code.op(Op.i32Add);
+  }
+
+  /** Takes from the budget what a call has charged. */
+  charge(): void {
+    this.code.get(Local.budget);
+    given(this, State.charge);
+    this.code.op(Op.i32Sub);
+    this.code.set(Local.budget);
+  }
+
+  /** `if` the word on the stack is not zero: walks for the operand at the local `address`; leaves where that does not help. */
+  walkIf(bytes: number, write: boolean): void {
+    const { code } = this;
+    const what = ((bytes - 1) << 1) | (write ? 1 : 0);
+    code.if();
+    code.with(Local.budget, Op.i32LeS, this.comfort);
+    code.if();
+    this.leaveHere(what);
+    code.end();
+    this.pushLeft();
+    code.get(Local.address);
+    code.const(what);
+    code.call(WALK);
+    this.charge();
+    code.op(Op.i32Eqz);
+    code.if();
+    this.leaveHere(what);
+    code.end();
+    this.forgetPages();
+    code.end();
   }
 
   /** As `leaveHereIf`, because the TLB has no tag for the operand at the local `address`. */

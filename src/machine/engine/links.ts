@@ -88,10 +88,7 @@ export class Links {
   private portsAllowed(): boolean {
     const { intercepts, dr, recorder, stop } = this.cpu;
     return (
-      intercepts === null &&
-      recorder.attribute === null &&
-      (dr[7] & DR7_ENABLES) === 0 &&
-      stop === Stop.none
+      intercepts === null && recorder.attribute === null && (dr[7] & DR7_ENABLES) === 0 && stop === Stop.none
     );
   }
 
@@ -127,6 +124,15 @@ export class Links {
     this.seenGeneration = ++cpu.tlb.generation;
   }
 
+  /** In the middle of regions the address space has changed: what leads on from here is of a new epoch. */
+  renew(): void {
+    const { tlb, compiledState: state } = this.cpu;
+    this.seenGeneration = tlb.generation;
+    this.seenTranslations = tlb.translations;
+    this.begin();
+    state[State.stamp] = (this.epoch << 2) | (state[State.stamp] & 3);
+  }
+
   /** An INT or IRET did not go as remembered: perhaps it was not. @param way `Way` */
   learn(way: number): void {
     if (!this.transfersAllowed()) return;
@@ -149,6 +155,10 @@ export class Links {
     this.seenLoads = loads.count;
     this.seenIntercepts = cpu.intercepts;
     if (this.holdsSame() && same) return;
+    this.begin();
+  }
+
+  private begin(): void {
     this.epoch = (this.epoch + 1) % EPOCHS;
     if (this.epoch === 0) this.words.fill(0);
   }

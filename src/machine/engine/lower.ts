@@ -350,6 +350,7 @@ export function compilable(i: Instruction): boolean {
   if (i.addressSize !== 32 || (i.lock && !(i.memory && form.lock)) || (i.rep !== 0 && name !== 'nop'))
     return false;
   if (name === 'in' || name === 'out') return true;
+  if (name === 'mov-to-cr') return i.reg === 3;
   if (BRANCHES.has(name)) return operandSize === 32;
   if (!(name in LOWERINGS)) return false;
   switch (name) {

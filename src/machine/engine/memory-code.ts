@@ -9,14 +9,12 @@ import { Shared } from '../cpu/shared.ts';
 import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';
 import { type Instruction, SS } from '../isa/instruction.ts';
 import { LINE_SHIFT, RAM_BASE } from '../memory/store.ts';
-import { type Frame, Local } from './frame.ts';
+import { type Frame, Local, NO_PAGE } from './frame.ts';
 import { given, State } from './state.ts';
 import { Op } from './wasm-writer.ts';
 
 export type Size = 8 | 16 | 32;
 
-/** Where a cache is empty: a tag that no masked address is equal to. */
-export const NO_PAGE = 0x800;
 /** Displacements below this belong to the same object. */
 const NEAR = 1024;
 /** log2 of the bytes of an entry of the TLB. */
@@ -114,7 +112,8 @@ function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
     code.end();
     return;
   }
-  f.leaveForMissIf(bytes, write);
+  if (f.assumes.walks.has(f.at)) f.walkIf(bytes, write);
+  else f.leaveForMissIf(bytes, write);
   if (page >= 0) remember(f, page);
 }
 

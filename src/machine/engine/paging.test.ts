@@ -15,9 +15,10 @@ const CODE = 0x10000;
 
 /**
  * Pages at 400000h lie on memory at 40000h on. The loop walks over them with a stride; pages that are not there are mapped
- * by the handler, and every 64th round all are taken away again, by INVLPG or by CR3.
+ * by the handler, and every 64th round all are taken away again, by INVLPG or by CR3; sometimes their dirty bits, too. What
+ * is done always makes the region walk for its operands itself.
  */
-const source = (stride: number, flush: string, rounds: number) => `
+const source = (stride: number, flush: string, always: string, rounds: number) => `
 bits 32
 org ${CODE}
   lidt [idtr]
@@ -29,6 +30,7 @@ org ${CODE}
   mov ecx, ${rounds}
   xor edi, edi
 round:
+  ${always}
   mov eax, [0x400000 + edi]
   add eax, ecx
   rol eax, 7
@@ -50,7 +52,13 @@ keep:
 away:
   mov ebx, 16
 next:
-  and dword [0x3000 + ebx * 4 - 4], ~1
+  mov eax, ecx
+  shr eax, 6
+  and eax, 1
+  shl eax, 6
+  inc eax
+  not eax
+  and [0x3000 + ebx * 4 - 4], eax
   ${flush}
   dec ebx
   jnz next
@@ -114,10 +122,17 @@ it('faults, walks and flushes as the interpreter does', () => {
     fc.property(
       fc.nat(0x3fff).map((n) => n * 4 + 4),
       fc.constantFrom('mov eax, ebx\n shl eax, 12\n invlpg [0x3ff000 + eax]', 'mov eax, cr3\n mov cr3, eax'),
+      fc.constantFrom(
+        '',
+        'mov ebx, cr3\n mov cr3, ebx',
+        // Pages of one place in the TLB.
+        'mov esi, 4\nagain:\n add [0x6000], ecx\n add [0x406000], ecx\n dec esi\n jnz again',
+        'mov ebx, cr3\n xor ebx, 8\n mov cr3, ebx\n add [0x408000 + edx * 0], ecx',
+      ),
       fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 4 }),
-      (stride, flush, slices) => {
+      (stride, flush, always, slices) => {
         const { bytes, symbols, diagnostics } = assemble(
-          new Map([['p.asm', source(stride, flush, 1500)]]),
+          new Map([['p.asm', source(stride, flush, always, 3000)]]),
           'p.asm',
         );
         expect(diagnostics.map((d) => d.message)).toEqual([]);

@@ -1,7 +1,6 @@
 // How a region begins and ends: registers and flags come out of the processor's block in the buffer, and go back there.
 import { Shared } from '../cpu/shared.ts';
-import { type Assumptions, Local } from './frame.ts';
-import { NO_PAGE } from './memory-code.ts';
+import { type Assumptions, Local, NO_PAGE } from './frame.ts';
 import { State } from './state.ts';
 import { Op, type Writer } from './wasm-writer.ts';
 

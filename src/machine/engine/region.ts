@@ -22,8 +22,8 @@ export type Leaving =
   /** INT n. */
   | { kind: 'interrupt'; step: Step; back: number }
   | { kind: 'iret'; step: Step }
-  /** IN or OUT: a device may want to be heard. */
-  | { kind: 'port'; step: Step; next: number }
+  /** IN, OUT, MOV CR3: afterwards much may be different. */
+  | { kind: 'beyond'; step: Step; next: number }
   /** The next instruction is for the interpreter. */
   | { kind: 'stop'; at: number };
 
@@ -64,7 +64,10 @@ const BRANCHES: ReadonlySet<string> = new Set([
   'iret',
   'in',
   'out',
+  'mov-to-cr',
 ]);
+/** What reaches beyond the region and comes back. */
+export const BEYOND: ReadonlySet<string> = new Set(['in', 'out', 'mov-to-cr']);
 /** Branches that nothing follows. */
 const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
 
@@ -166,7 +169,7 @@ function leavingOf(step: Step, next: number): Leaving {
   const name = i.form.operation;
   if (name === 'ret') return { kind: 'return', step };
   if (name === 'iret') return { kind: 'iret', step };
-  if (name === 'in' || name === 'out') return { kind: 'port', step, next };
+  if (BEYOND.has(name)) return { kind: 'beyond', step, next };
   if (name === 'int') return { kind: 'interrupt', step, back: next };
   if (!i.form.operands[0]?.startsWith('rel')) return { kind: 'indirect', step, back: next };
   const target = next + i.immediate;
@@ -178,6 +181,6 @@ function leavingOf(step: Step, next: number): Leaving {
 /** Whether cycles count a block's instructions, too. */
 export function costsOneEach({ steps, leaving }: Block): boolean {
   const last = leaving.kind === 'stop' ? null : leaving.step;
-  if (leaving.kind === 'port') return false;
+  if (leaving.kind === 'beyond') return false;
   return steps.every((step) => step.i.cost === 1) && (last === null || last.i.cost === 1);
 }

@@ -57,7 +57,8 @@ const CHANGES_PAGING = CR4_PGE | CR4_PSE | CR4_PAE;
 
 const usesPdptes = (cr0: number, cr4: number): boolean => (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) !== 0;
 
-function writeCr3(cpu: Cpu, value: number): void {
+/** Loads CR3 with all that follows from it. Raises #GP with PAE. */
+export function writeCr3(cpu: Cpu, value: number): void {
   // PWT and PCD are kept, the other low bits are not there; with PAE the table is only 32 bytes long.
   const next = value & ((cpu.cr4 & CR4_PAE ? 0xffffffe0 : 0xfffff000) | 0x18);
   if (usesPdptes(cpu.cr0, cpu.cr4)) loadPdptes(cpu, next);

@@ -1,0 +1,79 @@
+// Address translation in the middle of compiled code: page walks where a region misses the TLB again and again, and MOV CR3.
+// As the interpreter would do them, at the same cycle, and with the same effect on the TLB; what may fault is left to it.
+
+import type { Cpu } from '../cpu/cpu.ts';
+import { writeCr3 } from '../cpu/executors/control-registers.ts';
+import { CR0_PG, CR4_PAE, isDenied } from '../cpu/page-walk.ts';
+import { peek, refilled, translateFetch, tryTranslate } from '../cpu/paging.ts';
+import { Access } from '../cpu/segmentation.ts';
+import { Word } from '../cpu/tlb.ts';
+import { CS } from '../isa/instruction.ts';
+import type { Links } from './links.ts';
+import { State } from './state.ts';
+
+const PAGE = 4096;
+/** L0..G3 of DR7: operands may be watched. */
+const DR7_ENABLES = 0xff;
+
+/** A region calls these only with more budget than this beyond what it may run without looking: no walk costs as much. */
+export const COMFORT = 4096;
+
+/** @param left cycle budget left behind the instruction @param what bit 0 a store, above its size in bytes less one @returns 1 when the TLB has the tag now */
+export type PageWalk = (left: number, linear: number, what: number) => number;
+/** @param next EIP behind the instruction @param length of it @returns -1 when nothing has happened: it is for the interpreter */
+export type LoadCr3 = (left: number, next: number, length: number, value: number) => number;
+
+/** Walks for operands of a processor's regions. The charge is in the state's words. */
+export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
+  const state = cpu.compiledState;
+  return (left, linear, what) => {
+    state[State.charge] = 0;
+    const write = (what & 1) !== 0;
+    const user = (state[State.stamp] & 3) === 3;
+    if (cpu.nested !== null || cpu.dr[7] & DR7_ENABLES || cpu.cr4 & CR4_PAE) return 0;
+    if ((linear & (PAGE - 1)) + (what >> 1) >= PAGE) return 0;
+    const { cycles } = cpu;
+    const now = links.start + links.budget - left;
+    cpu.cycles = now;
+    const at = linear >>> 0;
+    if (!refilled(cpu, at, write, user) && !isDenied(cpu, at, write, user))
+      tryTranslate(cpu, at, write, user);
+    state[State.charge] = cpu.cycles - now;
+    cpu.cycles = cycles;
+    return cpu.tlb.has(linear, write ? Word.write : Word.read, user) ? 1 : 0;
+  };
+}
+
+/** Loads of CR3 by a processor's regions, which go on behind it when their own page is still where it was. */
+export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
+  const state = cpu.compiledState;
+  return (left, next, length, value) => {
+    state[State.charge] = 0;
+    if (cpu.nested !== null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return -1;
+    links.tell();
+    links.settle();
+    const { cycles } = cpu;
+    const now = links.start + links.budget - left;
+    const linear = (cpu.segments[CS].base + next) >>> 0;
+    const frame = cpu.tlb.codeOf(linear >>> 12) & -PAGE;
+    cpu.cycles = now;
+    cpu.instructionStart = (next - length) >>> 0;
+    cpu.eip = next >>> 0;
+    writeCr3(cpu, value);
+    const quiet = (cpu.stop | cpu.attention | cpu.shadow) === 0;
+    const stays =
+      quiet &&
+      links.start + links.budget - cpu.cycles > COMFORT &&
+      (peek(cpu, linear) & -PAGE) === frame &&
+      !isDenied(cpu, linear, false, cpu.cpl === 3) &&
+      (cpu.segments[CS].access & Access.big) !== 0;
+    // The next instruction is fetched.
+    if (stays) translateFetch(cpu, linear);
+    state[State.disturbed] = stays ? 0 : 1;
+    state[State.charge] = cpu.cycles - now;
+    state[State.space] = cpu.tlb.space;
+    cpu.cycles = cycles;
+    links.renew();
+    return 0;
+  };
+}
