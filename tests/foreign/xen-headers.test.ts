@@ -22,16 +22,20 @@ import {
 } from '../../src/hypervisor/paravirtualization/abi.ts';
 import {
   CALLBACK,
+  CONTEXT,
   FEATURE,
   NUMBER,
   RESERVATION,
+  USER_REGS,
   VCPUOP,
+  VGCF_I387_VALID,
   VMASST,
   XENMEM,
   XENVER,
 } from '../../src/hypervisor/paravirtualization/calls/numbers.ts';
 import { PAE, TWO_LEVELS } from '../../src/hypervisor/paravirtualization/layout.ts';
-import { RUNSTATE } from '../../src/hypervisor/paravirtualization/pv-domain.ts';
+import { RUNSTATE } from '../../src/hypervisor/paravirtualization/pv-vcpu.ts';
+import { GNTMAP, GNTST, GNTTABOP, GTF } from '../../src/hypervisor/xen/abi.ts';
 import { xenPackage } from './xen-packages.ts';
 
 const found = xenPackage('libxen-dev');
@@ -48,6 +52,7 @@ const HEADERS = [
   'features',
   'callback',
   'event_channel',
+  'grant_table',
   'io/console',
 ];
 
@@ -172,6 +177,44 @@ const EXPRESSIONS: [string, number][] = [
     paePgdirAbove4gb: 'pae_pgdir_above_4gb',
     preserveAd: 'mmu_pt_update_preserve_ad',
   }),
+  ...offsets('vcpu_guest_context_t', CONTEXT, {
+    flags: 'flags',
+    userRegs: 'user_regs',
+    traps: 'trap_ctxt',
+    ldtBase: 'ldt_base',
+    ldtEntries: 'ldt_ents',
+    gdtFrames: 'gdt_frames',
+    gdtEntries: 'gdt_ents',
+    kernelSs: 'kernel_ss',
+    kernelSp: 'kernel_sp',
+    cr3: 'ctrlreg[3]',
+    debugRegisters: 'debugreg',
+    eventCallback: 'event_callback_cs',
+    failsafeCallback: 'failsafe_callback_cs',
+  }),
+  ['sizeof(vcpu_guest_context_t)', CONTEXT.size],
+  ...Object.entries(USER_REGS).map(([name, at]): [string, number] => [
+    `offsetof(cpu_user_regs_t, ${name})`,
+    at,
+  ]),
+  ['VGCF_I387_VALID', VGCF_I387_VALID],
+  ...all('GNTTABOP_', GNTTABOP),
+  ...all('GNTMAP_', GNTMAP),
+  ...all('GTF_', GTF),
+  ...all('GNTST_', GNTST),
+  ...['host_addr', 'flags', 'ref', 'dom', 'status', 'handle', 'dev_bus_addr'].map(
+    (member, n): [string, number] => [
+      `offsetof(struct gnttab_map_grant_ref, ${member})`,
+      [0, 8, 12, 16, 18, 20, 24][n],
+    ],
+  ),
+  ['sizeof(struct gnttab_map_grant_ref)', 32],
+  ['offsetof(struct gnttab_unmap_grant_ref, handle)', 16],
+  ['offsetof(struct gnttab_unmap_grant_ref, status)', 20],
+  ['sizeof(struct gnttab_unmap_grant_ref)', 24],
+  ['offsetof(struct gnttab_transfer, ref)', 8],
+  ['offsetof(struct gnttab_transfer, status)', 12],
+  ['sizeof(struct gnttab_transfer)', 16],
   ...all('VCPUOP_', VCPUOP, {
     getRunstateInfo: 'get_runstate_info',
     registerRunstateArea: 'register_runstate_memory_area',

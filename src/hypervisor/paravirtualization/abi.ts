@@ -72,8 +72,14 @@ export const MMUEXT = {
 export const SCHEDOP = { yield: 0, block: 1, shutdown: 2, poll: 3 } as const;
 export const SHUTDOWN = { poweroff: 0, reboot: 1, suspend: 2, crash: 3 } as const;
 
+/** Bytes of struct vcpu_info: shared_info begins with one for each of 32 virtual processors. */
+export const VCPU_INFO_SIZE = 64;
+
 /** struct trap_info: vector u8, flags u8, cs u16, address u32. */
 export const TRAP_INFO_SIZE = 8;
+
+/** In the machine-to-physical table: this machine frame is no page of a guest's. */
+export const INVALID_M2P = 0x55555555;
 
 /** Page-table entry bits (SDM vol. 3 §4.3). */
 export const PTE = {

@@ -33,7 +33,7 @@ function boot(options: Parameters<PvHost['boot']>[2] = {}) {
     }
   };
   const entry = (linear: number) => {
-    const directory = host.kept(domain).baseFrame * PAGE;
+    const directory = host.kept(domain).current.baseFrame * PAGE;
     const table = host.pc.memory.read32(directory + (linear >>> 22) * 4) & ~0xfff;
     return host.pc.memory.read32(table + ((linear >>> 12) & 1023) * 4);
   };
@@ -78,7 +78,7 @@ describe('the start-of-day state', () => {
     const { host, domain, at, info } = boot({ modules: [{ name: 'initrd', data }] });
     expect(at(MOD_LEN)).toBe(data.length);
     expect(host.word(domain, at(MOD_START)) & 0xffff).toBe(0x6e61);
-    const order = [at(MOD_START), at(MFN_LIST), info, at(PT_BASE), host.kept(domain).frame.esp >>> 0];
+    const order = [at(MOD_START), at(MFN_LIST), info, at(PT_BASE), host.kept(domain).current.frame.esp >>> 0];
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(at(MOD_START) % PAGE).toBe(0);
     // At least 512 KiB of padding are mapped behind the stack.
@@ -96,7 +96,7 @@ describe('the start-of-day state', () => {
       expect(pte & 3, 'present, not writable').toBe(1);
       expect(types.typeOf(pte >>> 12)).toBe(n === 0 ? TYPE.directory : TYPE.table);
     }
-    expect(entry(at(PT_BASE)) >>> 12).toBe(host.kept(domain).baseFrame);
+    expect(entry(at(PT_BASE)) >>> 12).toBe(host.kept(domain).current.baseFrame);
     expect(entry(at(MFN_LIST)) & 3, 'other pages are writable').toBe(3);
   });
 

@@ -7,7 +7,8 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import type { BootOptions } from '../technique.ts';
 import type { EventChannels } from '../xen/event-channels.ts';
-import { HYPERCALL, PTE, SHARED_INFO, START_INFO } from './abi.ts';
+import { HYPERCALL, PTE, SHARED_INFO, START_INFO, VCPU_INFO_SIZE } from './abi.ts';
+import { descriptorSlot } from './descriptors.ts';
 import { TYPE } from './layout.ts';
 import type { HypervisorArea } from './pae-area.ts';
 import type { PageTypes } from './page-types.ts';
@@ -102,19 +103,21 @@ export function buildDomain(
 
   // The guest may never map the table of its descriptor area; the pages that the hypervisor writes to stay ordinary for ever.
   pv.perDomainTable = frames.allocate(OWNER_HYPERVISOR) * PAGE;
-  pv.sharedInfo = pv.vcpuInfo = frames.allocate(domain.id) * PAGE;
+  pv.sharedInfo = frames.allocate(domain.id) * PAGE;
+  for (const v of pv.vcpus) v.vcpuInfo = pv.sharedInfo + v.vcpu.id * VCPU_INFO_SIZE;
+  pv.current.initialised = pv.current.up = true;
   pv.consoleRing = machineOf(consolePage);
   pv.storeRing = machineOf(store);
   for (const page of [pv.sharedInfo, pv.consoleRing, pv.storeRing])
     types.take(pv, page >>> 12, TYPE.writable);
-  // Frames 0xE.. of the per-domain area are the hypervisor's GDT page, the same in every domain.
+  // Frame 0xE of each GDT is the hypervisor's page of descriptors, the same in every domain.
   const rights = PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
-  memory.write32(pv.perDomainTable + (14 << entryShift), area.gdtPage | rights);
+  for (const v of pv.vcpus) memory.write32(descriptorSlot(pv, v, 14), area.gdtPage | rights);
   pv.sharedEntries = area.entries.slice();
   pv.sharedEntries[(PER_DOMAIN_START - pv.layout.hypervisorStart) >>> tableShift] =
     pv.perDomainTable | rights;
   memory.write32(pv.sharedInfo + SHARED_INFO.wallclockSeconds, hypervisor.pc.startSeconds);
-  for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * 64 + SHARED_INFO.upcallMask, 1);
+  for (let n = 0; n < 32; n++) memory.write8(pv.sharedInfo + n * VCPU_INFO_SIZE + SHARED_INFO.upcallMask, 1);
   memory.load(pv.sharedInfo + SHARED_INFO.evtchnMask, new Uint8Array(128).fill(0xff));
 
   const info = machineOf(startInfo);
@@ -140,20 +143,23 @@ export function buildDomain(
     pv.hypercallPage = xen.hypercallPage | 0;
     memory.load(machineOf(xen.hypercallPage >>> 0), hypercallPage());
   }
-  pv.baseFrame = top >>> 12;
-  if (!types.pin(pv, pv.baseFrame, pv.layout.baseType))
+  pv.current.baseFrame = top >>> 12;
+  if (!types.pin(pv, pv.current.baseFrame, pv.layout.baseType))
     throw new ImageError(`${image.name}: the initial page tables are not valid`);
-  types.take(pv, pv.baseFrame, pv.layout.baseType);
+  types.take(pv, pv.current.baseFrame, pv.layout.baseType);
 
-  const { frame } = pv;
+  const { frame } = pv.current;
   frame.eip = xen.entry | 0;
   frame.esp = stack | 0;
   frame.cs = SELECTOR.ring1Code;
   frame.ss = frame.ds = frame.es = frame.fs = frame.gs = SELECTOR.ring1Data;
   frame.eflags = 0x202;
-  pv.kernelStack = { selector: SELECTOR.ring1Data, pointer: stack | 0 };
+  pv.current.kernelStack = { selector: SELECTOR.ring1Data, pointer: stack | 0 };
   domain.vcpus[0].regs[6] = startInfo | 0;
-  domain.vcpus[0].floatingPoint.initialize();
+  for (const vcpu of domain.vcpus) {
+    vcpu.floatingPoint.initialize();
+    if (vcpu.id) vcpu.state = 'blocked';
+  }
 }
 
 /** 32 bytes a slot: mov eax, n; int 82h; ret. The iret slot saves EAX, which HYPERVISOR_iret restores (x86_32/traps.c). */

@@ -1,15 +1,25 @@
 // Descriptor tables of a paravirtualized guest: trap table, GDT pages, single descriptors. A guest's segment may never
 // reach into the hypervisor or carry ring 0 (xen/arch/x86/mm.c check_descriptor, x86_32/mm.c).
+import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { SELECTOR } from '../monitor.ts';
+import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import { ERROR, PTE, TRAP_INFO_SIZE } from './abi.ts';
 import type { GuestAccess } from './guest-access.ts';
 import { LEVEL, TYPE } from './layout.ts';
 import type { PageTypes } from './page-types.ts';
 import type { PvDomain } from './pv-domain.ts';
+import type { PvVcpu } from './pv-vcpu.ts';
 
 /** Guests may use 14 pages of GDT; the fifteenth is the hypervisor's. */
 const MAX_GDT_FRAMES = 14;
+/** Each virtual processor has its GDT and, behind that, its LDT at a place of its own (GDT_LDT_VCPU_VA_SHIFT): in pages. */
+const PAGES_PER_VCPU = 32;
+/** Linear address of the GDT that the processor has while this one runs: the guest's pages, and page 14, Xen's. */
+export const gdtOf = ({ id }: Vcpu): number => PER_DOMAIN_START + id * PAGES_PER_VCPU * 4096;
+/** Machine address of the entry that maps page `page` of the descriptor tables of one virtual processor: 0.. GDT, 16.. LDT. */
+export const descriptorSlot = (pv: PvDomain, { vcpu }: PvVcpu, page: number): number =>
+  pv.perDomainTable + ((vcpu.id * PAGES_PER_VCPU + page) << pv.layout.entryShift);
+
 /** The one vector whose gate may lead to the guest without the hypervisor: Linux's system calls. */
 export const DIRECT_VECTOR = 0x80;
 
@@ -26,9 +36,9 @@ export class Descriptors {
 
   /** set_trap_table: entries until one with address 0. Code selectors are raised to ring 1. */
   setTrapTable(pv: PvDomain, table: number): number {
-    pv.trapsVersion++;
+    pv.current.trapsVersion++;
     if (!table) {
-      pv.traps.fill(null);
+      pv.current.traps.fill(null);
       return 0;
     }
     for (let n = 0; n <= 256; n++) {
@@ -38,7 +48,7 @@ export class Descriptors {
       const selector = this.access.read16(pv, at + 2);
       const address = this.access.read32(pv, at + 4);
       if (!address) break;
-      pv.traps[vector] = {
+      pv.current.traps[vector] = {
         dpl: flags & 3,
         masksEvents: (flags & 4) !== 0,
         selector: this.guestSelector(selector),
@@ -60,7 +70,7 @@ export class Descriptors {
    * so one that names a segment of the hypervisor would lead to ring 0.
    */
   directGate(pv: PvDomain): [number, number] | null {
-    const handler = pv.traps[DIRECT_VECTOR];
+    const handler = pv.current.traps[DIRECT_VECTOR];
     if (!handler || handler.masksEvents || handler.dpl !== 3 || !this.isGateTarget(handler.selector))
       return null;
     return [
@@ -78,7 +88,7 @@ export class Descriptors {
   /** Where a guest's code segment begins, and whether it is a 32-bit one; null when there is no such descriptor. */
   segment(pv: PvDomain, selector: number): { base: number; wide: boolean } | null {
     if (selector >= SELECTOR.firstReserved) return FLAT;
-    const frame = pv.gdtFrames[selector >>> 12];
+    const frame = pv.current.gdtFrames[selector >>> 12];
     if (frame === undefined || selector & 4) return null;
     const { memory } = this.hypervisor.pc;
     const at = frame * 4096 + (selector & 0xff8);
@@ -105,15 +115,21 @@ export class Descriptors {
     return [(low & 0xffff0000) | (left & 0xffff), (high & ~0xf0000) | (left & 0xf0000)];
   }
 
-  /**
-   * set_gdt(frame list, entries): the guest's own descriptor pages become the first pages of the processor's GDT. When one
-   * of them cannot, everything stays as it was.
-   */
+  /** set_gdt(frame list, entries). See `useGdt`. */
   setGdt(pv: PvDomain, list: number, entries: number): number {
     const count = Math.ceil((entries >>> 0) / 512);
     if (count > MAX_GDT_FRAMES) return ERROR.inval;
     const wanted: number[] = [];
     for (let n = 0; n < count; n++) wanted.push(this.access.read32(pv, list + n * 4) >>> 0);
+    return this.useGdt(pv, pv.current, wanted);
+  }
+
+  /**
+   * The guest's own descriptor pages become the first pages of a virtual processor's GDT. When one of them cannot, everything
+   * stays as it was. @param wanted machine frames
+   */
+  useGdt(pv: PvDomain, v: PvVcpu, wanted: readonly number[]): number {
+    if (wanted.length > MAX_GDT_FRAMES) return ERROR.inval;
     const taken: number[] = [];
     for (const frame of wanted) {
       const ours = this.types.take(pv, frame, TYPE.gdt);
@@ -122,9 +138,9 @@ export class Descriptors {
       for (const back of taken) this.types.drop(pv, back);
       return ERROR.inval;
     }
-    for (const frame of pv.gdtFrames) this.types.drop(pv, frame);
-    pv.gdtFrames = taken;
-    this.mapGdt(pv);
+    for (const frame of v.gdtFrames) this.types.drop(pv, frame);
+    v.gdtFrames = taken;
+    this.mapGdt(pv, v);
     return 0;
   }
 
@@ -144,12 +160,12 @@ export class Descriptors {
     return true;
   }
 
-  private mapGdt(pv: PvDomain): void {
+  private mapGdt(pv: PvDomain, v: PvVcpu): void {
     for (let n = 0; n < MAX_GDT_FRAMES; n++) {
-      const frame = pv.gdtFrames[n];
+      const frame = v.gdtFrames[n];
       const entry =
         frame === undefined ? 0 : (frame * 4096) | PTE.present | PTE.writable | PTE.accessed | PTE.dirty;
-      this.hypervisor.pc.memory.write32(pv.perDomainTable + (n << pv.layout.entryShift), entry);
+      this.hypervisor.pc.memory.write32(descriptorSlot(pv, v, n), entry);
     }
     this.hypervisor.cpu.tlb.flush();
   }

@@ -23,7 +23,7 @@ export class Exceptions {
 
   /** Where the kernel's frame begins: from ring 3 on the stack that it registered for that. */
   private stackOf(pv: PvDomain): number {
-    return (pv.frame.cs & 3) === 3 ? pv.kernelStack.pointer : pv.frame.esp;
+    return (pv.current.frame.cs & 3) === 3 ? pv.current.kernelStack.pointer : pv.current.frame.esp;
   }
 
   /** Pushes a frame for a handler at selector:address and points the guest there. False when the guest's stack cannot take it. */
@@ -35,14 +35,14 @@ export class Exceptions {
     masksEvents: boolean,
     below: readonly number[] = [],
   ): boolean {
-    const { frame } = pv;
+    const { frame } = pv.current;
     const fromUser = (frame.cs & 3) === 3;
     let esp = this.stackOf(pv);
     const push = (value: number) => {
       esp = (esp - 4) | 0;
       this.access.write32(pv, esp, value);
     };
-    const mask = pv.upcallMask;
+    const mask = pv.current.upcallMask;
     try {
       if (fromUser) {
         push(frame.ss);
@@ -58,12 +58,12 @@ export class Exceptions {
       if (error !== GUEST_FAULT) throw error;
       return false;
     }
-    if (fromUser) frame.ss = pv.kernelStack.selector;
+    if (fromUser) frame.ss = pv.current.kernelStack.selector;
     frame.esp = esp;
     frame.cs = selector;
     frame.eip = address;
     frame.eflags &= ~CLEARED;
-    if (masksEvents) pv.upcallMask = 1;
+    if (masksEvents) pv.current.upcallMask = 1;
     this.hypervisor.charge('bounceException');
     return true;
   }
@@ -73,8 +73,8 @@ export class Exceptions {
    * callback, with DS ES FS GS (the lowest first) below the frame (TBF_FAILSAFE). False when there is none to call.
    */
   failsafe(vcpu: Vcpu, pv: PvDomain): boolean {
-    const { selector, address } = pv.failsafeCallback;
-    const { ds, es, fs, gs } = pv.frame;
+    const { selector, address } = pv.current.failsafeCallback;
+    const { ds, es, fs, gs } = pv.current.frame;
     if (!address || !this.bounce(pv, selector, address, -1, false, [gs, fs, es, ds])) return false;
     this.hypervisor.record(vcpu, Kind.inject, 13, -1, Injected.reflected);
     return true;
@@ -82,12 +82,12 @@ export class Exceptions {
 
   /** Reflects an exception (or INT n) to the handler that the guest registered; without one the domain has crashed. */
   reflect(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number, cr2 = 0): void {
-    const handler = pv.traps[vector];
-    if (vector === 14) pv.memory.write32(pv.vcpuInfo + SHARED_INFO.cr2, cr2);
+    const handler = pv.current.traps[vector];
+    if (vector === 14) pv.memory.write32(pv.current.vcpuInfo + SHARED_INFO.cr2, cr2);
     const code = WITH_ERROR_CODE.has(vector) ? errorCode : -1;
     this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
     if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
-    const where = `at ${hex8(pv.frame.eip)}`;
+    const where = `at ${hex8(pv.current.frame.eip)}`;
     const what = handler
       ? `its ring-1 stack cannot take the frame (ESP ${hex8(this.stackOf(pv))})`
       : 'it registered no handler for it';
@@ -100,14 +100,15 @@ export class Exceptions {
 
   /** An event is pending and not masked: upcall to the registered callback. False when there is none to make. */
   upcall(vcpu: Vcpu, pv: PvDomain): boolean {
-    if (!pv.upcallPending || pv.upcallMask || !pv.eventCallback.address) return false;
-    const selectorWord = pv.memory.read32(pv.vcpuInfo + SHARED_INFO.pendingSelector);
+    if (!pv.current.upcallPending || pv.current.upcallMask || !pv.current.eventCallback.address) return false;
+    const selectorWord = pv.memory.read32(pv.current.vcpuInfo + SHARED_INFO.pendingSelector);
     const word = 31 - Math.clz32(selectorWord & -selectorWord);
     const bits = word >= 0 ? pv.memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) : 0;
     const port = bits ? word * 32 + (31 - Math.clz32(bits & -bits)) : -1;
     this.hypervisor.charge('eventUpcall');
     this.hypervisor.record(vcpu, Kind.upcall, port, bits);
-    if (this.bounce(pv, pv.eventCallback.selector, pv.eventCallback.address, -1, true)) return true;
+    if (this.bounce(pv, pv.current.eventCallback.selector, pv.current.eventCallback.address, -1, true))
+      return true;
     this.hypervisor.endDomain(
       vcpu.domain,
       'crashed',

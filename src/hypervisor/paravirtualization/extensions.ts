@@ -3,6 +3,7 @@
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Resume } from '../technique.ts';
+import type { ForeignFrames } from '../xen/guest.ts';
 import type { HypercallServices } from './hypercalls.ts';
 import type { HypervisorArea } from './pae-area.ts';
 import type { PageTables } from './page-tables.ts';
@@ -46,4 +47,9 @@ export const optionalPrivileged: PrivilegedHandler[] = [];
 /** The hypervisor's area for guests with PAE; null where provide.ts was not loaded. */
 export const optionalPae: { makeArea: ((hypervisor: Hypervisor) => HypervisorArea) | null } = {
   makeArea: null,
+};
+
+/** Other domains' frames in a guest's tables, and frames that change hands; null where provide.ts was not loaded. */
+export const optionalForeign: { make: ((tables: PageTables, pv: PvDomain) => ForeignFrames) | null } = {
+  make: null,
 };

@@ -36,7 +36,7 @@ export class GuestAccess {
     const linear = address >>> 0;
     const { pae, hypervisorStart } = pv.layout;
     if (linear >= hypervisorStart) return -1;
-    const base = pv.baseFrame * 4096;
+    const base = pv.current.baseFrame * 4096;
     if (!pae) return base + (linear >>> 22) * 4;
     const pointer = this.hypervisor.pc.memory.read32(base + (linear >>> 30) * 8);
     return pointer & PTE.present ? ((pointer & ~0xfff) >>> 0) + ((linear >>> 18) & 0xff8) : -1;

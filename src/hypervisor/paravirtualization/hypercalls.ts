@@ -63,12 +63,12 @@ export class Hypercalls {
       // Not done yet, and others want the processor: the guest makes the call again, for what remains.
       regs[3] = a[0];
       regs[1] = a[1];
-      pv.frame.eip = (pv.frame.eip - INT_LENGTH) | 0;
+      pv.current.frame.eip = (pv.current.frame.eip - INT_LENGTH) | 0;
       return vcpu.domain.alive ? this.resume : 'ended';
     }
     if (number !== HYPERCALL.iret) regs[0] = result;
     else if (result < 0) {
-      const esp = (pv.frame.esp >>> 0).toString(16).padStart(8, '0');
+      const esp = (pv.current.frame.esp >>> 0).toString(16).padStart(8, '0');
       this.s.hypervisor.endDomain(vcpu.domain, 'crashed', `HYPERVISOR_iret: no frame at ESP ${esp}h`);
     }
     return vcpu.domain.alive ? this.resume : 'ended';
@@ -95,14 +95,14 @@ export class Hypercalls {
         return s.descriptors.setGdt(pv, a[0], a[1]);
       case HYPERCALL.stack_switch:
         s.hypervisor.charge('stackSwitch');
-        pv.kernelStack = { selector: s.descriptors.guestSelector(a[0]), pointer: a[1] };
+        pv.current.kernelStack = { selector: s.descriptors.guestSelector(a[0]), pointer: a[1] };
         return 0;
       case HYPERCALL.set_callbacks:
-        pv.eventCallback = { selector: s.descriptors.guestSelector(a[0]), address: a[1] };
-        pv.failsafeCallback = { selector: s.descriptors.guestSelector(a[2]), address: a[3] };
+        pv.current.eventCallback = { selector: s.descriptors.guestSelector(a[0]), address: a[1] };
+        pv.current.failsafeCallback = { selector: s.descriptors.guestSelector(a[2]), address: a[3] };
         return 0;
       case HYPERCALL.fpu_taskswitch:
-        pv.taskSwitched = a[0] !== 0;
+        pv.current.taskSwitched = a[0] !== 0;
         return 0;
       case HYPERCALL.update_descriptor:
         return a[1] ? ERROR.inval : s.descriptors.updateDescriptor(pv, a[0] >>> 0, a[2], a[3]);
@@ -111,7 +111,7 @@ export class Hypercalls {
       case HYPERCALL.update_va_mapping:
         return s.tables.updateVaMapping(vcpu, pv, a[0], a[1], a[2], a[3]);
       case HYPERCALL.set_timer_op:
-        return s.time.setTimer(pv, a[0], a[1]);
+        return s.time.setTimer(pv.current, a[0], a[1]);
       case HYPERCALL.xen_version:
         return a[0] === 0 ? VERSION : this.optional(vcpu, pv, number, a);
       case HYPERCALL.console_io:
@@ -193,7 +193,7 @@ export class Hypercalls {
         return 0;
       case SCHEDOP.block:
         // Blocking opens events, or nothing could end it.
-        pv.upcallMask = 0;
+        pv.current.upcallMask = 0;
         this.resume = 'block';
         hypervisor.record(vcpu, Kind.idle, 1);
         return 0;
@@ -216,7 +216,7 @@ export class Hypercalls {
   /** HYPERVISOR_iret: the guest's stack holds EAX EIP CS EFLAGS [ESP SS]; EFLAGS.IF sets the upcall mask. */
   private iret(vcpu: Vcpu, pv: PvDomain): number {
     const { access } = this.s;
-    const { frame } = pv;
+    const { frame } = pv.current;
     const esp = frame.esp;
     vcpu.regs[0] = access.read32(pv, esp);
     frame.eip = access.read32(pv, esp + 4);
@@ -229,7 +229,7 @@ export class Hypercalls {
     }
     // IF stays on in the real flags, IOPL 0, no V86, no nested task.
     frame.eflags = (flags & 0x00240dd5) | 0x202;
-    pv.upcallMask = flags & EFLAGS_IF ? 0 : 1;
+    pv.current.upcallMask = flags & EFLAGS_IF ? 0 : 1;
     return 0;
   }
 }

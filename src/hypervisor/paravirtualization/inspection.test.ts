@@ -23,7 +23,7 @@ describe.each([false, true])('looking into a guest, PAE %s', (pae) => {
     const vcpu = found.domain.vcpus[0];
     const before = found.host.pc.memory.bytes.slice();
     const shared = inspector.sharedStructures!(vcpu);
-    const walked = inspector.walk!(vcpu, found.kept.frame.eip >>> 0)!;
+    const walked = inspector.walk!(vcpu, found.kept.current.frame.eip >>> 0)!;
     expect(Buffer.compare(before, found.host.pc.memory.bytes), 'nothing was changed').toBe(0);
     return { ...found, shared, walked, inspector, vcpu };
   };
@@ -53,7 +53,7 @@ describe.each([false, true])('looking into a guest, PAE %s', (pae) => {
     expect(field('start_info', 'nr_pages').meaning).toBe('4 MiB');
     expect(field('shared_info', 'evtchn_upcall_mask').meaning).toBe('no upcalls');
     const table = 'trap table (kept by Xen)';
-    expect(field(table, 'vector Eh').value).toBe(kept.traps[14]!.address >>> 0);
+    expect(field(table, 'vector Eh').value).toBe(kept.current.traps[14]!.address >>> 0);
     expect(field(table, 'event callback').meaning).toBe('at E019h');
   });
 
@@ -61,7 +61,7 @@ describe.each([false, true])('looking into a guest, PAE %s', (pae) => {
     const { walked, host, domain, inspector, vcpu, kept } = look();
     expect(walked.guest.map((step) => step.level)).toEqual(pae ? [3, 2, 1] : [2, 1]);
     expect(walked.real).toEqual([]);
-    expect(walked.machine).toBe(host.technique.translate(vcpu, kept.frame.eip));
+    expect(walked.machine).toBe(host.technique.translate(vcpu, kept.current.frame.eip));
     expect(domain.memory.toMachine(walked.physical)).toBe(walked.machine);
     const nowhere = inspector.walk!(vcpu, 0x12345678)!;
     expect([nowhere.machine, nowhere.physical]).toEqual([-1, -1]);

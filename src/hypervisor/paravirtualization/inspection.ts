@@ -6,9 +6,10 @@ import type { Hypervisor } from '../hypervisor.ts';
 import type { AddressWalk, Inspector, SharedStructure } from '../inspection.ts';
 import type { Technique } from '../technique.ts';
 import { walkSteps } from '../walk-steps.ts';
-import { CONSOLE, SHARED_INFO, START_INFO } from './abi.ts';
+import { CONSOLE, SHARED_INFO, START_INFO, VCPU_INFO_SIZE } from './abi.ts';
 import type { Paravirtualization } from './paravirtualization.ts';
 import type { PvDomain } from './pv-domain.ts';
+import type { PvVcpu } from './pv-vcpu.ts';
 
 type Field = SharedStructure['fields'][number];
 
@@ -80,7 +81,7 @@ function vcpuInfo(r: Reader): Reader {
 
 function sharedInfo(hypervisor: Hypervisor, pv: PvDomain): SharedStructure {
   const r = new Reader(hypervisor, pv.sharedInfo);
-  if (pv.vcpuInfo === pv.sharedInfo) vcpuInfo(r);
+  if (pv.vcpus[0].vcpuInfo === pv.sharedInfo) vcpuInfo(r);
   for (let word = 0; word < WORDS; word++) {
     const pending = SHARED_INFO.evtchnPending + word * 4;
     const mask = SHARED_INFO.evtchnMask + word * 4;
@@ -161,8 +162,8 @@ function grantTable(hypervisor: Hypervisor, frame: number, page: number): Shared
 }
 
 /** What set_trap_table registered. Xen keeps it to itself: it lies in no page of the guest's (`machine` is -1). */
-function trapTable(pv: PvDomain): SharedStructure {
-  const fields: Field[] = pv.traps.flatMap((trap, vector) =>
+function trapTable({ traps, eventCallback, failsafeCallback }: PvVcpu): SharedStructure {
+  const fields: Field[] = traps.flatMap((trap, vector) =>
     trap
       ? [
           {
@@ -175,22 +176,27 @@ function trapTable(pv: PvDomain): SharedStructure {
         ]
       : [],
   );
-  const callback = (name: string, n: number, { selector, address }: PvDomain['eventCallback']): Field[] =>
+  const callback = (name: string, n: number, { selector, address }: PvVcpu['eventCallback']): Field[] =>
     address
       ? [{ name, offset: 2048 + n * 8, size: 4, value: address >>> 0, meaning: `at ${hex(selector)}` }]
       : [];
-  fields.push(...callback('event callback', 0, pv.eventCallback));
-  fields.push(...callback('failsafe callback', 1, pv.failsafeCallback));
+  fields.push(...callback('event callback', 0, eventCallback));
+  fields.push(...callback('failsafe callback', 1, failsafeCallback));
   return { name: 'trap table (kept by Xen)', machine: -1, length: 0, fields };
 }
 
-function structures(hypervisor: Hypervisor, pv: PvDomain): SharedStructure[] {
+function structures(hypervisor: Hypervisor, pv: PvDomain, seen: PvVcpu): SharedStructure[] {
   const found: SharedStructure[] = [sharedInfo(hypervisor, pv)];
-  if (pv.vcpuInfo !== pv.sharedInfo)
-    found.push(vcpuInfo(new Reader(hypervisor, pv.vcpuInfo)).structure('vcpu_info', 64));
+  for (const v of pv.vcpus) {
+    const { id } = v.vcpu;
+    // The first one's is part of shared_info above, unless the guest has moved it.
+    if (id ? !v.up : v.vcpuInfo === pv.sharedInfo) continue;
+    const name = id ? `vcpu_info[${id}]` : 'vcpu_info';
+    found.push(vcpuInfo(new Reader(hypervisor, v.vcpuInfo)).structure(name, VCPU_INFO_SIZE));
+  }
   const info = startInfo(hypervisor, pv);
   if (info) found.push(info);
-  found.push(consoleRing(hypervisor, pv), storeRing(hypervisor, pv), trapTable(pv));
+  found.push(consoleRing(hypervisor, pv), storeRing(hypervisor, pv), trapTable(seen));
   pv.grantFrames.forEach((frame, page) => {
     if (frame >= 0) found.push(grantTable(hypervisor, frame, page));
   });
@@ -198,10 +204,10 @@ function structures(hypervisor: Hypervisor, pv: PvDomain): SharedStructure[] {
 }
 
 /** The guest's tables are the processor's: they lead to machine addresses; what the guest calls that page says the machine-to-physical table. */
-function walk(hypervisor: Hypervisor, pv: PvDomain, linear: number): AddressWalk {
+function walk(hypervisor: Hypervisor, pv: PvDomain, { baseFrame }: PvVcpu, linear: number): AddressWalk {
   const { memory } = hypervisor.pc;
   const kind = pv.layout.pae ? 'pae' : 'legacy';
-  const { steps, result } = walkSteps(memory, 'guest', kind, pv.baseFrame * 4096, linear);
+  const { steps, result } = walkSteps(memory, 'guest', kind, baseFrame * 4096, linear);
   const frame = Math.floor(result / 4096);
   const known = result >= 0 && frame < hypervisor.frames.count;
   const page = known ? memory.read32(hypervisor.monitor.m2p + frame * 4) >>> 0 : -1;
@@ -221,11 +227,11 @@ export function paravirtualizationInspector(technique: Technique): Inspector {
   return {
     sharedStructures(vcpu) {
       const guest = of(vcpu);
-      return guest ? structures(guest.hypervisor, guest.pv) : [];
+      return guest ? structures(guest.hypervisor, guest.pv, guest.pv.vcpus[vcpu.id]) : [];
     },
     walk(vcpu, linear) {
       const guest = of(vcpu);
-      return guest ? walk(guest.hypervisor, guest.pv, linear) : null;
+      return guest ? walk(guest.hypervisor, guest.pv, guest.pv.vcpus[vcpu.id], linear) : null;
     },
   };
 }

@@ -2,6 +2,7 @@
 // et al. 2003, §3.3.3). `violations` reads it from the machine's memory alone; `miscounts` looks whether what the
 // hypervisor counts is true of that memory, and so finds a mistake long before a guest could make anything of it.
 import type { Hypervisor } from '../hypervisor.ts';
+import { xenServices } from '../xen/services.ts';
 import { PTE } from './abi.ts';
 import { LEVEL, TYPE } from './layout.ts';
 import type { PageTypes } from './page-types.ts';
@@ -9,8 +10,14 @@ import type { PvDomain } from './pv-domain.ts';
 
 const hex = (value: number) => (value >>> 0).toString(16);
 
-/** Sentences about what does not hold: tables that reach outside, writable tables, segments of ring 0. */
-export function violations(hypervisor: Hypervisor, pv: PvDomain): string[] {
+/** May the domain have this frame of another's in its tables, and write to it? What a test knows of the grants it made. */
+export type Granted = (frame: number, write: boolean) => boolean;
+
+/**
+ * Sentences about what does not hold: tables that reach outside, writable tables, segments of ring 0.
+ * @param granted nothing, when absent
+ */
+export function violations(hypervisor: Hypervisor, pv: PvDomain, granted: Granted = () => false): string[] {
   const found: string[] = [];
   const { memory } = hypervisor.pc;
   const { frames } = hypervisor;
@@ -22,16 +29,19 @@ export function violations(hypervisor: Hypervisor, pv: PvDomain): string[] {
   const directories: { frame: number; first: number }[] = [];
   const writable = new Map<number, string>();
 
-  if (!own(pv.baseFrame)) found.push(`what CR3 names, frame ${hex(pv.baseFrame)}h, is not the domain's`);
-  if (!pae) directories.push({ frame: pv.baseFrame, first: 0 });
-  for (let n = 0; pae && n < 4; n++) {
-    const pointer = entry(pv.baseFrame, n);
-    if (!(pointer & PTE.present)) continue;
-    if (!own(pointer >>> 12) || pointer & 0x1e6 || high(pv.baseFrame, n))
-      found.push(`pointer ${n} is ${hex(pointer)}`);
-    else directories.push({ frame: pointer >>> 12, first: n << 9 });
+  const bases = new Set(pv.vcpus.filter((v) => v.initialised).map((v) => v.baseFrame));
+  for (const base of bases) {
+    if (!own(base)) found.push(`what CR3 names, frame ${hex(base)}h, is not the domain's`);
+    if (!pae) directories.push({ frame: base, first: 0 });
+    for (let n = 0; pae && n < 4; n++) {
+      const pointer = entry(base, n);
+      if (!(pointer & PTE.present)) continue;
+      if (!own(pointer >>> 12) || pointer & 0x1e6 || high(base, n))
+        found.push(`pointer ${n} is ${hex(pointer)}`);
+      else directories.push({ frame: pointer >>> 12, first: n << 9 });
+    }
+    if (pae && !(entry(base, 3) & PTE.present)) found.push('the top GiB has no directory');
   }
-  if (pae && !(entry(pv.baseFrame, 3) & PTE.present)) found.push('the top GiB has no directory');
   for (const { frame, first } of directories)
     for (let n = 0; n < entries; n++) {
       const pde = entry(frame, n);
@@ -51,17 +61,17 @@ export function violations(hypervisor: Hypervisor, pv: PvDomain): string[] {
     for (let n = 0; n < entries; n++) {
       const pte = entry(table, n);
       if (!(pte & PTE.present)) continue;
-      if (!own(pte >>> 12) || high(table, n))
+      const allowed = own(pte >>> 12) || granted(pte >>> 12, (pte & PTE.writable) !== 0);
+      if (!allowed || high(table, n))
         found.push(`entry ${n} of table ${hex(table)}h maps frame ${hex(pte >>> 12)}h`);
       if (pte & PTE.global) found.push(`entry ${n} of table ${hex(table)}h is global`);
       if (pte & PTE.writable) writable.set(pte >>> 12, `entry ${n} of table ${hex(table)}h`);
     }
   const protectedFrames = [
-    pv.baseFrame,
+    ...bases,
     ...directories.map((d) => d.frame),
     ...tables,
-    ...pv.gdtFrames,
-    ...pv.ldtFrames,
+    ...pv.vcpus.flatMap((v) => [...v.gdtFrames, ...v.ldtFrames]),
   ];
   for (const frame of protectedFrames) {
     const where = writable.get(frame);
@@ -70,14 +80,14 @@ export function violations(hypervisor: Hypervisor, pv: PvDomain): string[] {
   return [...found, ...descriptorViolations(hypervisor, pv)].slice(0, 5);
 }
 
-/** The processor's GDT below the hypervisor's page, and the LDT: only segments of rings 1 to 3 that end below the monitor. */
+/** Each processor's GDT below the hypervisor's page, and its LDT: only segments of rings 1 to 3 that end below the monitor. */
 function descriptorViolations(hypervisor: Hypervisor, pv: PvDomain): string[] {
   const found: string[] = [];
   const { memory } = hypervisor.pc;
   const { entryShift, segmentEnd } = pv.layout;
-  for (let page = 0; page < 32; page++) {
+  for (let page = 0; page < 4096 >>> entryShift; page++) {
     const mapping = memory.read32(pv.perDomainTable + (page << entryShift));
-    if (!(mapping & PTE.present) || page === 14) continue;
+    if (!(mapping & PTE.present) || page % 32 === 14) continue;
     if (hypervisor.frames.owner[mapping >>> 12] !== pv.domain.id)
       found.push(`page ${page} of the descriptor tables is frame ${hex(mapping >>> 12)}h`);
     for (let at = (mapping & ~0xfff) >>> 0, end = at + 4096; at < end; at += 8) {
@@ -108,6 +118,8 @@ export function miscounts(hypervisor: Hypervisor, types: PageTypes, pv: PvDomain
   const { pae, entryShift, guestEntries } = pv.layout;
   const name = (type: number) => Object.keys(TYPE)[type];
   const references = new Map<number, number>();
+  /** Entries for other domains' frames: to read, to write. */
+  const foreign = new Map<number, [number, number]>();
   for (let frame = 0; frame < owner.length; frame++) {
     const type = owner[frame] === pv.domain.id ? types.typeOf(frame) : TYPE.none;
     if (!LEVEL[type]) continue;
@@ -115,6 +127,12 @@ export function miscounts(hypervisor: Hypervisor, types: PageTypes, pv: PvDomain
       const entry = memory.read32(frame * 4096 + (n << entryShift));
       if (!(entry & PTE.present)) continue;
       const target = entry >>> 12;
+      if (type === TYPE.table && owner[target] !== pv.domain.id) {
+        const rights = foreign.get(target) ?? [0, 0];
+        rights[entry & PTE.writable ? 1 : 0]++;
+        foreign.set(target, rights);
+        continue;
+      }
       references.set(target, (references.get(target) ?? 0) + 1);
       const wanted =
         type === TYPE.pointers
@@ -133,7 +151,15 @@ export function miscounts(hypervisor: Hypervisor, types: PageTypes, pv: PvDomain
         );
     }
   }
-  for (const frame of [...pv.gdtFrames, ...pv.ldtFrames])
+  const held = xenServices(hypervisor)?.mappedBy(pv);
+  for (const [frame, [reading, writing]] of foreign) {
+    const { readers, writers } = held?.get(frame) ?? { readers: 0, writers: 0 };
+    if (reading > readers || writing > writers)
+      found.push(
+        `frame ${hex(frame)}h of another is mapped ${reading} times to read and ${writing} to write, by ${readers} and ${writers} handles`,
+      );
+  }
+  for (const frame of pv.vcpus.flatMap((v) => [...v.gdtFrames, ...v.ldtFrames]))
     if (types.typeOf(frame) !== TYPE.gdt) found.push(`descriptor frame ${hex(frame)}h has another type`);
   for (let frame = 0; frame < owner.length; frame++) {
     if (owner[frame] !== pv.domain.id) continue;

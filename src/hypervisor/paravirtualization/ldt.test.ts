@@ -71,9 +71,9 @@ protection:
       { pae },
     );
     expect(text).toBe('yG');
-    expect(kept.ldtFrames).toHaveLength(1);
+    expect(kept.current.ldtFrames).toHaveLength(1);
     const types = (host.technique as unknown as { types: { typeOf(frame: number): number } }).types;
-    expect(types.typeOf(kept.ldtFrames[0])).toBe(TYPE.gdt);
+    expect(types.typeOf(kept.current.ldtFrames[0])).toBe(TYPE.gdt);
     expect(violations(host.hypervisor, kept)).toEqual([]);
   });
 

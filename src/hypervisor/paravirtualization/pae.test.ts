@@ -19,7 +19,7 @@ function boot(body = 'off') {
   const at = (offset: number) => host.word(domain, info + offset);
   const kept = host.kept(domain);
   const types = (host.technique as unknown as { types: { typeOf(frame: number): number } }).types;
-  const pointer = (n: number) => memory.read32(kept.baseFrame * PAGE + n * 8);
+  const pointer = (n: number) => memory.read32(kept.current.baseFrame * PAGE + n * 8);
   return { host, domain, info, at, kept, types, memory, pointer };
 }
 
@@ -50,7 +50,7 @@ describe('the start-of-day state with PAE', () => {
     // The kernel is at C0000000h: one directory, the same that holds Xen's entries.
     expect([0, 1, 2].map(pointer)).toEqual([0, 0, 0]);
     expect(pointer(3) & 0xfff, 'a PDPTE has no rights').toBe(1);
-    expect(types.typeOf(kept.baseFrame)).toBe(TYPE.pointers);
+    expect(types.typeOf(kept.current.baseFrame)).toBe(TYPE.pointers);
     expect(types.typeOf(pointer(3) >>> 12)).toBe(TYPE.topDirectory);
     const frames = at(NR_PT_FRAMES);
     for (let n = 0; n < frames; n++) {
@@ -120,7 +120,7 @@ seen:   dd 0`,
       { pae: true },
     );
     expect(text).toBe('y');
-    expect(host.technique.registers(domain.vcpus[0]).CR3).toBe(kept.baseFrame * PAGE);
+    expect(host.technique.registers(domain.vcpus[0]).CR3).toBe(kept.current.baseFrame * PAGE);
   });
 });
 

@@ -28,7 +28,7 @@ export class PageTables {
   ) {}
 
   /** Does something that may validate tables; each one is charged. Result as `operation`'s. */
-  private charged<T>(operation: () => T): T {
+  charged<T>(operation: () => T): T {
     const before = this.types.validations;
     const result = operation();
     this.hypervisor.charge('pinPageTable', this.types.validations - before);
@@ -83,20 +83,24 @@ export class PageTables {
       if (index >= guestEntries[type]) return ERROR.inval;
       // The top GiB of an address space stays what it was when its table of pointers was validated.
       if (type === TYPE.pointers && index === 3) return ERROR.inval;
+      if (this.types.keepsUse(type, old, value, pae ? high : 0)) {
+        memory.write32(machine, preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value);
+        return 0;
+      }
       if (!this.types.takeEntry(pv, type, index, value, pae ? high : 0)) return ERROR.inval;
     }
     const kept = LEVEL[type] && preserveAd ? value | (old & (PTE.accessed | PTE.dirty)) : value;
     memory.write32(machine, type === TYPE.pointers && kept & 1 ? kept & ~IGNORED_IN_POINTER : kept);
     if (pae) memory.write32(machine + 4, high);
     if (LEVEL[type]) this.types.dropEntry(pv, type, old);
-    if (type === TYPE.pointers && machine >>> 12 === pv.baseFrame) this.loadBase(pv);
+    if (type === TYPE.pointers && machine >>> 12 === pv.current.baseFrame) this.loadBase(pv);
     return 0;
   }
 
   /** The processor reads CR3, and with PAE the four pointers behind it. */
   loadBase(pv: PvDomain): void {
     const { cpu } = this.hypervisor;
-    cpu.cr3 = (pv.baseFrame * 4096) | 0;
+    cpu.cr3 = (pv.current.baseFrame * 4096) | 0;
     if (pv.layout.pae) loadPdptes(cpu, cpu.cr3);
     cpu.tlb.flush();
   }
@@ -198,13 +202,11 @@ export class PageTables {
       case MMUEXT.newBasePointer:
         return this.newBasePointer(pv, first >>> 0);
       case MMUEXT.tlbFlushLocal:
-      case MMUEXT.tlbFlushMulti:
       case MMUEXT.tlbFlushAll:
         hypervisor.charge('tlbFlush');
         hypervisor.cpu.tlb.flush();
         return 0;
       case MMUEXT.invlpgLocal:
-      case MMUEXT.invlpgMulti:
       case MMUEXT.invlpgAll:
         hypervisor.cpu.tlb.invalidate(first);
         return 0;
@@ -217,10 +219,10 @@ export class PageTables {
   newBasePointer(pv: PvDomain, frame: number): number {
     this.hypervisor.charge('switchBasePointer');
     if (!this.charged(() => this.types.take(pv, frame, pv.layout.baseType))) return ERROR.inval;
-    const old = pv.baseFrame;
-    pv.baseFrame = frame;
+    const old = pv.current.baseFrame;
+    pv.current.baseFrame = frame;
     this.loadBase(pv);
-    pv.ldt?.forget();
+    pv.current.ldt?.forget();
     if (old) this.types.drop(pv, old);
     return 0;
   }

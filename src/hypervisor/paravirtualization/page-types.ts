@@ -138,6 +138,11 @@ export class PageTypes {
     return true;
   }
 
+  /** The domain dies while somebody else has this frame: nothing is counted about it any more. */
+  abandon(frame: number): void {
+    this.uses[frame] = this.references[frame] = this.pinned[frame] = this.leaving[frame] = 0;
+  }
+
   /** What an entry of a table may refer to. Takes the use. @param type what the table is; `index` of the entry in it */
   takeEntry(pv: PvDomain, type: number, index: number, low: number, high: number): boolean {
     if (!(low & PTE.present)) return true;
@@ -153,11 +158,24 @@ export class PageTypes {
     return true;
   }
 
-  /** Gives back what an entry referred to. */
+  /**
+   * An entry of a level-1 table goes on leading where it led, with the same right to write: nothing is to be counted. So a
+   * guest may also change the other bits of an entry for a frame that it was granted, which it could not make anew.
+   */
+  keepsUse(type: number, old: number, low: number, high: number): boolean {
+    const same = PTE.present | PTE.writable | ~0xfff;
+    return (
+      type === TYPE.table && (old & PTE.present) !== 0 && !((old ^ low) & same) && !(low & FORBIDDEN) && !high
+    );
+  }
+
+  /** Gives back what an entry referred to. Another domain's frame is counted by its grant (xen/foreign-maps.ts), not here. */
   dropEntry(pv: PvDomain, type: number, low: number): void {
     if (!(low & PTE.present)) return;
+    if (this.hypervisor.frames.owner[low >>> 12] !== pv.domain.id) return;
     // A mapping through which the LDT was found is going: its pages are looked for again when they are needed.
-    if (type === TYPE.table && this.typeOf(low >>> 12) === TYPE.gdt) pv.ldt?.forget();
+    if (type === TYPE.table && this.typeOf(low >>> 12) === TYPE.gdt)
+      for (const v of pv.vcpus) v.ldt?.forget();
     if (type !== TYPE.table || low & PTE.writable) this.drop(pv, low >>> 12);
     else if (this.references[low >>> 12]) this.unrefer(low >>> 12);
   }

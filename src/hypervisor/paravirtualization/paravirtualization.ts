@@ -2,43 +2,40 @@
 // it directly. Entry and exit are the processor's own IRET and interrupt gates (Barham et al. 2003).
 import type { Image } from '../../images/image.ts';
 import { ImageError } from '../../images/image.ts';
-import { isFault } from '../../machine/cpu/fault.ts';
-import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
-import { CR4_PAE } from '../../machine/cpu/page-walk.ts';
-import { loadSegment } from '../../machine/cpu/segmentation.ts';
-import { DS, ES, FS, GS, type Instruction } from '../../machine/isa/instruction.ts';
+import type { Instruction } from '../../machine/isa/instruction.ts';
 import { Kind, Vendor } from '../../trace/events.ts';
-import type { Domain, Vcpu } from '../domain.ts';
+import { type Domain, Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { HYPERCALL_VECTOR, IRQ_BASE, PER_DOMAIN_START } from '../monitor.ts';
+import { HYPERCALL_VECTOR, IRQ_BASE } from '../monitor.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
-import { prepareReturn, readArrival } from '../trap-frame.ts';
+import { readArrival } from '../trap-frame.ts';
 import { Console } from '../xen/console.ts';
 import { EventChannels } from '../xen/event-channels.ts';
 import { domidOf, xenGuests } from '../xen/guest.ts';
 import { xenServices } from '../xen/services.ts';
 import { HYPERCALL } from './abi.ts';
 import { buildDomain } from './builder.ts';
-import { Descriptors, DIRECT_VECTOR } from './descriptors.ts';
+import { Descriptors } from './descriptors.ts';
 import { Exceptions } from './exceptions.ts';
-import { optionalPae } from './extensions.ts';
+import { optionalForeign, optionalPae } from './extensions.ts';
 import { GuestAccess } from './guest-access.ts';
 import { Hypercalls } from './hypercalls.ts';
 import { type Layout, PAE, TWO_LEVELS } from './layout.ts';
 import type { HypervisorArea } from './pae-area.ts';
 import { PageTables } from './page-tables.ts';
 import { PageTypes } from './page-types.ts';
-import { CR4_OWN, PrivilegedOps } from './privileged-ops.ts';
-import { PvDomain, RUNSTATE } from './pv-domain.ts';
+import { PrivilegedOps } from './privileged-ops.ts';
+import { PvDomain } from './pv-domain.ts';
 import { pvFrames } from './pv-frames.ts';
+import { RUNSTATE } from './pv-vcpu.ts';
 import { PvTime } from './time.ts';
+import { WorldSwitch } from './world-switch.ts';
 
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
 const ERROR_IDT = 2;
 /** Bytes of CALL rel32, by which guests reach the hypercall page. */
 const CALL_LENGTH = 5;
 const EFLAGS_IF = 0x200;
-const CR4_SSE = 0x600;
 
 export class Paravirtualization implements Technique {
   readonly name = 'paravirtualization';
@@ -47,7 +44,7 @@ export class Paravirtualization implements Technique {
   private readonly guests = new Map<Domain, PvDomain>();
   private readonly types: PageTypes;
   private readonly tables: PageTables;
-  private readonly access: GuestAccess;
+  readonly access: GuestAccess;
   private readonly events: EventChannels;
   private readonly exceptions: Exceptions;
   private readonly descriptors: Descriptors;
@@ -55,8 +52,7 @@ export class Paravirtualization implements Technique {
   private readonly time: PvTime;
   private readonly hypercalls: Hypercalls;
   private readonly privileged: PrivilegedOps;
-  /** Whose tables the processor has: cr3, GDT area, direct gates, TSS stack. */
-  private loaded: PvDomain | null = null;
+  private readonly world: WorldSwitch;
   /** Made when the first guest with PAE comes. */
   private paeArea: HypervisorArea | null = null;
 
@@ -75,6 +71,7 @@ export class Paravirtualization implements Technique {
     this.time = new PvTime(hypervisor, this.events);
     this.tables = new PageTables(hypervisor, this.types, this.access);
     this.tables.descriptors = this.descriptors;
+    this.world = new WorldSwitch(hypervisor, this.tables, this.descriptors);
     this.privileged = new PrivilegedOps(hypervisor, this.access, this.descriptors, this.tables, (...asked) =>
       this.hypercalls.emulated(...asked),
     );
@@ -96,7 +93,7 @@ export class Paravirtualization implements Technique {
    */
   watch(vcpu: Vcpu, i: Instruction, got: number, expected: number): void {
     const pv = this.of(vcpu.domain);
-    const virtualIf = pv.upcallMask ? 0 : EFLAGS_IF;
+    const virtualIf = pv.vcpus[vcpu.id].upcallMask ? 0 : EFLAGS_IF;
     const { operation } = i.form;
     let had = got;
     let wanted = expected;
@@ -117,6 +114,13 @@ export class Paravirtualization implements Technique {
     return this.guests.get(domain)!;
   }
 
+  /** From now on the hypervisor serves this virtual processor. */
+  private select({ domain, id }: Vcpu): PvDomain {
+    const pv = this.of(domain);
+    pv.current = pv.vcpus[id];
+    return pv;
+  }
+
   prepare(domain: Domain, image: Image, options: BootOptions): void {
     if (!image.xen && image.kind === 'linux')
       throw new ImageError(
@@ -128,15 +132,16 @@ export class Paravirtualization implements Technique {
       );
     const { hypervisor } = this;
     const layout = image.xen.pae ? PAE : TWO_LEVELS;
+    for (let n = 1; n < (options.vcpus ?? 1); n++) domain.vcpus.push(new Vcpu(domain, n));
     const pv: PvDomain = new PvDomain(
       domain,
       hypervisor.pc.memory,
       this.access,
       pvFrames(hypervisor, this.types, () => pv),
       layout,
+      () => hypervisor.now,
+      (of) => optionalForeign.make?.(this.tables, of) ?? null,
     );
-    pv.now = () => hypervisor.now;
-    pv.runstateSince = hypervisor.now;
     this.guests.set(domain, pv);
     buildDomain(
       hypervisor,
@@ -161,62 +166,28 @@ export class Paravirtualization implements Technique {
     return this.paeArea;
   }
 
-  /**
-   * The processor goes from one form of page tables to the other: out of paging, where the monitor's code lies at its own
-   * physical address, CR4, and on with the new CR3 (SDM vol. 3 §4.1.2).
-   */
-  private usePae(pae: boolean): void {
-    const { cpu } = this.hypervisor;
-    if (((cpu.cr4 & CR4_PAE) !== 0) === pae) return;
-    cpu.cr4 ^= CR4_PAE;
-    this.hypervisor.charge('switchBasePointer');
-    cpu.tlb.flush();
-  }
-
-  /** Puts this guest's tables under the processor: what a real hypervisor does in context_switch(). */
-  private load(pv: PvDomain): void {
-    const { cpu } = this.hypervisor;
-    this.usePae(pv.layout.pae);
-    this.tables.loadBase(pv);
-    cpu.gdtr.base = PER_DOMAIN_START;
-    cpu.gdtr.limit = 0xffff;
-    // SSE, as far as the processor has it, is every guest's: OSFXSR, OSXMMEXCPT.
-    cpu.cr4 |= CR4_SSE | ((pv.cr4 ?? 0) & CR4_OWN);
-    this.hypervisor.charge('tlbFlush');
-    this.writeGates(pv);
-    this.loaded = pv;
-    pv.enterRunstate(RUNSTATE.running, this.hypervisor.now);
-    for (const call of pv.onLoad) call();
-  }
-
-  private gatesVersion = 0;
-  private writeGates(pv: PvDomain): void {
-    const { monitor } = this.hypervisor;
-    monitor.writeGate(DIRECT_VECTOR, this.descriptors.directGate(pv) ?? monitor.monitorGate(DIRECT_VECTOR));
-    this.gatesVersion = pv.trapsVersion;
-  }
-
   enter(vcpu: Vcpu): number {
-    const pv = this.of(vcpu.domain);
+    const pv = this.select(vcpu);
+    const { current } = pv;
     const { cpu, monitor, pc } = this.hypervisor;
-    if (this.loaded !== pv) this.load(pv);
-    else if (this.gatesVersion !== pv.trapsVersion) this.writeGates(pv);
-    pv.polling = null;
-    this.time.start(pv);
-    this.time.publish(pv);
+    this.world.use(pv);
+    current.polling = null;
+    this.time.start(current);
+    this.time.publish(current);
     this.exceptions.upcall(vcpu, pv);
     if (!vcpu.domain.alive) return -1;
 
-    const { frame } = pv;
-    pc.memory.write32(monitor.tss + 0x0c, pv.kernelStack.pointer);
-    pc.memory.write32(monitor.tss + 0x10, pv.kernelStack.selector);
-    cpu.cr0 = pv.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
+    const { frame, ldt } = current;
+    pc.memory.write32(monitor.tss + 0x0c, current.kernelStack.pointer);
+    pc.memory.write32(monitor.tss + 0x10, current.kernelStack.selector);
+    cpu.cr0 = current.taskSwitched ? cpu.cr0 | 8 : cpu.cr0 & ~8;
     monitor.loadHypervisorSegments(cpu);
-    if (pv.ldt)
+    if (ldt)
       for (const selector of [frame.cs, frame.ss, frame.ds, frame.es, frame.fs, frame.gs])
-        pv.ldt.touch(selector);
-    if (!this.loadDataSegments(pv)) this.exceptions.failsafe(vcpu, pv);
-    if (!this.returnTo(vcpu, pv) && (!this.exceptions.failsafe(vcpu, pv) || !this.returnTo(vcpu, pv)))
+        ldt.touch(selector);
+    const { world } = this;
+    if (!world.loadDataSegments(current)) this.exceptions.failsafe(vcpu, pv);
+    if (!world.returnTo(current) && (!this.exceptions.failsafe(vcpu, pv) || !world.returnTo(current)))
       this.hypervisor.endDomain(
         vcpu.domain,
         'crashed',
@@ -225,45 +196,10 @@ export class Paravirtualization implements Technique {
     return -1;
   }
 
-  /** IRET to the frame. False when the processor refuses it, and then nothing has happened. */
-  private returnTo(vcpu: Vcpu, pv: PvDomain): boolean {
-    const { cpu } = this.hypervisor;
-    prepareReturn(this.hypervisor, pv.frame, vcpu.regs);
-    try {
-      returnFromInterrupt(cpu);
-      return true;
-    } catch (error) {
-      if (!isFault(error)) throw error;
-      return false;
-    }
-  }
-
-  /** A selector that is not valid any more becomes null. False when there was one. */
-  private loadDataSegments(pv: PvDomain): boolean {
-    const { cpu } = this.hypervisor;
-    const { frame } = pv;
-    let good = true;
-    for (const [register, selector] of [
-      [DS, frame.ds],
-      [ES, frame.es],
-      [FS, frame.fs],
-      [GS, frame.gs],
-    ]) {
-      try {
-        loadSegment(cpu, register, selector);
-      } catch (error) {
-        if (!isFault(error)) throw error;
-        loadSegment(cpu, register, 0);
-        good = false;
-      }
-    }
-    return good;
-  }
-
   leave(vcpu: Vcpu): Exit {
-    const pv = this.of(vcpu.domain);
+    const pv = this.select(vcpu);
     const { cpu } = this.hypervisor;
-    const { frame } = pv;
+    const { frame } = pv.current;
     const { vector, error } = readArrival(this.hypervisor, frame);
     vcpu.regs.set(cpu.regs);
     vcpu.eip = vector === HYPERCALL_VECTOR ? this.caller(pv) : frame.eip >>> 0;
@@ -284,7 +220,7 @@ export class Paravirtualization implements Technique {
    * stack does. (The slot of iret is jumped to, so it has none.)
    */
   private caller(pv: PvDomain): number {
-    const { eip, esp } = pv.frame;
+    const { eip, esp } = pv.current.frame;
     const slot = (eip - pv.hypercallPage) >>> 5;
     if (!pv.hypercallPage || slot > 127 || slot === HYPERCALL.iret) return eip >>> 0;
     const at = this.access.peek(pv, esp);
@@ -292,7 +228,7 @@ export class Paravirtualization implements Technique {
   }
 
   handle(vcpu: Vcpu, exit: Exit): Resume {
-    const pv = this.of(vcpu.domain);
+    const pv = this.select(vcpu);
     const vector = exit.reason;
     const { unhooked } = pv;
     if (unhooked) {
@@ -308,11 +244,11 @@ export class Paravirtualization implements Technique {
     }
     if (vector === HYPERCALL_VECTOR) {
       const resume = this.hypercalls.perform(vcpu, pv);
-      if (resume === 'block') this.time.stop(pv);
+      if (resume === 'block') this.time.stop(pv.current);
       return resume;
     }
     // The handler finds the unit usable: it need not, and as a rule does not, clear CR0.TS itself.
-    if (vector === 7) pv.taskSwitched = false;
+    if (vector === 7) pv.current.taskSwitched = false;
     if (this.hypercalls.exceptionHandled(vcpu, pv, vector, exit.detail))
       return vcpu.domain.alive ? 'enter' : 'ended';
     if (vector === 13) this.generalProtection(vcpu, pv, exit.detail);
@@ -324,11 +260,13 @@ export class Paravirtualization implements Technique {
     // INT n whose gate only the hypervisor may use: the guest's own gate decides.
     if (error & ERROR_IDT && !(error & 1)) {
       const vector = (error >>> 3) & 0xff;
-      const handler = pv.traps[vector];
+      const handler = pv.current.traps[vector];
       const length =
-        handler && (pv.frame.cs & 3) <= handler.dpl ? this.privileged.softwareInterruptLength(pv, vector) : 0;
+        handler && (pv.current.frame.cs & 3) <= handler.dpl
+          ? this.privileged.softwareInterruptLength(pv, vector)
+          : 0;
       if (length) {
-        pv.frame.eip = (pv.frame.eip + length) | 0;
+        pv.current.frame.eip = (pv.current.frame.eip + length) | 0;
         this.exceptions.reflect(vcpu, pv, vector, -1);
         return;
       }
@@ -337,51 +275,49 @@ export class Paravirtualization implements Technique {
   }
 
   pendingEvent(vcpu: Vcpu): boolean {
-    const pv = this.of(vcpu.domain);
-    return pv.polling ? pv.polling.ready() : pv.upcallPending && !pv.upcallMask;
+    const v = this.of(vcpu.domain).vcpus[vcpu.id];
+    if (!v.up) return false;
+    return v.polling ? v.polling.ready() : v.upcallPending && !v.upcallMask;
   }
 
   nextDeadline(domain: Domain): number {
     const pv = this.of(domain);
     if (this.console.canFeed(pv)) return this.hypervisor.now;
-    const next = this.time.nextDeadline(pv);
-    return pv.polling ? Math.min(next, pv.polling.until) : next;
+    let next = Infinity;
+    for (const v of pv.vcpus) {
+      next = Math.min(next, this.time.nextDeadline(v));
+      if (v.polling) next = Math.min(next, v.polling.until);
+    }
+    return next;
   }
 
   advance(domain: Domain, now: number): void {
     const pv = this.of(domain);
-    this.time.advance(pv, now);
+    for (const v of pv.vcpus) this.time.advance(pv, v, now);
     this.console.feed(pv, this.events);
   }
 
   switchedAway(vcpu: Vcpu): void {
-    const pv = this.guests.get(vcpu.domain);
-    if (!pv || this.loaded !== pv) return;
-    pv.enterRunstate(vcpu.state === 'blocked' ? RUNSTATE.blocked : RUNSTATE.runnable, this.hypervisor.now);
-    this.unload();
-  }
-
-  /** Nobody's tables: whoever comes next finds the hypervisor's own, without PAE. */
-  private unload(): void {
-    const { cpu, monitor } = this.hypervisor;
-    this.loaded?.unhooked?.reconnect();
-    cpu.cr4 &= ~(CR4_SSE | CR4_OWN);
-    if (this.loaded) for (const call of this.loaded.onUnload) call();
-    if (this.loaded?.layout.pae) {
-      this.usePae(false);
-      cpu.cr3 = monitor.pageDirectory;
-    }
-    this.loaded = null;
+    const v = this.guests.get(vcpu.domain)?.vcpus[vcpu.id];
+    if (!v || this.world.loaded !== v) return;
+    const state = vcpu.state === 'blocked' ? RUNSTATE.blocked : RUNSTATE.runnable;
+    v.enterRunstate(v.up ? state : RUNSTATE.offline, this.hypervisor.now);
+    this.world.unload();
   }
 
   translate(vcpu: Vcpu, linear: number): number {
-    return this.access.peek(this.of(vcpu.domain), linear);
+    const pv = this.of(vcpu.domain);
+    const { current } = pv;
+    pv.current = pv.vcpus[vcpu.id];
+    const machine = pv.current.baseFrame ? this.access.peek(pv, linear) : -1;
+    pv.current = current;
+    return machine;
   }
 
   registers(vcpu: Vcpu): Record<string, number> {
-    const pv = this.of(vcpu.domain);
+    const v = this.of(vcpu.domain).vcpus[vcpu.id];
     const { regs } = vcpu;
-    const { frame } = pv;
+    const { frame } = v;
     return {
       EAX: regs[0],
       EBX: regs[3],
@@ -397,15 +333,15 @@ export class Paravirtualization implements Technique {
       SS: frame.ss,
       DS: frame.ds,
       ES: frame.es,
-      CR3: pv.baseFrame * 4096,
-      'virtual IF': pv.upcallMask ? 0 : 1,
+      CR3: v.baseFrame * 4096,
+      'virtual IF': v.upcallMask ? 0 : 1,
     };
   }
 
   destroy(domain: Domain): void {
     const pv = this.guests.get(domain);
     if (!pv) return;
-    if (this.loaded === pv) this.unload();
+    if (this.world.domain === pv) this.world.unload();
     if (xenGuests(this.hypervisor).get(domidOf(domain)) === pv) {
       xenServices(this.hypervisor)?.end(pv);
       this.events.closeAll(pv);
@@ -413,7 +349,7 @@ export class Paravirtualization implements Technique {
     }
     // Its tables may still be under the processor, though another guest (or nobody) has it.
     const { cpu, monitor } = this.hypervisor;
-    if (cpu.cr3 === ((pv.baseFrame * 4096) | 0)) {
+    if (pv.vcpus.some((v) => cpu.cr3 === ((v.baseFrame * 4096) | 0))) {
       cpu.cr3 = monitor.pageDirectory;
       cpu.tlb.flush();
     }

@@ -38,7 +38,7 @@ describe('the virtual interrupt flag', () => {
         off
 wrong:`);
     expect(text).toBe('y');
-    expect(kept.upcallMask).toBe(1);
+    expect(kept.current.upcallMask).toBe(1);
     expect(host.events('emulate').map((e) => e.a)).toEqual([Emulated.sti, Emulated.cli]);
   });
 });
@@ -68,7 +68,7 @@ protection:
         off
 wrong:`);
     expect(text).toBe('G');
-    expect(kept.taskSwitched).toBe(false);
+    expect(kept.current.taskSwitched).toBe(false);
     expect(host.events('emulate').map((e) => e.a)).toEqual([
       Emulated.crRead,
       Emulated.crWrite,
@@ -120,7 +120,7 @@ fault:  mov eax, cr2
 wrong:  mov esp, stack_top`);
     expect(text).toBe('y');
     const reads = host.events('emulate').filter((e) => e.a === Emulated.crRead && e.b === 3);
-    expect(reads.map((e) => e.c >>> 0)).toEqual(new Array(3).fill(kept.baseFrame * 4096));
+    expect(reads.map((e) => e.c >>> 0)).toEqual(new Array(3).fill(kept.current.baseFrame * 4096));
   });
 
   it('MOV to CR3 switches to a validated directory, and refuses a frame that is none', () => {

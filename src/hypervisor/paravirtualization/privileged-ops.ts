@@ -39,7 +39,7 @@ export class PrivilegedOps {
 
   /** The instruction at the guest's CS:EIP, or null when there is none to be read. */
   private fetch(pv: PvDomain): Instruction | null {
-    const { frame } = pv;
+    const { frame } = pv.current;
     const code = this.descriptors.segment(pv, frame.cs);
     if (!code) return null;
     let length = 0;
@@ -63,7 +63,7 @@ export class PrivilegedOps {
 
   /** Emulates the instruction at the guest's EIP. False when it is not one of them: the guest gets its #GP. */
   emulate(vcpu: Vcpu, pv: PvDomain): boolean {
-    const { frame } = pv;
+    const { frame } = pv.current;
     // Only the kernel may.
     if ((frame.cs & 3) !== 1) return false;
     const instruction = this.fetch(pv);
@@ -83,13 +83,13 @@ export class PrivilegedOps {
     };
     switch (operation) {
       case 'cli':
-        pv.upcallMask = 1;
+        pv.current.upcallMask = 1;
         return done(Emulated.cli);
       case 'sti':
-        pv.upcallMask = 0;
+        pv.current.upcallMask = 0;
         return done(Emulated.sti);
       case 'clts':
-        pv.taskSwitched = false;
+        pv.current.taskSwitched = false;
         return done(Emulated.clts);
       case 'wbinvd':
         return done(Emulated.wbinvd);
@@ -97,17 +97,17 @@ export class PrivilegedOps {
         const value = this.readCr(pv, reg);
         if (value === undefined) return false;
         // The guest's ESP is in the frame: in `regs` it is the hypervisor's.
-        if (rm === ESP) pv.frame.esp = value;
+        if (rm === ESP) pv.current.frame.esp = value;
         else regs[rm] = value;
         return done(Emulated.crRead, reg, value);
       }
       case 'mov-to-cr': {
-        const value = rm === ESP ? pv.frame.esp : regs[rm];
+        const value = rm === ESP ? pv.current.frame.esp : regs[rm];
         if (reg === 0) {
           // Only TS may change.
           if ((value ^ this.readCr(pv, 0)!) & ~CR0_TS) return false;
-          pv.taskSwitched = (value & CR0_TS) !== 0;
-        } else if (reg === 2) pv.memory.write32(pv.vcpuInfo + SHARED_INFO.cr2, value);
+          pv.current.taskSwitched = (value & CR0_TS) !== 0;
+        } else if (reg === 2) pv.memory.write32(pv.current.vcpuInfo + SHARED_INFO.cr2, value);
         else if (reg === 3) {
           if (
             this.tables.newBasePointer(
@@ -117,7 +117,7 @@ export class PrivilegedOps {
           )
             return false;
         } else if (reg === 4 && !((value ^ hypervisor.cpu.cr4) & ~CR4_GUESTS)) {
-          pv.cr4 = value;
+          pv.current.cr4 = value;
           hypervisor.cpu.cr4 = (hypervisor.cpu.cr4 & ~CR4_OWN) | (value & CR4_OWN);
         } else return false;
         return done(Emulated.crWrite, reg, value);
@@ -134,13 +134,13 @@ export class PrivilegedOps {
   private readCr(pv: PvDomain, cr: number): number | undefined {
     switch (cr) {
       case 0:
-        return (this.hypervisor.cpu.cr0 & ~CR0_TS) | (pv.taskSwitched ? CR0_TS : 0);
+        return (this.hypervisor.cpu.cr0 & ~CR0_TS) | (pv.current.taskSwitched ? CR0_TS : 0);
       case 2:
-        return pv.memory.read32(pv.vcpuInfo + SHARED_INFO.cr2);
+        return pv.memory.read32(pv.current.vcpuInfo + SHARED_INFO.cr2);
       case 3:
-        return (pv.baseFrame * 4096) | 0;
+        return (pv.current.baseFrame * 4096) | 0;
       case 4:
-        return pv.cr4 ?? this.hypervisor.cpu.cr4;
+        return pv.current.cr4 ?? this.hypervisor.cpu.cr4;
       default:
         return undefined;
     }

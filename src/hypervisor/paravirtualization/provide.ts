@@ -15,10 +15,13 @@ import { xenVersion } from './calls/version.ts';
 import {
   type HypercallHandler,
   optionalExceptions,
+  optionalForeign,
   optionalHypercalls,
   optionalPae,
   optionalPrivileged,
 } from './extensions.ts';
+import { ForeignPages } from './foreign-pages.ts';
+import { gdtFault } from './gdt-fault.ts';
 import { ldtFault, provideExtended } from './ldt.ts';
 import { makePaeArea } from './pae-area.ts';
 import { cutSegmentFault } from './segments-4gb.ts';
@@ -42,7 +45,8 @@ const handlers: [number, HypercallHandler][] = [
 for (const [number, handler] of handlers) optionalHypercalls.set(number, handler);
 optionalExceptions.set(6, [forcedCpuid]);
 optionalExceptions.set(13, [cutSegmentFault]);
-optionalExceptions.set(14, [ldtFault, writableTableFault]);
+optionalExceptions.set(14, [gdtFault, ldtFault, writableTableFault]);
 if (!optionalPrivileged.includes(emulateMore)) optionalPrivileged.push(emulateMore);
 optionalPae.makeArea = makePaeArea;
+optionalForeign.make = (tables, pv) => new ForeignPages(tables, pv);
 provideExtended();

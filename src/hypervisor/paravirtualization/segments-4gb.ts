@@ -7,6 +7,7 @@ import { ESP, type Instruction } from '../../machine/isa/instruction.ts';
 import { SELECTOR } from '../monitor.ts';
 import { PTE } from './abi.ts';
 import { VMASST } from './calls/numbers.ts';
+import { descriptorSlot } from './descriptors.ts';
 import type { ExceptionHandler, HypercallRequest } from './extensions.ts';
 import { GUEST_FAULT } from './guest-access.ts';
 
@@ -19,7 +20,7 @@ const NOTICE = 15;
 const LDT_PAGE = 16;
 
 function instructionAt({ access, descriptors, pv }: HypercallRequest): Instruction | null {
-  const { frame } = pv;
+  const { frame } = pv.current;
   const code = descriptors.segment(pv, frame.cs);
   if (!code) return null;
   const bytes = new Uint8Array(15);
@@ -35,7 +36,7 @@ function instructionAt({ access, descriptors, pv }: HypercallRequest): Instructi
 
 /** Offset of the memory operand in its segment. */
 function offsetOf({ vcpu, pv }: HypercallRequest, i: Instruction): number {
-  const register = (n: number) => (n < 0 ? 0 : n === ESP ? pv.frame.esp : vcpu.regs[n]);
+  const register = (n: number) => (n < 0 ? 0 : n === ESP ? pv.current.frame.esp : vcpu.regs[n]);
   return (register(i.base) + (register(i.index) << i.scale) + i.displacement) >>> 0;
 }
 
@@ -43,7 +44,7 @@ function offsetOf({ vcpu, pv }: HypercallRequest, i: Instruction): number {
 function descriptorOf({ hypervisor, pv }: HypercallRequest, selector: number): number {
   if (!(selector & 0xfffc) || (!(selector & 4) && selector >= SELECTOR.firstReserved)) return -1;
   const page = (selector >>> 12) + (selector & 4 ? LDT_PAGE : 0);
-  const mapping = hypervisor.pc.memory.read32(pv.perDomainTable + (page << pv.layout.entryShift));
+  const mapping = hypervisor.pc.memory.read32(descriptorSlot(pv, pv.current, page));
   return mapping & PTE.present ? ((mapping & ~0xfff) >>> 0) + (selector & 0xff8) : -1;
 }
 
@@ -53,7 +54,7 @@ export const cutSegmentFault: ExceptionHandler = (request, errorCode) => {
   if (errorCode || !(pv.assists & (1 << VMASST.segments4gb))) return false;
   const i = instructionAt(request);
   if (!i?.memory) return false;
-  const { es, cs, ss, ds, fs, gs } = pv.frame;
+  const { es, cs, ss, ds, fs, gs } = pv.current.frame;
   const at = descriptorOf(request, [es, cs, ss, ds, fs, gs][i.segment]);
   if (at < 0) return false;
   const { memory } = hypervisor.pc;
@@ -78,7 +79,7 @@ export const cutSegmentFault: ExceptionHandler = (request, errorCode) => {
   memory.write32(at, (low & 0xffff0000) | (next & 0xffff));
   memory.write32(at + 4, ((high & ~0xf0000) | (next & 0xf0000)) ^ EXPANDS_DOWN);
   hypervisor.charge('emulateInstruction');
-  if (pv.assists & (1 << VMASST.segments4gbNotify) && pv.traps[NOTICE])
+  if (pv.assists & (1 << VMASST.segments4gbNotify) && pv.current.traps[NOTICE])
     exceptions.reflect(vcpu, pv, NOTICE, -1);
   return true;
 };

@@ -115,7 +115,11 @@ export class PvHost {
       technique: this.technique,
       memoryBytes: (options.memoryMiB ?? 4) << 20,
       image,
-      options: { commandLine: options.commandLine ?? '', modules: options.modules ?? [] },
+      options: {
+        commandLine: options.commandLine ?? '',
+        modules: options.modules ?? [],
+        ...(options.vcpus ? { vcpus: options.vcpus } : {}),
+      },
     });
   }
 

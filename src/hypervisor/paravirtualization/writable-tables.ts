@@ -68,6 +68,7 @@ class Unhooked {
       // The processor's own marks are no change of the guest's.
       if (low === old && (!pae || high === this.before[n * words + 1])) continue;
       hypervisor.charge('validatePageTableEntry');
+      if (types.keepsUse(TYPE.table, old, low, high)) continue;
       if (types.takeEntry(pv, TYPE.table, n, low, high)) {
         changed.push(n);
         continue;
@@ -98,7 +99,8 @@ function directoryEntryOf({ access, hypervisor, pv }: HypercallRequest, table: n
 /** A write of the guest's kernel to a page that is mapped read-only because it is a page table. */
 export const writableTableFault: ExceptionHandler = (request, errorCode) => {
   const { access, hypervisor, tables, vcpu, pv } = request;
-  if ((errorCode & (PRESENT | WRITE | USER)) !== (PRESENT | WRITE) || (pv.frame.cs & 3) !== 1) return false;
+  if ((errorCode & (PRESENT | WRITE | USER)) !== (PRESENT | WRITE) || (pv.current.frame.cs & 3) !== 1)
+    return false;
   if (!(pv.assists & (1 << VMASST.writablePageTables))) return false;
   const slot = access.entryOf(pv, vcpu.cr2);
   const entry = slot < 0 ? 0 : hypervisor.pc.memory.read32(slot);

@@ -3,6 +3,7 @@
 
 export const ERROR = {
   perm: -1,
+  noent: -2,
   srch: -3,
   nomem: -12,
   fault: -14,
@@ -80,11 +81,31 @@ export const GNTST = {
   badDomain: -2,
   badGntref: -3,
   badHandle: -4,
+  badVirtAddr: -5,
+  noDeviceSpace: -7,
   permissionDenied: -8,
   badPage: -9,
   badCopyArg: -10,
 } as const;
-export const GTF = { typeMask: 3, permitAccess: 1, readonly: 4, reading: 8, writing: 16 } as const;
+export const GTF = {
+  typeMask: 3,
+  permitAccess: 1,
+  acceptTransfer: 2,
+  readonly: 4,
+  reading: 8,
+  writing: 16,
+  /** Of an entry that accepts a transfer. */
+  transferCommitted: 4,
+  transferCompleted: 8,
+} as const;
+/** How a grant is to be mapped. */
+export const GNTMAP = {
+  deviceMap: 1,
+  hostMap: 2,
+  readonly: 4,
+  applicationMap: 8,
+  containsPte: 16,
+} as const;
 export const GRANT_ENTRY_SIZE = 8;
 
 /** struct xenstore_domain_interface (io/xs_wire.h). */

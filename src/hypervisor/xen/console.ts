@@ -68,7 +68,7 @@ export class Console {
     }
     memory.write32(ring + CONSOLE.inProd, producer);
     const port = guest.ports.findIndex((p) => p?.kind === 'console');
-    if (sent && port > 0) events.setPending(domain.vcpus[0], guest, port);
+    if (sent && port > 0) events.setPending(guest, port);
   }
 
   /** console_io(cmd, count, buffer). */

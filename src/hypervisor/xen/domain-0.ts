@@ -9,6 +9,7 @@ import { Bridge } from './bridge.ts';
 import { SplitDevice } from './device.ts';
 import { blockDevice, netDevice } from './devices.ts';
 import { raiseEvent } from './event-channels.ts';
+import { GrantCalls } from './grant-calls.ts';
 import { GrantTables } from './grants.ts';
 import { domidOf, type XenGuest, xenGuests } from './guest.ts';
 import type { NetBackend } from './net-backend.ts';
@@ -30,11 +31,13 @@ const MIN_TARGET = 1 << 20;
 export class DomainZero implements XenServices {
   readonly store = new Store();
   readonly grants: GrantTables;
+  readonly calls: GrantCalls;
   private readonly bridge = new Bridge();
   private readonly served = new Map<XenGuest, Served>();
 
   constructor(private readonly hypervisor: Hypervisor) {
     this.grants = new GrantTables(hypervisor);
+    this.calls = new GrantCalls(hypervisor, this.grants);
   }
 
   start(guest: XenGuest, options: BootOptions): void {
@@ -49,7 +52,7 @@ export class DomainZero implements XenServices {
     put('name', domain.name.replace(/[^\x20-\x7e]/g, '?'));
     put('memory/target', `${domain.memory.size / 1024}`);
     put('memory/static-max', `${domain.memory.size / 1024}`);
-    put('cpu/0/availability', 'online');
+    for (const { id } of domain.vcpus) put(`cpu/${id}/availability`, 'online');
     put('control', '', 0);
     put('control/shutdown', '', domid);
     // Where a guest keeps what it wants to say.
@@ -64,7 +67,7 @@ export class DomainZero implements XenServices {
     const connection = new StoreConnection(this.hypervisor, store, guest, () => this.raiseStore(guest));
     const devices: SplitDevice[] = [];
     const disks: Served['disks'] = [];
-    const raise = (port: number) => raiseEvent(this.hypervisor, domain.vcpus[0], guest, port);
+    const raise = (port: number) => raiseEvent(this.hypervisor, guest, port);
     let disk = 0;
     for (const drive of options.drives ?? []) {
       const kind = blockDevice(this.hypervisor, this.grants, guest, drive, disk);
@@ -82,13 +85,14 @@ export class DomainZero implements XenServices {
 
   private raiseStore(guest: XenGuest): void {
     const port = guest.ports.findIndex((p) => p?.kind === 'store');
-    if (port > 0) raiseEvent(this.hypervisor, guest.domain.vcpus[0], guest, port);
+    if (port > 0) raiseEvent(this.hypervisor, guest, port);
   }
 
   end(guest: XenGuest): void {
     const served = this.served.get(guest);
+    for (const device of served?.devices ?? []) device.destroy();
+    this.calls.maps.end(guest);
     if (!served) return;
-    for (const device of served.devices) device.destroy();
     const domid = domidOf(guest.domain);
     this.store.forget(domid);
     this.store.delete(`/local/domain/${domid}`);
@@ -99,8 +103,12 @@ export class DomainZero implements XenServices {
     this.served.get(guest)?.connection.serve();
   }
 
+  mappedBy(guest: XenGuest): ReadonlyMap<number, { readers: number; writers: number }> {
+    return this.calls.maps.mappedBy(guest);
+  }
+
   grantTable(guest: XenGuest, command: number, list: number, count: number): number {
-    return this.grants.operate(guest, command, list, count);
+    return this.calls.operate(guest, command, list, count);
   }
 
   private tell(domain: Domain, node: string, value: string): boolean {

@@ -2,7 +2,7 @@
 // of a channel is a virtual interrupt, the console, the store, another domain, or a backend of domain 0.
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO } from './abi.ts';
+import { ERROR, EVENT_PORTS, EVTCHNOP, SHARED_INFO, VIRQ } from './abi.ts';
 import { type ArgumentAccess, domidOf, type Port, type XenGuest, xenGuests } from './guest.ts';
 
 /** Commands that only drivers of split devices ask for: filled in by provide.ts. */
@@ -33,14 +33,14 @@ export class EventChannels {
   }
 
   /** Sets a port pending, as evtchn_set_pending does: pending bit, then (unless masked) selector bit and upcall flag. */
-  setPending(vcpu: Vcpu, guest: XenGuest, port: number): void {
-    raiseEvent(this.hypervisor, vcpu, guest, port);
+  setPending(guest: XenGuest, port: number): void {
+    raiseEvent(this.hypervisor, guest, port);
   }
 
-  /** A virtual interrupt arrives at whatever port it is bound to. */
+  /** A virtual interrupt of this virtual processor's arrives at whatever port it is bound to. */
   raiseVirq(vcpu: Vcpu, guest: XenGuest, virq: number): void {
-    const port = guest.ports.findIndex((p) => p?.kind === 'virq' && p.virq === virq);
-    if (port > 0) this.setPending(vcpu, guest, port);
+    const port = portOfVirq(guest, virq, vcpu.id);
+    if (port > 0) this.setPending(guest, port);
   }
 
   /** HYPERVISOR_event_channel_op(cmd, arg). Result as the hypercall's. */
@@ -52,12 +52,17 @@ export class EventChannels {
     switch (command) {
       case EVTCHNOP.bindVirq: {
         const virq = portAt(0);
-        if (virq >= 24 || portAt(4) !== 0) return ERROR.inval;
-        if (guest.ports.some((p) => p?.kind === 'virq' && p.virq === virq)) return ERROR.exist;
-        return this.bindInto(guest, { kind: 'virq', virq }, argument + 8);
+        const who = portAt(4);
+        if (virq >= 24 || (isGlobal(virq) && who)) return ERROR.inval;
+        if (who >= guest.domain.vcpus.length) return ERROR.noent;
+        if (portOfVirq(guest, virq, who) > 0) return ERROR.exist;
+        return this.bindInto(guest, { kind: 'virq', virq, vcpu: who }, argument + 8);
       }
-      case EVTCHNOP.bindIpi:
-        return portAt(0) !== 0 ? ERROR.inval : this.bindInto(guest, { kind: 'ipi' }, argument + 4);
+      case EVTCHNOP.bindIpi: {
+        const who = portAt(0);
+        if (who >= guest.domain.vcpus.length) return ERROR.noent;
+        return this.bindInto(guest, { kind: 'ipi', vcpu: who }, argument + 4);
+      }
       case EVTCHNOP.close: {
         const port = portAt(0);
         if (!bound(port)) return ERROR.inval;
@@ -66,12 +71,12 @@ export class EventChannels {
       }
       case EVTCHNOP.send: {
         const port = portAt(0);
-        return bound(port) ? this.send(vcpu, guest, port) : ERROR.inval;
+        return bound(port) ? this.send(guest, port) : ERROR.inval;
       }
       case EVTCHNOP.unmask: {
         const port = portAt(0);
         if (!bound(port)) return ERROR.inval;
-        this.unmask(vcpu, guest, port);
+        this.unmask(guest, port);
         return 0;
       }
       default:
@@ -79,7 +84,7 @@ export class EventChannels {
     }
   }
 
-  private send(vcpu: Vcpu, guest: XenGuest, port: number): number {
+  private send(guest: XenGuest, port: number): number {
     const to = guest.ports[port];
     switch (to.kind) {
       case 'console':
@@ -92,11 +97,11 @@ export class EventChannels {
         to.notify();
         break;
       case 'ipi':
-        this.setPending(vcpu, guest, port);
+        this.setPending(guest, port);
         break;
       case 'interdomain': {
         const other = xenGuests(this.hypervisor).get(to.remote);
-        if (other) this.setPending(other.domain.vcpus[0], other, to.remotePort);
+        if (other) this.setPending(other, to.remotePort);
         break;
       }
     }
@@ -113,7 +118,11 @@ export class EventChannels {
   private leave(guest: XenGuest, { remote, remotePort }: { remote: number; remotePort: number }): void {
     const other = xenGuests(this.hypervisor).get(remote);
     if (other && other.ports[remotePort]?.kind === 'interdomain')
-      other.ports[remotePort] = { kind: 'unbound', remote: domidOf(guest.domain) };
+      other.ports[remotePort] = {
+        kind: 'unbound',
+        remote: domidOf(guest.domain),
+        vcpu: other.ports[remotePort].vcpu,
+      };
   }
 
   /** The domain goes: nobody's port leads to it any more. */
@@ -121,14 +130,14 @@ export class EventChannels {
     for (let port = 1; port < guest.ports.length; port++) if (guest.ports[port]) this.close(guest, port);
   }
 
-  private unmask(vcpu: Vcpu, guest: XenGuest, port: number): void {
+  private unmask(guest: XenGuest, port: number): void {
     const { memory } = this.hypervisor.pc;
     const word = port >>> 5;
     const bit = 1 << (port & 31);
     const mask = guest.sharedInfo + SHARED_INFO.evtchnMask + word * 4;
     memory.write32(mask, memory.read32(mask) & ~bit);
     if (memory.read32(guest.sharedInfo + SHARED_INFO.evtchnPending + word * 4) & bit)
-      select(this.hypervisor, vcpu, guest, word);
+      select(this.hypervisor, guest, port);
   }
 
   /** Takes a free port and says which. */
@@ -140,8 +149,19 @@ export class EventChannels {
   }
 }
 
+const VIRQ_XENOPROF = 7;
+
+/** Virtual interrupts of the whole domain, which its first virtual processor hears of: all but timer, debug and profiling. */
+export const isGlobal = (virq: number): boolean =>
+  virq !== VIRQ.timer && virq !== VIRQ.debug && virq !== VIRQ_XENOPROF;
+
+const portOfVirq = (guest: XenGuest, virq: number, vcpu: number): number =>
+  guest.ports.findIndex(
+    (p) => p?.kind === 'virq' && p.virq === virq && (isGlobal(virq) || (p.vcpu ?? 0) === vcpu),
+  );
+
 /** See `EventChannels.setPending`: for whoever has no hypercalls to serve. */
-export function raiseEvent(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, port: number): void {
+export function raiseEvent(hypervisor: Hypervisor, guest: XenGuest, port: number): void {
   const { memory } = hypervisor.pc;
   const word = port >>> 5;
   const bit = 1 << (port & 31);
@@ -149,15 +169,17 @@ export function raiseEvent(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, 
   if (memory.read32(pending) & bit) return;
   memory.write32(pending, memory.read32(pending) | bit);
   if (!(memory.read32(guest.sharedInfo + SHARED_INFO.evtchnMask + word * 4) & bit))
-    select(hypervisor, vcpu, guest, word);
+    select(hypervisor, guest, port);
 }
 
-function select(hypervisor: Hypervisor, vcpu: Vcpu, guest: XenGuest, word: number): void {
+/** The virtual processor that this port's events go to is told that there is one, and wakes if it waits. */
+function select(hypervisor: Hypervisor, guest: XenGuest, port: number): void {
   const { memory } = hypervisor.pc;
-  const info = guest.vcpuInfo || guest.sharedInfo;
+  const vcpu = guest.domain.vcpus[guest.ports[port]?.vcpu ?? 0];
+  const info = guest.vcpuInfoOf?.(vcpu) ?? guest.sharedInfo;
   const selector = info + SHARED_INFO.pendingSelector;
-  memory.write32(selector, memory.read32(selector) | (1 << word));
+  memory.write32(selector, memory.read32(selector) | (1 << (port >>> 5)));
   memory.write8(info + SHARED_INFO.upcallPending, 1);
-  guest.onUpcall?.();
-  if (!guest.toldByInterrupt) hypervisor.wake(vcpu);
+  guest.onUpcall?.(vcpu);
+  if (!guest.toldByInterrupt && !guest.isDown?.(vcpu)) hypervisor.wake(vcpu);
 }

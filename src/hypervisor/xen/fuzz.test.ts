@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { Medium } from '../../machine/devices/storage/medium.ts';
 import { miscounts, violations } from '../paravirtualization/invariants.ts';
 import type { PvDomain } from '../paravirtualization/pv-domain.ts';
-import { CONSOLE, EVTCHNOP, STORE } from './abi.ts';
+import { CONSOLE, EVTCHNOP, GNTMAP, GTF, STORE } from './abi.ts';
 import type { StoreTree } from './store/tree.ts';
 import { type FrontEnd, PAGES, XenHost } from './testing.ts';
 
@@ -17,6 +17,14 @@ const victim = host.boot(1, { network: true });
 victim.domain.state = 'paused';
 const { memory } = host.pc;
 const FUZZED = 2;
+/** The victim grants this domain a frame to write, one to read, and what it must not: its page table. */
+const WRITABLE = victim.frame(2);
+const READABLE = victim.frame(3);
+victim.grant(8, WRITABLE, { domid: FUZZED + 1 });
+victim.grant(9, READABLE, { domid: FUZZED + 1, readonly: true });
+victim.grant(10, (victim.guest as unknown as PvDomain).current.baseFrame, { domid: FUZZED + 1 });
+victim.accept(11, FUZZED + 1);
+const GRANTED_FLAGS = [8, 9, 10, 11].map((reference) => victim.flags(reference));
 
 const PATHS = [
   'data', 'data/a', 'data/a/b', 'device/vbd/51712/state', 'device/vbd/51712/ring-ref', 'device/vbd/51712/event-channel',
@@ -54,6 +62,9 @@ const action = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('word' as const), page: fc.nat(3), offset: fc.nat(60), kind: fc.nat(5), value: nat }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('event' as const), command: fc.nat(11), words: fc.array(fc.oneof(fc.nat(12), nat, fc.constant(0x7ff0)), { maxLength: 4 }) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('grants' as const), command: fc.nat(7), count: fc.oneof(fc.nat(3), nat), words: fc.array(fc.oneof(fc.nat(12), nat, fc.constant(0x7ff0), fc.constant(2)), { minLength: 6, maxLength: 12 }) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('map' as const), place: fc.nat(3), flags: fc.oneof(fc.constant(2), fc.nat(31)), reference: fc.integer({ min: 7, max: 12 }), mine: fc.nat(9) }) },
+  { weight: 5, arbitrary: fc.record({ do: fc.constant('unmap' as const), place: fc.nat(3), handle: fc.nat(4), bus: fc.nat(9) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('transfer' as const), page: fc.nat(9), unmapped: fc.boolean(), reference: fc.integer({ min: 7, max: 12 }) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('console' as const), which: fc.nat(3), kind: fc.nat(3), value: nat, typed: fc.nat(40) }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('connect' as const), vbd: fc.boolean(), ring: fc.nat(3) }) },
   {
@@ -80,13 +91,21 @@ const pvOf = (front: FrontEnd) => front.guest as unknown as PvDomain;
 function frameOf(front: FrontEnd, which: number, n: number): number {
   const pv = pvOf(front);
   const choices = [
-    front.frame(n & 7), front.frame(1), front.frame(2), front.frame(3), pv.baseFrame, pv.sharedInfo / 4096,
-    memory.read32(pv.baseFrame * 4096 + 768 * 4) >>> 12, victim.frame(n & 7), n, host.hypervisor.monitor.gdtPage / 4096,
+    front.frame(n & 7), front.frame(1), front.frame(2), front.frame(3), pv.current.baseFrame, pv.sharedInfo / 4096,
+    memory.read32(pv.current.baseFrame * 4096 + 768 * 4) >>> 12, victim.frame(n & 7), n, host.hypervisor.monitor.gdtPage / 4096,
   ]; // biome-ignore format: a list
   return Math.floor(choices[which] ?? n) >>> 0;
 }
 
+/** Linear addresses at which it maps, and their entries. */
+const place = (front: FrontEnd, n: number, byEntry: boolean): number => {
+  const address = PAGES + (32 + n) * 4096;
+  return byEntry ? host.technique.access.entryOf(pvOf(front), address) : address;
+};
+
 let actions = 0;
+/** Grants of the victim's that it mapped. */
+let mapped = 0;
 /** Sectors and frames that went through, and as many of the devices that are connected now. */
 let moved = 0;
 let done = 0;
@@ -140,6 +159,20 @@ function act(front: FrontEnd, a: Action): void {
     case 'grants':
       front.words(PAGES, ...a.words);
       front.call(20, a.command, PAGES, a.count);
+      break;
+    case 'map': {
+      // Seldom one of its own, and then it is refused.
+      const domid = a.mine ? victim.domid : front.domid;
+      const at = place(front, a.place, (a.flags & GNTMAP.containsPte) !== 0);
+      if (!front.map(at, a.flags, a.reference, domid).status) mapped++;
+      break;
+    }
+    case 'unmap':
+      front.unmap(place(front, a.place, (a.bus & 8) !== 0), a.handle, a.bus & 1 ? WRITABLE * 4096 : 0);
+      break;
+    case 'transfer':
+      if (a.unmapped) front.call(14, PAGES + (40 + a.page) * 4096, 0, 0, 2);
+      front.transfer(front.frame(40 + a.page), victim.domid, a.reference);
       break;
     case 'console': {
       // An index anywhere, near another, or full by one; then both sides are asked to look.
@@ -236,6 +269,10 @@ function foreign(front: FrontEnd): Uint8Array {
     copy.fill(0, frame * 4096, frame * 4096 + 4096);
     copy.fill(0, monitor.m2p + frame * 4, monitor.m2p + frame * 4 + 4);
   });
+  // What it was granted to write; and that the victim's entries are in use.
+  copy.fill(0, WRITABLE * 4096, WRITABLE * 4096 + 4096);
+  const table = victim.guest.grantFrames[0] * 4096;
+  for (const reference of [8, 9, 10, 11]) copy[table + reference * 8] &= ~(GTF.reading | GTF.writing);
   const area = pvOf(front).perDomainTable;
   copy.fill(0, area, area + 4096);
   copy.fill(0, monitor.stack, monitor.stack + 0x2000);
@@ -272,13 +309,15 @@ it('a hostile front end reaches nothing but itself, and never makes the host dwe
       }
       expect(front.domain.ending).not.toMatch(/mistake of the hypervisor/);
       const pv = pvOf(front);
-      expect(violations(host.hypervisor, pv)).toEqual([]);
+      const granted = (frame: number, write: boolean) => frame === WRITABLE || (!write && frame === READABLE);
+      expect(violations(host.hypervisor, pv, granted)).toEqual([]);
       const { types } = host.technique as unknown as { types: Parameters<typeof miscounts>[1] };
       expect(miscounts(host.hypervisor, types, pv)).toEqual([]);
       expect(others(front)).toEqual(nodes);
       expect(Buffer.compare(before, foreign(front)), 'foreign memory').toBe(0);
       done = 0;
       host.hypervisor.destroyDomain(FUZZED);
+      expect([8, 9, 10, 11].map((reference) => victim.flags(reference))).toEqual(GRANTED_FLAGS);
     }),
     {
       numRuns: RUNS,
@@ -287,6 +326,7 @@ it('a hostile front end reaches nothing but itself, and never makes the host dwe
     },
   );
   // It got somewhere.
-  expect(moved).toBeGreaterThan(RUNS / 4);
-  if (process.env.FUZZ_TELL) console.log(actions, moved);
+  expect(moved).toBeGreaterThan(RUNS / 8);
+  expect(mapped).toBeGreaterThan(RUNS / 2);
+  if (process.env.FUZZ_TELL) console.log(actions, moved, mapped);
 }, 300_000);

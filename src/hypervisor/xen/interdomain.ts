@@ -2,7 +2,7 @@
 // other binds to it.
 import type { Vcpu } from '../domain.ts';
 import { DOMID_SELF, ERROR, EVENT_PORTS, EVTCHNOP } from './abi.ts';
-import { type EventChannels, optionalChannelCalls } from './event-channels.ts';
+import { type EventChannels, isGlobal, optionalChannelCalls } from './event-channels.ts';
 import { DOMAIN_0, domidOf, type XenGuest, xenGuests } from './guest.ts';
 
 /** EVTCHNSTAT_*. */
@@ -31,7 +31,7 @@ function allocateUnbound(channels: EventChannels, _: Vcpu, guest: XenGuest, argu
 }
 
 /** {u16 remote_dom, u32 remote_port, out: u32 local_port}. */
-function bindInterdomain(channels: EventChannels, vcpu: Vcpu, guest: XenGuest, argument: number): number {
+function bindInterdomain(channels: EventChannels, _: Vcpu, guest: XenGuest, argument: number): number {
   const { access, hypervisor } = channels;
   const self = domidOf(guest.domain);
   const named = access.read16(guest, argument);
@@ -43,9 +43,9 @@ function bindInterdomain(channels: EventChannels, vcpu: Vcpu, guest: XenGuest, a
   if (offered?.kind !== 'unbound' || offered.remote !== self) return ERROR.inval;
   const local = channels.bind(guest, { kind: 'interdomain', remote, remotePort });
   if (local < 0) return local;
-  other.ports[remotePort] = { kind: 'interdomain', remote: self, remotePort: local };
+  other.ports[remotePort] = { kind: 'interdomain', remote: self, remotePort: local, vcpu: offered.vcpu };
   // What was sent before somebody was there must not be lost.
-  channels.setPending(vcpu, guest, local);
+  channels.setPending(guest, local);
   access.write32(guest, argument + 8, local);
   return 0;
 }
@@ -59,6 +59,7 @@ function status(channels: EventChannels, _: Vcpu, guest: XenGuest, argument: num
   if (port >= EVENT_PORTS) return ERROR.inval;
   const what = guest.ports[port] ?? { kind: 'free' };
   access.write32(guest, argument + 8, STATUS[what.kind]);
+  access.write32(guest, argument + 12, what.vcpu ?? 0);
   if (what.kind === 'virq') access.write32(guest, argument + 16, what.virq);
   else if (what.kind === 'unbound') access.write32(guest, argument + 16, what.remote);
   else if (what.kind === 'interdomain') {
@@ -68,11 +69,25 @@ function status(channels: EventChannels, _: Vcpu, guest: XenGuest, argument: num
   return 0;
 }
 
+/** {u32 port, u32 vcpu}: who hears of this port's events from now on. IPIs and virtual interrupts of one processor stay its own. */
+function bindVcpu(channels: EventChannels, _: Vcpu, guest: XenGuest, argument: number): number {
+  const { access } = channels;
+  const port = access.read32(guest, argument) >>> 0;
+  const who = access.read32(guest, argument + 4) >>> 0;
+  if (who >= guest.domain.vcpus.length) return ERROR.noent;
+  const what = port < EVENT_PORTS ? guest.ports[port] : undefined;
+  if (!what || what.kind === 'free' || what.kind === 'ipi') return ERROR.inval;
+  if (what.kind === 'virq' && !isGlobal(what.virq)) return ERROR.inval;
+  what.vcpu = who;
+  return 0;
+}
+
 /** Channels between domains can be bound from now on. */
 export function provideInterdomain(): void {
   optionalChannelCalls.set(EVTCHNOP.allocUnbound, allocateUnbound);
   optionalChannelCalls.set(EVTCHNOP.bindInterdomain, bindInterdomain);
   optionalChannelCalls.set(EVTCHNOP.status, status);
+  optionalChannelCalls.set(EVTCHNOP.bindVcpu, bindVcpu);
 }
 
 /**
@@ -82,11 +97,12 @@ export function provideInterdomain(): void {
 export function bindBackend(guest: XenGuest, port: number, notify: () => void): boolean {
   const offered = port > 0 && port < EVENT_PORTS ? guest.ports[port] : undefined;
   if (offered?.kind !== 'unbound' || offered.remote !== DOMAIN_0) return false;
-  guest.ports[port] = { kind: 'backend', notify };
+  guest.ports[port] = { kind: 'backend', notify, vcpu: offered.vcpu };
   return true;
 }
 
 /** Domain 0 closes its end: the port waits for it again. */
 export function unbindBackend(guest: XenGuest, port: number): void {
-  if (guest.ports[port]?.kind === 'backend') guest.ports[port] = { kind: 'unbound', remote: DOMAIN_0 };
+  if (guest.ports[port]?.kind === 'backend')
+    guest.ports[port] = { kind: 'unbound', remote: DOMAIN_0, vcpu: guest.ports[port].vcpu };
 }

@@ -14,6 +14,8 @@ export interface XenServices {
   storeNotified(guest: XenGuest): void;
   /** grant_table_op(command, list, count). Result as the hypercall's. */
   grantTable(guest: XenGuest, command: number, list: number, count: number): number;
+  /** Machine frames of other domains that a guest has in its page tables, and by how many handles for reading and for writing. */
+  mappedBy(guest: XenGuest): ReadonlyMap<number, { readers: number; writers: number }>;
   /** Says how much memory a guest shall have (bytes); its balloon driver does the rest. False when there is no such guest. */
   setMemoryTarget(domain: Domain, bytes: number): boolean;
   /** Asks a guest to end: control/shutdown = poweroff, reboot, … False when there is no such guest. */

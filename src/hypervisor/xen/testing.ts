@@ -1,6 +1,7 @@
 // For tests: guests of Xen's interface whose kernels do nothing, and a front end in TypeScript that does to their memory, and
 // asks by hypercall, what a driver would.
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
 import { assemble } from '../../assembler/assemble.ts';
 import { readSources } from '../../cli/library.ts';
 import { costModel } from '../../cost/processors.ts';
@@ -12,8 +13,9 @@ import type { Domain } from '../domain.ts';
 import { Hypervisor } from '../hypervisor.ts';
 import { HYPERCALL_VECTOR } from '../monitor.ts';
 import { Paravirtualization } from '../paravirtualization/paravirtualization.ts';
+import { withPae } from '../paravirtualization/testing.ts';
 import type { BootOptions } from '../technique.ts';
-import { GNTTABOP, GRANT_ENTRY_SIZE, STORE } from './abi.ts';
+import { GNTTABOP, GRANT_ENTRY_SIZE, GTF, STORE } from './abi.ts';
 import type { DomainZero } from './domain-0.ts';
 import { domidOf, type XenGuest, xenGuests } from './guest.ts';
 import { xenServices } from './services.ts';
@@ -59,13 +61,13 @@ export class XenHost {
     this.domain0 = xenServices(this.hypervisor) as DomainZero;
   }
 
-  boot(id: number, options: Partial<BootOptions> = {}): FrontEnd {
+  boot(id: number, options: Partial<BootOptions> & { pae?: boolean } = {}): FrontEnd {
     const domain = this.hypervisor.createDomain({
       id,
       name: `guest ${id}`,
       technique: this.technique,
       memoryBytes: 2 << 20,
-      image,
+      image: options.pae ? withPae(image) : image,
       options: { commandLine: '', modules: [], ...options },
     });
     return new FrontEnd(this, domain);
@@ -93,7 +95,12 @@ export class FrontEnd {
 
   /** Makes a hypercall; the result. */
   call(number: number, ...values: number[]): number {
-    const vcpu = this.domain.vcpus[0];
+    return this.callOn(0, number, ...values);
+  }
+
+  /** Makes a hypercall on one of its virtual processors. */
+  callOn(which: number, number: number, ...values: number[]): number {
+    const vcpu = this.domain.vcpus[which];
     const [ebx = 0, ecx = 0, edx = 0, esi = 0, edi = 0] = values;
     vcpu.regs.set([number, ecx, edx, ebx, 0, 0, esi, edi]);
     const nothing = { qualification: 0, detail: 0, instructionLength: 0, eip: 0 };
@@ -149,6 +156,47 @@ export class FrontEnd {
     this.memory.write32(at + 4, frame);
     this.memory.write32(at, 1 | (readonly ? 4 : 0) | (domid << 16));
     return reference;
+  }
+
+  /** An entry that takes a frame from `domid`. */
+  accept(reference: number, domid: number, page = 0): number {
+    this.grant(reference, page, { domid });
+    this.memory.write32(this.table + reference * GRANT_ENTRY_SIZE, GTF.acceptTransfer | (domid << 16));
+    return reference;
+  }
+
+  /** map_grant_ref: the status, and the handle. `address` is linear, or an entry's machine address. */
+  map(
+    address: number,
+    flags: number,
+    reference: number,
+    domid: number,
+  ): { status: number; handle: number; bus: number } {
+    this.words(PAGES, address, 0, flags, reference, domid | (0x7fff << 16), -1, 0, 0);
+    expect(this.call(20, GNTTABOP.mapGrantRef, PAGES, 1)).toBe(0);
+    return {
+      status: this.status(PAGES + 18),
+      handle: this.guest.access.read32(this.guest, PAGES + 20),
+      bus: this.guest.access.read32(this.guest, PAGES + 24) >>> 0,
+    };
+  }
+
+  /** unmap_grant_ref: the status. */
+  unmap(address: number, handle: number, bus = 0): number {
+    this.words(PAGES, address, 0, bus, 0, handle, 0x7fff);
+    expect(this.call(20, GNTTABOP.unmapGrantRef, PAGES, 1)).toBe(0);
+    return this.status(PAGES + 20);
+  }
+
+  /** transfer: the status. */
+  transfer(frame: number, domid: number, reference: number): number {
+    this.words(PAGES, frame, domid, reference, 0x7fff);
+    expect(this.call(20, GNTTABOP.transfer, PAGES, 1)).toBe(0);
+    return this.status(PAGES + 12);
+  }
+
+  private status(at: number): number {
+    return (this.guest.access.read16(this.guest, at) << 16) >> 16;
   }
 
   /** The flags of an entry. */

@@ -141,11 +141,11 @@ describe('vcpu_op', () => {
   it('periodic timer: no less than a millisecond; single shot: a time that has passed is -ETIME when that is asked for', () => {
     expect(results(`mov dword [field], 999999\n${call(24, 6, 0, 'field')}`).result).toBe(-22);
     const { result, kept, host } = results(`mov dword [field], 2000000\n${call(24, 6, 0, 'field')}`);
-    expect([result, kept.period]).toEqual([0, (host.pc.cost.clockHz * 2) / 1000]);
+    expect([result, kept.current.period]).toEqual([0, (host.pc.cost.clockHz * 2) / 1000]);
     expect(results(`mov dword [field], 1\nmov dword [field + 8], 1\n${call(24, 8, 0, 'field')}`).result).toBe(
       -62,
     );
-    expect(results(call(24, 9, 0, 0)).kept.timer).toBe(Infinity);
+    expect(results(call(24, 9, 0, 0)).kept.current.timer).toBe(Infinity);
   });
 
   it('vcpu_info can be moved once, into a page of the guest’s: events are announced there from then on', () => {
@@ -167,8 +167,8 @@ page:   times 4096 db 0
 over:`);
     expect(at(FIELD + 32) & 0xffff, 'masked, and everything to be looked at').toBe(0x0101);
     expect(result, 'a second time').toBe(-22);
-    expect(kept.vcpuInfo & 0xfff).toBe(128);
-    expect(kept.vcpuInfo).not.toBe(kept.sharedInfo);
+    expect(kept.current.vcpuInfo & 0xfff).toBe(128);
+    expect(kept.current.vcpuInfo).not.toBe(kept.sharedInfo);
   });
 });
 
@@ -357,8 +357,8 @@ describe('callbacks', () => {
   it('callback_op registers what set_callbacks does, and knows the other types', () => {
     const register = (type: number) =>
       `mov dword [field], ${type}\nmov dword [field + 4], FLAT_RING1_CS\nmov dword [field + 8], 0x1234\n${call(30, 0, 'field')}`;
-    expect(results(register(0)).kept.eventCallback).toEqual({ selector: 0xe019, address: 0x1234 });
-    expect(results(register(1)).kept.failsafeCallback).toEqual({ selector: 0xe019, address: 0x1234 });
+    expect(results(register(0)).kept.current.eventCallback).toEqual({ selector: 0xe019, address: 0x1234 });
+    expect(results(register(1)).kept.current.failsafeCallback).toEqual({ selector: 0xe019, address: 0x1234 });
     expect(results(register(2)).result, 'syscall is of 64 bits').toBe(-22);
     expect(results(register(4)).result).toBe(0);
     expect(results(`mov dword [field], 0\n${call(30, 1, 'field')}`).result).toBe(-22);

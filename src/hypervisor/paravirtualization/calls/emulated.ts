@@ -41,7 +41,7 @@ function identify(cpu: Cpu, leaf: number): Identification {
 }
 
 export const forcedCpuid: ExceptionHandler = ({ hypervisor, access, descriptors, vcpu, pv }) => {
-  const { frame } = pv;
+  const { frame } = pv.current;
   const code = descriptors.segment(pv, frame.cs);
   if (!code) return false;
   try {
@@ -67,7 +67,7 @@ export const forcedCpuid: ExceptionHandler = ({ hypervisor, access, descriptors,
 /** MOV to and from debug registers, as the hypercalls do it; MSRs may be read, and writes to them are lost. */
 export const emulateMore: PrivilegedHandler = (request, operation, reg, rm) => {
   const { regs } = request.vcpu;
-  const { frame } = request.pv;
+  const { frame } = request.pv.current;
   switch (operation) {
     case 'mov-from-dr': {
       const value = getDebugRegister(withArguments(request, reg));

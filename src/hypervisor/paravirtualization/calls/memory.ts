@@ -2,16 +2,14 @@
 // xen/arch/x86/mm.c arch_memory_op). A balloon driver gives frames back with decrease_reservation and gets others with
 // populate_physmap; a frame is free for others when nothing of the domain refers to it any more.
 import { OutOfMemory } from '../../frames.ts';
-import { DOMID_SELF, ERROR } from '../abi.ts';
+import { DOMID_SELF, ERROR, INVALID_M2P } from '../abi.ts';
 import type { HypercallRequest } from '../extensions.ts';
-import type { PvDomain } from '../pv-domain.ts';
+import { pageOf } from '../foreign-pages.ts';
 import { EPERM, RESERVATION, XENMEM } from './numbers.ts';
 
 /** The command's number stands in the low bits; above it, where an interrupted list goes on (MEMOP_EXTENT_SHIFT). */
 const EXTENT_SHIFT = 6;
 const MAX_EXTENTS = 1 << (31 - EXTENT_SHIFT);
-/** Machine frame of a page of the machine-to-physical table that nobody has. */
-const INVALID_M2P = 0x55555555;
 const E820_RAM = 1;
 
 interface Reservation {
@@ -30,20 +28,12 @@ function reservationAt({ access, pv }: HypercallRequest, at: number): Reservatio
   return { list, count, order };
 }
 
-/** The pseudo-physical page behind a machine frame of the domain's, or -1. */
-function pageOf({ hypervisor: { monitor, pc } }: HypercallRequest, pv: PvDomain, frame: number): number {
-  const page = pc.memory.read32(monitor.m2p + frame * 4) >>> 0;
-  if (pv.domain.memory.p2m[page] === frame) return page;
-  // The guest may have written something else there.
-  return pv.domain.memory.p2m.indexOf(frame);
-}
-
 /** One frame leaves the domain. False when it is not its own. */
 function giveBack(request: HypercallRequest, frame: number): boolean {
   const { hypervisor, tables, pv } = request;
-  const held = [pv.sharedInfo >>> 12, ...pv.grantFrames, pv.baseFrame];
+  const held = [pv.sharedInfo >>> 12, ...pv.grantFrames, ...pv.vcpus.map((v) => v.baseFrame)];
   if (held.includes(frame) || !tables.types.owns(pv, frame)) return false;
-  const page = pageOf(request, pv, frame);
+  const page = pageOf(hypervisor, pv, frame);
   if (!tables.types.giveBack(pv, frame)) return false;
   if (page >= 0) pv.domain.memory.p2m[page] = -1;
   hypervisor.monitor.setMachineToPhysical(frame, INVALID_M2P);

@@ -97,3 +97,41 @@ export const CALLBACK = {
   sysenter: 5,
   syscall32: 7,
 } as const;
+
+/** struct vcpu_guest_context of i386: an FXSAVE image, flags, struct cpu_user_regs, and what hypercalls set later. */
+export const CONTEXT = {
+  flags: 512,
+  userRegs: 516,
+  traps: 584,
+  ldtBase: 2632,
+  ldtEntries: 2636,
+  gdtFrames: 2640,
+  gdtFramesMost: 14,
+  gdtEntries: 2704,
+  kernelSs: 2708,
+  kernelSp: 2712,
+  cr3: 2728,
+  debugRegisters: 2748,
+  eventCallback: 2780,
+  failsafeCallback: 2788,
+  size: 2800,
+} as const;
+export const USER_REGS = {
+  ebx: 0,
+  ecx: 4,
+  edx: 8,
+  esi: 12,
+  edi: 16,
+  ebp: 20,
+  eax: 24,
+  eip: 32,
+  cs: 36,
+  eflags: 40,
+  esp: 44,
+  ss: 48,
+  es: 52,
+  ds: 56,
+  fs: 60,
+  gs: 64,
+} as const;
+export const VGCF_I387_VALID = 1;

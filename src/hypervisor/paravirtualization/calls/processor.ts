@@ -4,14 +4,27 @@ import type { Cpu } from '../../../machine/cpu/cpu.ts';
 import { DOMID_SELF, ERROR } from '../abi.ts';
 import type { HypercallRequest } from '../extensions.ts';
 import type { PvDomain } from '../pv-domain.ts';
+import type { PvVcpu } from '../pv-vcpu.ts';
 import { CALLBACK, EPERM, VMASST } from './numbers.ts';
 
-/** set_debugreg(register, value): no breakpoint in the hypervisor, no reserved bits, no I/O breakpoints (do_set_debugreg). */
+/** set_debugreg(register, value). */
 export function setDebugRegister({
   hypervisor: { cpu },
   pv,
   a: [register, value],
 }: HypercallRequest): number {
+  return writeDebugRegister(pv, pv.current, cpu, register, value);
+}
+
+/** No breakpoint in the hypervisor, no reserved bits, no I/O breakpoints (set_debugreg of xen/arch/x86/traps.c). */
+export function writeDebugRegister(
+  pv: PvDomain,
+  v: PvVcpu,
+  cpu: Cpu,
+  register: number,
+  value: number,
+): number {
+  let allowed = value;
   switch (register) {
     case 0:
     case 1:
@@ -20,45 +33,47 @@ export function setDebugRegister({
       if (value >>> 0 >= pv.layout.hypervisorStart - 4) return EPERM;
       break;
     case 6:
-      value = (value & 0xffffefff) | 0xffff0ff0;
+      allowed = (value & 0xffffefff) | 0xffff0ff0;
       break;
     case 7:
-      value = (value & 0xffff27ff) | 0x400;
+      allowed = (value & 0xffff27ff) | 0x400;
       // Length and type of each: 2 is I/O; the general-detect bit would shut the hypervisor out.
       for (let n = 0; n < 4; n++)
-        if ((value & (3 << (n * 2))) !== 0 && ((value >>> (16 + n * 4)) & 3) === 2) return EPERM;
-      if (value & 0x2000) return EPERM;
+        if ((allowed & (3 << (n * 2))) !== 0 && ((allowed >>> (16 + n * 4)) & 3) === 2) return EPERM;
+      if (allowed & 0x2000) return EPERM;
       break;
     default:
       return ERROR.inval;
   }
-  debugRegisters(pv, cpu)[register] = cpu.dr[register] = value;
+  debugRegisters(pv, v, cpu)[register] = allowed;
+  if (v === pv.current) cpu.dr[register] = allowed;
   return 0;
 }
 
 export function getDebugRegister({ hypervisor: { cpu }, pv, a: [register] }: HypercallRequest): number {
   if (register < 0 || register > 7 || register === 4 || register === 5) return ERROR.inval;
-  return debugRegisters(pv, cpu)[register];
+  return debugRegisters(pv, pv.current, cpu)[register];
 }
 
-const kept = new WeakMap<PvDomain, Int32Array>();
+const kept = new WeakMap<PvVcpu, Int32Array>();
 
-/** The guest's debug registers: in the processor while it runs, and nobody else's. DR6 is what the processor has put there. */
-function debugRegisters(pv: PvDomain, cpu: Cpu): Int32Array {
-  let registers = kept.get(pv);
+/** The debug registers of a virtual processor: in the real one while it runs, and nobody else's. DR6 is what that has put there. */
+function debugRegisters(pv: PvDomain, v: PvVcpu, cpu: Cpu): Int32Array {
+  const running = v === pv.current;
+  let registers = kept.get(v);
   if (registers) {
-    registers[6] = cpu.dr[6];
+    if (running) registers[6] = cpu.dr[6];
     return registers;
   }
   registers = Int32Array.of(0, 0, 0, 0, 0, 0, 0xffff0ff0, 0x400);
-  kept.set(pv, registers);
+  kept.set(v, registers);
   const own = registers;
   const put = (from: ArrayLike<number>) => {
     for (const n of [0, 1, 2, 3, 6, 7]) cpu.dr[n] = from[n];
   };
-  put(own);
-  pv.onLoad.add(() => put(own));
-  pv.onUnload.add(() => {
+  if (running) put(own);
+  v.onLoad.add(() => put(own));
+  v.onUnload.add(() => {
     own[6] = cpu.dr[6];
     put([0, 0, 0, 0, 0, 0, 0xffff0ff0 | 0, 0x400]);
   });
@@ -76,10 +91,10 @@ export function callbackOperation({ access, descriptors, pv, a: [command, at] }:
   };
   switch (type) {
     case CALLBACK.event:
-      pv.eventCallback = callback;
+      pv.current.eventCallback = callback;
       return 0;
     case CALLBACK.failsafe:
-      pv.failsafeCallback = callback;
+      pv.current.failsafeCallback = callback;
       return 0;
     case CALLBACK.nmi:
       // There is none that a guest could be told of.
