@@ -40,6 +40,7 @@ export function nanobench(processor: string): Measured {
   const notes = [
     'Right: Adams & Agesen, ASPLOS 2006, §6.3, 3.8 GHz Pentium 4 (V2 transcribed, M from memory, D derived).',
     'cr8wr: IA-32 has no CR8, so the guest writes CR2. ptemod+use: with the INVLPG and the access that follow in a kernel.',
+    'in, cr8wr under translation: one MOV between the register and a word of the monitor’s, and our MOVs take a cycle.',
   ];
   return {
     text: [textTable([head, ...lines]), '', ...notes, ...problems].join('\n'),

@@ -54,13 +54,14 @@ const VMX: Record<number, string> = {
   54: 'WBINVD',
 };
 
-/** Ways out of the translation cache: an instruction that is the monitor's; code not yet translated; a jump to be patched; an address that the lookup table does not have. */
+/** Ways out of the translation cache: an instruction that is the monitor's; code not yet translated; a jump to be patched; an address that the lookup table does not have. And SYSENTER of a program, which leads to the monitor. */
 const TRANSLATION: Record<number, string> = {
   256: 'CALL_OUT',
   257: 'TRANSLATE',
   258: 'CHAIN',
   259: 'LOOKUP_MISS',
   260: 'INTERPRETED',
+  261: 'SYSENTER',
 };
 
 /** Mnemonics of the exceptions (SDM vol. 3 table 6-1). */

@@ -2,12 +2,13 @@
 // guest's kernel runs as translations at ring 1. What is harmless is copied, the interrupt flag is kept in memory, what the
 // monitor must do comes to it by call-outs. So nothing goes silently wrong that ring 1 gets wrong.
 
+import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
 import { getFlags, IF, IOPL } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
-import { CS, DS, ES, FS, GS } from '../../machine/isa/instruction.ts';
+import { CS, DS, ES, FS, GS, SS } from '../../machine/isa/instruction.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import { deliver } from '../deprivileged/delivery.ts';
@@ -40,6 +41,9 @@ import { translate } from './translator.ts';
 /** Present, ring 1, code that may be read; data that may be written. */
 const CODE_ACCESS = 0xbb;
 const DATA_ACCESS = 0xb3;
+
+/** CS is the cache's. */
+const ONLY_STACK = [SS] as const;
 
 export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
   readonly name = 'binary-translation';
@@ -107,6 +111,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     } else guest.descriptors.tighten();
     guest.takenExit = null;
     guest.missedLookup = false;
+    guest.askingSearch = null;
     guest.continuation = null;
     guest.writeState();
   }
@@ -132,7 +137,9 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       guest.checkCodeSegment();
       this.hypervisor.charge('cacheLookup');
       const block = cache.find(frame.eip) ?? translate(guest, frame.eip);
-      if (guest.takenExit?.target === frame.eip) cache.chain(guest.takenExit, block);
+      if (guest.takenExit?.target === frame.eip) cache.chains.chain(guest.takenExit, block);
+      if (guest.askingSearch && guest.state(STATE.target) === frame.eip)
+        cache.chains.learn(guest.askingSearch, block);
       if (guest.missedLookup) cache.enterTable(block);
       return block.cache;
     } catch (error) {
@@ -153,7 +160,8 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     const { cpu } = this.hypervisor;
     const { descriptors } = guest;
     guest.ownGs = guest.frame.gs;
-    for (const register of [ES, DS, FS, GS]) {
+    const plain = descriptors.isPlain;
+    for (const register of DATA_SEGMENTS) {
       let selector = guest.selector(register);
       let from: number = register;
       if (register === GS && guest.ring === 0) {
@@ -161,14 +169,8 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
         // In the middle of an access through a segment of the guest's own, GS is that segment.
         if (guest.borrowedGs !== null) ({ selector, from } = guest.borrowedGs);
       }
-      descriptors.withEntry(from, () => {
-        try {
-          loadSegment(cpu, register, selector);
-        } catch (error) {
-          if (!isFault(error)) throw error;
-          loadSegment(cpu, register, 0);
-        }
-      });
+      if (plain) loadOrNull(cpu, register, selector);
+      else descriptors.withEntry(from, () => loadOrNull(cpu, register, selector));
     }
     guest.borrowedGs = null;
   }
@@ -178,11 +180,11 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
   protected override arrived(guest: TranslatedGuest, vector: number): void {
     const { frame, descriptors } = guest;
     guest.fromCache = guest.isCacheCode(frame.cs);
-    guest.readFlags();
+    guest.readState();
     guest.resumeAt = -1;
     guest.continuation = null;
     if (!guest.fromCache) {
-      descriptors.arrived();
+      super.arrived(guest, vector);
       return;
     }
     const at = frame.eip;
@@ -194,8 +196,8 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     }
     frame.cs = guest.ownCs;
     frame.gs = guest.ownGs;
-    frame.eip = part ? part.guest : guest.state(STATE.target);
-    descriptors.arrived(false);
+    frame.eip = part && !(called && part.search) ? part.guest : guest.state(STATE.target);
+    descriptors.arrived(ONLY_STACK);
     descriptors.refresh();
     guest.resumeEip = frame.eip;
     if (!called) {
@@ -220,8 +222,9 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     if (part?.exit) {
       guest.takenExit = part.exit;
       reason = known ? REASON.chain : REASON.translate;
-    } else if (!part && !guest.fetchFault) {
-      guest.missedLookup = true;
+    } else if ((!part || part.search) && !guest.fetchFault) {
+      if (part) guest.askingSearch = part.search;
+      else guest.missedLookup = true;
       reason = known ? REASON.lookup : REASON.translate;
     }
     return { ...exit, reason, qualification: part?.instruction?.form.id ?? -1 };
@@ -236,14 +239,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     const inside = part === null || part.cache !== cpu.eip || !part.boundary || part.exit !== null;
     const eip = (part ? part.guest : guest.state(STATE.target)) >>> 0;
     const linear = (eip + (block ? block.linear - block.guest : 0)) >>> 0;
-    const privileged = (guest.state(STATE.interruptFlag) & IF) | (guest.state(STATE.ioPrivilege) & IOPL);
-    const registers = {
-      EIP: eip,
-      EFLAGS: (getFlags(cpu) & ~(IF | IOPL)) | privileged,
-      CS: believed(guest.ownCs),
-      SS: believed(guest.frame.ss),
-    };
-    return { eip, linear, registers, inside };
+    return new CachePosition(guest, eip, linear, inside);
   }
 
   placeBreakpoints(vcpu: Vcpu): void {
@@ -263,6 +259,41 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       return guest.interpretation.takeResume();
     }
     return handleTranslated(guest, exit);
+  }
+}
+
+/** Where a guest stands that is in the cache. The run loop asks at every entry, people rarely: registers are read when wanted. */
+class CachePosition implements Position {
+  constructor(
+    private readonly guest: TranslatedGuest,
+    readonly eip: number,
+    readonly linear: number,
+    readonly inside: boolean,
+  ) {}
+
+  get registers(): Record<string, number> {
+    const { guest, eip } = this;
+    const privileged = (guest.state(STATE.interruptFlag) & IF) | (guest.state(STATE.ioPrivilege) & IOPL);
+    return {
+      EIP: eip,
+      EFLAGS: (getFlags(guest.hypervisor.cpu) & ~(IF | IOPL)) | privileged,
+      CR0: guest.state(STATE.control) | 0,
+      CR2: guest.state(STATE.control + 8) | 0,
+      CS: believed(guest.ownCs),
+      SS: believed(guest.frame.ss),
+    };
+  }
+}
+
+const DATA_SEGMENTS = [ES, DS, FS, GS] as const;
+
+/** A segment that its table does not have any more leaves the register without one. */
+function loadOrNull(cpu: Cpu, register: number, selector: number): void {
+  try {
+    loadSegment(cpu, register, selector);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    loadSegment(cpu, register, 0);
   }
 }
 

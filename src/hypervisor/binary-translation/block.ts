@@ -6,7 +6,7 @@ import type { TranslatedPart } from '../inspection.ts';
 /** What stands in the cache for one original instruction, or a stub at the end of a block. */
 export interface Part {
   /** EIP of the original: where the guest stands while this runs. */
-  readonly guest: number;
+  guest: number;
   /** Bytes of the original; 0 for a stub. */
   readonly length: number;
   /** Offset in the cache. */
@@ -25,6 +25,10 @@ export interface Part {
   expects: number;
   /** How often that was set. */
   learned: number;
+  /** For the call-out of code that found its original changed. */
+  changed: boolean;
+  /** For the call-out of a search that may still learn where it leads. */
+  search: Search | null;
   /** Vector of the exception that is raised here, because there is no instruction; else -1. */
   fault: number;
 }
@@ -34,9 +38,27 @@ export interface Exit {
   readonly block: Block;
   readonly part: Part;
   /** Guest EIP. */
-  readonly target: number;
+  target: number;
+  /** Offset in the cache of the displacement of a conditional jump that leads to the call-out; -1: what comes before runs into it. */
+  readonly branch: number;
   /** Block that the jump leads to now. */
   chained: Block | null;
+}
+
+/**
+ * What stands in the cache for a return or an indirect jump: its target is compared with two that it had before, then looked up
+ * in the table (writer.ts, `search`). All numbers are offsets in the cache.
+ */
+export interface Search {
+  readonly block: Block;
+  /** Ways to the two blocks; EIP 0 as long as they are free. */
+  readonly slots: readonly Exit[];
+  learned: number;
+  /** Displacements that hold minus the first target, the first minus the second, the second. */
+  readonly displacements: readonly number[];
+  /** Displacement of the jump that is taken when neither fits: to the call-out, and to the table once both are learned. */
+  readonly jump: number;
+  table: number;
 }
 
 export class Block {

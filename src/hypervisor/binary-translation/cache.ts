@@ -4,13 +4,17 @@
 import { Kind } from '../../trace/events.ts';
 import { OutOfMemory, OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import type { Block, Exit, Part } from './block.ts';
+import type { Block, Part } from './block.ts';
+import { Chains } from './chains.ts';
 import { BLOCKS, CACHE_BYTES, CACHE_PAGE, CACHE_START, ROUTINES } from './layout.ts';
 import { LookupTable } from './lookup-table.ts';
-import { CALL_OUT_STUB, emitRoutines, type Routines } from './routines.ts';
+import { emitRoutines, type Routines } from './routines.ts';
 
 /** Selectors that a place learns at most: one that always sees another should not be rewritten for ever. */
 const PATIENCE = 16;
+
+/** Blocks begin at multiples of so many bytes: a line of memory that has only code of one block (memory/store.ts). */
+const ALIGNMENT = 32;
 
 /** A page of which less is used takes in the code of another guest page. */
 const ROOMY = 2048;
@@ -33,6 +37,8 @@ export class TranslationCache {
   /** All blocks since the last flush, oldest first; the dead ones too, for they may still be running. */
   blocks: Block[] = [];
   readonly routines: Routines;
+  /** Jumps from block to block. */
+  readonly chains = new Chains((offset, bytes) => this.write(offset, bytes));
   /** How often it was emptied, and how many blocks were made again for a site that trapped too often. */
   flushes = 0;
   adaptations = 0;
@@ -136,9 +142,11 @@ export class TranslationCache {
   /** Where the next block for code of this linear address will lie, in its page. */
   room(linear: number): number {
     const page = this.home.get(linear >>> 12) ?? this.roomyPage();
-    if (page < 0 || this.ends[page] === (page + 1) * 4096) return this.newPage(linear);
+    if (page < 0) return this.newPage(linear);
+    const start = Math.ceil(this.ends[page] / ALIGNMENT) * ALIGNMENT;
+    if (start === (page + 1) * 4096) return this.newPage(linear);
     this.home.set(linear >>> 12, page);
-    return this.ends[page];
+    return start;
   }
 
   /** The newest page, when there is much room in it; else -1. */
@@ -176,11 +184,8 @@ export class TranslationCache {
     this.inPage[block.cache >>> 12].push(block);
     this.blocks.push(block);
     if (this.hypervisor.cpu.breakpoints.size > 0) this.placeBreakpointsIn(block);
-    for (const { exit } of block.parts) {
-      const to = exit && this.find(exit.target);
-      if (to) this.chain(exit, to);
-    }
     this.byEip.set(block.guest | 0, block);
+    this.chains.inserted(block, (eip) => this.find(eip));
     this.framesOf.set(block, sources);
     for (const { linear, frame } of sources) {
       this.noteSource(linear, frame);
@@ -208,8 +213,7 @@ export class TranslationCache {
   drop(block: Block): void {
     if (!block.live) return;
     block.live = false;
-    for (const exit of block.incoming) this.unchain(exit);
-    for (const { exit } of block.parts) if (exit?.chained) exit.chained.incoming.delete(exit);
+    this.chains.dropped(block);
     this.table.leave(block);
     if (this.byEip.get(block.guest | 0) === block) this.byEip.delete(block.guest | 0);
     for (const { frame } of this.framesOf.get(block) ?? []) {
@@ -227,7 +231,7 @@ export class TranslationCache {
     this.blocks = [];
     this.behind.clear();
     this.regions.clear();
-    this.table.empty();
+    this.table.clearAll();
     this.home.clear();
     this.ends = [];
     this.inPage = [];
@@ -237,22 +241,7 @@ export class TranslationCache {
     if (current) this.hypervisor.record(current, Kind.translate, 0, 0, 0, 0, 2);
   }
 
-  // ---- chaining
-
-  /** Patches the way out of a block into a jump. */
-  chain(exit: Exit, to: Block): void {
-    if (exit.chained || !exit.block.live || !to.live) return;
-    exit.chained = to;
-    to.incoming.add(exit);
-    exit.part.how = 'chained';
-    const at = exit.part.cache;
-    this.write(at, [0xe9]);
-    const distance = to.cache - (at + 5);
-    this.write(
-      at + 1,
-      [0, 8, 16, 24].map((shift) => (distance >>> shift) & 0xff),
-    );
-  }
+  // ---- selectors
 
   /** From now on this selector may be loaded at the place of `part` without asking. */
   expect(part: Part, selector: number): void {
@@ -268,12 +257,6 @@ export class TranslationCache {
             part.learned = 0;
             this.write32(part.expects, NO_SELECTOR);
           }
-  }
-
-  private unchain(exit: Exit): void {
-    exit.chained = null;
-    exit.part.how = 'call-out';
-    this.write(exit.part.cache, CALL_OUT_STUB);
   }
 
   // ---- the session's breakpoints
@@ -312,6 +295,16 @@ export class TranslationCache {
   /** Something was written somewhere in this frame. */
   frameWritten(frame: number): void {
     this.written(frame * 4096, 4096);
+  }
+
+  /** There are translations of code in this frame. */
+  hasCode(frame: number): boolean {
+    return this.byFrame.has(frame);
+  }
+
+  /** Forgets all code of a frame. */
+  dropFrame(frame: number): void {
+    for (const block of [...(this.byFrame.get(frame) ?? [])]) this.drop(block);
   }
 
   /**

@@ -5,6 +5,7 @@ import { TF } from '../../machine/cpu/flags.ts';
 import { CS, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
 import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
 import { fetch, loaded, offsetOf } from '../deprivileged/operands.ts';
+import { SYSENTER } from '../deprivileged/reasons.ts';
 import { believed } from '../deprivileged/rings.ts';
 import { closeOpened, stopStep } from '../deprivileged/stepping.ts';
 import { SELECTOR } from '../monitor.ts';
@@ -18,14 +19,19 @@ import { Interpretation } from './interpretation.ts';
 import { BORROW_LENGTH, REASON } from './layout.ts';
 import { usesTakenSegment } from './rules.ts';
 
+const EM = 4;
+const TS = 8;
 const DR6_BREAKPOINTS = 0xf;
 const DR6_SINGLE_STEP = 0x4000;
 
 export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
+  if (exit.reason === SYSENTER) return handleTrap(guest, exit);
   if (exit.reason >= REASON.callOut) return guarded(guest, () => callOut(guest, exit));
   if (guest.fromCache) {
     if (exit.reason === VECTOR.DB && isInTheMiddle(guest)) return 'enter';
     if (borrowFailed(guest, exit.reason)) return 'enter';
+    // CLTS in the cache has not reached the processor's own CR0, which follows now.
+    if (exit.reason === VECTOR.NM && !(guest.shadow.control.cr0 & (EM | TS))) return 'enter';
   }
   if (guest.ring === 0 && isBeyondLimit(exit) && Interpretation.stackHides(guest, 4))
     return guest.interpretation.take(null);
@@ -90,6 +96,12 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   }
   guest.hypervisor.charge('callOut');
   const part = continuation!.block.parts[continuation!.index];
+  if (part.changed) {
+    // It is translated anew, where it stands.
+    guest.cache.drop(continuation!.block);
+    guest.continuation = null;
+    return 'enter';
+  }
   if (part.fault >= 0) return inject(guest, part.fault, part.fault === VECTOR.GP ? 0 : -1);
   if (!part.instruction) {
     // A window for interrupts: `enter` sees to them.

@@ -5,7 +5,7 @@ import type { Board } from '../../machine/devices/board.ts';
 import { CS, SS } from '../../machine/isa/instruction.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { DeprivilegedGuest } from '../deprivileged/guest.ts';
-import { fetch, loaded } from '../deprivileged/operands.ts';
+import { fetch } from '../deprivileged/operands.ts';
 import { believed } from '../deprivileged/rings.ts';
 import type { Unsupported } from '../deprivileged/segments.ts';
 import type { Domain } from '../domain.ts';
@@ -13,16 +13,20 @@ import { OWNER_HYPERVISOR } from '../frames.ts';
 import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Resume } from '../technique.ts';
-import type { Block, Exit, Part } from './block.ts';
+import type { Block, Exit, Part, Search } from './block.ts';
 import { TranslationCache } from './cache.ts';
 import { Interpretation } from './interpretation.ts';
 import { CACHE_CODE, STATE, STATE_PAGE, selectorAt } from './layout.ts';
 import { widestWrite } from './rules.ts';
+import { SelfChecking } from './self-checking.ts';
 import { Suspects } from './suspects.ts';
 
 /** Present, writable, accessed, dirty. */
 const MAPPED_WRITABLE = 0x63;
 
+const TS = 8;
+/** In the upper word of a descriptor: base, limit, granularity, size. */
+const BASE_LIMIT_SIZE = 0xffcf00ff | 0;
 const CR0_PG = 0x80000000;
 const CR4_PSE = 0x10;
 const CR4_PAE = 0x20;
@@ -39,10 +43,15 @@ export interface Place {
 
 export class TranslatedGuest extends DeprivilegedGuest {
   readonly cache: TranslationCache;
+  /** Pages whose code is not traced. */
+  readonly selfChecking: SelfChecking;
+  /** Frames that shall become such pages when nothing is stepped. */
+  private readonly besieged = new Set<number>();
   /** For what translation does not take. */
   readonly interpretation: Interpretation;
-  /** Machine address of the state page. */
+  /** Machine address of the state page, and its words. (No code ever lies there.) */
   readonly statePage: number;
+  private readonly stateWords: Int32Array;
 
   /** Offset in the cache at which the guest goes on exactly as it was; -1: wherever the translation of `frame.eip` is. */
   resumeAt = -1;
@@ -53,6 +62,8 @@ export class TranslatedGuest extends DeprivilegedGuest {
   /** The stub, or the lookup, that brought it to the monitor. */
   takenExit: Exit | null = null;
   missedLookup = false;
+  /** The return or indirect jump that asks where it leads. */
+  askingSearch: Search | null = null;
   /** It came from the cache, and not from ring 3. */
   fromCache = false;
   /** What CS and GS are to the guest while it runs. */
@@ -67,8 +78,8 @@ export class TranslatedGuest extends DeprivilegedGuest {
   /** A fault that its fetch met: to be raised. */
   fetchFault: { vector: number; errorCode: number; address: number } | null = null;
 
-  /** Base, limit and size of CS that the blocks were made for. */
-  private codeSegment = '';
+  /** The descriptor of CS, and the size of the stack, that the blocks were made for; -1: none yet. */
+  private codeSegment = { low: 0, high: 0, stack: -1 };
   /** Instructions whose accesses trapped, by EIP, and frames of descriptor tables that were written beside the tables. */
   private readonly trapped = new Suspects();
   private readonly besides = new Suspects();
@@ -82,8 +93,13 @@ export class TranslatedGuest extends DeprivilegedGuest {
     try {
       statePage = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
       hypervisor.pc.memory.write32(this.area + STATE_PAGE * 4, statePage | MAPPED_WRITABLE);
+      this.selfChecking = new SelfChecking(hypervisor, this.area, (frame) =>
+        domain.memory.toMachine(frame * 4096),
+      );
       this.cache = new TranslationCache(hypervisor, this.area, {
-        trace: (frame, on) => this.shadow.writes.traceFrame(frame, on),
+        trace: (frame, on) => {
+          if (!this.selfChecking.has(frame)) this.shadow.writes.traceFrame(frame, on);
+        },
       });
     } catch (error) {
       if (statePage >= 0) hypervisor.frames.release(statePage >>> 12);
@@ -92,19 +108,24 @@ export class TranslatedGuest extends DeprivilegedGuest {
     }
     this.interpretation = new Interpretation(this, devices);
     this.statePage = statePage;
-    this.setState(STATE.miss, this.cache.routines.miss);
+    const { bytes } = hypervisor.pc.memory;
+    this.stateWords = new Int32Array(bytes.buffer, bytes.byteOffset + statePage, 1024);
   }
 
   state(offset: number): number {
-    return this.hypervisor.pc.memory.read32(this.statePage + offset);
+    return this.stateWords[offset >>> 2] >>> 0;
   }
   setState(offset: number, value: number): void {
-    this.hypervisor.pc.memory.write32(this.statePage + offset, value);
+    this.stateWords[offset >>> 2] = value;
   }
 
-  /** What translated code has done to the privileged flags. */
-  readFlags(): void {
+  /** What translated code has done to the virtual processor: the privileged flags, CR2, CR0.TS; and to the latch at port 80h. */
+  readState(): void {
     this.privilegedFlags = (this.state(STATE.interruptFlag) & IF) | (this.state(STATE.ioPrivilege) & IOPL);
+    this.vcpu.cr2 = this.state(STATE.control + 8) | 0;
+    const cr0 = this.state(STATE.control) | 0;
+    if (cr0 !== this.shadow.control.cr0) this.shadow.loadCr0(cr0);
+    this.board.debug.post = this.state(STATE.post) & 0xff;
   }
 
   /** What translated code has to know. */
@@ -118,6 +139,10 @@ export class TranslatedGuest extends DeprivilegedGuest {
       this.setState(selectorAt(n), n === CS || n === SS ? believed(selector) : selector);
     }
     this.setState(STATE.control, control.cr0);
+    this.setState(STATE.taskNotSwitched, control.cr0 & ~TS);
+    this.setState(STATE.localTable, this.descriptors.ldtr.selector);
+    this.setState(STATE.task, this.task.selector);
+    this.setState(STATE.post, this.board.debug.post);
     this.setState(STATE.control + 8, this.vcpu.cr2);
     this.setState(STATE.control + 12, control.cr3);
     this.setState(STATE.control + 16, control.cr4);
@@ -168,12 +193,13 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   /** Empties the cache when the guest's code segment is not the one that the blocks were made for. */
   checkCodeSegment(): void {
-    const { base, limit, high } = loaded(this, CS);
-    const big = (loaded(this, SS).high >>> 22) & 1;
-    const now = `${base} ${limit} ${(high >>> 22) & 1} ${big}`;
-    if (now === this.codeSegment) return;
-    if (this.codeSegment) this.cache.flush();
-    this.codeSegment = now;
+    const { low, high: all } = this.descriptors.loaded(CS);
+    const high = all & BASE_LIMIT_SIZE;
+    const big = (this.descriptors.loaded(SS).high >>> 22) & 1;
+    const { codeSegment } = this;
+    if (low === codeSegment.low && high === codeSegment.high && big === codeSegment.stack) return;
+    if (codeSegment.stack >= 0) this.cache.flush();
+    this.codeSegment = { low, high, stack: big };
   }
 
   override remapped(linear = -1): void {
@@ -202,6 +228,13 @@ export class TranslatedGuest extends DeprivilegedGuest {
     super.monitorWrote(physical, frame);
     if (physical < 0) this.cache.frameWritten(frame);
     else this.cache.written(physical, 4);
+    this.besiege(frame);
+  }
+
+  /** A frame with code was written to. */
+  private besiege(frame: number): void {
+    if (this.cache.hasCode(frame) && !this.descriptors.lieIn(frame) && this.selfChecking.accuse(frame))
+      this.besieged.add(frame);
   }
 
   override tracedWrite(physical: number): void {
@@ -211,16 +244,34 @@ export class TranslatedGuest extends DeprivilegedGuest {
     if (bytes < 4096) this.cache.written(physical, bytes);
     else this.cache.frameWritten(physical >>> 12);
     const frame = physical >>> 12;
+    this.besiege(frame);
     if (!this.tableWritten && this.fromCache && this.descriptors.lieIn(frame) && this.besides.accuse(frame))
       this.relax = true;
   }
 
   /** The kernel goes on. Tables that only share their page with what it writes all the time are not traced while it runs. */
   kernelRuns(): void {
-    if (!this.relax || this.stepping) return;
+    if (this.stepping) return;
+    if (this.besieged.size > 0) {
+      for (const frame of this.besieged) this.beginSelfChecking(frame);
+      this.besieged.clear();
+    }
+    if (!this.relax) return;
     this.relax = false;
     this.cache.unlearn();
     this.descriptors.relax();
+  }
+
+  /** The code of this frame is translated anew, and writes there do not trap any more: nor need the monitor make them. */
+  private beginSelfChecking(frame: number): void {
+    const { cache, selfChecking } = this;
+    if (selfChecking.has(frame)) return;
+    cache.dropFrame(frame);
+    const { oldest } = selfChecking;
+    if (oldest >= 0) cache.dropFrame(oldest);
+    selfChecking.begin(frame);
+    this.adapted.clear();
+    for (const block of cache.blocks) if (block.live && block.adapted) cache.drop(block);
   }
 
   // ---- sites that trap too often

@@ -7,9 +7,10 @@ import { PER_DOMAIN_START } from '../monitor.ts';
 
 /** Pages of the per-domain area; the guest's descriptor tables have 0..31. */
 export const STATE_PAGE = 32;
-/** The lookup table and what makes it a search without comparisons: lookup-table.ts. */
-export const VERDICT_PAGE = 64;
-export const VERDICT_PAGES = 32;
+/** Window on pages of the guest whose code checks itself: self-checking.ts. */
+export const CHECKED_PAGE = 64;
+export const CHECKED_PAGES = 32;
+/** The lookup table: lookup-table.ts. */
 export const TABLE_PAGE = 96;
 export const TABLE_PAGES = 128;
 export const CACHE_PAGE = 224;
@@ -22,7 +23,7 @@ export const CACHE_BYTES = CACHE_PAGES * 4096;
 
 /** How long the segment of the state page is, and where in it lies what is not to be written. */
 export const STATE_BYTES = CACHE_START - STATE_START;
-export const VERDICTS = (VERDICT_PAGE - STATE_PAGE) * 4096;
+export const CHECKED = (CHECKED_PAGE - STATE_PAGE) * 4096;
 export const TABLE = (TABLE_PAGE - STATE_PAGE) * 4096;
 
 /** Ring-1 descriptors in the monitor's GDT page: code of the cache, data of the state page and what follows it. */
@@ -58,17 +59,22 @@ export const STATE = {
   pending: 0x08,
   /** Guest EIP that the lookup routine is to find, and what it found. */
   target: 0x10,
-  /** Where the lookup goes when the verdict is 0, and when it is 4. */
+  /** Where the lookup goes that found it. */
   jump: 0x14,
-  miss: 0x18,
   /** Registers that a translation borrowed. */
   eax: 0x20,
   ecx: 0x24,
   edx: 0x28,
   /** Selectors as the guest believes them to be, ES CS SS DS FS GS. */
   selectors: 0x40,
-  /** CR0..CR4 as the guest believes them to be. */
+  /** CR0..CR4 as the guest believes them to be, and CR0 as CLTS makes it. */
   control: 0x60,
+  taskNotSwitched: 0x74,
+  /** Selectors in LDTR and TR. */
+  localTable: 0x78,
+  task: 0x7c,
+  /** Byte that port 80h holds. */
+  post: 0x80,
 } as const;
 
 /** Offset of a segment register's selector in the state page. */

@@ -2,8 +2,10 @@
 import { Emitter } from './emit.ts';
 import { CALL_OUT, ROUTINES, STATE_DATA } from './layout.ts';
 
+/** UD2: nothing is executed behind a call-out that does not come back, and who looks ahead for code sees that here it ends. */
+export const END: readonly number[] = [0x0f, 0x0b];
 /** `int CALL_OUT`, and room for a jump to be patched in. */
-export const CALL_OUT_STUB: readonly number[] = [0xcd, CALL_OUT, 0x90, 0x90, 0x90];
+export const CALL_OUT_STUB: readonly number[] = [0xcd, CALL_OUT, ...END, 0x90];
 
 /** Offsets in the cache. */
 export interface Routines {
@@ -20,9 +22,9 @@ export function emitRoutines(): { code: Uint8Array; routines: Routines } {
   const e = new Emitter();
   const here = () => ROUTINES + e.length;
   const miss = here();
-  e.byte(0xcd, CALL_OUT);
+  e.byte(0xcd, CALL_OUT, ...END);
   const nowhere = here();
-  e.byte(0xcd, CALL_OUT);
+  e.byte(0xcd, CALL_OUT, ...END);
   const stateSelector = here();
   e.byte(STATE_DATA & 0xff, STATE_DATA >> 8);
   return { code: e.code.slice(), routines: { miss, nowhere, stateSelector } };

@@ -2,9 +2,10 @@
 // ring nor changes what the monitor keeps, or it traps by itself (SDM vol. 3 §5.9; Robin & Irvine 2000).
 import { CS, GS, type Instruction, SS } from '../../machine/isa/instruction.ts';
 
-/** Left to the monitor, by a call-out. `ends`: what comes next is elsewhere. */
+/** Left to the monitor, by a call-out, unless in-cache.ts has something for them. */
 const CALL_OUTS: ReadonlySet<string> = new Set([
-  ...['lgdt', 'lidt', 'lldt', 'ltr', 'mov-to-cr', 'mov-to-dr', 'mov-from-dr', 'clts', 'lmsw', 'invlpg'],
+  ...['lgdt', 'lidt', 'lldt', 'ltr', 'mov-to-cr', 'mov-from-cr', 'mov-to-dr', 'mov-from-dr'],
+  ...['clts', 'lmsw', 'invlpg'],
   ...['rdmsr', 'wrmsr', 'wbinvd', 'invd', 'hlt', 'in', 'out', 'ins', 'outs'],
   ...['mov-to-sreg', 'pop-sreg', 'load-far-pointer'],
   ...['sgdt', 'sidt', 'sldt', 'str', 'smsw', 'lar', 'lsl', 'verr', 'verw', 'cpuid'],

@@ -10,12 +10,20 @@ import { Unsupported } from '../deprivileged/segments.ts';
 import { canMake, isCut } from './accesses.ts';
 import { Block } from './block.ts';
 import type { TranslatedGuest } from './guest.ts';
+import { endsBlock } from './rules.ts';
+import { mayWrite } from './self-checking.ts';
 import { BlockWriter } from './writer.ts';
 
 /** Instructions of a translation unit at most. */
 export const UNIT = 12;
 const LONGEST_INSTRUCTION = 15;
 const BIG = 0x400000;
+
+/** An instruction of the original, and its bytes. */
+interface Decoded {
+  readonly i: Instruction;
+  readonly bytes: Uint8Array;
+}
 
 /** Where code is fetched from: a linear page, the guest frame behind it, its machine address (-1: no memory there). */
 interface Source {
@@ -61,6 +69,7 @@ function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start:
     );
   const stackIsWide = (loaded(guest, SS).high & BIG) !== 0;
   // The first fetch may fault, and then nothing has happened.
+  reader.isFirst = true;
   reader.page((base + eip) >>> 0);
   const block = new Block(eip | 0, (base + eip) >>> 0, start);
   const writer = new BlockWriter(block, guest.cache.routines, stackIsWide);
@@ -73,25 +82,22 @@ function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start:
       writer.leadTo(at);
       break;
     }
-    let i: Instruction | string;
-    try {
-      i = reader.instruction(linear, limit - at);
-    } catch (error) {
-      // It faults when it is executed, and not before.
-      if (block.instructions === 0 || !isGuestFault(error)) throw error;
-      writer.leadTo(at);
+    const run = reader.run(linear, limit - at, UNIT - block.instructions);
+    if (typeof run === 'string') {
+      if (run === 'absent') writer.leadTo(at);
+      else writer.fault(at, run === 'invalid' ? VECTOR.UD : VECTOR.GP);
       break;
     }
-    if (typeof i === 'string') {
-      writer.fault(at, i === 'invalid' ? VECTOR.UD : VECTOR.GP);
-      break;
+    const pieces = reader.checkedPieces(linear, run);
+    if (pieces.length > 0) writer.check(run[0].i, at, pieces);
+    for (const { i, bytes } of run) {
+      const adapted = guest.isAdapted(at) && canMake(i);
+      block.adapted ||= adapted;
+      writer.instruction(i, bytes, at, adapted);
+      block.instructions++;
+      block.length += i.length;
+      at = (at + i.length) >>> 0;
     }
-    const adapted = guest.isAdapted(at) && canMake(i);
-    block.adapted ||= adapted;
-    writer.instruction(i, reader.bytes(i.length), at, adapted);
-    block.instructions++;
-    block.length += i.length;
-    at = (at + i.length) >>> 0;
   }
   block.length = Math.max(block.length, 1);
   return { block, writer };
@@ -99,6 +105,8 @@ function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start:
 
 class CodeReader {
   readonly sources: Source[] = [];
+  /** Nothing has been read yet: a fault belongs to the guest. */
+  isFirst = true;
   private readonly scratch = new Uint8Array(LONGEST_INSTRUCTION);
 
   constructor(private readonly guest: TranslatedGuest) {}
@@ -138,8 +146,48 @@ class CodeReader {
     return 'long';
   }
 
-  /** Bytes of the instruction that has just been read. */
-  bytes(length: number): Uint8Array {
-    return this.scratch.slice(0, length);
+  /**
+   * One instruction, or, where code checks itself, as many as one check stands for: up to the first that may write or goes
+   * elsewhere. @returns why there is none: `absent` when fetching it would fault, and others come before it
+   */
+  run(linear: number, beyond: number, most: number): Decoded[] | 'invalid' | 'long' | 'absent' {
+    const run: Decoded[] = [];
+    let length = 0;
+    const checked = this.isChecked(linear);
+    do {
+      let i: Instruction | 'invalid' | 'long';
+      try {
+        i = this.instruction((linear + length) >>> 0, beyond - length);
+      } catch (error) {
+        // It faults when it is executed, and not before.
+        if (!isGuestFault(error) || (this.isFirst && run.length === 0)) throw error;
+        return run.length > 0 ? run : 'absent';
+      }
+      if (typeof i === 'string') return run.length > 0 ? run : i;
+      this.isFirst = false;
+      run.push({ i, bytes: this.scratch.slice(0, i.length) });
+      length += i.length;
+      if (endsBlock(i) || mayWrite(i)) break;
+    } while (checked && run.length < most && (linear + length) >>> 12 === linear >>> 12);
+    return run;
+  }
+
+  private isChecked(linear: number): boolean {
+    return this.guest.selfChecking.has(this.page(linear).frame);
+  }
+
+  /** The bytes of a run, as far as they lie in pages whose code checks itself. */
+  checkedPieces(linear: number, run: readonly Decoded[]): { offset: number; bytes: Uint8Array }[] {
+    if (!this.sources.some(({ frame }) => this.guest.selfChecking.has(frame))) return [];
+    const all = Uint8Array.from(run.flatMap(({ bytes }) => [...bytes]));
+    const inFirst = Math.min(all.length, 4096 - (linear & 0xfff));
+    const halves = [
+      { at: linear, bytes: all.subarray(0, inFirst) },
+      { at: (linear + inFirst) >>> 0, bytes: all.subarray(inFirst) },
+    ];
+    return halves.flatMap(({ at, bytes }) => {
+      const offset = bytes.length > 0 ? this.guest.selfChecking.offsetOf(this.page(at).frame) : -1;
+      return offset < 0 ? [] : [{ offset: offset + (at & 0xfff), bytes }];
+    });
   }
 }

@@ -3,8 +3,9 @@
 // Every sequence keeps to these rules. (1) Flags change only as the original changes them. (2) Borrowed registers are saved in
 // the state page and back before anything of the guest's can fault, so a fault within a sequence finds the guest's registers as
 // they were. (3) The last instruction that the guest can see completes the original: a fault before it undoes nothing.
-import { DS, EAX, ECX, EDX, ES, ESP, FS, type Instruction } from '../../machine/isa/instruction.ts';
+import { DS, ECX, EDX, ES, ESP, FS, type Instruction } from '../../machine/isa/instruction.ts';
 import { NO_SELECTOR } from './cache.ts';
+import { inCacheEmulation } from './in-cache.ts';
 import { CALL_OUT, STATE, selectorAt } from './layout.ts';
 import { PartWriter } from './part-writer.ts';
 import { CALL_OUT_STUB } from './routines.ts';
@@ -30,8 +31,12 @@ export class BlockWriter extends PartWriter {
   instruction(i: Instruction, bytes: Uint8Array, at: number, adapted: boolean): void {
     const { operation } = i.form;
     const next = (at + i.length) | 0;
+    const emulate = inCacheEmulation(i);
     if (adapted) this.callOut(i, at);
-    else if (this.canLoadSegment(i)) this.loadSegment(i, bytes, at);
+    else if (emulate) {
+      this.part(at, i, 'in-cache');
+      emulate(this.e, i);
+    } else if (this.canLoadSegment(i)) this.loadSegment(i, bytes, at);
     else if (isCallOut(i)) this.callOut(i, at);
     else if (operation === 'cli') this.cli(i, at);
     else if (operation === 'sti') this.sti(i, at, next);
@@ -39,7 +44,6 @@ export class BlockWriter extends PartWriter {
     else if (operation === 'popf') this.popf(i, at, next);
     else if (operation === 'mov-from-sreg' && isTaken(i.reg)) this.movFromSreg(i, at);
     else if (operation === 'push-sreg' && isTaken(SREG[i.form.operands[0]])) this.pushSreg(i, at);
-    else if (operation === 'mov-from-cr') this.movFromCr(i, at);
     else if (endsBlock(i)) this.transfer(i, bytes, at, next);
     else if (usesTakenSegment(i)) this.throughOwnSegment(i, bytes, at);
     else {
@@ -208,15 +212,6 @@ export class BlockWriter extends PartWriter {
     this.e.gs([0xff], 6, selectorAt(SREG[i.form.operands[0]]));
   }
 
-  private movFromCr(i: Instruction, at: number): void {
-    if (![0, 2, 3, 4].includes(i.reg)) {
-      this.callOut(i, at);
-      return;
-    }
-    this.part(at, i, 'in-cache');
-    this.e.load(i.rm, STATE.control + i.reg * 4);
-  }
-
   /** An access through CS or GS: GS becomes for one instruction what the guest has there. */
   private throughOwnSegment(i: Instruction, bytes: Uint8Array, at: number): void {
     this.part(at, i, 'in-cache');
@@ -233,7 +228,7 @@ export class BlockWriter extends PartWriter {
     switch (i.form.operation) {
       case 'jcc':
         this.part(at, i, 'identical');
-        this.branch(i.form.condition!, () => this.leadTo(target));
+        this.branch(i.form.condition!, (displacement) => this.leadTo(target, displacement));
         this.leadTo(next);
         return;
       case 'jcxz':
@@ -267,12 +262,32 @@ export class BlockWriter extends PartWriter {
       return;
     }
     this.part(at, i, 'lookup');
-    this.fetchTarget(i, bytes);
-    if (call) {
-      if (i.memory) this.e.load(EAX, STATE.eax);
-      this.push(next, i.operandSize);
+    this.throughPlace(i, bytes, at, call ? next : null);
+  }
+
+  /** JMP and CALL to where a register or memory says. @param back what a call pushes */
+  private throughPlace(i: Instruction, bytes: Uint8Array, at: number, back: number | null): void {
+    const { e } = this;
+    const wide = i.operandSize === 32;
+    if (!wide || i.memory || i.rm === ESP) {
+      this.fetchTarget(i, bytes);
+      if (back !== null) this.push(back, i.operandSize);
+      if (!wide) {
+        this.lookup();
+        return;
+      }
+      e.save(ECX, STATE.ecx);
+      e.load(ECX, STATE.target);
+      e.byte(0x8d, 0x89);
+    } else {
+      if (back !== null) this.push(back, i.operandSize);
+      e.save(ECX, STATE.ecx);
+      // LEA ECX, [register + 0]
+      e.byte(0x8d, 0x88 | i.rm);
     }
-    this.lookup(i.memory && !call);
+    const displacement = this.here;
+    e.word32(0);
+    this.search(i, at, displacement);
   }
 
   /** What a call pushes is the address in the original. */
@@ -284,7 +299,7 @@ export class BlockWriter extends PartWriter {
     }
   }
 
-  /** The operand of an indirect jump or call, zero-extended, into STATE.target; one in memory into EAX too, which is saved. */
+  /** The operand of an indirect jump or call, zero-extended, into STATE.target. */
   private fetchTarget(i: Instruction, bytes: Uint8Array): void {
     const { e } = this;
     const narrow = i.operandSize === 16;
@@ -297,15 +312,17 @@ export class BlockWriter extends PartWriter {
       return;
     }
     const taken = usesTakenSegment(i);
-    e.save(EAX, STATE.eax);
+    e.save(ECX, STATE.ecx);
     if (taken) this.borrowGs(i);
     const source = taken ? throughGs(bytes) : bytes;
     const opcode = opcodeAt(source);
-    // The prefixes but for the operand size; MOV or MOVZX to EAX instead of the opcode.
+    // The prefixes but for the operand size; MOV or MOVZX to ECX instead of the opcode.
     e.byte(...[...source.subarray(0, opcode)].filter((byte) => byte !== 0x66 && byte < 0xf0));
-    e.byte(...(narrow ? [0x0f, 0xb7] : [0x8b]), source[opcode + 1] & 0xc7, ...source.subarray(opcode + 2));
+    const modrm = (source[opcode + 1] & 0xc7) | (ECX << 3);
+    e.byte(...(narrow ? [0x0f, 0xb7] : [0x8b]), modrm, ...source.subarray(opcode + 2));
     if (taken) this.returnGs();
-    e.save(EAX, STATE.target);
+    e.save(ECX, STATE.target);
+    e.load(ECX, STATE.ecx);
   }
 
   private ret(i: Instruction, at: number): void {
@@ -313,10 +330,9 @@ export class BlockWriter extends PartWriter {
     this.part(at, i, 'lookup');
     const wide = i.operandSize === 32;
     if (wide) {
-      e.save(EAX, STATE.eax);
-      // POP EAX
-      e.byte(0x58);
-      e.save(EAX, STATE.target);
+      e.save(ECX, STATE.ecx);
+      // POP ECX
+      e.byte(0x59);
     } else {
       e.set(STATE.target, 0);
       // POP WORD [gs:target]
@@ -330,6 +346,13 @@ export class BlockWriter extends PartWriter {
       e.byte(0x8d, 0x84 | (ESP << 3), 0x24);
       e.word32(drop);
     }
-    this.lookup(wide);
+    if (!wide) {
+      this.lookup();
+      return;
+    }
+    e.byte(0x8d, 0x89);
+    const displacement = this.here;
+    e.word32(0);
+    this.search(i, at, displacement);
   }
 }

@@ -177,8 +177,7 @@ export function sysexit(guest: DeprivilegedGuest): void {
 function flat(guest: DeprivilegedGuest, selector: number, ring: 0 | 3): void {
   const dpl = ring << 13;
   guest.frame.cs = compressed(selector, ring);
-  guest.descriptors.keepInitial(CS, selector, 0x0000ffff, 0xcf9b00 | dpl);
+  guest.descriptors.keepFlat(CS, selector, 0x0000ffff, 0xcf9b00 | dpl);
   guest.frame.ss = compressed(selector + 8, ring);
-  guest.descriptors.keepInitial(SS, selector + 8, 0x0000ffff, 0xcf9300 | dpl);
-  guest.descriptors.stale = true;
+  guest.descriptors.keepFlat(SS, selector + 8, 0x0000ffff, 0xcf9300 | dpl);
 }

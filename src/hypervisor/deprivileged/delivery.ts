@@ -58,6 +58,9 @@ export function deliver(
     } catch (error) {
       if (error instanceof Unsupported) error.event = { vector, type: kind, errorCode, returnEip };
       if (!isGuestFault(error)) throw error;
+      // An INT that faults has not been executed.
+      if (kind === EventType.softwareInterrupt || kind === EventType.softwareException)
+        returnEip = guest.frame.eip;
       const next = combineFaults(first, error.vector);
       if (next !== error.vector)
         chain.push({

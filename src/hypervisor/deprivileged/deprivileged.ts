@@ -5,6 +5,7 @@ import { type EntryState, placeImage } from '../../images/boot.ts';
 import { type Image, ImageError } from '../../images/image.ts';
 import { Stop } from '../../machine/cpu/cpu.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
+import { getFlags, IF } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { returnFromInterrupt } from '../../machine/cpu/iret.ts';
 import { MSR } from '../../machine/cpu/msrs.ts';
@@ -26,8 +27,9 @@ import type { BootOptions, Exit, Resume, Technique, TechniqueName } from '../tec
 import { prepareReturn, readArrival } from '../trap-frame.ts';
 import { deliver } from './delivery.ts';
 import type { DeprivilegedGuest } from './guest.ts';
+import { SYSENTER, SYSENTER_ENTRY } from './reasons.ts';
 import { compressed } from './rings.ts';
-import { Unsupported } from './segments.ts';
+import { isNull, Unsupported } from './segments.ts';
 import { startStep } from './stepping.ts';
 
 /** CR0 that a boot loader leaves, as the guest sees it: PE and ET. */
@@ -50,7 +52,6 @@ const UNUSABLE = 0x10000;
 /** How often in a row a guest may be taken over before others get their turn. */
 const MOST_TURNS = 3;
 const LDT_ACCESS = 0x82;
-const SYSENTER_MSRS = [MSR.sysenterCs, MSR.sysenterEsp, MSR.sysenterEip];
 
 export abstract class Deprivileged<G extends DeprivilegedGuest> implements Technique {
   abstract readonly name: TechniqueName;
@@ -126,11 +127,20 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     cpu.gdtr.base = PER_DOMAIN_START;
     cpu.gdtr.limit = 0xffff;
     monitor.writeGate(DIRECT_VECTOR, monitor.monitorGate(DIRECT_VECTOR));
-    // SYSENTER must trap.
-    for (const index of SYSENTER_MSRS) cpu.msrs.set(index, 0n);
+    guest.writeGates(true);
+    this.putSysenter(false);
+    guest.directSysenter = false;
     guest.loadDebugRegisters();
     guest.loadedRoot = -1;
     this.loaded = guest;
+  }
+
+  /** SYSENTER of the guest's programs leads to the monitor, or, while the guest has given no segment for it, faults. */
+  private putSysenter(on: boolean): void {
+    const { cpu, monitor } = this.hypervisor;
+    cpu.msrs.set(MSR.sysenterCs, on ? BigInt(SELECTOR.hypervisorCode) : 0n);
+    cpu.msrs.set(MSR.sysenterEsp, on ? BigInt(monitor.linear.stackTop) : 0n);
+    cpu.msrs.set(MSR.sysenterEip, on ? BigInt(SYSENTER_ENTRY) : 0n);
   }
 
   /** LDTR: through a descriptor of the monitor's GDT page, as LLDT would. */
@@ -182,8 +192,9 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
   }
 
   /** The processor has come from the guest at `vector`; what it left is in the frame. */
-  protected arrived(guest: G, _vector: number): void {
-    guest.descriptors.arrived();
+  protected arrived(guest: G, vector: number): void {
+    // Of CS and SS SYSENTER has left nothing.
+    guest.descriptors.arrived(vector === SYSENTER ? [] : undefined);
   }
 
   /** An interrupt of the virtual board, when the guest's kernel lets it. @returns the vector, or -1 */
@@ -206,6 +217,8 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     const { shadow, descriptors } = guest;
     if (descriptors.stale) descriptors.synchronize();
     this.loadLdt(guest);
+    const sysenter = !isNull(guest.sysenter.cs);
+    if (sysenter !== guest.directSysenter) this.putSysenter((guest.directSysenter = sysenter));
     const { cr0, cr4 } = shadow.control;
     cpu.cr0 = CR0_FORCED | (cr0 & CR0_GUESTS);
     const timeStamp = guest.tscOffset !== 0 ? CR4_TSD : 0;
@@ -261,8 +274,9 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     const guest = this.of(vcpu.domain);
     const { cpu } = this.hypervisor;
     const { frame } = guest;
-    const { vector, error } = readArrival(this.hypervisor, frame);
-    vcpu.regs.set(cpu.regs);
+    const { vector, error } =
+      cpu.eip >>> 0 === SYSENTER_ENTRY ? this.readSysenter(guest) : readArrival(this.hypervisor, frame);
+    for (let n = 0; n < 8; n++) vcpu.regs[n] = cpu.regs[n];
     vcpu.regs[ESP] = frame.esp;
     this.arrived(guest, vector);
     if (guest.shadowedEip !== frame.eip >>> 0) guest.shadowedEip = -1;
@@ -276,6 +290,22 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
       instructionLength: 0,
       eip: vcpu.eip,
     };
+  }
+
+  /** The guest executed SYSENTER, which says nothing of where it came from: it stands where its own leads. */
+  private readSysenter(guest: G): { vector: number; error: number } {
+    const { cpu } = this.hypervisor;
+    const { frame, sysenter } = guest;
+    frame.eip = sysenter.eip;
+    frame.esp = sysenter.esp;
+    frame.eflags = getFlags(cpu) | IF;
+    frame.ds = cpu.segments[DS].selector;
+    frame.es = cpu.segments[ES].selector;
+    frame.fs = cpu.segments[FS].selector;
+    frame.gs = cpu.segments[GS].selector;
+    guest.sysenterTrapped = cpu.pendingDebug !== 0;
+    cpu.pendingDebug = 0;
+    return { vector: SYSENTER, error: 0 };
   }
 
   pendingEvent(vcpu: Vcpu): boolean {
@@ -300,6 +330,8 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     cpu.cr3 = monitor.pageDirectory;
     cpu.tlb.flush();
     cpu.dr[7] = 0x400;
+    this.putSysenter(false);
+    this.loaded.writeGates(false);
     cpu.segments[LDTR].selector = 0;
     cpu.segments[LDTR].access = UNUSABLE;
     this.loaded = null;

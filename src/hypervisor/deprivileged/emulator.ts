@@ -11,11 +11,13 @@ import { endWhenPoweredOff } from '../platform/pc-guest.ts';
 import { type PortSize, portAccess, StringEnd, stringAccess } from '../platform/port-io.ts';
 import { FaultIs } from '../shadow-paging.ts';
 import type { Exit, Resume } from '../technique.ts';
+import { sysenter } from './control-transfers.ts';
 import { deliver, raise } from './delivery.ts';
 import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
 import { fetch, linearOf, loaded, offsetOf } from './operands.ts';
 import { emulated, OPERATIONS } from './privileged.ts';
+import { SYSENTER } from './reasons.ts';
 import { Unsupported } from './segments.ts';
 import { startStep, stopStep } from './stepping.ts';
 
@@ -63,6 +65,8 @@ function dispatch(guest: DeprivilegedGuest, vector: number, error: number, addre
       return pageFault(guest, address, error);
     case VECTOR.DB:
       return debugException(guest);
+    case SYSENTER:
+      return systemCall(guest);
     case VECTOR.GP:
       return generalProtection(guest, error);
     case VECTOR.SS:
@@ -120,6 +124,21 @@ function debugException(guest: DeprivilegedGuest): Resume {
 
 // ---- instructions
 
+/** A program's SYSENTER has led to the monitor. Its trap flag counts from the instruction behind. */
+function systemCall(guest: DeprivilegedGuest): Resume {
+  const traps = stopStep(guest) && guest.sysenterTrapped;
+  guest.settle();
+  sysenter(guest);
+  emulated(guest, Emulated.farTransfer);
+  return traps ? singleStepped(guest) : 'enter';
+}
+
+/** The instruction before was executed with TF set. */
+function singleStepped(guest: DeprivilegedGuest): Resume {
+  guest.debug[6] |= DR6_SINGLE_STEP;
+  return inject(guest, VECTOR.DB, -1);
+}
+
 function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   const i = fetch(guest);
   if (!i) return inject(guest, VECTOR.GP, error);
@@ -127,6 +146,7 @@ function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   if (error & ERROR_IDT) {
     const vector = (error >>> 3) & 0xff;
     if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
+    guest.hypervisor.charge('emulateInstruction');
     // The fault set it; the interrupt that takes its place is none.
     guest.frame.eflags &= ~RF;
     return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
@@ -151,7 +171,11 @@ export function emulateInstruction(guest: DeprivilegedGuest, i: Instruction, err
       return stringPorts(guest, i);
     default: {
       const emulate = OPERATIONS[i.form.operation];
-      if (emulate) return emulate(guest, i) ? 'enter' : skip(guest, i);
+      if (emulate) {
+        const traps = (guest.frame.eflags & TF) !== 0;
+        if (!emulate(guest, i)) return skip(guest, i);
+        return traps ? singleStepped(guest) : 'enter';
+      }
       // To this guest there is no VMX: outside it these instructions do not exist.
       if (i.form.operation.startsWith('vm')) return inject(guest, VECTOR.UD, -1);
       refuseHidden(guest, error, i);
@@ -170,17 +194,18 @@ export function softwareInterrupt(
   type: number,
   returnEip: number,
 ): Resume {
-  const { frame, hypervisor } = guest;
+  const { frame } = guest;
   stopStep(guest);
   guest.settle();
-  hypervisor.charge('emulateInstruction');
   const gate = guest.idtr.base + vector * 8;
   const open =
     vector * 8 + 7 <= guest.idtr.limit && ((guest.linear.read32(gate + 4) >>> 13) & 3) >= guest.ring;
+  if (returnEip === frame.eip) frame.eip = (frame.eip - (vector >= 32 ? 2 : 1)) | 0;
   if (!open) {
-    if (returnEip === frame.eip) frame.eip = (frame.eip - (vector >= 32 ? 2 : 1)) | 0;
+    guest.closeVector(vector);
     return inject(guest, VECTOR.GP, vector * 8 + 2);
   }
+  if (guest.ring === 3) guest.openVector(vector);
   if (deliver(guest, vector, type, -1, returnEip)) return 'enter';
   return crash(guest, tellChain(guest.chain), true);
 }
@@ -190,9 +215,7 @@ export function skip(guest: DeprivilegedGuest, i: Instruction): Resume {
   const { frame } = guest;
   frame.eip = (frame.eip + i.length) | 0;
   frame.eflags &= ~RF;
-  if (!(frame.eflags & TF)) return 'enter';
-  guest.debug[6] |= DR6_SINGLE_STEP;
-  return inject(guest, VECTOR.DB, -1);
+  return frame.eflags & TF ? singleStepped(guest) : 'enter';
 }
 
 function halt(guest: DeprivilegedGuest, i: Instruction): Resume {

@@ -9,7 +9,7 @@ import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
-import { HYPERVISOR_START, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
+import { HYPERCALL_VECTOR, HYPERVISOR_START, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
 import type { Resume } from '../technique.ts';
@@ -19,6 +19,9 @@ import type { Unsupported } from './segments.ts';
 import { ShadowDescriptors } from './shadow-descriptors.ts';
 
 const DR7_GD = 0x2000;
+const GATE_DPL3 = 0x6000;
+/** Behind the exceptions and the interrupts of the two controllers. */
+const FIRST_SOFTWARE = IRQ_BASE + 16;
 
 export class DeprivilegedGuest implements PcGuest {
   readonly vcpu: Vcpu;
@@ -38,6 +41,13 @@ export class DeprivilegedGuest implements PcGuest {
   readonly sysenter = { cs: 0, esp: 0, eip: 0 };
   /** Added to the processor's counter; while it is not 0, RDTSC has to trap. */
   tscOffset: number = 0;
+
+  /** Vectors of INT n for which the guest's gates let its programs through, and so do the monitor's. */
+  private readonly openVectors = new Set<number>();
+  /** The processor's SYSENTER leads to the monitor; while the guest has none, it faults. */
+  directSysenter = false;
+  /** The SYSENTER that has just arrived was executed with TF set. */
+  sysenterTrapped = false;
 
   /** STI or MOV SS was emulated: no interrupt until the instruction at this address has run; -1 = none. */
   shadowedEip = -1;
@@ -83,7 +93,11 @@ export class DeprivilegedGuest implements PcGuest {
       throw error;
     }
     this.area = area;
-    this.linear = new LinearMemory(this.shadow, domain.memory);
+    const knows = (): boolean =>
+      this.opened.length === 0 &&
+      this.loadedRoot === this.shadow.root &&
+      this.loadedChanges === this.shadow.changes;
+    this.linear = new LinearMemory(this.shadow, domain.memory, hypervisor.cpu.tlb, knows);
     this.descriptors = new ShadowDescriptors(hypervisor, this, area);
     this.shadow.writes.onTraced = (physical, frame) => this.monitorWrote(physical, frame);
   }
@@ -111,7 +125,20 @@ export class DeprivilegedGuest implements PcGuest {
   /** Selector of a segment register as it stands in the frame. */
   selector(register: number): number {
     const { frame } = this;
-    return [frame.es, frame.cs, frame.ss, frame.ds, frame.fs, frame.gs][register];
+    switch (register) {
+      case ES:
+        return frame.es;
+      case CS:
+        return frame.cs;
+      case SS:
+        return frame.ss;
+      case DS:
+        return frame.ds;
+      case FS:
+        return frame.fs;
+      default:
+        return frame.gs;
+    }
   }
 
   setSelector(register: number, selector: number): void {
@@ -135,6 +162,31 @@ export class DeprivilegedGuest implements PcGuest {
     cpu.dr[7] = control;
     cpu.tlb.dropFastTags();
     cpu.attention |= Attention.event;
+  }
+
+  /**
+   * The guest's programs came through this gate by INT n: next time without a fault whose instruction must be read. Not so
+   * for vectors that hardware, or the monitor's own call-outs, have.
+   */
+  openVector(vector: number): void {
+    if (vector < FIRST_SOFTWARE || vector === HYPERCALL_VECTOR || this.openVectors.has(vector)) return;
+    this.openVectors.add(vector);
+    this.writeGate(vector, true);
+  }
+
+  closeVector(vector: number): void {
+    if (this.openVectors.delete(vector)) this.writeGate(vector, false);
+  }
+
+  /** The processor's IDT becomes this guest's, or ceases to be. */
+  writeGates(open: boolean): void {
+    for (const vector of this.openVectors) this.writeGate(vector, open);
+  }
+
+  private writeGate(vector: number, open: boolean): void {
+    const { monitor } = this.hypervisor;
+    const [low, high] = monitor.monitorGate(vector);
+    monitor.writeGate(vector, [low, open ? high | GATE_DPL3 : high]);
   }
 
   /** What the guest's linear addresses lead to has perhaps changed: MOV to CR0, CR3 or CR4; INVLPG of one page. */

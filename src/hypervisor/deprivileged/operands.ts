@@ -25,7 +25,14 @@ export function fetch(guest: DeprivilegedGuest, eip: number = guest.frame.eip): 
   const wide = (code.high & 0x400000) !== 0;
   let length = 0;
   try {
-    for (; length < 15; length++) bytes[length] = guest.linear.read8(base + eip + length, guest.ring === 3);
+    while (length < 15)
+      length += guest.linear.readUpTo(
+        (base + eip + length) >>> 0,
+        bytes,
+        length,
+        15 - length,
+        guest.ring === 3,
+      );
   } catch (error) {
     if (!isGuestFault(error)) throw error;
   }

@@ -23,12 +23,16 @@ const MAPPED_WRITABLE = 0x63;
 /** Selectors of the monitor's GDT page through which a kept CS or SS is loaded. */
 const SLOT = { [CS]: 0xe048, [SS]: 0xe050 } as const;
 const REGISTERS = [0, 1, 2, 3, 4, 5] as const;
+const CODE_AND_STACK = [CS, SS] as const;
 
 /** Descriptors of tables that are compared rather than traced, at most. */
 const MOST_COMPARED = 64;
 
 /** Bytes that one instruction can write from one address: FXSAVE. */
 const WIDEST_WRITE = 512;
+
+/** Words of a table of this limit, and one more for a table that is not aligned. */
+const wordsOf = (limit: number): number => (limit < 0 ? 0 : ((limit + 3) >>> 2) + 1);
 
 export interface Words {
   low: number;
@@ -50,6 +54,7 @@ export class ShadowDescriptors {
   private readonly pages = new Int32Array(AREA_PAGES);
   private readonly emptyPage: number;
   private readonly kept: (Kept | null)[] = [null, null, null, null, null, null];
+  private keptCount = 0;
   /** Entries that are empty because of a kept register: what would be there, by selector without RPL. */
   private readonly suppressed = new Map<number, Words>();
   /** Selectors that CS and SS have for the guest while they are loaded through a slot. */
@@ -183,27 +188,39 @@ export class ShadowDescriptors {
   refresh(): void {
     const { compared } = this;
     if (!compared) return;
-    const words = this.words();
-    this.hypervisor.charge('guestWalkReference', words.length >>> 1);
-    if (words.length !== compared.length || words.some((word, n) => word !== compared[n])) this.synchronize();
+    // Both lie in the monitor's address space: it looks at every byte.
+    this.hypervisor.charge('copyByte', compared.length * 4);
+    if (this.readWords(compared)) this.synchronize();
   }
 
   /** The tables as they lie in memory, wherever there is some. */
   private words(): Int32Array {
+    const words = new Int32Array(wordsOf(this.gdtr.limit) + wordsOf(this.ldtr.limit));
+    this.readWords(words);
+    return words;
+  }
+
+  /** Reads them. @returns whether they differ from what was there */
+  private readWords(into: Int32Array): boolean {
     const { memory } = this.guest.domain;
-    const words: number[] = [];
+    const { traced, gdtr, ldtr } = this;
     let first = 0;
-    for (const { base, limit } of [this.gdtr, this.ldtr]) {
+    let count = 0;
+    let different = false;
+    for (let table = 0; table < 2; table++) {
+      const { base, limit } = table ? ldtr : gdtr;
       const start = base & 0xfff;
       // A table need not be aligned.
-      for (let n = 0; limit >= 0 && n <= limit + 3; n += 4) {
-        const at = start + n;
-        const frame = this.traced[first + (at >>> 12)] ?? -1;
-        words.push(frame < 0 ? 0 : memory.read32(frame * 4096 + (at & 0xffc)));
+      for (let n = 0; n < wordsOf(limit); n++) {
+        const at = start + n * 4;
+        const frame = traced[first + (at >>> 12)] ?? -1;
+        const word = frame < 0 ? 0 : memory.read32(frame * 4096 + (at & 0xffc)) | 0;
+        different ||= into[count] !== word;
+        into[count++] = word;
       }
       if (limit >= 0) first += ((start + limit) >>> 12) + 1;
     }
-    return Int32Array.from(words);
+    return different || count !== into.length;
   }
 
   private trace(on: boolean): void {
@@ -279,11 +296,11 @@ export class ShadowDescriptors {
 
   private keep(register: number, before: Words): void {
     const selector = this.guest.selector(register);
-    this.kept[register] = null;
+    this.setKept(register, null);
     if (!(selector & 0xfffc) || selector >= SELECTOR.firstReserved) return;
     const now = this.entry(selector);
     if (now.low !== before.low || now.high !== before.high)
-      this.kept[register] = { selector: selector & 0xfffc, ...before };
+      this.setKept(register, { selector: selector & 0xfffc, ...before });
   }
 
   private suppress(selector: number): void {
@@ -295,7 +312,18 @@ export class ShadowDescriptors {
   /** The boot loader's segments, of which no table has a descriptor. */
   keepInitial(register: number, selector: number, low: number, high: number): void {
     convert(low, high, this.converted);
-    this.kept[register] = { selector: selector & 0xfffc, ...this.converted };
+    this.setKept(register, { selector: selector & 0xfffc, ...this.converted });
+  }
+
+  /** CS or SS has become flat, whatever the table says: when it says the same, nothing needs to be kept. */
+  keepFlat(register: typeof CS | typeof SS, selector: number, low: number, high: number): void {
+    const { converted } = this;
+    convert(low, high, converted);
+    const there = this.entry(selector);
+    const same = there.low === converted.low && there.high === converted.high;
+    if (same && !this.kept[register] && !this.suppressed.has(selector & 0xfffc)) return;
+    this.setKept(register, { selector: selector & 0xfffc, ...converted });
+    this.stale = true;
   }
 
   /** A segment register has been loaded by the monitor in the guest's name, from the guest's own table. */
@@ -303,12 +331,13 @@ export class ShadowDescriptors {
     const selector = this.guest.selector(register) & 0xfffc;
     const empty = selector !== 0 && !this.suppressed.has(selector) && this.entry(selector).high === 0;
     if (this.kept[register] || empty) this.stale = true;
-    this.kept[register] = null;
+    this.setKept(register, null);
   }
 
-  /** After an exit: which of the kept registers has the guest loaded itself? @param code whether CS was the guest's own */
-  arrived(code = true): void {
-    for (const register of code ? ([CS, SS] as const) : ([SS] as const)) {
+  /** After an exit: which of the kept registers has the guest loaded itself? @param asked whether CS, and SS, were the guest's own */
+  arrived(asked: readonly (typeof CS | typeof SS)[] = CODE_AND_STACK): void {
+    if (this.keptCount === 0 && this.slotted.size === 0) return;
+    for (const register of asked) {
       const selector = this.guest.selector(register);
       const slotted = this.slotted.get(register);
       if ((selector & 0xfff8) === SLOT[register] && slotted !== undefined)
@@ -339,6 +368,16 @@ export class ShadowDescriptors {
   unslotted(register: number, selector: number): number {
     const slotted = this.slotted.get(register);
     return slotted !== undefined && (selector & 0xfff8) >= SELECTOR.firstReserved ? slotted : selector;
+  }
+
+  private setKept(register: number, kept: Kept | null): void {
+    if ((this.kept[register] === null) !== (kept === null)) this.keptCount += kept ? 1 : -1;
+    this.kept[register] = kept;
+  }
+
+  /** Every segment register is what its table says: no entry has to be put there for a load. */
+  get isPlain(): boolean {
+    return this.keptCount === 0 && this.suppressed.size === 0;
   }
 
   /** Runs `load` while the table has, at this data segment register's selector, what the register is to be loaded from. */
