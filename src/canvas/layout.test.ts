@@ -111,4 +111,40 @@ describe('paths', () => {
   it('do not exist for a domain that is not there', () => {
     expect(pathBetween(layout, 'exit', spot(7, 'kernel'), spot(7, 'hypervisor'))).toBeNull();
   });
+
+  it('leave the words of the strata readable, on the smallest stage that a lecture hall sees', () => {
+    const small = layoutStage(899, 290, [penguin, panes]);
+    // Two lines in the middle of the stratum; the second one is the longer. With half of what a lane is wide.
+    const words = small.labels
+      .filter(({ stratum }) => stratum === 'hypervisor')
+      .map(({ x, y, height }) => ({
+        left: x + 14,
+        right: x + 84,
+        top: y + height / 2,
+        foot: y + height / 2 + 21,
+      }));
+    for (const [from, to] of [
+      [spot(1, 'hypervisor'), spot(-1, 'processor')],
+      [spot(-1, 'processor'), spot(1, 'hypervisor')],
+      [spot(1, 'hypervisor'), spot(1, 'mmu')],
+      [spot(0, 'hypervisor'), spot(1, 'hypervisor')],
+    ]) {
+      const path = pathBetween(small, 'schedule', from, to)!;
+      for (let t = 0; t <= 1; t += 0.01) {
+        const { x, y } = at(path, t);
+        const crossed = words.some(
+          ({ left, right, top, foot }) => x > left && x < right && y > top && y < foot,
+        );
+        expect(crossed, `${from.place} to ${to.place} at ${Math.round(x)}, ${Math.round(y)}`).toBe(false);
+      }
+    }
+  });
+});
+
+it('names the sides of the processor as its vendor does', () => {
+  const amd: ColumnInfo = { ...panes, technique: 'svm' };
+  const words = (info: ColumnInfo) =>
+    layoutStage(600, 500, [info]).labels.map(({ ring, owner }) => `${ring}: ${owner}`);
+  expect(words(panes)).toEqual(['ring 3: programs', 'ring 0: kernel\n(non-root)', 'VMX root: hypervisor']);
+  expect(words(amd)).toEqual(['ring 3: programs', 'ring 0: kernel\n(guest mode)', 'host mode: hypervisor']);
 });

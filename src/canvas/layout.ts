@@ -67,6 +67,10 @@ const COLUMN_GAP = 16;
 const WEIGHT = { user: 1, kernel: 1.15, hypervisor: 1, hardware: 0.82 };
 /** Widest room for a stratum's name, and for the lanes. */
 const GUTTER = 150;
+const LEAST_GUTTER = 92;
+/** Of the way between a stratum and a station: the part of the height at which it turns aside, and how far it has gone aside there. */
+const NEAR = 0.95;
+const ASIDE = 0.35;
 const LANES = 200;
 
 /** Lays the stage out. @param width,height CSS pixels of the drawing; at least 1. */
@@ -96,7 +100,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
     const w = Math.round(index * (columnWidth + COLUMN_GAP) + columnWidth) - x;
     const native = isBare(info.technique);
     const kernelHeight = native ? hypervisor.y + hypervisor.height - kernel.y : kernel.height;
-    const gutter = Math.min(GUTTER, w * 0.26);
+    const gutter = Math.min(GUTTER, Math.max(LEAST_GUTTER, w * 0.26));
     const lanesWidth = Math.min(LANES, w * 0.29);
     const lanes = x + gutter;
     const box = { x, width: w, domain: info.id };
@@ -132,8 +136,7 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
       layout.boundaries.push({ ...box, y: hardware.y - GAP, height: GAP, id: 'kernelHardware' });
       return;
     }
-    const ring = info.nonRoot ? 'VMX root' : 'ring 0';
-    layout.labels.push({ ...label, ...hypervisor, stratum: 'hypervisor', ring, owner: 'hypervisor' });
+    layout.labels.push({ ...label, ...hypervisor, stratum: 'hypervisor', ...hypervisorWords(info) });
     layout.boundaries.push({ ...box, y: hypervisor.y - GAP, height: GAP, id: 'kernelHypervisor' });
     layout.boundaries.push({ ...box, y: hardware.y - GAP, height: GAP, id: 'hypervisorHardware' });
   });
@@ -152,10 +155,16 @@ export function layoutStage(width: number, height: number, guests: readonly Colu
 
 /** Where the technique puts the guest's kernel. */
 function kernelWords(info: ColumnInfo): { ring: string; owner: string } {
-  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel, no hypervisor' };
-  if (info.technique === 'container') return { ring: 'ring 0', owner: 'one kernel for all' };
-  if (info.nonRoot) return { ring: `ring ${info.kernelRing}`, owner: 'kernel\n(non-root)' };
-  return { ring: `ring ${info.kernelRing}`, owner: 'kernel' };
+  if (info.technique === 'native') return { ring: 'ring 0', owner: 'kernel on the bare machine' };
+  if (info.technique === 'container') return { ring: 'ring 0', owner: 'shared kernel' };
+  const mode = info.technique === 'svm' ? 'guest mode' : 'non-root';
+  return { ring: `ring ${info.kernelRing}`, owner: info.nonRoot ? `kernel\n(${mode})` : 'kernel' };
+}
+
+/** What the vendors call the side of the processor that is the hypervisor's (SDM 3C §23.3, APM 2 §15.2). */
+function hypervisorWords(info: ColumnInfo): { ring: string; owner: string } {
+  const ring = !info.nonRoot ? 'ring 0' : info.technique === 'svm' ? 'host mode' : 'VMX root';
+  return { ring, owner: 'hypervisor' };
 }
 
 /** What lies under several guests lies under all neighbouring columns that are meant. */
@@ -210,8 +219,19 @@ export function pathBetween(layout: StageLayout, meaning: Meaning, from: Spot, t
   const [x0, y0] = start;
   const [x3, y3] = end;
   if (fall === 0 && x0 !== x3) {
-    const sag = Math.min(28, Math.abs(x3 - x0) * 0.12);
+    // Under the words of the strata between.
+    const low = layout.slabs.find((slab) => slab.stratum === 'hypervisor')?.height ?? 0;
+    const sag = Math.min(Math.max(28, low * 0.62), Math.abs(x3 - x0) * 0.12);
     return [x0, y0, x0 + (x3 - x0) * 0.3, y0 + sag, x0 + (x3 - x0) * 0.7, y3 + sag, x3, y3];
+  }
+  // To a station or from one: straight through the strata, and sideways only just above the hardware.
+  if (depth(to.place) === 3) {
+    const low = y0 + (y3 - y0) * NEAR;
+    return [x0, y0, x0, low, x0 + (x3 - x0) * ASIDE, low, x3, y3];
+  }
+  if (depth(from.place) === 3) {
+    const low = y3 + (y0 - y3) * NEAR;
+    return [x0, y0, x3 + (x0 - x3) * ASIDE, low, x3, low, x3, y3];
   }
   const middle = (y0 + y3) / 2;
   return [x0, y0, x0, middle, x3, middle, x3, y3];

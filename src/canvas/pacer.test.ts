@@ -27,6 +27,14 @@ describe('slow motion', () => {
   });
 });
 
+it('forgets what waits when the guests it belongs to are gone', () => {
+  const pacer = new Pacer();
+  pacer.setTempo({ mode: 'paused' });
+  pacer.add(marks(0, 200), 200);
+  pacer.clear();
+  expect(play(pacer, 1)).toEqual([]);
+});
+
 describe('a step', () => {
   it('of one event shows it at once', () => {
     const pacer = new Pacer();

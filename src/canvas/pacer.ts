@@ -39,6 +39,12 @@ export class Pacer {
   private elapsed = 0;
   private tempo: Tempo = { mode: 'paused' };
 
+  /** Other guests: marks of those that were there have no place any more. */
+  clear(): void {
+    this.queue = [];
+    this.share = 0;
+  }
+
   setTempo(tempo: Tempo): void {
     // Marks of one tempo that were not shown yet have no place in another.
     if (tempo.mode !== this.tempo.mode && tempo.mode !== 'paused') this.queue = [];

@@ -105,6 +105,7 @@ export class Stage {
     this.director.setColumns(guests);
     this.traffic.reset(clockHz);
     this.particles.clear();
+    this.pacer.clear();
     this.stories.clear();
     this.rebuild();
     this.tellStories();

@@ -26,8 +26,12 @@ export function entryBits(step: Pick<WalkStep, 'low' | 'level'>, ept: boolean): 
     // Bit 7 of a lowest-level entry is not a page size.
     .filter(([bit, name]) => step.low & bit && !(name === 'PS' && step.level === 1))
     .map(([, name]) => name);
-  const present = ept ? step.low & 7 : step.low & 1;
-  return present ? names.join(' ') : 'not present';
+  return present(step, ept) ? names.join(' ') : 'not present';
+}
+
+/** An entry of EPT is present when any right is given; others have a bit for it. */
+export function present({ low }: Pick<WalkStep, 'low'>, ept: boolean): boolean {
+  return (ept ? low & 7 : low & 1) !== 0;
 }
 
 /** The entry's own words: eight digits, sixteen when the upper half says something. */

@@ -291,6 +291,12 @@ export class Host {
     this.hypervisor.destroyDomain(id);
   }
 
+  /** Bytes of memory that a hypervisor's guest has now; undefined on the bare machine. */
+  memoryOf(id: number): number | undefined {
+    const memory = this.hypervisor?.domains.get(id)?.memory;
+    return memory && memory.backed * 4096;
+  }
+
   /** Says how much memory a guest of Xen's interface shall have (bytes): its balloon driver does it. False when nobody listens. */
   setMemoryTarget(id: number, bytes: number): boolean {
     const domain = this.hypervisor?.domains.get(id);

@@ -15,6 +15,7 @@ import { fieldWord } from '../machine/cpu/vmx/layout.ts';
 import { disassembleRange } from '../machine/isa/disassemble.ts';
 import { inspectorOf } from './inspectors.ts';
 import type { Session } from './session.ts';
+import { hasXenPages, xenPages } from './xen-pages.ts';
 
 /** A field as it is now, and as the silicon left it at the last exit. */
 export interface FieldNow extends ControlField {
@@ -88,12 +89,13 @@ export function inside(session: Session, id: number, view: 'control' | 'blocks' 
     offers: {
       control: inspector.controlStructure !== undefined,
       blocks: inspector.translatedBlocks !== undefined,
-      shared: inspector.sharedStructures !== undefined,
+      shared: inspector.sharedStructures !== undefined || hasXenPages(session, domain),
       walk: inspector.walk !== undefined,
     },
     control: view === 'control' ? controlNow(session, inspector, vcpu) : null,
     blocks: view === 'blocks' ? (inspector.translatedBlocks?.(vcpu) ?? []) : [],
-    shared: view === 'shared' ? (inspector.sharedStructures?.(vcpu) ?? []) : [],
+    shared:
+      view === 'shared' ? [...(inspector.sharedStructures?.(vcpu) ?? []), ...xenPages(session, domain)] : [],
   };
 }
 

@@ -42,7 +42,7 @@ export function observe(session: Session, memory: readonly MemoryRequest[] = [])
         [...recorder.hypercallCounts(id)].map(([number, count]) => [hypercallName(number), count]),
       ),
       holes: Object.fromEntries(
-        [...recorder.holeCounts(id)].map(([form, count]) => [FORMS[form]?.mnemonic ?? `${form}`, count]),
+        [...recorder.holeCounts(id)].map(([form, { count }]) => [FORMS[form]?.mnemonic ?? `${form}`, count]),
       ),
       emulated: recorder.count(Kind.emulate, id),
       reflected: recorder.count(Kind.inject, id),

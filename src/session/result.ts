@@ -24,6 +24,8 @@ export interface GuestResult {
   instructions: number;
   exits: { reason: string; code: number; count: number; cycles: number; min: number; max: number }[];
   hypercalls: number;
+  /** Memory that it has now, under a hypervisor: what a balloon driver gave back is not counted. */
+  memoryKiB?: number;
   time: PlaceTimes;
 }
 
@@ -48,6 +50,7 @@ export function results(session: Session): GuestResult[] {
   const { recorder } = session.host;
   return session.domains.map((domain) => {
     const view = session.view(domain.id);
+    const memory = session.host.memoryOf(domain.id);
     return {
       name: domain.config.name,
       guest: domain.config.guest,
@@ -70,6 +73,7 @@ export function results(session: Session): GuestResult[] {
         max,
       })),
       hypercalls: recorder.count(Kind.hypercall, domain.id),
+      memoryKiB: memory && memory / 1024,
       time: recorder.placeOf(domain.id, session.now).read(session.now),
     };
   });

@@ -20,6 +20,8 @@ const DomainSchema = v.object({
   paging: v.optional(v.picklist(PAGING), 'shadow'),
   enlightenments: v.optional(v.pipe(v.array(v.picklist(ENLIGHTENMENTS)), v.maxLength(2)), []),
   memoryMiB: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_MEMORY_MIB)),
+  /** Virtual processors: more than one only under paravirtualization. */
+  vcpus: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(8))),
   commandLine: v.optional(v.pipe(v.string(), v.maxLength(1000)), ''),
   /** Images of disks, diskettes and CDs in its drives, by name like guests. */
   disks: v.optional(v.pipe(v.array(name), v.maxLength(4)), []),
@@ -65,6 +67,10 @@ export function parseScenario(value: unknown): Scenario {
     );
   if (!native.length && (scenario.processors > 1 || scenario.apic))
     throw new ScenarioError('scenario: processors: a hypervisor here has one processor, without an APIC');
+  if (scenario.domains.some((d) => (d.vcpus ?? 1) > 1 && d.technique !== 'paravirtualization'))
+    throw new ScenarioError(
+      'scenario: vcpus: only a paravirtualized guest can have more than one virtual processor',
+    );
   const asked = scenario.domains.reduce((sum, d) => sum + d.memoryMiB, 0);
   if (!native.length && asked > scenario.memoryMiB - 4) {
     throw new ScenarioError(

@@ -62,6 +62,8 @@ export interface BootChange {
   paging?: Paging;
   enlightenments?: Enlightenment[];
   source?: GuestSource;
+  /** Another guest of the library's, under the name of the one that was there. */
+  guest?: string;
   /** Another guest than the scenario's: its name on the page, and its memory. */
   name?: string;
   memoryMiB?: number;
@@ -121,8 +123,10 @@ export class Session {
   /** Boots a domain (again) while the others go on. When it cannot be built, nothing changes. */
   boot(id: number, request: BootChange = {}): BootResult {
     const domain = this.domains[id];
-    const source = request.source ?? domain.source ?? this.library.find(domain.config.guest);
-    if (!source) return refuse(`there is no guest "${domain.config.guest}"`);
+    const guest = request.name ?? request.guest ?? domain.config.guest;
+    const brought = request.source ?? (guest === domain.config.guest ? domain.source : null);
+    const source = brought ?? this.library.find(guest);
+    if (!source) return refuse(`there is no guest "${guest}"`);
     const technique = request.technique ?? domain.technique;
     if (technique === 'native' && this.domains.length > 1)
       return refuse('a guest on the bare machine owns all of it: only one can run there');
@@ -132,7 +136,6 @@ export class Session {
         'containers share one kernel that owns the whole machine: either all guests are containers, or none is',
       );
     const before = domain.config;
-    const guest = request.name ?? before.guest;
     const config = {
       ...before,
       name: request.name ?? before.name,
@@ -158,7 +161,7 @@ export class Session {
       };
     }
     const result = this.start(domain, built, technique, config);
-    if (result.ok && request.source) domain.source = request.source;
+    if (result.ok) domain.source = brought;
     return result;
   }
 
@@ -230,6 +233,7 @@ export class Session {
         modules: this.modules,
         drives: domain.drives,
         network: domain.config.network,
+        vcpus: domain.config.vcpus,
         firmware: needsFirmware(built.image) ? this.library.firmware?.() : undefined,
       },
     });

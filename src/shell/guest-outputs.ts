@@ -9,7 +9,7 @@ import type {
   Places,
   Screen,
 } from '../worker/protocol.ts';
-import { RecentPlaces, sharesOf } from './recent.ts';
+import { PLACES, RecentPlaces, sharesOf } from './recent.ts';
 import { TextTail } from './text-tail.ts';
 
 /** What the panels show of a guest. Places are shares, since boot and lately. */
@@ -19,9 +19,13 @@ export interface DomainView {
   ending: string;
   now: DomainFrame['now'];
   instructions: number;
+  /** Virtual time since boot, in cycles. */
+  cycles: number;
   places: Places;
   recent: Places;
   exits: ExitRow[];
+  /** Instructions that ran silently wrong since boot. */
+  holes: number;
 }
 interface Output {
   recent: RecentPlaces;
@@ -42,9 +46,11 @@ export function unseen(info: DomainInfo): DomainView {
     ending: '',
     now: NOWHERE,
     instructions: 0,
+    cycles: 0,
     places: NO_TIME,
     recent: NO_TIME,
     exits: [],
+    holes: 0,
   };
 }
 
@@ -77,16 +83,18 @@ export class GuestOutputs {
       const domain = frame.domains.find((d) => d.id === view.info.id);
       if (!domain) return view;
       const { recent, exits } = this.of(domain.id);
-      const { state, ending, now, instructions, places } = domain;
+      const { state, ending, now, instructions, places, holes } = domain;
       return {
         info: view.info,
         state,
         ending,
         now,
         instructions,
+        cycles: PLACES.reduce((sum, place) => sum + places[place], 0),
         places: sharesOf(places),
         recent: recent.shares(),
         exits,
+        holes,
       };
     });
   }

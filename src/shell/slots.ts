@@ -19,6 +19,8 @@ export interface BootWishes {
   enlightenments?: Enlightenment[];
   files?: SourceFile[];
   main?: string;
+  /** Another build of it (guests/catalog.ts). */
+  guest?: string;
 }
 /** A place in a guest's code. */
 export interface CodePlace {

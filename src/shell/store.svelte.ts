@@ -18,6 +18,7 @@ import type {
   TechniqueName,
 } from '../worker/protocol.ts';
 import { EventLog, type LogRow } from './event-log.ts';
+import { learnExitWords } from './exit-words.ts';
 import { EVERYTHING, type Filter, passes } from './filter.ts';
 import type { MouseMove } from './guest-mouse.ts';
 import { type DomainView, GuestOutputs, unseen } from './guest-outputs.ts';
@@ -49,6 +50,8 @@ const SPEED_SETTLES = 300;
 const TAIL_EVENTS = 400;
 /** Events asked for at once to close a gap in the list. */
 const WINDOW_EVENTS = 500;
+/** Earlier boots that are kept to compare with. */
+const EARLIER = 6;
 /** Events fetched on either side of one that is shown. */
 const AROUND = 60;
 type AnyListener = (message: never) => void;
@@ -84,6 +87,8 @@ export class Store implements PageApi {
   lessonNote = $state.raw<LessonNote | null>(null);
 
   candidate = $state.raw<Candidate | null>(null);
+  /** How guests did before they were booted another way, the latest first. */
+  earlier = $state.raw<DomainView[]>([]);
 
   frame: Frame | null = null;
   /** How the learner's own kernels may be run, by name. */
@@ -333,11 +338,13 @@ export class Store implements PageApi {
     this.scenarioTitle = titleOf(this.lastScenario, scenario);
     this.outputs.clear();
     this.log.clear();
+    this.earlier = [];
     this.selection = null;
     this.enlarged = null;
     this.director.setColumns(host.domains);
     this.domains = host.domains.map(unseen);
     this.makeRows();
+    this.learnWords();
     this.forward({ type, host, scenario });
   }
 
@@ -347,11 +354,19 @@ export class Store implements PageApi {
     this.host = host;
     this.director.setColumns(host.domains);
     this.outputs.forget(message.domain);
-    this.domains = this.domains.map((d) =>
-      d.info.id === message.domain ? { ...d, info: message.info, exits: [] } : d,
-    );
+    const before = this.domains.find((d) => d.info.id === message.domain);
+    if (before && before.instructions > 0) this.earlier = [before, ...this.earlier].slice(0, EARLIER);
+    this.domains = this.domains.map((d) => (d === before ? { ...unseen(message.info), state: d.state } : d));
     this.notices = this.notices.filter((n) => n.domain !== message.domain);
+    this.learnWords();
     this.forward(message);
+  }
+
+  private learnWords(): void {
+    learnExitWords(this.host?.domains ?? []).then(
+      (more) => more && this.makeRows(),
+      () => {},
+    );
   }
 
   private takeFrame(frame: Frame): void {
@@ -374,7 +389,10 @@ export class Store implements PageApi {
     this.time = frame.time;
     this.running = frame.running;
     // Frames that were on their way when the slider moved still carry the old speed.
-    if (this.clock() - this.speedSetAt > SPEED_SETTLES && !sameSpeed(frame.speed, this.speed))
+    if (
+      this.clock() - this.speedSetAt > SPEED_SETTLES &&
+      JSON.stringify(frame.speed) !== JSON.stringify(this.speed)
+    )
       this.speed = frame.speed;
     this.instructionsPerSecond = frame.instructionsPerSecond;
     const fresh = this.eventCount !== frame.eventCount;
@@ -402,8 +420,4 @@ export class Store implements PageApi {
 function titleOf(loaded: unknown, name: string): string {
   const { title } = (loaded ?? {}) as { title?: unknown };
   return typeof title === 'string' ? title : name;
-}
-
-function sameSpeed(a: Speed, b: Speed): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }

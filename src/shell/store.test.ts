@@ -69,6 +69,7 @@ function frame(from: number, to: number, step: number, more: Partial<Frame> = {}
         exits: null,
         heat: null,
         heatAt: null,
+        holes: 0,
       },
     ],
   };

@@ -37,7 +37,8 @@ it('tells shares, sizes, places and addresses', () => {
     '100 %',
   ]);
   expect(plain(bytes(16 * 2 ** 20))).toBe('16 MiB');
-  expect(kernelPlace({ kernelRing: 1, nonRoot: false })).toBe('ring 1');
-  expect(kernelPlace({ kernelRing: 0, nonRoot: true })).toBe('ring 0, VMX non-root');
+  expect(kernelPlace({ kernelRing: 1, nonRoot: false, technique: 'paravirtualization' })).toBe('ring 1');
+  expect(kernelPlace({ kernelRing: 0, nonRoot: true, technique: 'vt-x' })).toBe('ring 0, VMX non-root');
+  expect(kernelPlace({ kernelRing: 0, nonRoot: true, technique: 'svm' })).toBe('ring 0, guest mode');
   expect(address(-1)).toBe('ffffffff');
 });

@@ -66,9 +66,10 @@ export const PROCESSOR_LABEL: Readonly<Record<(typeof PROCESSORS)[number], strin
   nehalem: '2008 · Xeon 5500 (Nehalem)',
 };
 
-/** Where the technique puts the guest's kernel: `ring 1`, `ring 0, VMX non-root`. */
-export function kernelPlace(info: Pick<DomainInfo, 'kernelRing' | 'nonRoot'>): string {
-  return `ring ${info.kernelRing}${info.nonRoot ? ', VMX non-root' : ''}`;
+/** Where the technique puts the guest's kernel: `ring 1`, `ring 0, VMX non-root`, `ring 0, guest mode` (AMD's word for it). */
+export function kernelPlace(info: Pick<DomainInfo, 'kernelRing' | 'nonRoot' | 'technique'>): string {
+  const mode = info.technique === 'svm' ? ', guest mode' : ', VMX non-root';
+  return `ring ${info.kernelRing}${info.nonRoot ? mode : ''}`;
 }
 
 export const STATE_LABEL: Readonly<Record<DomainState, string>> = {

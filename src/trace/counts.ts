@@ -16,6 +16,17 @@ export interface ExitCount {
   max: number;
 }
 
+/** How often one instruction ran silently wrong, and the last time that it did: cycle, address, what it gave and should have. */
+export interface HoleCount {
+  count: number;
+  time: number;
+  eip: number;
+  got: number;
+  /** A vector when bare hardware `raises` one. */
+  expected: number;
+  raises: boolean;
+}
+
 /** A guest that exits everywhere, or calls by any number, keeps its first ones. */
 const MAX_SITES = 4096;
 const KINDS = 32;
@@ -64,7 +75,8 @@ export class DomainCounts {
   readonly exits: ExitCount[] = [];
   readonly sites = new SiteCounts();
   readonly calls = new Map<number, { count: number; failed: number }>();
-  readonly holes = new Map<number, number>();
+  /** By form of the instruction table. */
+  readonly holes = new Map<number, HoleCount>();
   /** Of the latest exit; `open` until its entry. */
   private latest: ExitCount | null = null;
   private open = false;
@@ -84,6 +96,7 @@ export class DomainCounts {
     eip: number,
     a: number,
     b: number,
+    c: number,
     d: number,
     e: number,
     cost: number,
@@ -103,7 +116,14 @@ export class DomainCounts {
         this.call(a, e);
         break;
       case Kind.hole:
-        this.holes.set(a, (this.holes.get(a) ?? 0) + 1);
+        this.holes.set(a, {
+          count: (this.holes.get(a)?.count ?? 0) + 1,
+          time,
+          eip: eip >>> 0,
+          got: b,
+          expected: c,
+          raises: d !== 0,
+        });
         break;
       default:
         this.place.observe(kind, a, b, d, time);

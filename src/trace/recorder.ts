@@ -1,6 +1,6 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
-import { DomainCounts, type ExitCount } from './counts.ts';
+import { DomainCounts, type ExitCount, type HoleCount } from './counts.ts';
 import { RECORD_WORDS, type TraceEvent } from './events.ts';
 import { type PlaceClock, preempts } from './places.ts';
 
@@ -70,7 +70,7 @@ export class Recorder {
     if (this.hashing) this.addToHash(start);
     const { latest } = this;
     const counts = latest !== null && latest.domain === domain ? latest : this.countsOf(domain, time);
-    counts.add(kind, time, eip, a, b, d, e, cost);
+    counts.add(kind, time, eip, a, b, c, d, e, cost);
     // Whoever was preempted waits for the processor from here on.
     if (preempts(kind, a, c)) this.countsOf(a, time).place.move('ready', time);
     if (this.notify !== null) this.notify();
@@ -132,7 +132,7 @@ export class Recorder {
   }
 
   /** Silently wrong instructions by form of the instruction table, for a domain. */
-  holeCounts(domain: number): ReadonlyMap<number, number> {
+  holeCounts(domain: number): ReadonlyMap<number, HoleCount> {
     return this.counted[domain + 1]?.holes ?? NOTHING;
   }
 

@@ -129,6 +129,7 @@ export class FrameBuilder {
             max,
           }))
         : null,
+      holes: recorder.count(Kind.hole, id),
       heat: tables ? this.heat(id) : null,
       heatAt: tables ? this.heatAt(id) : null,
     };

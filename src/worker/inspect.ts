@@ -38,5 +38,7 @@ function techniquesFor(image: Image): TechniqueName[] {
     if (image.bits === 32) techniques.push('binary-translation');
     techniques.push('svm', 'native');
   }
+  // It will be refused, with the reason: a container has no kernel of its own.
+  techniques.push('container');
   return techniques;
 }

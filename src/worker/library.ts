@@ -89,7 +89,8 @@ export class BundledLibrary implements GuestLibrary {
     await import('../machine/devices/provide-scan-set-3.ts');
     await import('../machine/devices/vga/provide.ts');
     await import('../session/provide-xen.ts');
-    await import('../machine/cpu/svm/provide.ts');
+    // The silicon, and the words for its exits.
+    await import('../session/provide-svm.ts');
     await import('../hypervisor/hardware-assisted/provide.ts');
   }
 

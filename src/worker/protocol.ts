@@ -4,12 +4,14 @@
 import type { AddressWalk } from '../hypervisor/inspection.ts';
 import type { Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import type { Fingerprint } from '../session/fingerprint.ts';
+import type { HoleRow } from '../session/holes.ts';
 import type { Inside, TranslatedLine } from '../session/inside.ts';
 import type { MemoryRequest, Observation } from '../session/observe.ts';
 import type { TimelineWindow } from '../session/overview.ts';
 
 export type { AddressWalk, SharedStructure, TranslatedBlock, WalkStep } from '../hypervisor/inspection.ts';
 export { isBare } from '../hypervisor/technique.ts';
+export type { HoleRow } from '../session/holes.ts';
 export type { FieldNow, Inside, TranslatedLine } from '../session/inside.ts';
 export type { TimelineWindow } from '../session/overview.ts';
 
@@ -97,6 +99,8 @@ export interface DomainFrame {
   screen: Screen | null;
   /** Sent about four times a second. */
   exits: ExitRow[] | null;
+  /** Instructions that ran silently wrong since boot. */
+  holes: number;
   /** Exits per source line (file → counts by line, 1-based): the editor's heat. Sent with `exits`. */
   heat: { file: string; line: number; count: number }[] | null;
   /** The same by address, for a guest without source. */
@@ -212,6 +216,8 @@ export type Question =
   /** A block of the translation cache, by the linear address of its original. */
   | { ask: 'translated'; domain: number; guest: number }
   | { ask: 'walk'; domain: number; linear: number }
+  /** What ran silently wrong in a guest, by instruction. */
+  | { ask: 'holes'; domain: number }
   /** What an image is; nothing is booted. */
   | { ask: 'inspect'; name: string; bytes: Uint8Array }
   /** Hash of a scenario's trace, run afresh beside the session: the proof that it is the same everywhere. */
@@ -229,6 +235,7 @@ export type Answer =
   | { ask: 'inside'; inside: Inside }
   | { ask: 'translated'; lines: TranslatedLine[] }
   | { ask: 'walk'; walk: AddressWalk | null }
+  | { ask: 'holes'; rows: HoleRow[] }
   | { ask: 'inspect'; inspection: Inspection }
   | { ask: 'fingerprint'; fingerprint: Fingerprint | null };
 
@@ -244,6 +251,8 @@ export type ToWorker =
       enlightenments?: Enlightenment[];
       files?: SourceFile[];
       main?: string;
+      /** Another guest of ours in its place: another build of the same source. */
+      guest?: string;
       /** Takes the place of the guest that was there, under its own name. */
       image?: GuestImage;
       memoryMiB?: number;

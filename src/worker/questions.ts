@@ -92,6 +92,11 @@ export async function answer(
       const { walk } = await import('../session/inside.ts');
       return { ask: 'walk', walk: walk(session, question.domain, question.linear >>> 0) };
     }
+    case 'holes': {
+      const { holesOf } = await import('../session/holes.ts');
+      await library.loadLines(session.domains[question.domain]?.config.guest ?? '');
+      return { ask: 'holes', rows: holesOf(session, question.domain) };
+    }
     case 'inspect': {
       const { inspect } = await import('./inspect.ts');
       return { ask: 'inspect', inspection: inspect(question.name, question.bytes) };

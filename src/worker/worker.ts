@@ -106,6 +106,7 @@ async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void>
   if (message.files) await library.loadSources();
   if (message.image) await library.loadFirmware();
   await library.loadWay(message);
+  if (message.guest) await library.fetch([message.guest]);
   const domain = session.domains[message.domain];
   if (!domain) return;
   const result = session.boot(domain.id, {
@@ -114,6 +115,7 @@ async function boot(message: Extract<ToWorker, { type: 'boot' }>): Promise<void>
     enlightenments: message.enlightenments,
     source: sourceOf(message),
     name: message.image?.guest,
+    guest: message.guest,
     memoryMiB: message.memoryMiB,
   });
   if (!result.ok) {

@@ -3,8 +3,15 @@
 // decides. Nothing here knows an instruction by name.
 import type { Form } from '../../machine/isa/form.ts';
 import { FORMS } from '../../machine/isa/table.ts';
-import { encode, places, registers } from './encode.ts';
-import { DATA, type Input, type Result, SELECTORS, Trials } from './trial.ts';
+import { encode, IMMEDIATE, type Place, places, registers } from './encode.ts';
+import { DATA, type Input, LANDING, RETURN_STACK, type Result, SELECTORS, Trials } from './trial.ts';
+
+/** An input that showed something, and how its bytes came about: elsewhere they are encoded anew. */
+export interface Witness extends Input {
+  place: Place;
+  /** ModRM.reg, when it is not an opcode extension. */
+  register: number;
+}
 
 export interface Observed {
   form: Form;
@@ -19,7 +26,7 @@ export interface Observed {
   /** No trial at ring 0 came to its end: it does not exist on this processor, or needs what no trial has (a VMCS, counters). */
   refused: boolean;
   /** Inputs that showed something different from each other: what it takes to see this form behave. */
-  witnesses: Input[];
+  witnesses: Witness[];
 }
 
 /** Sensitive, and a monitor is not told: what breaks theorem 1. */
@@ -40,9 +47,9 @@ export const classOf = (o: Observed): string =>
 const FRAMES = (selector: number): number[][] => [
   [0x3202, 0, 0, 0],
   [selector, 0, 0, 0],
-  [0x2000, selector, 0x202, 0x5100, 0x23],
+  [LANDING, selector, 0x202, RETURN_STACK, 0x23],
   // The same of 16 bits.
-  [0x2000 | (selector << 16), 0x0202 | (0x5100 << 16), 0x23, 0],
+  [LANDING | (selector << 16), 0x0202 | (RETURN_STACK << 16), 0x23, 0],
 ];
 /** Operations whose result depends on a selector somewhere. */
 const takesSelector = (form: Form): boolean =>
@@ -70,11 +77,11 @@ function observe(trials: Trials, form: Form): Observed {
   for (const place of places(form)) {
     for (const register of registers(form)) {
       for (const selector of selectors) {
-        const operands = { address: DATA, landing: 0x2000, selector, immediate: 0x33, register };
+        const operands = { address: DATA, landing: LANDING, selector, immediate: IMMEDIATE, register };
         const bytes = encode(form, place, operands);
         const frames = takesSelector(form) ? FRAMES(selector) : FRAMES(selector).slice(0, 1);
         for (const stack of frames) {
-          const input = { bytes, selector, stack };
+          const input = { bytes, selector, stack, place, register };
           const signature = `${place} ${register} ${compare(trials, o, input)}`;
           const known = seen.get(signature) ?? 0;
           seen.set(signature, known + 1);

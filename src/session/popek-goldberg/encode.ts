@@ -5,6 +5,8 @@ import type { Form, OperandKind } from '../../machine/isa/form.ts';
 /** Register in ModRM.rm and in the opcode's low bits; register in ModRM.reg. */
 const RM_REGISTER = 1;
 const REG_REGISTER = 2;
+/** Value of immediate operands: no vector that a gate is for. */
+export const IMMEDIATE = 0x33;
 
 export interface Operands {
   /** Offset of the memory operand, and the address for far pointers. */
@@ -16,8 +18,11 @@ export interface Operands {
   register: number;
 }
 
+/** How the r/m operand is given. */
+export type Place = 'memory' | 'register' | 'none';
+
 /** How the r/m operand can be given: in memory, in a register, or there is none. */
-export function places(form: Form): ('memory' | 'register' | 'none')[] {
+export function places(form: Form): Place[] {
   if (form.modrm === undefined) return ['none'];
   const kinds = form.operands;
   const either = kinds.some((kind) => /^(rm(8|16|32|v|64)|xm|mmm)/.test(kind));
@@ -66,7 +71,7 @@ function immediate(
 }
 
 /** The instruction in 32-bit code. */
-export function encode(form: Form, place: 'memory' | 'register' | 'none', operands: Operands): Uint8Array {
+export function encode(form: Form, place: Place, operands: Operands): Uint8Array {
   const bytes: number[] = [];
   const wide = form.size !== 16;
   if (!wide) bytes.push(0x66);

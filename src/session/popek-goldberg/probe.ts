@@ -9,12 +9,16 @@ import { Emulated, Kind, Vendor } from '../../trace/events.ts';
 import { exitName } from '../../trace/exits.ts';
 import { Host } from '../host.ts';
 import { parseScenario } from '../scenario.ts';
+import type { Place } from './encode.ts';
 
 export type Ring = 0 | 1 | 2 | 3;
 
 /** One execution: the instruction with what it finds. */
 export interface Trial {
   form: Form;
+  /** How its operands are given: for who encodes it anew. */
+  place: Place;
+  register: number;
   code: Uint8Array;
   /** ECX, and the word behind the memory operand. */
   selector: number;
@@ -63,13 +67,13 @@ const FLAGS = 0x802;
 const IF = 0x200;
 const MEMORY_MIB = 4;
 /** Without a trial coming to its end for so many cycles, it never will. */
-const PATIENCE = 2_500_000;
+export const PATIENCE = 2_500_000;
 /** Cycles after which both words of a time-stamp counter differ. */
 const LONG = 0x9_3579_2468;
 /** Boots in a row in which no trial came back: there is no such ring. */
 const IN_VAIN = 12;
 const SLICE = 300_000;
-const PROCESSOR = 'nehalem';
+export const PROCESSOR = 'nehalem';
 
 /**
  * Runs all trials at a ring of the guest.

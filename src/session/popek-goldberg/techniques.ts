@@ -5,6 +5,7 @@
 import { TECHNIQUES } from '../../hypervisor/technique.ts';
 import type { Form } from '../../machine/isa/form.ts';
 import { isHole, type Observed } from './classify.ts';
+import { refusesKernels, treatInContainer } from './container.ts';
 import { type Outcome, type ProbeKernel, probe, type Ring, type Trial, type Way } from './probe.ts';
 
 /** From harmless to not: what is listed later outweighs what comes before, over the trials of one instruction. */
@@ -13,6 +14,8 @@ export const HANDLINGS = [
   'direct',
   /** The processor ran other code in its place, with the same result. */
   'translated',
+  /** The one kernel that there is ended the program by a signal, in a container as outside. */
+  'signalled',
   /** The monitor did it in the processor's place, as everything at this ring, with the same result. */
   'interpreted',
   /** The monitor was told, and brought the same about. */
@@ -47,16 +50,15 @@ export interface Column {
 
 export const RINGS: readonly Ring[] = [0, 1, 2, 3];
 
-/** Techniques with a kernel of the guest's own, with both pagings where there are two. */
-export const WAYS: readonly Way[] = TECHNIQUES.flatMap((technique): Way[] => {
-  if (technique === 'container') return [];
-  return technique === 'vt-x' || technique === 'svm'
+/** All techniques, with both pagings where there are two. */
+export const WAYS: readonly Way[] = TECHNIQUES.flatMap((technique): Way[] =>
+  technique === 'vt-x' || technique === 'svm'
     ? [
         { technique, paging: 'shadow' },
         { technique, paging: 'nested' },
       ]
-    : [{ technique }];
-});
+    : [{ technique }],
+);
 
 export const wayName = ({ technique, paging }: Way): string =>
   paging ? `${technique}, ${paging}` : technique;
@@ -65,9 +67,11 @@ export const wayName = ({ technique, paging }: Way): string =>
 export function trialsOf(observed: readonly Observed[]): Trial[] {
   return observed.flatMap((o) => {
     const sensitive = o.privileged || o.control || isHole(o);
-    return o.witnesses.flatMap(({ bytes, selector, stack }) =>
+    return o.witnesses.flatMap(({ bytes, selector, stack, place, register }) =>
       (sensitive ? [false, true] : [false]).map((interrupts) => ({
         form: o.form,
+        place,
+        register,
         code: bytes,
         selector,
         stack,
@@ -119,6 +123,8 @@ const isRefusal = ({ ending }: Outcome): boolean =>
 
 const NOP: Trial = {
   form: undefined as unknown as Form,
+  place: 'none',
+  register: 0,
   code: Uint8Array.of(0x90),
   selector: 0,
   stack: [],
@@ -128,6 +134,7 @@ const NOP: Trial = {
 /** Runs all trials of a yardstick under a technique. @param kernel the one for it */
 export function observeUnder(yardstick: Yardstick, way: Way, kernel: ProbeKernel): Column {
   const { trials, ring } = yardstick;
+  if (way.technique === 'container') return observeInContainer(yardstick, way, kernel);
   const ported = way.technique === 'paravirtualization';
   const column: Column = { way, ring, exists: true, because: '', treatments: [] };
   const nothing = new Yardstick(yardstick.kernel, [NOP], ring);
@@ -155,6 +162,16 @@ export function observeUnder(yardstick: Yardstick, way: Way, kernel: ProbeKernel
   });
   column.treatments = [...rows.values()];
   return column;
+}
+
+/** A container has programs and no kernel: other rings are refused, as the kernel is that would be there. */
+function observeInContainer({ trials, ring, kernel: own }: Yardstick, way: Way, shared: ProbeKernel): Column {
+  if (ring !== 3) return { way, ring, exists: false, because: refusesKernels(shared, own), treatments: [] };
+  const treatments = treatInContainer(shared, trials).map(({ form, equal, returned, signals }): Treatment => {
+    const handling = !equal ? 'hole' : returned ? 'direct' : 'signalled';
+    return { form, handling, how: handling === 'direct' ? [] : signals };
+  });
+  return { way, ring, exists: true, because: '', treatments };
 }
 
 interface Seen {

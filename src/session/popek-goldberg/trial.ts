@@ -15,7 +15,9 @@ export const DATA = 0x3000;
 const STACK = 0x5000;
 const TASK = 0x9000;
 const HANDLERS = 0xc000;
-const LANDING = 0x2000;
+/** Where far transfers lead, and the stack that they bring. */
+export const LANDING = 0x2000;
+export const RETURN_STACK = 0x5100;
 /** Overflow is set, so that INTO does something. */
 const FLAGS = 0x802;
 const CR4_OSFXSR = 0x200;

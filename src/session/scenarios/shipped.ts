@@ -5,6 +5,8 @@ import classical from './classical.json' with { type: 'json' };
 import containers from './containers.json' with { type: 'json' };
 import enlightened from './enlightened.json' with { type: 'json' };
 import helloXen from './hello-xen.json' with { type: 'json' };
+import ownHypervisor from './own-hypervisor.json' with { type: 'json' };
+import ownHypervisorSvm from './own-hypervisor-svm.json' with { type: 'json' };
 import pacifica from './pacifica.json' with { type: 'json' };
 import sameKernelTwice from './same-kernel-twice.json' with { type: 'json' };
 import sideBySide from './side-by-side.json' with { type: 'json' };
@@ -24,4 +26,6 @@ export const SHIPPED = [
   barePenguin,
   barePanes,
   helloXen,
+  ownHypervisor,
+  ownHypervisorSvm,
 ] as const;

@@ -203,6 +203,7 @@ export class CannedWorker implements Port {
         : null,
       heat: null,
       heatAt: null,
+      holes: 0,
     };
   }
 
