@@ -116,6 +116,8 @@ const silicon = (s: {
   entry: Charge;
   read: Charge;
   write: Charge;
+  /** INVEPT and INVVPID; where they do not exist, of no use. */
+  invalidation: Charge;
 }): Record<string, Charge> => ({
   interruptDelivery: s.interrupt,
   interruptDeliverySameRing: s.interruptSameRing,
@@ -129,12 +131,15 @@ const silicon = (s: {
   vmread: s.read,
   vmwrite: s.write,
   vmptrld: s.write,
+  invept: s.invalidation,
+  invvpid: s.invalidation,
   // What SVM saves is not in the round trip but in what is around it: its VMCB is memory, read at the price of memory.
   svmRun: charge(s.entry.cycles, 'D', `${SVM_LIKE} ${s.entry.source}`),
   svmExit: charge(s.exit.cycles, 'D', `${SVM_LIKE} ${s.exit.source}`),
   svmLoad: charge(Math.round(s.entry.cycles / 10), 'D', SVM_PART),
   svmSave: charge(Math.round(s.exit.cycles / 10), 'D', SVM_PART),
   svmGif: charge(Math.round(s.entry.cycles / 50), 'D', SVM_PART),
+  invlpga: charge(instructions.invlpg, 'D', 'as INVLPG'),
 });
 
 const model = (name: string, title: string, parts: Record<string, Charge>, clockHz: number): CostModel => ({
@@ -146,6 +151,7 @@ const model = (name: string, title: string, parts: Record<string, Charge>, clock
 });
 
 const P4_TRAP = 'split of 889 cycles for a #DE round trip with its handler (Adams & Agesen 2006, §6.3)';
+const NO_EPT = 'as INVLPG; never charged, for this processor has neither EPT nor VPID';
 const SCALED_TRAP = 'scaled from the Pentium 4 by the ratio of VM-exit costs';
 
 /** Clock of the simulated server unless a scenario says otherwise: slow enough that a second on it is about a second in the room. */
@@ -171,6 +177,7 @@ export function costModel(name: string, clockHz = DEFAULT_CLOCK_HZ): CostModel {
             entry: charge(2409, 'V2', AA06_TABLE_1),
             read: charge(178, 'V2', AA06_TABLE_1),
             write: charge(171, 'V2', AA06_TABLE_1),
+            invalidation: charge(instructions.invlpg, 'D', NO_EPT),
           }),
           ...software(1),
         },
@@ -193,6 +200,7 @@ export function costModel(name: string, clockHz = DEFAULT_CLOCK_HZ): CostModel {
             entry: charge(937, 'V2', AA06_TABLE_1),
             read: charge(52, 'V2', AA06_TABLE_1),
             write: charge(44, 'V2', AA06_TABLE_1),
+            invalidation: charge(instructions.invlpg, 'D', NO_EPT),
           }),
           ...software(0.45),
         },
@@ -223,6 +231,11 @@ export function costModel(name: string, clockHz = DEFAULT_CLOCK_HZ): CostModel {
             ),
             read: charge(26, 'D', 'half of the Core 2'),
             write: charge(22, 'D', 'half of the Core 2'),
+            invalidation: charge(
+              120,
+              'M',
+              'of the order of a hundred cycles on the first processors that have it, from memory',
+            ),
           }),
           ...software(0.25),
         },

@@ -11,6 +11,18 @@ export interface GuestTranslation {
   translate(linear: number, write: boolean, user: boolean): number;
 }
 
+/**
+ * What the processor still remembers of a guest that has left: with a VPID or an ASID its translations outlive the exit, so
+ * the hypervisor does what the guest's own instruction, or a change of the tables beneath it, would have done to them.
+ */
+export interface Remembered {
+  /** The second dimension has lost an entry, or leads elsewhere. */
+  forgetTables(): void;
+  /** Everything of the guest's linear addresses. */
+  forgetAll(): void;
+  forgetPage(linear: number): void;
+}
+
 export interface GuestPaging extends GuestTranslation {
   /**
    * The guest has changed a control register: what hangs on it is brought up to date.

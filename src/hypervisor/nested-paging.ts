@@ -3,7 +3,7 @@
 // so a guest reaches its own frames only. No shadow: CR3, page faults and INVLPG are the guest's own business.
 import type { MemoryMap } from '../machine/memory/memory-mapped.ts';
 import { type FrameTable, type GuestMemory, OWNER_HYPERVISOR } from './frames.ts';
-import type { GuestPaging } from './guest-paging.ts';
+import type { GuestPaging, Remembered } from './guest-paging.ts';
 import { type GuestControl, GuestWalk } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { TableKind } from './walk-steps.ts';
@@ -67,8 +67,11 @@ export class NestedTables {
     return frame * 4096;
   }
 
-  /** Maps a guest frame to a machine frame, or (-1) to nothing. */
-  map(frame: number, machine: number): void {
+  /**
+   * Maps a guest frame to a machine frame, or (-1) to nothing.
+   * @returns whether an entry that was there led elsewhere: a processor may remember it
+   */
+  map(frame: number, machine: number): boolean {
     const { memory } = this.table;
     const { levels, entryBytes, page } = this.format;
     const bits = entryBytes === 8 ? 9 : 10;
@@ -78,16 +81,17 @@ export class NestedTables {
       const at = table + (Math.floor(frame / 2 ** shift) & ((1 << bits) - 1)) * entryBytes;
       let entry = memory.read32(at);
       if (entry === 0) {
-        if (machine < 0) return;
+        if (machine < 0) return false;
         entry = this.newTable() | (level === levels ? this.format.top : this.format.table);
         memory.write32(at, entry);
       }
       table = (entry & 0xfffff000) >>> 0;
     }
-    memory.write32(
-      table + (frame & ((1 << bits) - 1)) * entryBytes,
-      machine < 0 ? 0 : (machine << 12) | page,
-    );
+    const at = table + (frame & ((1 << bits) - 1)) * entryBytes;
+    const before = memory.read32(at);
+    memory.write32(at, machine < 0 ? 0 : (machine << 12) | page);
+    // NPT has accessed and dirty bits in its entries.
+    return before !== 0 && (machine < 0 || before >>> 12 !== machine);
   }
 
   release(): void {
@@ -104,7 +108,7 @@ export class NestedPaging implements GuestPaging {
 
   /**
    * @param registers the guest's control registers as its control structure holds them now; `looking`: for people, not for work
-   * @param changed the processor may remember what is no longer so: INVEPT, a new ASID, or whatever it takes
+   * @param remembered what the processor may remember that is no longer so
    * @param devices pages that devices of the domain want for themselves
    */
   constructor(
@@ -112,7 +116,7 @@ export class NestedPaging implements GuestPaging {
     private readonly memory: GuestMemory,
     format: NestedFormat,
     private readonly registers: (looking: boolean) => GuestControl,
-    private readonly changed: () => void,
+    readonly remembered: Remembered,
     private readonly devices: MemoryMap,
   ) {
     this.walker = new GuestWalk(memory);
@@ -136,18 +140,18 @@ export class NestedPaging implements GuestPaging {
     return this.registers(true);
   }
 
-  private mapFrame(frame: number): void {
-    this.tables.map(frame, this.devices.mapped[frame] ? -1 : this.memory.p2m[frame]);
+  private mapFrame(frame: number): boolean {
+    return this.tables.map(frame, this.devices.mapped[frame] ? -1 : this.memory.p2m[frame]);
   }
 
   devicesChanged(): void {
-    for (let frame = 0xa0; frame < 0xc0; frame++) this.mapFrame(frame);
-    this.changed();
+    let lost = false;
+    for (let frame = 0xa0; frame < 0xc0; frame++) lost = this.mapFrame(frame) || lost;
+    if (lost) this.remembered.forgetTables();
   }
 
   remapped(frame: number): void {
-    this.mapFrame(frame);
-    this.changed();
+    if (this.mapFrame(frame)) this.remembered.forgetTables();
   }
 
   translate(linear: number, write: boolean, user: boolean): number {
@@ -157,17 +161,23 @@ export class NestedPaging implements GuestPaging {
     return valid ? this.walker.physical : -1;
   }
 
-  // The guest's control registers are in its control structure, and its tables are its own: nothing hangs on them here.
+  // The guest's control registers are in its control structure, and its tables are its own: nothing hangs on them here but
+  // what the processor would have forgotten, had the guest done it.
   loadCr0(): boolean {
+    this.remembered.forgetAll();
     return true;
   }
   loadCr3(): boolean {
+    this.remembered.forgetAll();
     return true;
   }
   loadCr4(): boolean {
+    this.remembered.forgetAll();
     return true;
   }
-  invalidatePage(): void {}
+  invalidatePage(linear: number): void {
+    this.remembered.forgetPage(linear);
+  }
 
   release(): void {
     this.tables.release();

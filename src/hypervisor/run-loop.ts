@@ -177,14 +177,16 @@ export class RunLoop {
   /** Time-driven work, then the choice of who runs, then world entry. A reason to stop, or undefined to go on. */
   private schedule(until: number): LoopEnd | undefined {
     const { hypervisor } = this;
-    this.advanceDomains();
+    const deadline = this.advanceDomains();
     const before = hypervisor.current;
     if (before && hypervisor.now >= hypervisor.sliceEnd) hypervisor.scheduler.expire(before);
     const next = hypervisor.scheduler.head();
     if (!next) return this.idle(until);
     if (next !== before) this.switchTo(next);
     else if (hypervisor.now >= hypervisor.sliceEnd) this.newSlice();
-    hypervisor.armTimerForGuest(Math.min(hypervisor.sliceEnd, this.nextDeadline()));
+    hypervisor.armTimerForGuest(
+      Math.min(hypervisor.sliceEnd, next === before ? deadline : this.nextDeadline()),
+    );
     this.enter(next);
     return undefined;
   }
@@ -277,16 +279,25 @@ export class RunLoop {
     return next;
   }
 
-  /** Virtual devices and timers of all domains whose time has come; whoever waited for them wakes. */
-  private advanceDomains(): void {
+  /** Virtual devices and timers of all domains whose time has come; whoever waited for them wakes. @returns what `nextDeadline` is then */
+  private advanceDomains(): number {
     const { hypervisor } = this;
+    let next = Infinity;
+    let advanced = false;
     for (const domain of hypervisor.domains.values()) {
       if (domain.state !== 'running') continue;
       const { technique } = domain;
-      if (technique.nextDeadline(domain) <= hypervisor.now) technique.advance(domain, hypervisor.now);
+      const deadline = technique.nextDeadline(domain);
+      if (deadline <= hypervisor.now) {
+        technique.advance(domain, hypervisor.now);
+        advanced = true;
+      }
       for (const vcpu of domain.vcpus)
         if (vcpu.state === 'blocked' && technique.pendingEvent(vcpu)) hypervisor.scheduler.wake(vcpu);
+      if (deadline < next) next = deadline;
     }
+    // What one does may concern another.
+    return advanced ? this.nextDeadline() : next;
   }
 
   /** The physical processor halts until its timer fires. When nothing is armed, the rest of the budget passes all the same. */

@@ -50,6 +50,9 @@ export class ShadowPage {
 const ENTRIES = 1024;
 const PRESENT = 1;
 const WRITABLE = 2;
+/** Of an entry: what it allows, and where it leads. */
+const RIGHTS = 7;
+const FRAME = ~0xfff;
 
 /** Pages taken at once: with these the processor can always be given what one instruction needs, by throwing out others. */
 const RESERVE = 8;
@@ -75,6 +78,8 @@ export class ShadowPages {
   private dropped = 0;
   /** Counts every change that takes something away from the processor: what it remembers in its TLB may be wrong since. */
   changes = 0;
+  /** The same without entries that only allow more than before, or again: at a page fault the processor drops such by itself. */
+  reductions = 0;
   /** Entries of a table, and log2 of the bytes of each. The upper halves of wide ones are 0: memory ends below 4 GiB. */
   entries = ENTRIES;
   private shift = 2;
@@ -236,7 +241,11 @@ export class ShadowPages {
 
   private write(page: ShadowPage, n: number, entry: number): void {
     const at = page.machine + (n << this.shift);
-    if (this.memory.read32(at) & PRESENT) this.changes++;
+    const before = this.memory.read32(at);
+    if (before & PRESENT) {
+      this.changes++;
+      if ((before ^ entry) & FRAME || before & ~entry & RIGHTS) this.reductions++;
+    }
     this.memory.write32(at, entry);
   }
 
@@ -246,6 +255,7 @@ export class ShadowPages {
     if (this.memory.read32(at) === 0) return;
     this.dropped++;
     this.changes++;
+    this.reductions++;
     this.unlink(page, page.index * ENTRIES + n);
     this.memory.write32(at, 0);
   }
@@ -266,6 +276,7 @@ export class ShadowPages {
       if ((entry & (PRESENT | WRITABLE)) !== (PRESENT | WRITABLE)) continue;
       this.memory.write32(at, entry & ~WRITABLE);
       this.changes++;
+      this.reductions++;
     }
   }
 

@@ -115,6 +115,10 @@ export class ShadowPaging implements GuestPaging {
   get changes(): number {
     return this.pages.changes;
   }
+  /** As `changes`, when the processor is known to drop the page of every page fault. For techniques whose guests have a VPID or an ASID. */
+  get reductions(): number {
+    return this.pages.reductions;
+  }
   /** Shadow pages in use. */
   get pageCount(): number {
     return this.pages.count;

@@ -353,6 +353,8 @@ export class Emulation {
     const { guest } = this;
     const { cr0, cr3, cr4, pdptes } = cpu;
     if (guest.nested) {
+      // Whatever it was, the processor would have forgotten no more.
+      guest.nested.remembered.forgetAll();
       vmwrite(silicon, F.GUEST_CR3, cr3);
       if (cr0 & PG && cr4 & PAE)
         for (let n = 0; n < 8; n++) vmwrite(silicon, L.GUEST_PDPTR0 + (n >> 1) * 2 + (n & 1), pdptes[n]);

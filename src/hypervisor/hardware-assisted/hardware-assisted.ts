@@ -28,13 +28,14 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
 import { keepInterruptedEvent, prepareEvents } from './events.ts';
 import { ExitContext } from './exits/context.ts';
 import { handleExit } from './exits/handlers.ts';
 import { optional, parts } from './optional.ts';
 import { guestRegisters } from './registers.ts';
-import { CR4_VMXE, hasNestedPaging, setUpVmcs, type VtxOptions } from './vmcs.ts';
+import { CR4_VMXE, hasNestedPaging, hasVpid, setUpVmcs, type VtxOptions } from './vmcs.ts';
 import { VtxGuest } from './vtx-guest.ts';
 
 /** CR0 that a boot loader leaves, as the guest sees it: PE and ET. */
@@ -139,6 +140,7 @@ export class HardwareAssisted implements Technique {
       this.hypervisor,
       domain,
       board,
+      hasVpid(this.hypervisor.cpu) ? this.freeVpid() : 0,
       nested ? (self) => parts().nestedPaging(self, devices!) : null,
     );
     const map = devices ?? new MemoryMap(domain.memory.size);
@@ -149,6 +151,13 @@ export class HardwareAssisted implements Technique {
       devices.onChange(() => guest.shadow.devicesChanged());
     }
     return guest;
+  }
+
+  /** The lowest that no guest has; 0 is the host's. */
+  private freeVpid(): number {
+    let vpid = 1;
+    while ([...this.guests.values()].some((guest) => guest.vpid === vpid)) vpid++;
+    return vpid;
   }
 
   /** What a hypervisor does once on each processor: CR4.VMXE, a VMXON region, VMXON. */
@@ -170,6 +179,8 @@ export class HardwareAssisted implements Technique {
     else {
       const entry = this.entries.get(guest);
       setUpVmcs(cpu, monitor, guest, entry ?? AFTER_POWER_ON, this.options);
+      // Another guest may have had the identifier before.
+      guest.remembered?.forgetAll();
       if (!entry) guest.emulation!.powerOn();
       this.entries.delete(guest);
     }
@@ -187,10 +198,7 @@ export class HardwareAssisted implements Technique {
       emulation.beforeEntry();
       if (!vcpu.domain.alive) return -1;
     }
-    if (shadowTables !== null && shadowTables.root !== guest.loadedRoot) {
-      vmwrite(cpu, F.GUEST_CR3, shadowTables.root);
-      guest.loadedRoot = shadowTables.root;
-    }
+    if (shadowTables !== null) this.loadShadow(guest, shadowTables);
     const injected = prepareEvents(cpu, guest);
     copyRegisters(vcpu.regs, cpu.regs);
     cpu.cr2 = vcpu.cr2;
@@ -201,6 +209,19 @@ export class HardwareAssisted implements Technique {
     }
     guest.launched = true;
     return injected;
+  }
+
+  /** The shadow tables are ready to be walked, and what is remembered of the guest is no more than they say. */
+  private loadShadow(guest: VtxGuest, shadow: ShadowPaging): void {
+    const { root, reductions } = shadow;
+    const switched = root !== guest.loadedRoot;
+    if (switched) {
+      vmwrite(this.hypervisor.cpu, F.GUEST_CR3, root);
+      guest.loadedRoot = root;
+    }
+    if (guest.remembered === null || (!switched && reductions === guest.seenReductions)) return;
+    guest.seenReductions = reductions;
+    guest.remembered.forgetAll();
   }
 
   /** The processor would not even begin the entry: a mistake of this hypervisor, which must not cost the other guests their host. */

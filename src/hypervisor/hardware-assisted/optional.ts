@@ -1,6 +1,7 @@
 // Parts of this technique that the opening scenario does not need: nested paging, PAE, and the emulator with what hangs on it
 // (real mode, devices in memory, task switches). provide.ts fills this in.
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
+import type { Remembered } from '../guest-paging.ts';
 import type { NestedPaging } from '../nested-paging.ts';
 import type { ShadowPaging } from '../shadow-paging.ts';
 import type { Emulation } from './emulation.ts';
@@ -11,6 +12,8 @@ export interface VtxParts {
   readonly Shadows: typeof ShadowPaging;
   nestedPaging(guest: VtxGuest, devices: MemoryMap): NestedPaging;
   emulation(guest: VtxGuest, devices: MemoryMap): Emulation;
+  /** For a guest with a VPID. */
+  remembered(guest: VtxGuest): Remembered;
 }
 
 export const optional: { parts: VtxParts | null } = { parts: null };

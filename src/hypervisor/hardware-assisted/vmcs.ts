@@ -32,13 +32,27 @@ const SECONDARY_CONTROLS = { ept: 1 << 1, vpid: 1 << 5, unrestricted: 1 << 7 } a
 /** The capability MSRs that are there since EPT is: secondary controls, and the primary ones with what may be cleared. */
 const MSR_SECONDARY = 0x48b;
 const MSR_TRUE_PROC = 0x48e;
+const MSR_EPT_VPID = 0x48c;
+/** INVVPID; for one address; for one VPID. */
+const INVVPID_WANTED = (1n << 32n) | (1n << 40n) | (1n << 41n);
+
+const allowedSecondary = (cpu: Cpu): number =>
+  Number(BigInt.asIntN(32, (cpu.msrs.get(MSR_SECONDARY) ?? 0n) >> 32n));
 
 /** Whether this processor can have nested paging and unrestricted guests. */
 export function hasNestedPaging(cpu: Cpu): boolean {
   const { ept, vpid, unrestricted } = SECONDARY_CONTROLS;
   const wanted = ept | vpid | unrestricted;
-  const allowed = Number(BigInt.asIntN(32, (cpu.msrs.get(MSR_SECONDARY) ?? 0n) >> 32n));
-  return (allowed & wanted) === wanted;
+  return (allowedSecondary(cpu) & wanted) === wanted;
+}
+
+/** Whether it can tag translations with a VPID, and has every type of INVVPID that this hypervisor uses. */
+export function hasVpid(cpu: Cpu): boolean {
+  const capabilities = cpu.msrs.get(MSR_EPT_VPID) ?? 0n;
+  return (
+    (allowedSecondary(cpu) & SECONDARY_CONTROLS.vpid) !== 0 &&
+    (capabilities & INVVPID_WANTED) === INVVPID_WANTED
+  );
 }
 
 const HOST_CR0 = 0x80010033 | 0;
@@ -113,7 +127,7 @@ function writeControls(cpu: Cpu, write: Write, guest: VtxGuest, options: VtxOpti
   const extra = options.rdtscExits ? PROC.rdtsc : 0;
   guest.procControls = guest.nested
     ? controls(cpu, MSR_TRUE_PROC, NESTED_PROC_CONTROLS | extra)
-    : controls(cpu, VMX_MSR.proc, PROC_CONTROLS | extra);
+    : controls(cpu, VMX_MSR.proc, PROC_CONTROLS | extra | (guest.vpid ? PROC.secondary : 0));
   write(F.CPU_BASED_VM_EXEC_CONTROL, guest.procControls);
   write(F.VM_EXIT_CONTROLS, controls(cpu, VMX_MSR.exit, ACKNOWLEDGE_INTERRUPT));
   write(F.VM_ENTRY_CONTROLS, controls(cpu, VMX_MSR.entry, 0));
@@ -123,13 +137,13 @@ function writeControls(cpu: Cpu, write: Write, guest: VtxGuest, options: VtxOpti
   write(F.CR3_TARGET_COUNT, 0);
   write(F.CR0_GUEST_HOST_MASK, guest.nested ? NESTED_CR0_OWNED : ~CR0_GUESTS);
   write(F.CR4_GUEST_HOST_MASK, guest.nested ? CR4_VMXE : -1);
+  const { ept, vpid, unrestricted } = SECONDARY_CONTROLS;
   if (guest.nested) {
-    const { ept, vpid, unrestricted } = SECONDARY_CONTROLS;
     write(L.SECONDARY_VM_EXEC_CONTROL, ept | vpid | unrestricted);
     write(L.EPT_POINTER, guest.nested.root | EPT_POINTER_BITS);
     write(L.EPT_POINTER + 1, 0);
-    write(L.VIRTUAL_PROCESSOR_ID, (guest.domain.id & 0xfffe) + 1);
-  }
+  } else if (guest.vpid) write(L.SECONDARY_VM_EXEC_CONTROL, vpid);
+  if (guest.vpid) write(L.VIRTUAL_PROCESSOR_ID, guest.vpid);
   write(F.VMCS_LINK_POINTER, -1);
   write(F.VMCS_LINK_POINTER + 1, -1);
   writeTscOffset(cpu, guest);

@@ -8,7 +8,7 @@ import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
-import type { GuestPaging } from '../guest-paging.ts';
+import type { GuestPaging, Remembered } from '../guest-paging.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { NestedPaging } from '../nested-paging.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
@@ -16,7 +16,7 @@ import { ShadowPaging } from '../shadow-paging.ts';
 import type { MutableExit } from '../technique.ts';
 import type { Emulation } from './emulation.ts';
 import type { ExitContext } from './exits/context.ts';
-import { optional } from './optional.ts';
+import { optional, parts } from './optional.ts';
 
 export class VtxGuest implements PcGuest {
   readonly vcpu: Vcpu;
@@ -34,6 +34,10 @@ export class VtxGuest implements PcGuest {
   launched = false;
   /** Shadow root that GUEST_CR3 holds. */
   loadedRoot = -1;
+  /** The processor's memory of it, where its translations are tagged with `vpid`; null where each entry flushes. */
+  readonly remembered: Remembered | null;
+  /** `shadowTables.reductions` at the last entry: what was taken away since may still be remembered. */
+  seenReductions = 0;
 
   /** Event for the next entry in the format of VM-entry interruption information; 0 = none. */
   event = 0;
@@ -70,6 +74,8 @@ export class VtxGuest implements PcGuest {
     readonly hypervisor: Hypervisor,
     readonly domain: Domain,
     readonly board: Board,
+    /** Its virtual-processor identifier; 0 where the processor has none to give. */
+    readonly vpid: number,
     nested: ((guest: VtxGuest) => NestedPaging) | null = null,
   ) {
     this.vcpu = domain.vcpus[0];
@@ -84,6 +90,7 @@ export class VtxGuest implements PcGuest {
       hypervisor.frames.release(this.vmcs >>> 12);
       throw error;
     }
+    this.remembered = this.nested?.remembered ?? (vpid ? parts().remembered(this) : null);
     this.debugRegisters[6] = 0xffff0ff0 | 0;
     this.debugRegisters[7] = 0x400;
   }

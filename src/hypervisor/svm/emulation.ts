@@ -90,6 +90,7 @@ export class Emulation {
     const { cpu } = emulator;
     const { words, base } = vmcb;
     const svm = svmOf(cpu);
+    guest.saveExtra();
     loadState(cpu, svm, words, base);
     loadExtra(cpu, svm, words, base);
     for (const index of HIDDEN) cpu.msrs.delete(index);
@@ -118,6 +119,7 @@ export class Emulation {
     saveState(cpu, svm, words, base, cpu.eip);
     saveExtra(cpu, svm, words, base);
     vmcb.set(V.efer, SVME);
+    vmcb.registersChanged = true;
     vmcb.set(V.cplWord, (vmcb.get(V.cplWord) & 0xffffff) | (cpu.cpl << 24));
     vmcb.set(V.interruptShadow, cpu.shadow ? 1 : 0);
     vmcb.set(V.dr6, cpu.dr[6]);
@@ -129,6 +131,8 @@ export class Emulation {
     hypervisor.cpu.dr.set(cpu.dr.subarray(0, 4));
     hypervisor.cpu.x87.copyFrom(cpu.x87);
     if (!guest.nested) this.storeControl(cpu);
+    // Whatever it was, the processor would have forgotten no more.
+    else if (emulator.controlWritten) guest.nested.remembered.forgetAll();
   }
 
   private storeControl(cpu: Cpu): void {

@@ -38,6 +38,7 @@ export function operandAddress(guest: SvmGuest, i: Instruction): number {
   if (i.base >= 0) offset = (offset + regs[i.base]) | 0;
   if (i.index >= 0) offset = (offset + (regs[i.index] << i.scale)) | 0;
   if (i.addressSize === 16) offset &= 0xffff;
+  guest.saveExtra();
   return (guest.vmcb.segmentBase(i.segment) + offset) >>> 0;
 }
 

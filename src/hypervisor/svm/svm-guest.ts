@@ -2,13 +2,14 @@
 // event that the next entry has to inject, and the registers that the VMCB has no field for.
 
 import { V } from '../../machine/cpu/svm/layout.ts';
+import { invlpga, vmsave } from '../../machine/cpu/svm/operations.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import type { FaultLink } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
-import type { GuestPaging } from '../guest-paging.ts';
+import type { GuestPaging, Remembered } from '../guest-paging.ts';
 import type { GuestControl } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { NestedPaging, NPT_FORMAT } from '../nested-paging.ts';
@@ -18,11 +19,11 @@ import type { ShadowPaging } from '../shadow-paging.ts';
 import type { MutableExit } from '../technique.ts';
 import { WideShadowPaging } from '../wide-shadow-paging.ts';
 import { Emulation } from './emulation.ts';
+import type { ExitContext } from './exits/context.ts';
 import { CR0_GUESTS, Vmcb } from './vmcb.ts';
 
 /** I/O permission map, three pages, and MSR permission map, two. */
 const MAP_PAGES = 5;
-const MAX_ASID = 63;
 
 export class SvmGuest implements PcGuest {
   readonly vcpu: Vcpu;
@@ -34,8 +35,14 @@ export class SvmGuest implements PcGuest {
   readonly shadowTables: ShadowPaging | null = null;
   readonly nested: NestedPaging | null = null;
   readonly emulation: Emulation;
-  /** The ASID of its TLB entries; 0 is the host's. */
-  readonly asid: number;
+  /** The ASID of its TLB entries; 0: nothing of it is remembered that may be used, and the next entry takes another one. */
+  asid = 0;
+  asidRound = 0;
+  /** Its VMCB asks for the whole TLB to go. */
+  flushes = false;
+  /** Shadow root and `shadowTables.reductions` at the last entry: what is remembered is of those. */
+  enteredRoot = -1;
+  seenReductions = 0;
   /** Shadow root that the VMCB's CR3 holds. */
   loadedRoot = -1;
 
@@ -47,7 +54,7 @@ export class SvmGuest implements PcGuest {
   windowOpen = false;
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;
-  /** The latest exit: one for all, which follow each other closely. */
+  /** The latest exit, and what its handlers get: one of each for all, which follow each other closely. */
   readonly exit: MutableExit = {
     vendor: Vendor.svm,
     reason: 0,
@@ -56,6 +63,7 @@ export class SvmGuest implements PcGuest {
     instructionLength: 0,
     eip: 0,
   };
+  context: ExitContext | null = null;
   /** DR0–DR3, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(4);
   /** Exceptions that led to each other, oldest first. */
@@ -78,7 +86,6 @@ export class SvmGuest implements PcGuest {
     this.maps = region + 4096;
     memory.bytes.fill(0xff, this.maps, this.maps + MAP_PAGES * 4096);
     this.vmcb = new Vmcb(memory, region);
-    this.asid = 1 + (domain.id % MAX_ASID);
     try {
       if (nested)
         this.shadow = this.nested = new NestedPaging(
@@ -86,8 +93,7 @@ export class SvmGuest implements PcGuest {
           domain.memory,
           NPT_FORMAT,
           () => this.ownControl(),
-          // The next entry flushes: this hypervisor lets no translation outlive an exit.
-          () => {},
+          this.remembered(),
           devices,
         );
       else {
@@ -119,9 +125,35 @@ export class SvmGuest implements PcGuest {
     return { cr0: vmcb.get(V.cr0), cr3: vmcb.get(V.cr3), cr4: vmcb.get(V.cr4) };
   }
 
+  private remembered(): Remembered {
+    const other = (): void => {
+      this.asid = 0;
+    };
+    return {
+      forgetTables: other,
+      forgetAll: other,
+      forgetPage: (linear) => {
+        if (this.asid !== 0) invlpga(this.hypervisor.cpu, linear, this.asid);
+      },
+    };
+  }
+
   private releaseRegion(): void {
     const { frames } = this.hypervisor;
     for (let n = 0; n <= MAP_PAGES; n++) frames.release((this.vmcb.machine >>> 12) + n);
+  }
+
+  /** FS GS TR LDTR and SYSENTER of the latest exit are in the processor, and not in the VMCB yet. */
+  unsaved = false;
+
+  /** Who is going to look at them there calls this. VMSAVE was charged at the exit. */
+  saveExtra(): void {
+    if (!this.unsaved) return;
+    this.unsaved = false;
+    const { cpu } = this.hypervisor;
+    const { cycles } = cpu;
+    vmsave(cpu, this.vmcb.machine);
+    cpu.cycles = cycles;
   }
 
   /** Gives back what is not the domain's own. */

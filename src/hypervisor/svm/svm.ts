@@ -22,7 +22,9 @@ import { VM_EXIT_ENTRY } from '../monitor.ts';
 import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
+import type { ShadowPaging } from '../shadow-paging.ts';
 import type { BootOptions, Exit, Resume, Technique } from '../technique.ts';
+import { Asids } from './asids.ts';
 import { keepInterruptedEvent, prepareEvents } from './events.ts';
 import { ExitContext } from './exits/context.ts';
 import { handleExit } from './exits/handlers.ts';
@@ -33,6 +35,8 @@ import { enterAtImage, enterAtReset, loadControlRegisters, type SvmOptions, setU
 /** CR0 that a boot loader leaves, and that RESET does, as the guest sees it. */
 const BOOT_CR0 = 0x11;
 const RESET_CR0 = 0x60000010;
+/** TLB_CONTROL. */
+const TLB_FLUSH_ALL = 1;
 
 export class Svm implements Technique {
   readonly name = 'svm';
@@ -47,13 +51,16 @@ export class Svm implements Technique {
   private saveArea = 0;
   private hostVmcb = 0;
   private enabled = false;
+  private asids: Asids | null = null;
   private readonly loadCycles: number;
+  private readonly saveCycles: number;
 
   constructor(
     private readonly hypervisor: Hypervisor,
     private readonly options: SvmOptions = {},
   ) {
     this.loadCycles = hypervisor.pc.cost.charges.svmLoad.cycles;
+    this.saveCycles = hypervisor.pc.cost.charges.svmSave.cycles;
   }
 
   /** Looked into by inspection.ts. */
@@ -110,6 +117,7 @@ export class Svm implements Technique {
     writeMsr(cpu, MSR.vmHsavePa, BigInt(this.saveArea));
     vmsave(cpu, this.hostVmcb);
     svmOf(cpu).ours = true;
+    this.asids = Asids.of(cpu);
   }
 
   enter(vcpu: Vcpu): number {
@@ -122,8 +130,8 @@ export class Svm implements Technique {
       for (let n = 0; n < 4; n++) cpu.dr[n] = guest.debugRegisters[n];
       this.loaded = guest;
     }
-    if (shadowTables && shadowTables.root !== guest.loadedRoot)
-      vmcb.set(V.cr3, (guest.loadedRoot = shadowTables.root));
+    if (shadowTables !== null) this.loadShadow(guest, shadowTables);
+    this.chooseAsid(guest);
     const injected = prepareEvents(guest);
     copyRegisters(vcpu.regs, cpu.regs);
     vmcb.set(V.rax, vcpu.regs[0]);
@@ -134,11 +142,37 @@ export class Svm implements Technique {
     cpu.flags |= IF;
     cpu.regs[4] = this.hypervisor.monitor.linear.stackTop | 0;
     cpu.regs[0] = vmcb.machine;
-    vmload(cpu, vmcb.machine);
+    // What is in the processor still needs no loading; it takes its time all the same.
+    if (vmcb.registersChanged) {
+      vmcb.registersChanged = false;
+      svmOf(cpu).kept = -1;
+    }
+    if (svmOf(cpu).resident && svmOf(cpu).kept === vmcb.base) this.hypervisor.spend(this.loadCycles);
+    else vmload(cpu, vmcb.machine);
+    guest.unsaved = false;
     // VMRUN stands before the monitor's entry point, as it were: that is where the host goes on.
     cpu.eip = VM_EXIT_ENTRY;
     vmrun(cpu, vmcb.machine);
     return injected;
+  }
+
+  /** The shadow tables are ready to be walked; when they allow less than before, nothing that is remembered may be used. */
+  private loadShadow(guest: SvmGuest, { root, reductions }: ShadowPaging): void {
+    if (root !== guest.loadedRoot) guest.vmcb.set(V.cr3, (guest.loadedRoot = root));
+    if (root === guest.enteredRoot && reductions === guest.seenReductions) return;
+    guest.enteredRoot = root;
+    guest.seenReductions = reductions;
+    guest.asid = 0;
+  }
+
+  private chooseAsid(guest: SvmGuest): void {
+    const { vmcb } = guest;
+    const asids = this.asids!;
+    const good = asids.isGood(guest);
+    if (good && !guest.flushes) return;
+    guest.flushes = !good && asids.give(guest);
+    vmcb.set(V.tlbControl, guest.flushes ? TLB_FLUSH_ALL : 0);
+    if (!good) vmcb.set(V.asid, guest.asid);
   }
 
   leave(vcpu: Vcpu): Exit {
@@ -148,7 +182,9 @@ export class Svm implements Technique {
     const { vmcb } = guest;
     const reason = vmcb.get(V.exitCode);
     if (reason !== SVM_EXIT.invalid) {
-      vmsave(cpu, vmcb.machine);
+      guest.unsaved = true;
+      hypervisor.spend(this.saveCycles);
+      if (!svmOf(cpu).resident || hypervisor.onExit !== null) guest.saveExtra();
       copyRegisters(cpu.regs, vcpu.regs);
       vcpu.regs[0] = vmcb.get(V.rax);
       vcpu.regs[4] = vmcb.get(V.rsp);
@@ -175,7 +211,10 @@ export class Svm implements Technique {
   handle(vcpu: Vcpu, exit: Exit): Resume {
     // It is taken through the host's own gates, on the host's own stack.
     if (exit.reason === SVM_EXIT.interrupt) this.settle();
-    return handleExit(new ExitContext(this.hypervisor, this.guestOf(vcpu.domain), vcpu, exit));
+    const guest = this.guestOf(vcpu.domain);
+    guest.context ??= new ExitContext(this.hypervisor, guest, vcpu, exit);
+    guest.context.charged = false;
+    return handleExit(guest.context);
   }
 
   pendingEvent(vcpu: Vcpu): boolean {
@@ -194,6 +233,7 @@ export class Svm implements Technique {
   settle(): void {
     const { cpu } = this.hypervisor;
     if (!cpu.svm?.resident) return;
+    this.loaded?.saveExtra();
     // The host has opened itself to interrupts since, and the time of all this has been charged at the exit.
     const { cycles, gif } = cpu;
     settleHost(cpu);

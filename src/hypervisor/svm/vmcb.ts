@@ -73,6 +73,8 @@ export class Vmcb {
   /** All of machine memory, and the index of the first word in it. */
   readonly words: Int32Array;
   readonly base: number;
+  /** Registers that VMRUN and VMLOAD may skip have been written since the last exit: segments, tables, those of SYSENTER. */
+  registersChanged = true;
 
   constructor(
     memory: PhysicalMemory,
@@ -130,7 +132,6 @@ export function setUpControls(guest: SvmGuest, options: SvmOptions): void {
   v.set(V.exceptions, nested ? EXCEPTIONS & ~(1 << 14) : EXCEPTIONS);
   v.set(V.iopm, guest.maps);
   v.set(V.msrpm, guest.maps + 0x3000);
-  v.set(V.asid, guest.asid);
   v.set(V.vintr, VINTR.masking);
   if (nested) {
     v.set(V.nestedPaging, 1);

@@ -42,7 +42,8 @@ export function reset(cpu: Cpu, options: ResetOptions = {}): void {
   cpu.vmx = null;
   cpu.svm = null;
   cpu.gif = true;
-  cpu.tlb.flush();
+  cpu.tlb.enter(cpu.tlb.contexts[0], -1);
+  cpu.tlb.flushAll();
   cpu.msrs.clear();
   for (const [index, value] of initialMsrs()) cpu.msrs.set(index, value);
   if (cpu.apic) cpu.msrs.set(MSR.apicBase, cpu.apic.base);

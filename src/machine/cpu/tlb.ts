@@ -1,21 +1,22 @@
-// The translation lookaside buffer (SDM vol. 3 §4.10): what the processor remembers of the page tables, and goes on
-// believing until INVLPG, a CR3 load or a page fault on that page. One set of entries, direct-mapped, for data, and one
-// for code. Eight words an entry, in the buffer that compiled code addresses too. Six of them are derived fast tags: a hit
-// there needs no further check, whatever the reason it was allowed. A tag is the page's number with the number of the
-// current space above it, and forgetting everything is going on to the next space.
+// The translation lookaside buffer (SDM vol. 3 §4.10, §28.3): what the processor remembers of the page tables, and goes on
+// believing until INVLPG, a CR3 load or a page fault on that page. One set of entries, direct-mapped, for data; those for
+// code, and what distinguishes address spaces with tags of their own, are in tlb-context.ts. Eight words an entry, in the
+// buffer that compiled code addresses too. Six of them are derived fast tags: a hit there needs no further check, whatever
+// the reason it was allowed. A tag is the page's number with a number above it that the current space has for itself:
+// forgetting everything is going on to the next number, and another address space is another number.
 
 import { Shared } from './shared.ts';
+import { Away, NO_ROOT, Right, TlbContext } from './tlb-context.ts';
+
+export { Right } from './tlb-context.ts';
 
 const BITS = 10;
 /** Entries of the TLB. */
 export const TLB_SIZE = 1 << BITS;
 /** log2 of the words of an entry. */
 export const ENTRY_SHIFT = 3;
-/** Code pages that are found without a map, a power of two. */
-const CODE_SLOTS = 256;
-
-/** Rights of an entry, from PDE and PTE together. */
-export const Right = { user: 1, write: 2, dirty: 4, global: 8, large: 16 } as const;
+/** Address spaces whose translations are kept; the longest unused goes first. */
+const CONTEXTS = 16;
 
 /** Words of an entry. */
 export const Word = {
@@ -54,26 +55,30 @@ export class Tlb {
   readonly words: Int32Array;
   /** What is above the page's number in a tag now. */
   space = 0;
-  /** When an entry was made, and with which global ones: entries of another epoch are gone, but for global pages. */
-  private readonly epochs = new Int32Array(TLB_SIZE).fill(-1);
-  private readonly globalEpochs = new Int32Array(TLB_SIZE);
-  private epoch = 0;
-  private globalEpoch = 0;
-  /** By 4 MiB: in which global epoch a fragment of a large page came from there. */
-  private readonly large = new Int32Array(1024).fill(-1);
-  /** Code pages (linear page number, physical page address | rights): the first to come has the slot, others go to the map. */
-  private readonly codePage = new Int32Array(CODE_SLOTS).fill(-1);
-  private readonly codeEntry = new Int32Array(CODE_SLOTS);
-  private readonly codeEpoch = new Int32Array(CODE_SLOTS);
-  private readonly codeGlobalEpoch = new Int32Array(CODE_SLOTS);
-  private readonly codeMore = new Map<number, number>();
+  /** The latest number that was given out; and how often all tags have become void, by the numbers' end or otherwise. */
+  private lastSpace = 0;
+  private round = 0;
+  /** When an entry was made, and with which global ones: entries of no context's epoch are gone, but for global pages. */
+  private readonly epochs = new Float64Array(TLB_SIZE).fill(-1);
+  private readonly globalEpochs = new Float64Array(TLB_SIZE);
+  private lastEpoch = 0;
+  /** The processor's own, which is there from the beginning, first. */
+  readonly contexts: TlbContext[] = [new TlbContext(0, NO_ROOT)];
+  /** Whose translations are used and made. */
+  current = this.contexts[0];
+  /** Whose the entries are. */
+  private readonly owners = new Array<TlbContext>(TLB_SIZE).fill(this.current);
+  /** Another context has the same VPID, with other nested tables. */
+  private siblings = false;
+  private clock = 0;
   /**
    * Bumped by whatever may change where the next instruction is fetched from: every invalidation here, and every load of CS.
    * `execute.ts` keeps the current code page only as long as this stands still.
    */
   generation = 0;
-  /** Bumped by every invalidation alone. */
+  /** Another number after every invalidation; no two contexts ever have the same. */
   translations = 0;
+  private lastTranslations = 0;
   /** Bumped whenever a tag goes: while it stands still, places that had one have it. */
   stamp = 0;
   /** The A20 mask that the entries were made with. */
@@ -103,113 +108,222 @@ export class Tlb {
   rightsOf(page: number): number {
     const slot = tlbSlot(page);
     const word = this.words[(slot << ENTRY_SHIFT) + Word.page];
-    if (word >>> 8 !== page || !this.isCurrent(slot, word)) return -1;
-    return word & 0xff;
+    if (word >>> 8 === page && this.isOf(this.current, slot, word)) return word & 0xff;
+    return this.current.away === null ? -1 : this.comeBack(this.current.away, slot, page);
   }
 
-  private isCurrent(slot: number, word: number): boolean {
-    if (this.epochs[slot] === this.epoch) return true;
-    return (word & Right.global) !== 0 && this.globalEpochs[slot] === this.globalEpoch;
+  private isOf(context: TlbContext, slot: number, word: number): boolean {
+    if (this.epochs[slot] === context.epoch) return true;
+    return (word & Right.global) !== 0 && this.globalEpochs[slot] === context.globalEpoch;
+  }
+
+  /** The current context takes a slot: what another one has there goes out of the way, and what of its own was out of the way is replaced. */
+  private takeSlot(slot: number): void {
+    const { current } = this;
+    if (current.away !== null) current.away.page[slot] = -1;
+    const owner = this.owners[slot];
+    this.owners[slot] = current;
+    const at = slot << ENTRY_SHIFT;
+    const word = this.words[at + Word.page];
+    if (owner === current || word === -1 || !this.isOf(owner, slot, word)) return;
+    owner.away ??= new Away(TLB_SIZE);
+    owner.away.page[slot] = word;
+    owner.away.offset[slot] = this.words[at + Word.offset];
+    owner.away.epoch[slot] = this.epochs[slot];
+    owner.away.globalEpoch[slot] = this.globalEpochs[slot];
+  }
+
+  /** An entry of the current context that had to give way takes its slot again. @returns its rights, or -1 */
+  private comeBack(away: Away, slot: number, page: number): number {
+    const word = away.page[slot];
+    if (word >>> 8 !== page) return -1;
+    const epoch = away.epoch[slot];
+    const globalEpoch = away.globalEpoch[slot];
+    const { current } = this;
+    if (epoch !== current.epoch && !(word & Right.global && globalEpoch === current.globalEpoch)) return -1;
+    const offset = away.offset[slot];
+    const at = slot << ENTRY_SHIFT;
+    this.takeSlot(slot);
+    this.dropTags(at);
+    this.words[at + Word.offset] = offset;
+    this.words[at + Word.page] = word;
+    this.epochs[slot] = epoch;
+    this.globalEpochs[slot] = globalEpoch;
+    return word & 0xff;
   }
 
   /** Remembers a translation. Fast tags of the replaced entry go with it. */
   insert(page: number, frame: number, rights: number): void {
     const slot = tlbSlot(page);
     const at = slot << ENTRY_SHIFT;
+    if (this.contexts.length > 1) this.takeSlot(slot);
     this.dropTags(at);
     this.words[at + Word.offset] = frame - (page << 12);
     this.words[at + Word.page] = (page << 8) | rights;
-    this.epochs[slot] = this.epoch;
-    this.globalEpochs[slot] = this.globalEpoch;
-    if (rights & Right.large) this.large[page >>> 10] = this.globalEpoch;
+    this.epochs[slot] = this.current.epoch;
+    this.globalEpochs[slot] = this.current.globalEpoch;
+    if (rights & Right.large) this.current.noteLarge(page);
   }
 
   /** What is remembered for fetches from a page: physical page address | rights; -1 = nothing. */
   codeOf(page: number): number {
-    const slot = page & (CODE_SLOTS - 1);
-    if (this.codePage[slot] === page && this.isCodeCurrent(slot)) return this.codeEntry[slot];
-    return this.codeMore.size === 0 ? -1 : (this.codeMore.get(page) ?? -1);
-  }
-
-  private isCodeCurrent(slot: number): boolean {
-    if (this.codeEpoch[slot] === this.epoch) return true;
-    return (this.codeEntry[slot] & Right.global) !== 0 && this.codeGlobalEpoch[slot] === this.globalEpoch;
+    return this.current.code.of(page);
   }
 
   /** Remembers a translation for fetches. */
   insertCode(page: number, frame: number, rights: number): void {
-    const slot = page & (CODE_SLOTS - 1);
-    const taken = this.codePage[slot] !== -1 && this.isCodeCurrent(slot);
-    if (taken ? this.codePage[slot] === page : !this.codeMore.has(page)) {
-      this.codePage[slot] = page;
-      this.codeEntry[slot] = frame | rights;
-      this.codeEpoch[slot] = this.epoch;
-      this.codeGlobalEpoch[slot] = this.globalEpoch;
-    } else this.codeMore.set(page, frame | rights);
-    if (rights & Right.large) this.large[page >>> 10] = this.globalEpoch;
+    this.current.code.insert(page, frame | rights);
+    if (rights & Right.large) this.current.noteLarge(page);
   }
 
-  /** Forgets everything, global pages too (CR0.PG, CR4.PGE/PSE changes, VM entry and exit). */
+  /** Forgets everything of the current address space, global pages too (CR0.PG, CR4.PGE/PSE changes; VM entry and exit without VPID). */
   flush(): void {
-    this.globalEpoch++;
-    this.nextEpoch();
-    if (this.codeMore.size !== 0) this.codeMore.clear();
+    this.forget(this.current);
+    if (this.siblings) for (const context of this.contexts) if (this.isSibling(context)) this.forget(context);
   }
 
-  /** Forgets everything but global pages (MOV CR3, task switch). */
+  /** Forgets everything of it but global pages (MOV CR3, task switch). */
   flushNonGlobal(): void {
-    this.nextEpoch();
-    if (this.codeMore.size !== 0) {
-      for (const [page, entry] of this.codeMore) if (!(entry & Right.global)) this.codeMore.delete(page);
-    }
-  }
-
-  private nextEpoch(): void {
-    this.epoch++;
-    this.dropFastTags();
+    this.forgetNonGlobal(this.current);
+    if (this.siblings)
+      for (const context of this.contexts) if (this.isSibling(context)) this.forgetNonGlobal(context);
   }
 
   /** Forgets the page of a linear address (INVLPG, page fault), with all fragments when it is a 4 MiB page. */
   invalidate(linear: number): void {
     this.generation++;
-    this.translations++;
+    this.forgetPage(this.current, linear);
+    if (this.siblings)
+      for (const context of this.contexts) if (this.isSibling(context)) this.forgetPage(context, linear);
+  }
+
+  private isSibling(context: TlbContext): boolean {
+    return context !== this.current && context.id === this.current.id;
+  }
+
+  /** Forgets everything of everybody (RESET, another A20 mask). */
+  flushAll(): void {
+    for (const context of this.contexts) this.forget(context);
+  }
+
+  /** Forgets everything of an address space. */
+  forget(context: TlbContext): void {
+    context.globalEpoch = ++this.lastEpoch;
+    context.epoch = ++this.lastEpoch;
+    context.code.forget(true);
+    this.renew(context);
+  }
+
+  /** Forgets everything of an address space but global pages. */
+  forgetNonGlobal(context: TlbContext): void {
+    context.epoch = ++this.lastEpoch;
+    context.code.forget(false);
+    this.renew(context);
+  }
+
+  private renew(context: TlbContext): void {
+    if (context !== this.current) {
+      context.round = -1;
+      return;
+    }
+    this.generation++;
+    this.translations = ++this.lastTranslations;
+    this.nextSpace();
+  }
+
+  /** Forgets a page of an address space. */
+  forgetPage(context: TlbContext, linear: number): void {
     const page = linear >>> 12;
     const slot = tlbSlot(page);
-    if (this.words[(slot << ENTRY_SHIFT) + Word.page] >>> 8 === page) this.drop(slot);
-    const codeSlot = page & (CODE_SLOTS - 1);
-    if (this.codePage[codeSlot] === page) this.codePage[codeSlot] = -1;
-    if (this.codeMore.size !== 0) this.codeMore.delete(page);
-    if (this.large[page >>> 10] === this.globalEpoch) this.invalidateLarge(page >>> 10);
+    const word = this.words[(slot << ENTRY_SHIFT) + Word.page];
+    if (word >>> 8 === page && this.isOf(context, slot, word)) this.drop(slot);
+    if (context.away !== null && context.away.page[slot] >>> 8 === page) context.away.page[slot] = -1;
+    context.code.drop(page);
+    if (context.hasLarge(page >>> 10)) this.forgetLarge(context, page >>> 10);
+    if (context === this.current) this.translations = ++this.lastTranslations;
+    else context.translations = ++this.lastTranslations;
   }
 
   /** Forgets all fragments of large pages in 4 MiB. */
-  private invalidateLarge(region: number): void {
+  private forgetLarge(context: TlbContext, region: number): void {
     const { words } = this;
     for (let slot = 0; slot < TLB_SIZE; slot++) {
       const word = words[(slot << ENTRY_SHIFT) + Word.page];
-      if (word >>> 18 === region && word & Right.large) this.drop(slot);
+      if (word >>> 18 === region && word & Right.large && this.isOf(context, slot, word)) this.drop(slot);
+      const away = context.away !== null ? context.away.page[slot] : -1;
+      if (away >>> 18 === region && away & Right.large) context.away!.page[slot] = -1;
     }
-    for (let n = 0; n < CODE_SLOTS; n++)
-      if (this.codePage[n] >>> 10 === region && this.codeEntry[n] & Right.large) this.codePage[n] = -1;
-    for (const [page, entry] of this.codeMore)
-      if (page >>> 10 === region && entry & Right.large) this.codeMore.delete(page);
+    context.code.dropLarge(region);
   }
 
-  /** Makes every access go through the checks again, on the same entries (CR0.WP or a data breakpoint changed). */
+  /** The context with these tags, made if need be. The longest unused one may be lost for it. */
+  contextOf(id: number, root: number): TlbContext {
+    const { current, contexts } = this;
+    if (current.id === id && current.root === root) return current;
+    for (const context of contexts) if (context.id === id && context.root === root) return context;
+    let context: TlbContext;
+    if (contexts.length < CONTEXTS) contexts.push((context = new TlbContext(id, root)));
+    else {
+      context = contexts[current === contexts[1] ? 2 : 1];
+      for (let n = 2; n < CONTEXTS; n++)
+        if (contexts[n] !== current && contexts[n].lastUse < context.lastUse) context = contexts[n];
+      context.id = id;
+      context.root = root;
+    }
+    this.forget(context);
+    this.siblings = contexts.some((a, n) => contexts.some((b, m) => m > n && a.id === b.id));
+    return context;
+  }
+
+  /**
+   * Goes on in a context; its translations are still there. Whoever leaves one sets its `mode` before.
+   * @param mode what its fast tags hang on now, beside the tables: see `tagMode` (paging.ts)
+   */
+  enter(next: TlbContext, mode: number): void {
+    const { current } = this;
+    this.generation++;
+    next.lastUse = ++this.clock;
+    if (next !== current) {
+      current.space = this.space;
+      current.translations = this.translations;
+      current.round = this.round;
+      this.current = next;
+      this.stamp++;
+      this.space = next.space;
+      this.translations = next.translations;
+      if (next.round !== this.round) {
+        this.translations = ++this.lastTranslations;
+        this.nextSpace();
+        return;
+      }
+    }
+    if (mode < 0 || mode !== next.mode) this.nextSpace();
+  }
+
+  /** Makes every access go through the checks again, on the same entries (CR0.WP, a data breakpoint or a device in memory changed). */
   dropFastTags(): void {
     this.generation++;
-    this.translations++;
+    this.translations = ++this.lastTranslations;
     this.dropTagsOfAll();
   }
 
   /** As `dropFastTags`, for data alone (a page has got its first code: stores there must be seen from now on). */
   dropTagsOfAll(): void {
+    this.round++;
+    this.nextSpace();
+  }
+
+  /** The current context goes on with the next number: none of its tags is good any more. */
+  private nextSpace(): void {
     this.stamp++;
-    this.space = (this.space + SPACE_UNIT) | 0;
-    if (this.space >>> 20 !== SPACES) return;
-    // All numbers have been used: no tag of the first round may be left.
-    this.space = 0;
-    for (let slot = 0; slot < TLB_SIZE; slot++) this.dropTags(slot << ENTRY_SHIFT);
+    this.lastSpace = (this.lastSpace + SPACE_UNIT) | 0;
+    if (this.lastSpace >>> 20 === SPACES) {
+      // All numbers have been used: no tag of the first round may be left, and nobody may keep a number.
+      this.lastSpace = 0;
+      this.round++;
+      for (let slot = 0; slot < TLB_SIZE; slot++) this.dropTags(slot << ENTRY_SHIFT);
+    }
+    this.space = this.lastSpace;
   }
 
   private dropTags(at: number): void {

@@ -7,7 +7,7 @@ import { type BusMemory, NO_MEMORY } from './bus-memory.ts';
 import { Cmos } from './cmos.ts';
 import { CoprocessorError } from './coprocessor.ts';
 import { DebugPorts } from './debug-ports.ts';
-import type { Clock, Device, InterruptLine, PortBus } from './device.ts';
+import type { Clock, Device, InterruptLine, PortBus, Timed } from './device.ts';
 import { Dma } from './dma.ts';
 import { KeyboardController } from './keyboard.ts';
 import { optional, part } from './optional.ts';
@@ -115,8 +115,8 @@ export class Board implements PortBus {
   private readonly ids: readonly number[];
   /** Devices whose accesses change no other device's deadline. */
   private readonly alone: readonly boolean[];
-  /** Those of the devices that ever do something by themselves. */
-  private readonly timed: Device[];
+  /** Those of the devices that ever do something by themselves, and what was attached. */
+  private readonly timed: Timed[];
   /** Device index + 1 by port; 0 = nobody. */
   private readonly decode = new Uint8Array(0x10000);
   private readonly clock: Clock;
@@ -252,9 +252,7 @@ export class Board implements PortBus {
   /** A local APIC or the I/O APIC was written to. */
   private apicChanged(): void {
     if (this.advancing) return;
-    const before = this.deadline;
-    this.updateDeadline();
-    if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
+    this.deadlineChanged();
     this.onAttention?.();
   }
 
@@ -323,6 +321,20 @@ export class Board implements PortBus {
   /** True when some device of this board decodes the port. */
   decodes(port: number): boolean {
     return this.decode[port & 0xffff] !== 0;
+  }
+
+  /** Something that is no device of this board's, and yet acts by itself in its time: a hypervisor's timer for its guest. */
+  attach(timed: Timed): void {
+    this.timed.push(timed);
+    this.deadlineChanged();
+  }
+
+  /** What `attach` got will act at another moment now. */
+  deadlineChanged(): void {
+    if (this.advancing) return;
+    const before = this.deadline;
+    this.updateDeadline();
+    if (this.deadline < before) this.onEarlierDeadline?.(this.deadline);
   }
 
   private updateDeadline(): void {

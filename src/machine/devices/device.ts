@@ -11,7 +11,15 @@ export interface Clock {
 /** A wire into an interrupt controller. Level: true = asserted. */
 export type InterruptLine = (level: boolean) => void;
 
-export interface Device {
+/** What does something by itself, in its time. */
+export interface Timed {
+  /** Next moment (in cycles) at which it will; Infinity when it won't. */
+  nextDeadline(): number;
+  /** Does everything that is due at or before `now`. */
+  advance(now: number): void;
+}
+
+export interface Device extends Timed {
   readonly name: string;
   /** Inclusive port ranges that this device decodes. */
   readonly ports: readonly (readonly [first: number, last: number])[];
@@ -20,10 +28,6 @@ export interface Device {
   /** @param size 1, 2 or 4 bytes. Unsigned result. */
   readPort(port: number, size: 1 | 2 | 4): number;
   writePort(port: number, value: number, size: 1 | 2 | 4): void;
-  /** Next moment (in cycles) at which this device will do something by itself; Infinity when it won't. */
-  nextDeadline(): number;
-  /** Does everything that is due at or before `now`. */
-  advance(now: number): void;
   /** Back to the state after power-on. */
   reset(): void;
 }

@@ -86,6 +86,8 @@ function setNestedCr0(c: ExitContext, value: number): Resume {
   if ((before ^ value) & PG && value & PG && cr4 & CR4_PAE) return c.guest.emulation!.instruction();
   vmwrite(c.cpu, F.CR0_READ_SHADOW, value);
   vmwrite(c.cpu, F.GUEST_CR0, nestedCr0(value));
+  // As the instruction itself would have: paging has been switched on or off.
+  if ((before ^ value) & PG) c.guest.nested!.loadCr0();
   return c.skip();
 }
 

@@ -20,7 +20,8 @@ export type Emulation = (context: ExitContext, i: Instruction) => Resume;
 const DR6_SINGLE_STEP = 0x4000;
 
 export class ExitContext {
-  private charged = false;
+  /** This exit's instruction has been paid for. */
+  charged = false;
 
   constructor(
     readonly hypervisor: Hypervisor,

@@ -46,6 +46,7 @@ function stringForm(c: ExitContext, port: number, size: PortSize, info: number):
     const i = c.instruction();
     if (i === null) return 'enter';
     segment = i.segment;
+    guest.saveExtra();
   } else c.emulation();
   const end = stringAccess(guest, {
     port,

@@ -22,13 +22,19 @@ export function guestTime({ guest, hypervisor }: ExitContext): bigint {
 const OWN: OwnRegisters<ExitContext> = {
   read(c, index) {
     const field = SYSENTER[index];
-    if (field !== undefined) return BigInt(c.guest.vmcb.get(field) >>> 0);
+    if (field !== undefined) {
+      c.guest.saveExtra();
+      return BigInt(c.guest.vmcb.get(field) >>> 0);
+    }
     return index === MSR.tsc ? guestTime(c) : undefined;
   },
   write({ guest, hypervisor }, index, value) {
     const field = SYSENTER[index];
-    if (field !== undefined) guest.vmcb.set(field, Number(BigInt.asIntN(32, value)));
-    else if (index === MSR.tsc) {
+    if (field !== undefined) {
+      guest.saveExtra();
+      guest.vmcb.set(field, Number(BigInt.asIntN(32, value)));
+      guest.vmcb.registersChanged = true;
+    } else if (index === MSR.tsc) {
       guest.tscOffset = Number(value) - hypervisor.now;
       writeTscOffset(guest);
     } else return false;

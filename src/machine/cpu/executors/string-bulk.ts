@@ -4,7 +4,7 @@
 import { EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
 import { segmentAllows } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
-import { Word } from '../tlb.ts';
+import { entryAt, Word } from '../tlb.ts';
 
 /** Below this many bytes the element-wise way is as quick. */
 const WORTH_WHILE = 32;
@@ -78,19 +78,41 @@ export function movePages(cpu: Cpu, i: Instruction, most: number): number {
   const source = plain(cpu, i.segment, from, PAGE, false);
   const destination = plain(cpu, ES, to, PAGE, true);
   if (source < 0 || destination < 0) return 0;
-  let pages = 1;
-  for (let done = PAGE; pages < Math.min(most, MOST_PAGES); pages++, done += PAGE) {
-    // Offsets do not go round, so that the comparison of addresses below is one of places.
-    if (from + done + PAGE > 2 ** 32 || to + done + PAGE > 2 ** 32) break;
-    if (plain(cpu, i.segment, from + done, PAGE, false) !== source + done) break;
-    if (plain(cpu, ES, to + done, PAGE, true) !== destination + done) break;
-  }
+  let pages = Math.min(most, MOST_PAGES);
+  // Offsets do not go round, so that the comparison of addresses below is one of places; and limits hold for all of it.
+  while (pages > 1 && !(reaches(cpu, i.segment, from, pages, false) && reaches(cpu, ES, to, pages, true)))
+    pages >>= 1;
+  pages = Math.min(sameRun(cpu, i.segment, from, pages, Word.read), sameRun(cpu, ES, to, pages, Word.write));
   const bytes = pages * PAGE;
   if (pages < 2 || (destination > source && destination < source + bytes)) return 0;
   cpu.memory.bytes.copyWithin(destination, source, source + bytes);
   cpu.regs[ESI] += bytes;
   cpu.regs[EDI] += bytes;
   return pages;
+}
+
+/** Whether so many pages lie within the segment, and none behind the last linear address. */
+function reaches(cpu: Cpu, segment: number, offset: number, pages: number, write: boolean): boolean {
+  const s = cpu.segments[segment];
+  const bytes = pages * PAGE;
+  return (
+    offset + bytes <= 2 ** 32 && s.base + offset + bytes <= 2 ** 32 && segmentAllows(s, offset, bytes, write)
+  );
+}
+
+/** Of some pages, how many the TLB lets through and has one behind the other. */
+function sameRun(cpu: Cpu, segment: number, offset: number, pages: number, word: number): number {
+  const { words, space } = cpu.tlb;
+  const linear = cpu.segments[segment].base + offset;
+  const right = word + (cpu.cpl === 3 ? 1 : 0);
+  const displacement = words[entryAt(linear) + Word.offset];
+  let n = 1;
+  for (; n < pages; n++) {
+    const next = linear + n * PAGE;
+    const at = entryAt(next);
+    if (words[at + right] !== ((next >>> 12) | space) || words[at + Word.offset] !== displacement) break;
+  }
+  return n;
 }
 
 /** Fills a run of elements with the accumulator. @param left elements that REP has left; @returns elements done */

@@ -20,22 +20,22 @@ const PAT_TYPES = 0b11110011;
 /** Why VMRUN would answer with VMEXIT_INVALID. */
 export function invalidity(svm: SvmState): string {
   const { vmcb: w, base: b } = svm;
-  const high = (at: number): boolean => w[b + at + 1] !== 0;
   const efer = w[b + V.efer];
   const cr0 = w[b + V.cr0];
   if (!(efer & SVME)) return 'EFER.SVME is 0';
-  if (efer & ~SVME || high(V.efer))
+  if (efer & ~SVME || w[b + V.efer + 1] !== 0)
     return 'EFER has a bit that this processor does not have (it has no long mode)';
   if (!(cr0 & CR0_CD) && cr0 & CR0_NW) return 'CR0.NW is 1 and CR0.CD is 0';
-  if (high(V.cr0)) return 'CR0 has bits above 31';
-  if (high(V.cr3)) return 'CR3 has bits above 31';
-  if (w[b + V.cr4] & ~(CR4_BITS | CR4_VMXE) || high(V.cr4)) return 'CR4 has a reserved bit';
-  if (high(V.dr6)) return 'DR6 has bits above 31';
-  if (high(V.dr7)) return 'DR7 has bits above 31';
+  if (w[b + V.cr0 + 1] !== 0) return 'CR0 has bits above 31';
+  if (w[b + V.cr3 + 1] !== 0) return 'CR3 has bits above 31';
+  if (w[b + V.cr4] & ~(CR4_BITS | CR4_VMXE) || w[b + V.cr4 + 1] !== 0) return 'CR4 has a reserved bit';
+  if (w[b + V.dr6 + 1] !== 0) return 'DR6 has bits above 31';
+  if (w[b + V.dr7 + 1] !== 0) return 'DR7 has bits above 31';
   if (!(w[b + V.general2] & GENERAL2.vmrun)) return 'VMRUN is not intercepted';
-  if (address(w, b + V.iopm) + IOPM_SIZE > MAX_PHYSICAL)
+  // Below 4 GiB there is nothing to look at.
+  if (w[b + V.iopm + 1] !== 0 && address(w, b + V.iopm) + IOPM_SIZE > MAX_PHYSICAL)
     return 'the I/O permission map ends beyond physical memory';
-  if (address(w, b + V.msrpm) + MSRPM_SIZE > MAX_PHYSICAL)
+  if (w[b + V.msrpm + 1] !== 0 && address(w, b + V.msrpm) + MSRPM_SIZE > MAX_PHYSICAL)
     return 'the MSR permission map ends beyond physical memory';
   if (w[b + V.asid] === 0) return 'the ASID is 0, which is the host’s';
   if (w[b + V.nestedPaging] & 1) {

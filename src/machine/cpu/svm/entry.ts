@@ -6,9 +6,11 @@ import { EXITED, isFault } from '../fault.ts';
 import { VM } from '../flags.ts';
 import { deliverEvent, deliverFault, EventType, softwareInterrupt } from '../interrupts.ts';
 import { CR0_PG, CR4_PAE, loadPdptes } from '../page-walk.ts';
+import { tagMode } from '../paging.ts';
 import { CR0_PE } from '../segmentation.ts';
+import { ASID_BASE, NO_ROOT } from '../tlb-context.ts';
 import { invalidity } from './checks.ts';
-import { invalidEntry } from './exit.ts';
+import { invalidEntry, isMonitor } from './exit.ts';
 import { EVENT, EVENT_TYPE, V } from './layout.ts';
 import { nestedWalkOf } from './nested.ts';
 import { loadState, saveState } from './save-area.ts';
@@ -21,9 +23,13 @@ import { svmOf } from './state.ts';
 export function vmrun(cpu: Cpu, physical: number): void {
   const svm = svmOf(cpu);
   const host = svm.hostArea;
+  const kept = svm.resident && svm.kept === svm.at(physical);
   // What is in the processor is a guest's; the host's part of the area is as it was.
   if (svm.resident) svm.resident = false;
-  else saveState(cpu, svm, svm.words(host), svm.at(host), cpu.eip);
+  else {
+    cpu.tlb.current.mode = tagMode(cpu);
+    saveState(cpu, svm, svm.words(host), svm.at(host), cpu.eip);
+  }
   svm.use(physical);
   cpu.cycles += svm.cycles.run;
   if (invalidity(svm) !== '') {
@@ -31,19 +37,19 @@ export function vmrun(cpu: Cpu, physical: number): void {
     return;
   }
   try {
-    enter(cpu);
+    enter(cpu, kept);
   } catch (thrown) {
     // The guest's tables, or the stack of the injected event, lie where nested paging has no page.
     if (thrown !== EXITED) throw thrown;
   }
 }
 
-function enter(cpu: Cpu): void {
+function enter(cpu: Cpu, kept: boolean): void {
   const svm = svmOf(cpu);
   const { vmcb: w, base: b } = svm;
   const hostIf = (cpu.flags & 0x200) !== 0;
   svm.intercepts.load(hostIf);
-  loadState(cpu, svm, w, b);
+  loadState(cpu, svm, w, b, kept);
   cpu.cr2 = w[b + V.cr2];
   cpu.dr[6] = (w[b + V.dr6] & 0xe00f) | 0xffff0ff0;
   cpu.dr[7] = (w[b + V.dr7] & 0xffff2fff) | 0x400;
@@ -52,7 +58,13 @@ function enter(cpu: Cpu): void {
   cpu.shadow = w[b + V.interruptShadow] & 1;
   cpu.halted = false;
   cpu.pendingDebug = 0;
-  cpu.tlb.flush();
+  // §15.16: translations are tagged with the ASID. Bit 0 asks for all to go, whosever they are; FlushByASID, with values of its own, came in 2010.
+  const { tlb } = cpu;
+  if (w[b + V.tlbControl] & 1) {
+    tlb.flushAll();
+    cpu.cycles += cpu.cost.charges.tlbFlush.cycles;
+  }
+  tlb.enter(tlb.contextOf(ASID_BASE + w[b + V.asid], NO_ROOT), tagMode(cpu));
   cpu.nested = w[b + V.nestedPaging] & 1 ? nestedWalkOf(svm) : null;
   cpu.gif = true;
   cpu.intercepts = svm.intercepts;
@@ -67,8 +79,7 @@ function enter(cpu: Cpu): void {
     }
   }
   // As in exit.ts: where the host goes on says whether somebody else records it.
-  const host = svm.words(svm.hostArea)[svm.at(svm.hostArea) + V.rip] >>> 0;
-  if ((host - cpu.monitorBase) >>> 0 >= cpu.monitorSize)
+  if (!svm.ours && !isMonitor(cpu, svm))
     cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, 0);
   const event = w[b + V.eventInj];
   if (event & EVENT.valid) inject(cpu, event, w[b + V.eventInj + 1]);

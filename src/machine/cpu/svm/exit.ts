@@ -5,6 +5,7 @@ import { type Cpu, Stop } from '../cpu.ts';
 import { isFault } from '../fault.ts';
 import { RF } from '../flags.ts';
 import { CR0_PG, CR4_PAE, loadPdptes } from '../page-walk.ts';
+import { tagMode } from '../paging.ts';
 import { CR0_PE, stopInMonitor } from '../segmentation.ts';
 import { SVM_EXIT } from './exit-codes.ts';
 import { EVENT, V } from './layout.ts';
@@ -29,6 +30,7 @@ export function svmExit(
   const svm = cpu.svm!;
   const { vmcb: w, base: b, intercepts } = svm;
   cpu.cycles += svm.cycles.exit;
+  cpu.tlb.current.mode = tagMode(cpu);
   put(w, b + V.exitCode, code);
   put(w, b + V.exitInfo1, info1);
   w[b + V.exitInfo2] = info2;
@@ -52,6 +54,7 @@ export function svmExit(
   intercepts.store();
   if (svm.ours && isMonitor(cpu, svm)) {
     svm.resident = true;
+    svm.kept = b;
     beginHost(cpu);
     const area = svm.words(svm.hostArea);
     cpu.eip = area[svm.at(svm.hostArea) + V.rip] >>> 0;
@@ -80,7 +83,7 @@ export function invalidEntry(cpu: Cpu, svm: SvmState): void {
 }
 
 /** Where the host goes on is the monitor. */
-function isMonitor(cpu: Cpu, svm: SvmState): boolean {
+export function isMonitor(cpu: Cpu, svm: SvmState): boolean {
   const rip = svm.words(svm.hostArea)[svm.at(svm.hostArea) + V.rip] >>> 0;
   return (rip - cpu.monitorBase) >>> 0 < cpu.monitorSize;
 }
@@ -112,7 +115,7 @@ function loadHost(cpu: Cpu, svm: SvmState): void {
   loadState(cpu, svm, svm.words(at), svm.at(at));
   cpu.cr0 |= CR0_PE;
   cpu.dr[7] = 0x400;
-  cpu.tlb.flush();
+  cpu.tlb.enter(cpu.tlb.contexts[0], tagMode(cpu));
   if (cpu.cr0 & CR0_PG && cpu.cr4 & CR4_PAE) {
     try {
       loadPdptes(cpu, cpu.cr3);

@@ -9,7 +9,6 @@ import type { InterceptedInstruction } from '../intercepts.ts';
 import { MSR, SVME } from '../msrs.ts';
 import { isProtected } from '../segmentation.ts';
 import * as operation from './operations.ts';
-import { svmOf } from './state.ts';
 
 export * from './operations.ts';
 
@@ -58,11 +57,8 @@ const plain =
     if (mayRun(cpu, which)) run(cpu, i);
   };
 
-/** The TLB of this processor holds one address space at a time: another's entries are not there. */
 const invlpga = plain('invlpga', (cpu, i) => {
-  const { vmcb: w, base: b } = svmOf(cpu);
-  const current = cpu.intercepts === null ? 0 : w[b + (0x58 >> 2)];
-  if (cpu.regs[1] === current) cpu.tlb.invalidate(i.addressSize === 32 ? cpu.regs[0] >>> 0 : cpu.regs16[0]);
+  operation.invlpga(cpu, i.addressSize === 32 ? cpu.regs[0] >>> 0 : cpu.regs16[0], cpu.regs[1]);
 });
 
 const bindings: Readonly<Record<string, Executor>> = {

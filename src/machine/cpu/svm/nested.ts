@@ -3,7 +3,7 @@
 // one of user mode; what the tables forbid is an exit, NPF, with the guest-physical address in EXITINFO2.
 import type { Cpu } from '../cpu.ts';
 import { EXITED } from '../fault.ts';
-import { Access, NestedWalk, type SecondDimension } from '../nested-walk.ts';
+import { Access, NestedWalk, NO_LINEAR, type SecondDimension } from '../nested-walk.ts';
 import {
   CR4_PAE,
   CR4_PSE,
@@ -41,7 +41,7 @@ class NestedTables implements SecondDimension {
   pse = false;
   private readonly found: Found = { machine: -1, leafAt: -1, leaf: 0, rights: 0, error: 0 };
 
-  translate(cpu: Cpu, physical: number, access: number): number {
+  translate(cpu: Cpu, physical: number, access: number, linear: number): number {
     const write = (access & Access.write) !== 0;
     const f = this.look(cpu, physical, true);
     let error = f.error;
@@ -55,6 +55,8 @@ class NestedTables implements SecondDimension {
         return f.machine;
       }
     }
+    // As a page fault does, the exit takes what is remembered of the page with it.
+    if (linear !== NO_LINEAR) cpu.tlb.invalidate(linear);
     this.exit(cpu, physical, access, error);
   }
 

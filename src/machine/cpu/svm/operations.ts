@@ -2,6 +2,7 @@
 // instructions.ts puts the privilege checks in front of them; a hypervisor written in TypeScript calls them directly.
 import { Attention, type Cpu } from '../cpu.ts';
 import { SIGNATURE } from '../cpuid.ts';
+import { ASID_BASE } from '../tlb-context.ts';
 import { loadExtra, saveExtra } from './save-area.ts';
 import { svmOf } from './state.ts';
 
@@ -19,6 +20,15 @@ export function vmsave(cpu: Cpu, physical: number): void {
   const svm = svmOf(cpu);
   cpu.cycles += svm.cycles.save;
   saveExtra(cpu, svm, svm.words(physical), svm.at(physical));
+}
+
+/** INVLPGA: what is remembered of a page in the address space with this ASID; 0 is the host's. */
+export function invlpga(cpu: Cpu, linear: number, asid: number): void {
+  const { tlb } = cpu;
+  cpu.cycles += cpu.cost.charges.invlpga.cycles;
+  const id = asid === 0 ? 0 : ASID_BASE + asid;
+  for (const context of tlb.contexts) if (context.id === id) tlb.forgetPage(context, linear);
+  tlb.generation++;
 }
 
 /** Sets the global interrupt flag: what has waited can come. */

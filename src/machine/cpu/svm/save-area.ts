@@ -56,14 +56,22 @@ export function saveState(cpu: Cpu, svm: SvmState, w: Int32Array, b: number, rip
   put(w, b + V.rax, cpu.regs[0]);
 }
 
-/** What both directions load; the caller sees to CPL, paging and the TLB. */
-export function loadState(cpu: Cpu, svm: SvmState, w: Int32Array, b: number): void {
+/** What both directions load; the caller sees to CPL, paging and the TLB. @param kept segments and tables are in the processor still */
+export function loadState(cpu: Cpu, svm: SvmState, w: Int32Array, b: number, kept = false): void {
+  if (!kept) loadTables(cpu, svm, w, b);
+  loadControl(cpu, w, b);
+}
+
+function loadTables(cpu: Cpu, svm: SvmState, w: Int32Array, b: number): void {
   for (let n = 0; n < BY_VMRUN; n++) loadSegment(cpu, n, w, b);
   cpu.gdtr.limit = w[b + V.gdtr + 1] & 0xffff;
   cpu.gdtr.base = w[b + V.gdtr + 2] >>> 0;
   cpu.idtr.limit = w[b + V.idtr + 1] & 0xffff;
   cpu.idtr.base = w[b + V.idtr + 2] >>> 0;
   svm.efer.write(cpu, w[b + V.efer]);
+}
+
+function loadControl(cpu: Cpu, w: Int32Array, b: number): void {
   cpu.cr4 = w[b + V.cr4];
   cpu.cr3 = w[b + V.cr3];
   cpu.cr0 = (w[b + V.cr0] & CR0_BITS) | CR0_ET;

@@ -37,6 +37,8 @@ export class SvmState {
    */
   ours = false;
   resident = false;
+  /** First word of the VMCB whose segment and table registers are in the processor, as long as `resident` and nobody has written to them: VMRUN need not load them. */
+  kept = -1;
 
   constructor(readonly cpu: Cpu) {
     const { bytes, size } = cpu.memory;

@@ -18,6 +18,9 @@ const CR0_UNSELECTED = 0xa;
 const VMX_INSTRUCTIONS: ReadonlySet<string> = new Set(
   'vmcall vmclear vmlaunch vmptrld vmptrst vmread vmresume vmwrite vmxoff vmxon invept invvpid'.split(' '),
 );
+const OTHER_PREFIXES: ReadonlySet<number> = new Set([
+  0x66, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
+]);
 const CODE_32 = 0x4000;
 const CS = 1;
 
@@ -142,10 +145,13 @@ export class SvmIntercepts implements Intercepts {
     const code = cpu.segments[CS];
     const wide = (code.access & CODE_32) !== 0;
     for (let at = cpu.instructionStart; at < cpu.eip; at++) {
-      const physical = peek(cpu, (code.base + at) >>> 0);
+      const linear = (code.base + at) >>> 0;
+      // It has just been fetched, so the processor knows where from.
+      const known = cpu.tlb.codeOf(linear >>> 12);
+      const physical = known === -1 ? peek(cpu, linear) : ((known & 0xfffff000) | (linear & 0xfff)) >>> 0;
       const byte = physical < 0 ? 0 : cpu.memory.read8(physical);
       if (byte === 0x67) return !wide;
-      if (![0x66, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65].includes(byte)) break;
+      if (!OTHER_PREFIXES.has(byte)) break;
     }
     return wide;
   }

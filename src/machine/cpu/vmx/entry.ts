@@ -3,6 +3,7 @@
 import { Attention, type Cpu } from '../cpu.ts';
 import { EXITED, isFault } from '../fault.ts';
 import { deliverEvent, deliverFault, softwareInterrupt } from '../interrupts.ts';
+import { tagMode } from '../paging.ts';
 import { Dirty } from './dirty.ts';
 import { checkControls, checkHostState, checkInjection } from './entry-checks.ts';
 import { CR0_KEPT, failEntry, isGuestHypervisor, recordEntry } from './exit.ts';
@@ -51,9 +52,13 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, LINK_POINTER);
     return VM_SUCCEED;
   }
+  // The host has used the TLB; else it is the guest's still.
+  if (!vmx.resident) cpu.tlb.current.mode = tagMode(cpu);
   if (!vmx.resident || dirty & Dirty.registers) loadRegisters(cpu, vmx);
   vmx.resident = false;
   loadGuest(cpu, vmx);
+  // Without VPID translations of host and guest never live together.
+  if (vmx.second === null) cpu.tlb.flush();
   if (!(vmx.second !== null ? vmx.second.enter(cpu, vmx) : takeNamedPdptes(cpu))) {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, PDPTE_LOADING);
     return VM_SUCCEED;
@@ -114,7 +119,6 @@ function loadGuest(cpu: Cpu, vmx: VmxState): void {
   cpu.nmiBlocked = (blocking & BLOCKED_BY_NMI) !== 0;
   cpu.halted = w[b + W.activity] === 1;
   cpu.pendingDebug = w[b + W.pendingDebug] & 0x400f;
-  cpu.tlb.flush();
 }
 
 /** §26.5.1: the event goes through the guest's IDT before its first instruction. */

@@ -124,7 +124,11 @@ function leave(cpu: Cpu, reason: number, qualification: number, physical: number
   const { words: w, base: b } = cpu.vmx!;
   w[b + W.guestPhysical] = physical | 0;
   w[b + W.guestPhysical + 1] = Math.floor(physical / 2 ** 32);
-  if (linear !== NO_LINEAR) w[b + W.linearAddress] = linear | 0;
+  if (linear !== NO_LINEAR) {
+    w[b + W.linearAddress] = linear | 0;
+    // What is remembered of the page goes with it (§28.3.3.1).
+    cpu.tlb.invalidate(linear);
+  }
   cpu.eip = cpu.instructionStart;
   vmExit(cpu, reason, qualification);
   throw EXITED;

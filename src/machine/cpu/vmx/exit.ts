@@ -3,6 +3,7 @@
 import { Kind, Vendor } from '../../../trace/events.ts';
 import { type Cpu, Stop } from '../cpu.ts';
 import { getFlags, RF, VM } from '../flags.ts';
+import { tagMode } from '../paging.ts';
 import { Dirty } from './dirty.ts';
 import { INFO_ERROR_CODE, TYPE } from './exit-reasons.ts';
 import { WORD_ABORT } from './layout.ts';
@@ -35,6 +36,7 @@ export function vmExit(
   const vmx = cpu.vmx!;
   const { words: w, base: b, intercepts } = vmx;
   cpu.cycles += vmx.cycles.exit;
+  cpu.tlb.current.mode = tagMode(cpu);
 
   const vectoring = intercepts.vectoringInfo;
   w[b + W.vectoringInfo] = vectoring;
@@ -137,10 +139,14 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   if (!vmx.ours) syncSysenterOut(vmx);
   for (let n = 0; n < 8; n++) {
     const { selector, base, limit, access } = cpu.segments[n];
-    changed |= w[b + W.selector + n] ^ selector;
-    changed |= w[b + W.base + n] ^ base;
-    changed |= w[b + W.limit + n] ^ limit;
-    changed |= w[b + W.access + n] ^ access;
+    const differs =
+      (w[b + W.selector + n] ^ selector) |
+      (w[b + W.base + n] ^ base) |
+      (w[b + W.limit + n] ^ limit) |
+      (w[b + W.access + n] ^ access);
+    // Mostly they are as they were.
+    if (differs === 0) continue;
+    changed = differs;
     w[b + W.selector + n] = selector;
     w[b + W.base + n] = base;
     w[b + W.limit + n] = limit;
@@ -209,8 +215,10 @@ function loadHostRegisters(cpu: Cpu, vmx: VmxState): void {
   cpu.gdtr.limit = 0xffff;
   cpu.idtr.base = w[b + W.hostIdtrBase] >>> 0;
   cpu.idtr.limit = 0xffff;
+  const [host] = cpu.tlb.contexts;
   // No VPID: translations of the guest and of the host never live together.
-  cpu.tlb.flush();
+  if (cpu.tlb.current === host) cpu.tlb.flush();
+  else cpu.tlb.enter(host, tagMode(cpu));
 }
 
 /** §27.5. */

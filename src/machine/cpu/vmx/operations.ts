@@ -7,7 +7,7 @@ import { TOUCHES } from './dirty.ts';
 import { vmEntry } from './entry.ts';
 import { LAUNCH_CLEAR, REVISION_IDENTIFIER, WORD_LAUNCH_STATE } from './layout.ts';
 import { NO_VMCS, type VmxState, vmxOf } from './state.ts';
-import { conclude, VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
+import { conclude, succeed, VM_ERROR, VM_FAIL_INVALID, VM_SUCCEED } from './vm-fail.ts';
 
 export { VM_ERROR, VM_FAIL_INVALID } from './vm-fail.ts';
 
@@ -87,29 +87,54 @@ export function vmptrst(cpu: Cpu): number {
 
 /** A field of the current VMCS, uint32; -1 when it fails (the flags, and VM_INSTRUCTION_ERROR, say why). */
 export function vmread(cpu: Cpu, encoding: number): number {
+  const { vmx } = cpu;
+  // Mostly all is well: several of these come with each exit. (Beyond the table there is nothing, which is not above 0.)
+  if (vmx !== null && vmx.current !== NO_VMCS && vmx.operation && cpu.intercepts === null) {
+    const word = vmx.fieldIndex[encoding];
+    if (word > 0) {
+      cpu.cycles += vmx.readCycles;
+      succeed(cpu);
+      return vmx.words[vmx.base + word] >>> 0;
+    }
+  }
+  return failingRead(cpu, encoding);
+}
+
+function failingRead(cpu: Cpu, encoding: number): number {
   const vmx = inRoot(cpu);
-  cpu.cycles += vmx.cycles.vmread;
+  cpu.cycles += vmx.readCycles;
   const word = wordOf(vmx, encoding);
   if (word <= 0) {
     conclude(cpu, vmx, word === 0 ? VM_ERROR.unsupportedComponent : VM_FAIL_INVALID);
     return -1;
   }
-  conclude(cpu, vmx, VM_SUCCEED);
-  return vmx.words[vmx.base + word] >>> 0;
+  throw new Error(`VMREAD ${encoding.toString(16)}h: it is there after all`);
 }
 
 /** Writes a field of the current VMCS. */
 export function vmwrite(cpu: Cpu, encoding: number, value: number): number {
+  const { vmx } = cpu;
+  if (vmx !== null && vmx.current !== NO_VMCS && vmx.operation && cpu.intercepts === null) {
+    const word = vmx.fieldIndex[encoding];
+    if (word > 0 && ((encoding >>> 10) & 3) !== READ_ONLY) {
+      cpu.cycles += vmx.writeCycles;
+      succeed(cpu);
+      vmx.words[vmx.base + word] = (encoding & WIDTH) === 0 ? value & 0xffff : value;
+      vmx.dirty |= TOUCHES[word];
+      return VM_SUCCEED;
+    }
+  }
+  return failingWrite(cpu, encoding);
+}
+
+function failingWrite(cpu: Cpu, encoding: number): number {
   const vmx = inRoot(cpu);
-  cpu.cycles += vmx.cycles.vmwrite;
+  cpu.cycles += vmx.writeCycles;
   const word = wordOf(vmx, encoding);
   if (word < 0) return conclude(cpu, vmx, VM_FAIL_INVALID);
   if (word === 0) return conclude(cpu, vmx, VM_ERROR.unsupportedComponent);
   // Bits 11:10 of the encoding: 1 is the group that VMWRITE cannot write.
-  if (((encoding >>> 10) & 3) === READ_ONLY) return conclude(cpu, vmx, VM_ERROR.readOnlyComponent);
-  vmx.words[vmx.base + word] = (encoding & WIDTH) === 0 ? value & 0xffff : value;
-  vmx.dirty |= TOUCHES[word];
-  return conclude(cpu, vmx, VM_SUCCEED);
+  return conclude(cpu, vmx, VM_ERROR.readOnlyComponent);
 }
 
 /** Enters the guest of a clear VMCS. After 0 the processor is in the guest, or already back with an exit recorded. */

@@ -1,9 +1,10 @@
 // VT-x of the second generation (2008): secondary controls, EPT, VPID, unrestricted guests (SDM vol. 3 §24.6.2, §25.5,
 // §26.2.1.1, §28). True control MSRs say that CR3 loads and stores need not exit.
-// VPID and EPT pointer name what is remembered of whom; this TLB forgets all of it at each transition, which the manual
-// allows at any time (§28.3.3.5).
+// VPID and EPT pointer name whose translations are remembered (§28.3.1): with a VPID nothing is forgotten at a transition.
 import type { Cpu } from '../cpu.ts';
 import { NestedWalk } from '../nested-walk.ts';
+import { tagMode } from '../paging.ts';
+import { NO_ROOT } from '../tlb-context.ts';
 import {
   all,
   type ControlCapability,
@@ -107,6 +108,7 @@ function secondDimensionOf(cpu: Cpu): { ept: Ept; walk: NestedWalk } {
 function enter(cpu: Cpu, vmx: VmxState): boolean {
   const { words: w, base: b } = vmx;
   const nested = controls(vmx) & SECONDARY.ept;
+  chooseTranslations(cpu, vmx);
   const ok = nested ? !usesPae(cpu) || takePdptes(cpu, (n) => w[b + W.pdptrs + n]) : takeNamedPdptes(cpu);
   if (!ok) return false;
   if (nested) {
@@ -117,16 +119,30 @@ function enter(cpu: Cpu, vmx: VmxState): boolean {
   return true;
 }
 
+/** §28.3.1: linear mappings are tagged with the VPID, combined ones with the top EPT table too. VPID 0 is the host's. */
+function chooseTranslations(cpu: Cpu, vmx: VmxState): void {
+  const { words: w, base: b } = vmx;
+  const { tlb } = cpu;
+  const secondary = controls(vmx);
+  if (!(secondary & SECONDARY.vpid)) {
+    tlb.enter(tlb.contexts[0], -1);
+    tlb.flush();
+    return;
+  }
+  const root = secondary & SECONDARY.ept ? topTable(w[b + W.eptp], w[b + W.eptp + 1]) : NO_ROOT;
+  tlb.enter(tlb.contextOf(w[b + W.vpid], root), tagMode(cpu));
+}
+
+/** Bits 51:12 of an EPT pointer: of 36-bit addresses. */
+export function topTable(low: number, high: number): number {
+  return ((low & 0xfffff000) >>> 0) + (high & 15) * 2 ** 32;
+}
+
 function leave(cpu: Cpu, vmx: VmxState): void {
   if (cpu.nested === null) return;
   const { words: w, base: b } = vmx;
   for (let n = 0; n < 8; n++) w[b + W.pdptrs + n] = cpu.pdptes[n];
   cpu.nested = null;
-}
-
-/** No translation of any guest is remembered. */
-export function forgetTranslations(cpu: Cpu, _vmx: VmxState): void {
-  cpu.tlb.flush();
 }
 
 export const secondGeneration: SecondGeneration = {

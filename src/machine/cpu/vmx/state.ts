@@ -30,10 +30,10 @@ export class VmxState {
   readonly cycles: {
     readonly exit: number;
     readonly entry: number;
-    readonly vmread: number;
-    readonly vmwrite: number;
     readonly vmptrld: number;
   };
+  readonly readCycles: number;
+  readonly writeCycles: number;
   readonly intercepts: VmxIntercepts;
   /** What only the second generation does; null on the first. */
   readonly second: SecondGeneration | null;
@@ -63,10 +63,10 @@ export class VmxState {
     this.cycles = {
       exit: charges.vmExit.cycles,
       entry: charges.vmEntry.cycles,
-      vmread: charges.vmread.cycles,
-      vmwrite: charges.vmwrite.cycles,
       vmptrld: charges.vmptrld.cycles,
     };
+    this.readCycles = charges.vmread.cycles;
+    this.writeCycles = charges.vmwrite.cycles;
     this.intercepts = new VmxIntercepts(this);
   }
 

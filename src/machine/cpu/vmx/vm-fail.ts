@@ -28,6 +28,12 @@ export const VM_ERROR = {
   invalidInvalidation: 28,
 } as const;
 
+/** As `conclude` for success. */
+export function succeed(cpu: Cpu): void {
+  cpu.lazyMask = 0;
+  cpu.flags &= ~STATUS_FLAGS;
+}
+
 /** Sets the flags for `result`, and the error field when a current VMCS can hold it. @returns the result as the program sees it */
 export function conclude(cpu: Cpu, vmx: VmxState, result: number): number {
   // Whatever was lazy is among the flags that get definite values here.
