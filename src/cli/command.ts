@@ -12,7 +12,7 @@ ringside popek-goldberg [--technique NAME] [--ring 0..3] [--json]   which instru
 GUEST: a guest of ours (penguin-xen, penguin-native, panes, hello-xen), a scenario (side-by-side), a .asm source, or an image.
 Options of run:
   --technique native|trap-and-emulate|binary-translation|paravirtualization|vt-x|svm|container   --cpu prescott|merom|nehalem   --memory 16M   --append STRING   --initrd FILE
-  --disk FILE (more than once)   --processors 1..4 (native; with APICs)
+  --disk FILE (more than once)   --processors 1..4 (native; with APICs)   --vcpus 1..8 (paravirtualization)
   --paging shadow|nested   --enlightenments hyper-v,xen   --engine auto|interpreter  --input TEXT   --max-cycles N   --max-seconds N   --until-serial REGEX
   --json FILE|-     --trace FILE|- (.json: Chrome trace events)
 Exit status: 0 the guests shut down or the condition was met; 1 they did not; 2 bad arguments or an unusable image.`;

@@ -4,7 +4,6 @@ import { inProcess } from './testing.ts';
 
 it.each([
   [['--technique', 'vmware'], /^ringside: --technique vmware: there is native, /],
-  [['--technique', 'container'], /a guest has no kernel of its own there/],
   [['--ring', '4'], /^ringside: --ring 4: there are rings 0 to 3$/],
   [['--ring', 'three'], /there are rings 0 to 3$/],
 ])('refuses %j', async (words, reason) => {
@@ -31,6 +30,18 @@ it('says of each instruction what became of it under one technique, at one ring'
     const cpuid = instructions.find((row: { mnemonic: string }) => row.mnemonic === 'cpuid');
     expect(cpuid).toEqual({ mnemonic: 'cpuid', operands: [], observed: 'trapped', how: ['CPUID'] });
   }
+}, 300_000);
+
+it('tells what programs saw in a container, and which kernel ended them; there is no other ring', async () => {
+  const { out } = await inProcess('popek-goldberg', '--technique', 'container');
+  for (const ring of [0, 1, 2])
+    expect(out).toContain(
+      `CONTAINER, RING ${ring}\nno guest has this ring here: the probing kernel: brings its own kernel, and a container has none`,
+    );
+  const [, table] = out.split('CONTAINER, RING 3\n');
+  expect(table).toMatch(/^\(a program of Penguin’s.*no exit happened.*\)\nexecuted directly: \d+ forms/);
+  expect(table).toMatch(/ended by a signal.*\n.*cli \[SIGSEGV: general protection fault\]/);
+  expect(table).not.toContain('silently wrong');
 }, 300_000);
 
 it('prints a table, and says why there is no such ring', async () => {

@@ -32,6 +32,7 @@ const OPTIONS = {
   trace: { type: 'string' },
   clock: { type: 'string' },
   processors: { type: 'string' },
+  vcpus: { type: 'string' },
   network: { type: 'boolean' },
 } as const;
 type Values = { [K in Exclude<keyof typeof OPTIONS, 'disk' | 'network'>]?: string } & {
@@ -143,8 +144,9 @@ function scenarioOf(words: string[], values: Values, extra: Map<string, GuestSou
   });
 }
 
-/** What hardware assistance offers its guests, and whether they are on the host's bridge. */
-const hardware = ({ paging, enlightenments, network }: Values) => ({
+/** What hardware assistance offers its guests, how many virtual processors they have, and whether they are on the host's bridge. */
+const hardware = ({ paging, enlightenments, network, vcpus }: Values) => ({
+  ...(vcpus ? { vcpus: positive(vcpus, 'vcpus') } : {}),
   ...(network ? { network } : {}),
   ...(paging ? { paging } : {}),
   ...(enlightenments ? { enlightenments: enlightenments.split(',') } : {}),

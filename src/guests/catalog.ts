@@ -12,6 +12,8 @@ export interface GuestEntry {
   readonly techniques: readonly TechniqueName[];
   /** What it looks for by CPUID and uses when it is there. */
   readonly enlightenments?: readonly Enlightenment[];
+  /** Builds of one source for different machines: a guest may be booted as any of them. */
+  readonly family?: string;
   readonly display: 'graphics' | 'text' | 'console';
 }
 
@@ -23,6 +25,7 @@ export const GUESTS: readonly GuestEntry[] = [
     main: 'penguin/penguin-xen.asm',
     sealed: false,
     techniques: ['paravirtualization'],
+    family: 'penguin',
     display: 'console',
   },
   {
@@ -32,6 +35,8 @@ export const GUESTS: readonly GuestEntry[] = [
     main: 'penguin/penguin-native.asm',
     sealed: false,
     techniques: ['native', 'trap-and-emulate', 'binary-translation', 'vt-x', 'svm'],
+    enlightenments: ['hyper-v', 'xen'],
+    family: 'penguin',
     display: 'text',
   },
   {

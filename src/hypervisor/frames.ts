@@ -99,6 +99,13 @@ export class GuestMemory {
     return this.p2m.length;
   }
 
+  /** How many of them have memory now: a balloon driver gives some back. */
+  get backed(): number {
+    let count = 0;
+    for (let frame = 0; frame < this.p2m.length; frame++) if (this.p2m[frame] >= 0) count++;
+    return count;
+  }
+
   /** Backs [firstFrame, firstFrame + count) with frames of its own; with `contiguous`, in one row. */
   populate(firstFrame: number, count: number, contiguous = false): void {
     if (contiguous) {

@@ -123,6 +123,8 @@ export interface BootOptions {
   /** For hardware assistance; `shadow` when absent. */
   paging?: Paging;
   enlightenments?: readonly Enlightenment[];
+  /** Virtual processors, for techniques that can give a guest more than one; 1 when absent. */
+  vcpus?: number;
   /** A network interface on the host's bridge, for guests with Xen's paravirtual devices. */
   network?: boolean;
 }

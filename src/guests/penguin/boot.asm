@@ -25,7 +25,7 @@ kernel_main:
 idle:   interrupts_off
         call    schedule                ; comes back when nobody else can run
         call    devices_initialize
-        call    wait_for_interrupt      ; turns interrupts on
+        call    wait_for_interrupt      ; lets interrupts in
         jmp     idle
 
 print_memory:

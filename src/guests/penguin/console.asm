@@ -3,9 +3,31 @@
 ;
 ; The architecture layer offers console_emit, console_room, console_kick and console_drain, and calls
 ; console_input for each character typed and console_output_ready when it has room again.
+; There is one terminal; or one for each container (containers/terminals.asm), as a part of its record.
 
 INPUT_QUEUE         equ 256             ; a power of two
 OUTPUT_CHUNK        equ 64
+
+; A terminal: counts of characters, whose difference is what waits, and the queue's address.
+%ifdef CONTAINERS
+TERMINAL_TYPED      equ CONTAINER_TYPED
+TERMINAL_READ       equ CONTAINER_READ
+TERMINAL_QUEUE      equ CONTAINER_QUEUE
+terminal            equ containers      ; the machine's own
+%else
+TERMINAL_TYPED      equ 0
+TERMINAL_READ       equ 4
+TERMINAL_QUEUE      equ 8
+%endif
+
+; ECX = the current process's terminal.
+%macro own_terminal 0
+%ifdef CONTAINERS
+        own_container
+%else
+        mov     ecx, terminal
+%endif
+%endmacro
 
         section .text
 ; AL = character. Keeps all registers.
@@ -18,21 +40,30 @@ console_put:
         pop     eax
         jmp     console_emit
 
-; AL = character that has been typed. Called from an interrupt.
+; AL = character that has been typed at the machine. Called from an interrupt.
 console_input:
+        push    ebx
+        mov     ebx, terminal
+        call    console_typed
+        pop     ebx
+        ret
+
+; AL = character that has been typed on terminal EBX. Called from an interrupt.
+console_typed:
         cmp     al, 3                   ; Ctrl-C
         jne     .queue
         call    console_interrupt
         jnc     .done
         mov     al, 3                   ; nobody to interrupt: the shell sees it as a key
-.queue: mov     ecx, [input_produced]
+.queue: mov     ecx, [ebx + TERMINAL_TYPED]
         mov     edx, ecx
-        sub     edx, [input_consumed]
+        sub     edx, [ebx + TERMINAL_READ]
         cmp     edx, INPUT_QUEUE
         jae     .done                   ; full: lost, as on any terminal
         and     ecx, INPUT_QUEUE - 1
-        mov     [input_queue + ecx], al
-        inc     dword [input_produced]
+        add     ecx, [ebx + TERMINAL_QUEUE]
+        mov     [ecx], al
+        inc     dword [ebx + TERMINAL_TYPED]
         mov     eax, STATE_READING
         call    wake_all
 .done:  ret
@@ -46,12 +77,19 @@ console_output_ready:
         jmp     wake_all
 .done:  ret
 
-; Ctrl-C ends what the shell is waiting for, and what that is waiting for. The shell is a child of init that waits for
-; one certain process. Carry set: there is nothing in the foreground.
+; Ctrl-C on terminal EBX ends what its shell is waiting for, and what that is waiting for. The shell is a child of init
+; (of the container's own) that waits for one certain process. Carry set: there is nothing in the foreground.
 console_interrupt:
         push    ebx
+        push    esi
+        mov     esi, ebx
+%ifdef CONTAINERS
+        mov     eax, [esi + CONTAINER_INIT]
+%else
+        mov     eax, processes + PROCESS_SIZE
+%endif
         mov     ebx, processes + PROCESS_SIZE
-.shell: cmp     dword [ebx + PROCESS_PARENT], processes + PROCESS_SIZE
+.shell: cmp     [ebx + PROCESS_PARENT], eax
         jne     .not
         cmp     dword [ebx + PROCESS_STATE], STATE_WAITING
         jne     .not
@@ -65,8 +103,13 @@ console_interrupt:
         jmp     .done
 .chain: mov     ebx, processes + PROCESS_SIZE   ; EDX = pid
 .find:  cmp     [ebx + PROCESS_PID], edx
-        je      .found
-        add     ebx, PROCESS_SIZE
+        jne     .other
+%ifdef CONTAINERS
+        cmp     [ebx + PROCESS_CONTAINER], esi
+        jne     .other                  ; another's pid
+%endif
+        jmp     .found
+.other: add     ebx, PROCESS_SIZE
         cmp     ebx, processes_end
         jb      .find
         jmp     .end
@@ -80,7 +123,8 @@ console_interrupt:
         cmp     edx, 0
         jg      .chain
 .end:   clc
-.done:  pop     ebx
+.done:  pop     esi
+        pop     ebx
         ret
 
 ; ---- read and write of the console: arguments are in the trap frame EBP ------------------------------------------
@@ -89,12 +133,14 @@ console_read:
         push    ebx
         push    esi
         push    edi
+        own_terminal
+        mov     esi, ecx
         xor     ebx, ebx                ; characters so far
         cmp     dword [ebp + FRAME_EDX], 0
         je      .end
 .wait:  interrupts_off
-        mov     eax, [input_produced]
-        cmp     eax, [input_consumed]
+        mov     eax, [esi + TERMINAL_TYPED]
+        cmp     eax, [esi + TERMINAL_READ]
         jne     .ready
         mov     ecx, [current]
         cmp     dword [ecx + PROCESS_SIGNAL], 0
@@ -105,18 +151,21 @@ console_read:
 .ready: interrupts_on
 .next:  cmp     ebx, [ebp + FRAME_EDX]
         jae     .end
-        mov     esi, [input_consumed]
-        cmp     esi, [input_produced]
+        mov     eax, [esi + TERMINAL_READ]
+        cmp     eax, [esi + TERMINAL_TYPED]
         je      .end
-        and     esi, INPUT_QUEUE - 1
-        add     esi, input_queue
+        push    esi
+        and     eax, INPUT_QUEUE - 1
+        mov     esi, [esi + TERMINAL_QUEUE]
+        add     esi, eax
         mov     edi, [ebp + FRAME_ECX]
         add     edi, ebx
         mov     ecx, 1
         call    copy_to_user
+        pop     esi
         test    eax, eax
         js      .done
-        inc     dword [input_consumed]
+        inc     dword [esi + TERMINAL_READ]
         inc     ebx
         jmp     .next
 .interrupted:
@@ -194,7 +243,11 @@ console_write:
         test    eax, eax
         ret
 
+%ifndef CONTAINERS
+        section .data
+        align   4
+terminal:       dd 0, 0, input_queue
+
         section .bss
 input_queue:    resb INPUT_QUEUE
-input_produced: resd 1                  ; counts of characters; their difference is what waits
-input_consumed: resd 1
+%endif

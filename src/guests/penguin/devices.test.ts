@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { nodeLibrary } from '../../cli/library.ts';
 import type { GuestSource } from '../../session/library.ts';
+import { results } from '../../session/result.ts';
 import { parseScenario } from '../../session/scenario.ts';
 import { Session } from '../../session/session.ts';
 
@@ -22,12 +23,12 @@ const KINDS = {
   'by SVM': { guest: 'penguin-native', technique: 'svm', enlightenments: ['xen'] },
 } as const;
 
-function boot(domains: readonly object[]): Session {
+function boot(domains: readonly object[], processor = 'prescott'): Session {
   const session = new Session(
     parseScenario({
       name: 'devices',
       title: 'Devices',
-      processor: 'prescott',
+      processor,
       memoryMiB: 48,
       domains: domains.map((d, n) => ({ name: `${n}`, memoryMiB: 8, ...d })),
     }),
@@ -106,26 +107,51 @@ test('without such devices nobody asks for them', () => {
   expect(type(session, 0, 'ping')).toBe('ping: there is no network\n');
 });
 
-test('a balloon gives memory to the host, and gets it back', () => {
-  const session = boot([KINDS.paravirtualized]);
+const BALLOONS = {
+  ...KINDS,
+  'by VT-x, with nested paging': { ...KINDS['by VT-x'], paging: 'nested' },
+  'by SVM, with nested paging': { ...KINDS['by SVM'], paging: 'nested' },
+} as const;
+test.each(Object.entries(BALLOONS))('a balloon gives memory to the host, and gets it back: %s', (_, kind) => {
+  const session = boot([kind], 'nehalem');
   const kib = (name: string) =>
     Number(new RegExp(`${name}: +(\\d+) kB`).exec(type(session, 0, 'memory'))?.[1]);
   const free = kib('MemFree');
   expect(kib('MemTotal')).toBe(8192);
-  const { frames } = (session.host as unknown as { hypervisor: { frames: { free: number } } }).hypervisor;
-  const hostFree = frames.free;
+  // The domain's figures, as an administrator sees them.
+  const has = () => results(session)[0].memoryKiB;
+  const before = has()!;
+  expect(before).toBeGreaterThan(8192 - 16);
   expect(session.host.setMemoryTarget(0, 6 << 20)).toBe(true);
   session.run(session.now + 20_000_000);
   expect(kib('MemTotal')).toBe(6144);
+  expect(has()).toBe(before - 2048);
   expect(type(session, 0, 'balloon')).toMatch(/Target: +6144 kB\nGiven: +2048 kB/);
   expect(kib('MemFree')).toBeLessThanOrEqual(free - 2048);
-  expect(frames.free - hostFree).toBe(512 - 1); // less the page of its grant table
   expect(type(session, 0, 'forkwait 3'), 'life goes on').toMatch(/^3 times/);
   session.host.setMemoryTarget(0, 64 << 20);
   session.run(session.now + 20_000_000);
   expect(kib('MemTotal'), 'no more than it was born with').toBe(8192);
+  expect(has()).toBe(before);
+  expect(type(session, 0, 'memory 1024'), 'and it is good memory').toMatch(/256 pages touched/);
   session.host.setMemoryTarget(0, 0);
   session.run(session.now + 60_000_000);
   expect(kib('MemTotal'), 'it gives what it can').toBeLessThan(3072);
   expect(type(session, 0, 'hello'), 'and keeps what it needs to obey').toContain('Hello');
+});
+
+test('what a guest gives, the host has', () => {
+  const session = boot([KINDS.paravirtualized]);
+  until(session, 0, new RegExp(`${PROMPT}$`));
+  const { frames } = (session.host as unknown as { hypervisor: { frames: { free: number } } }).hypervisor;
+  const hostFree = frames.free;
+  session.host.setMemoryTarget(0, 6 << 20);
+  session.run(session.now + 20_000_000);
+  expect(frames.free - hostFree).toBe(512 - 1); // less the page of its grant table
+});
+
+test('without Xen below there is no balloon', () => {
+  const session = boot([{ guest: 'penguin-native', technique: 'vt-x' }]);
+  expect(type(session, 0, 'balloon')).toBe('There is no Xen below us.\n');
+  expect(session.host.setMemoryTarget(0, 6 << 20)).toBe(false);
 });

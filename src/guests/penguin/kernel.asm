@@ -12,13 +12,14 @@
 %include "penguin/scheduler.asm"        ; who runs next; the clock tick; idle
 %include "penguin/processes.asm"        ; fork, exit, waitpid, kill, sleep
 %include "penguin/exec.asm"             ; execve: a program from the ramfs becomes a process
+%include "penguin/console.asm"          ; the terminal: input queue, output, Ctrl-C
 %ifdef CONTAINERS
 %include "penguin/containers/containers.asm"
-%else
-%include "penguin/console.asm"          ; the terminal: input queue, output, Ctrl-C
 %endif
 %include "penguin/drivers/store.asm"    ; Xen's split devices: where they are found,
 %include "penguin/drivers/xen.asm"      ; ... what their drivers share,
+%include "penguin/drivers/clock.asm"    ; Xen's clock,
+%include "penguin/drivers/balloon.asm"  ; ... memory given back to it, and got again,
 %include "penguin/drivers/disk.asm"     ; ... a disk,
 %include "penguin/drivers/net.asm"      ; ... a network interface,
 %include "penguin/drivers/devices.asm"  ; ... and the task that looks after them

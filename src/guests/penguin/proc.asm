@@ -38,9 +38,7 @@ proc_uptime:
 proc_meminfo:
         print   "MemTotal: "
         mov     eax, [frame_limit]
-%ifdef PV
         sub     eax, [balloon_frames]   ; Xen has those
-%endif
         call    .kib
         print   "MemFree:  "
         call    frames_free
@@ -60,8 +58,12 @@ proc_meminfo:
         print   " kB"
         jmp     print_newline
 
-%ifdef PV
 proc_balloon:
+        cmp     dword [store_page], 0
+        jne     .there
+        print   "There is no Xen below us."
+        jmp     print_newline
+.there:
         print   "Target:   "
         mov     eax, [balloon_target]
         test    eax, eax
@@ -72,7 +74,6 @@ proc_balloon:
         print   "Given:    "
         mov     eax, [balloon_frames]
         jmp     proc_meminfo.kib
-%endif
 
 proc_processes:
         print   "  PID  PPID STATE     SECONDS  FAULTS NAME"

@@ -34,4 +34,7 @@
 %ifdef CONTAINERS
 %include "penguin/programs/vz.asm"
 %endif
+%ifdef CLASSES
+%include "exercisers/classes/program.asm"
+%endif
         section .text

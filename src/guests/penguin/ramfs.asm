@@ -148,7 +148,10 @@ nodes:
         dd      name_vz, NODE_PROGRAM, vz_program, vz_program_end - vz_program
         dd      name_limits, NODE_PROC, proc_limits, 0
 %endif
- dd      name_root, NODE_DIRECTORY, 0, 0
+%ifdef CLASSES
+        dd      name_classes, NODE_PROGRAM, classes_program, classes_program_end - classes_program
+%endif
+        dd      name_root, NODE_DIRECTORY, 0, 0
         dd      name_bin, NODE_DIRECTORY, 0, 0
         dd      name_dev, NODE_DIRECTORY, 0, 0
         dd      name_etc, NODE_DIRECTORY, 0, 0
@@ -186,9 +189,7 @@ console_node:
         dd      name_help_text, NODE_FILE, help_text, help_text_end - help_text
         dd      name_motd, NODE_FILE, motd, motd_end - motd
         dd      name_rings, NODE_FILE, rings, rings_end - rings
-%ifdef PV
         dd      name_balloon_file, NODE_PROC, proc_balloon, 0
-%endif
         dd      name_meminfo, NODE_PROC, proc_meminfo, 0
         dd      name_processes, NODE_PROC, proc_processes, 0
         dd      name_uptime_file, NODE_PROC, proc_uptime, 0
@@ -206,6 +207,9 @@ motd_1: db      "Welcome to container 1. /proc/limits says what it may have.", 1
 motd_2: db      "Welcome to container 2. /proc/limits says what it may have.", 10
 motd_3: db      "Welcome to container 3. /proc/limits says what it may have.", 10
 motd_3_end:
+%endif
+%ifdef CLASSES
+name_classes:       db "bin/classes", 0
 %endif
 name_root:          db 0
 name_bin:           db "bin", 0

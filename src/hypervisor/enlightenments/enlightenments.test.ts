@@ -2,7 +2,7 @@
 // Level Functional Specification, and Xen's public headers. A guest that is offered nothing finds nothing.
 import { describe, expect, it } from 'vitest';
 import { hasNasm } from '../../machine/cpu/test-machine.ts';
-import { run, TECHNIQUES } from './testing.ts';
+import { run, TECHNIQUES, words } from './testing.ts';
 
 /** Bytes of a word in memory to the debug port, low one first. */
 const PUT_WORD = `
@@ -20,10 +20,6 @@ put_word:
         ret
 begin:
 `;
-const words = (text: string) =>
-  Array.from({ length: text.length / 4 }, (_, n) =>
-    [3, 2, 1, 0].reduce((word, k) => word * 256 + text.charCodeAt(n * 4 + k), 0),
-  );
 /** Makes a page for overlays at 2 MiB, with the guest's own mark in it. */
 const HYPER_V_PAGE = `
         mov dword [0x200000], 0x11223344

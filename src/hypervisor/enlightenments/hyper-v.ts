@@ -178,8 +178,8 @@ export class HyperV implements GuestInterface {
     let resume: Resume = 'enter';
     let done = 0;
     let status: number = STATUS.success;
-    // Address spaces are the guest's own business where the processor walks its tables itself.
-    if (this.nested && code <= CALL.flushList) status = STATUS.invalidCode;
+    // Which address space it is in is the guest's own business where the processor walks its tables itself.
+    if (this.nested && code === CALL.switchSpace) status = STATUS.invalidCode;
     else if (argumentHigh || (code !== CALL.flushList && repeats)) status = STATUS.invalidInput;
     else
       switch (code) {

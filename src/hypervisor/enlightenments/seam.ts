@@ -56,6 +56,8 @@ export const optionalInterfaces: Partial<
 const ORDER: readonly Enlightenment[] = ['hyper-v', 'xen'];
 const NONE: readonly GuestInterface[] = [];
 const interfaces = new WeakMap<PcGuest, readonly GuestInterface[]>();
+/** What an interface says of leaves that it has not. */
+const NOTHING: Identification = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const HYPERVISOR_PRESENT = 1 << 31;
 
 const of = (guest: PcGuest): readonly GuestInterface[] => interfaces.get(guest) ?? NONE;
@@ -85,7 +87,8 @@ export function identifyEnlightened(guest: PcGuest, leaf: number, answer: Identi
   if (!all.length) return answer;
   if (leaf === 1) return { ...answer, ecx: answer.ecx | HYPERVISOR_PRESENT };
   const at = leaf - FIRST_LEAF;
-  return all[Math.floor(at / LEAVES)]?.cpuid(at % LEAVES) ?? answer;
+  const one = at >= 0 ? all[Math.floor(at / LEAVES)] : undefined;
+  return one ? (one.cpuid(at % LEAVES) ?? NOTHING) : answer;
 }
 
 /** RDMSR: undefined when no interface has this register. */

@@ -3,14 +3,15 @@ import { costModel } from '../../cost/processors.ts';
 import { parseImage } from '../../images/load.ts';
 import { nasm } from '../../machine/cpu/test-machine.ts';
 import { Pc } from '../../machine/pc.ts';
+import { exitName } from '../../trace/exits.ts';
 import { Recorder } from '../../trace/recorder.ts';
 import type { Domain } from '../domain.ts';
 import { HardwareAssisted } from '../hardware-assisted/hardware-assisted.ts';
-import { kernel } from '../hardware-assisted/testing.ts';
 import { Hypervisor } from '../hypervisor.ts';
 import { RunLoop } from '../run-loop.ts';
 import { Svm } from '../svm/svm.ts';
-import type { Enlightenment, Technique } from '../technique.ts';
+import type { Enlightenment, Paging, Technique } from '../technique.ts';
+import { kernel } from '../testing/small-kernels.ts';
 import '../xen/provide.ts';
 import './provide.ts';
 
@@ -19,13 +20,14 @@ export const TECHNIQUES = [
   ['svm', (hypervisor: Hypervisor): Technique => new Svm(hypervisor)],
 ] as const;
 
-/** Runs a kernel around `body` (see hardware-assisted/testing.ts: `put`, `off`); what it put to the debug port, and its end. */
+/** Runs a kernel around `body` (see testing/small-kernels.ts: `put`, `off`); what it put to the debug port, its end, and how often it left but for the host's own interrupts. */
 export function run(
   technique: (hypervisor: Hypervisor) => Technique,
   body: string,
   enlightenments: readonly Enlightenment[],
-): { host: Hypervisor; domain: Domain; text: string } {
-  const pc = new Pc(costModel('prescott'), new Recorder(1 << 12), 16 << 20, {
+  { paging }: { paging?: Paging } = {},
+): { host: Hypervisor; domain: Domain; text: string; exits: number } {
+  const pc = new Pc(costModel(paging ? 'nehalem' : 'prescott'), new Recorder(1 << 12), 16 << 20, {
     startDate: '2005-12-05T10:00:00',
   });
   const host = new Hypervisor(pc);
@@ -36,8 +38,19 @@ export function run(
     technique: technique(host),
     memoryBytes: 4 << 20,
     image: parseImage(nasm(kernel(body)), 'test'),
-    options: { commandLine: '', modules: [], enlightenments },
+    options: { commandLine: '', modules: [], enlightenments, paging },
   });
   for (let turns = 0; turns < 200 && domain.alive; turns++) loop.run(host.now + 200_000);
-  return { host, domain, text: String.fromCharCode(...domain.board!.takeDebug()) };
+  const external = /^(EXTERNAL_INTERRUPT|interrupt|INTERRUPT_WINDOW|vintr)$/;
+  const exits = pc.recorder
+    .exitCounts(1)
+    .filter(({ vendor, reason }) => !external.test(exitName(vendor, reason)))
+    .reduce((sum, { count }) => sum + count, 0);
+  return { host, domain, text: String.fromCharCode(...domain.board!.takeDebug()), exits };
 }
+
+/** What a kernel put to the debug port, as words of 32 bits, low byte first. */
+export const words = (text: string): number[] =>
+  Array.from({ length: text.length / 4 }, (_, n) =>
+    [3, 2, 1, 0].reduce((word, k) => word * 256 + text.charCodeAt(n * 4 + k), 0),
+  );

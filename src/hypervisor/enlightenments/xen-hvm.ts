@@ -1,9 +1,10 @@
 // Xen's interface for unmodified guests: what CPUID says, a page of hypercalls placed by an MSR, shared_info and the grant
-// table put into the guest's memory, events as an interrupt of its PC. Drivers for Xen's split devices run in such a guest as
-// in a paravirtualized one (xen/arch/x86/hvm, public/hvm/params.h, public/arch-x86/cpuid.h).
+// table put into the guest's memory, events as an interrupt of its PC; its memory and its time are in hvm-memory.ts and
+// hvm-time.ts. Drivers for Xen's split devices run in such a guest as in a paravirtualized one (xen/arch/x86/hvm,
+// public/hvm/params.h, public/arch-x86/cpuid.h).
 import { Kind } from '../../trace/events.ts';
 import type { Resume } from '../technique.ts';
-import { DOMID_SELF, ERROR, SHARED_INFO, XENMEM } from '../xen/abi.ts';
+import { DOMID_SELF, ERROR, SHARED_INFO } from '../xen/abi.ts';
 import { Console } from '../xen/console.ts';
 import { EventChannels } from '../xen/event-channels.ts';
 import {
@@ -16,15 +17,19 @@ import {
   xenGuests,
 } from '../xen/guest.ts';
 import { xenServices } from '../xen/services.ts';
+import { HvmMemory } from './hvm-memory.ts';
+import { HvmTime } from './hvm-time.ts';
 import { LinearAccess } from './linear-access.ts';
 import type { GuestInterface, InterfaceContext } from './seam.ts';
 
 const HYPERCALL = {
   memoryOp: 12,
+  setTimerOp: 15,
   xenVersion: 17,
   consoleIo: 18,
   grantTableOp: 20,
   iret: 23,
+  vcpuOp: 24,
   schedOp: 29,
   eventChannelOp: 32,
   hvmOp: 34,
@@ -32,15 +37,17 @@ const HYPERCALL = {
 const VERSION = 0x30000;
 /** Where Xen's own numbers for MSRs begin (arch-x86/cpuid.h leaf 2). */
 const PAGE_MSR = 0x40000200;
-const SPACE = { sharedInfo: 0, grantTable: 1 } as const;
+/** VCPUOP_register_vcpu_info, and bytes of struct vcpu_info. */
+const REGISTER_VCPU_INFO = 10;
+const VCPU_INFO_SIZE = 64;
+const XENVER = { version: 0, getFeatures: 6 } as const;
+/** XENFEAT_writable_page_tables, _auto_translated_physmap, _hvm_safe_pvclock (public/features.h). */
+const FEATURES = (1 << 0) | (1 << 2) | (1 << 9);
 const HVMOP = { setParam: 0, getParam: 1 } as const;
 const PARAM = { callbackIrq: 0, storePfn: 1, storeEvtchn: 2, consolePfn: 17, consoleEvtchn: 18 } as const;
 /** Pages of the toolstack's, in what the PC's memory map calls reserved. */
 const STORE_FRAME = 0xee,
   CONSOLE_FRAME = 0xef;
-/** Frames of a PC that are not ordinary memory: video, ROMs. */
-const FIRST_RESERVED = 0xa0,
-  FIRST_ABOVE = 0x100;
 const PAGE = 4096;
 
 export class XenHvm implements GuestInterface, XenGuest {
@@ -50,10 +57,14 @@ export class XenHvm implements GuestInterface, XenGuest {
   readonly grantFrames: number[] = [];
   readonly toldByInterrupt = true;
   readonly sharedInfo: number;
+  /** Machine address of vcpu_info, which the guest may have moved. */
+  private vcpuInfo = 0;
   readonly storeRing: number;
   readonly consoleRing: number;
   private readonly events: EventChannels;
   private readonly console: Console;
+  private readonly memory: HvmMemory;
+  private readonly time: HvmTime;
   /** Guest frames that somebody outside holds, and how often. */
   private readonly held = new Map<number, number>();
   /** IRQ of the guest's PC by which it hears of events; 0 = it does not. */
@@ -90,6 +101,8 @@ export class XenHvm implements GuestInterface, XenGuest {
     hypervisor.pc.memory.write32(this.sharedInfo + SHARED_INFO.wallclockSeconds, hypervisor.pc.startSeconds);
     this.storeRing = memory.p2m[STORE_FRAME] * PAGE;
     this.consoleRing = memory.p2m[CONSOLE_FRAME] * PAGE;
+    this.memory = new HvmMemory(c.guest, this, (machine) => this.held.has(machine));
+    this.time = new HvmTime(c.guest, this, this.events);
     this.events.bind(this, { kind: 'store' });
     this.events.bind(this, { kind: 'console' });
     xenGuests(hypervisor).set(domidOf(this.domain), this);
@@ -171,9 +184,15 @@ export class XenHvm implements GuestInterface, XenGuest {
     const { hypervisor, vcpu } = this.c.guest;
     switch (number) {
       case HYPERCALL.memoryOp:
-        return this.memoryOp(first, second);
+        return this.memory.operate(first, second);
+      case HYPERCALL.setTimerOp:
+        return this.time.setTimer(first, second);
+      case HYPERCALL.vcpuOp:
+        return first === REGISTER_VCPU_INFO
+          ? this.registerVcpuInfo(second, third)
+          : this.time.vcpuOp(first, second, third);
       case HYPERCALL.xenVersion:
-        return first === 0 ? VERSION : ERROR.nosys;
+        return this.version(first, second);
       case HYPERCALL.consoleIo:
         return this.console.operate(vcpu, this, first, second, third);
       case HYPERCALL.grantTableOp:
@@ -203,58 +222,32 @@ export class XenHvm implements GuestInterface, XenGuest {
     return 'ended';
   }
 
-  private memoryOp(command: number, argument: number): number {
-    const { access } = this;
-    const { memory } = this.domain;
-    switch (command) {
-      case XENMEM.maximumRamPage:
-        return memory.frames.count;
-      case XENMEM.currentReservation:
-      case XENMEM.maximumReservation:
-        return memory.pages;
-      case XENMEM.addToPhysmap:
-        return this.addToPhysmap(
-          access.read16(this, argument),
-          access.read32(this, argument + 4),
-          access.read32(this, argument + 8) >>> 0,
-          access.read32(this, argument + 12) >>> 0,
-        );
-      default:
-        return ERROR.nosys;
-    }
+  vcpuInfoOf(): number {
+    return this.vcpuInfo || this.sharedInfo;
   }
 
-  /** A page of the hypervisor's takes the place of one of the guest's, which is gone. */
-  private addToPhysmap(domid: number, space: number, index: number, frame: number): number {
-    const { hypervisor, shadow } = this.c.guest;
-    const { memory } = this.domain;
-    if (domid !== DOMID_SELF && domid !== domidOf(this.domain)) return ERROR.perm;
-    const page =
-      space === SPACE.sharedInfo && index === 0
-        ? this.sharedInfo / PAGE
-        : space === SPACE.grantTable
-          ? this.grantFrame(index)
-          : -1;
-    if (page < 0 || frame >= memory.pages || (frame >= FIRST_RESERVED && frame < FIRST_ABOVE))
+  /** register_vcpu_info {u64 frame, u32 offset}: vcpu_info moves there, once, and stays; the page cannot be given away then. */
+  private registerVcpuInfo(processor: number, argument: number): number {
+    const { access, frames } = this;
+    const { memory } = this.c.guest.hypervisor.pc;
+    const [frame, high, offset] = [0, 4, 8].map((at) => access.read32(this, argument + at) >>> 0);
+    const machine = high ? -1 : frames.toMachine(frame);
+    if (processor !== 0 || this.vcpuInfo || machine < 0 || offset > PAGE - VCPU_INFO_SIZE || offset & 3)
       return ERROR.inval;
-    const before = memory.p2m[frame];
-    if (before === page) return 0;
-    if (this.held.has(before)) return ERROR.busy;
-    const elsewhere = memory.p2m.indexOf(page);
-    if (elsewhere >= 0) {
-      memory.p2m[elsewhere] = -1;
-      shadow.remapped(elsewhere);
-    }
-    memory.p2m[frame] = page;
-    shadow.remapped(frame);
-    // Pages of the hypervisor's stay; the guest's own goes back to the host, after nothing leads there.
-    if (before >= 0 && before !== this.sharedInfo / PAGE && !this.grantFrames.includes(before))
-      hypervisor.frames.release(before);
+    frames.take(machine);
+    const at = machine * PAGE + offset;
+    for (let n = 0; n < VCPU_INFO_SIZE; n += 4) memory.write32(at + n, memory.read32(this.sharedInfo + n));
+    this.vcpuInfo = at;
     return 0;
   }
 
-  private grantFrame(index: number): number {
-    return this.grantFrames[index] ?? -1;
+  /** xen_version(command, argument): {submap_idx, submap} of get_features are bits of XENFEAT_*. */
+  private version(command: number, argument: number): number {
+    if (command === XENVER.version) return VERSION;
+    if (command !== XENVER.getFeatures) return ERROR.nosys;
+    const submap = this.access.read32(this, argument);
+    this.access.write32(this, argument + 4, submap === 0 ? FEATURES : 0);
+    return 0;
   }
 
   /** {u16 domain, u32 index, u64 value}. */
@@ -303,7 +296,7 @@ export class XenHvm implements GuestInterface, XenGuest {
   }
 
   private get pending(): boolean {
-    return (this.c.guest.hypervisor.pc.memory.read8(this.sharedInfo + SHARED_INFO.upcallPending) & 1) !== 0;
+    return (this.c.guest.hypervisor.pc.memory.read8(this.vcpuInfoOf() + SHARED_INFO.upcallPending) & 1) !== 0;
   }
 
   private line(high: boolean): void {
@@ -321,6 +314,7 @@ export class XenHvm implements GuestInterface, XenGuest {
 
   beforeEntry(): void {
     if (!this.pending) this.line(false);
+    this.time.beforeEntry();
   }
 
   release(): void {

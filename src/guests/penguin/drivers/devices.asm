@@ -53,9 +53,7 @@ device_task_start:
         je      .sleep
         mov     byte [device_work], 0
         call    attend_shutdown
-%ifdef PV
         call    attend_memory_target
-%endif
         jmp     .run
 .sleep: interrupts_off
         mov     ecx, [store_page]

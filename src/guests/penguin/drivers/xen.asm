@@ -35,9 +35,9 @@ dispatch_events:
 
 ; EAX = port: whoever has it.
 port_event:
-%ifdef PV
         cmp     eax, [timer_port]
         je      timer_event
+%ifdef PV
         cmp     eax, [console_port]
         je      console_event
 %endif

@@ -136,7 +136,8 @@ reference_elapsed:
         ret
 
 ; Sleeps until the first sleeper's time, as far as the timer chip can count, or the next event: there are no ticks
-; meanwhile. Interrupts are off; they are on afterwards.
+; meanwhile. Interrupts are off, and off again afterwards: nobody may become ready between the question whether ticks are
+; needed and the choice of who runs.
 hyper_v_wait:
         call    reference_elapsed
         call    clock_advance
@@ -165,8 +166,7 @@ hyper_v_wait:
         je      .done
         call    timer_periodic          ; somebody has work to do, and takes turns by ticks
 .done:
-.awake: sti
-        ret
+.awake: ret
 
         section .data
         align   8

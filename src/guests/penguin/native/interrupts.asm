@@ -40,6 +40,8 @@ USER_TRAP_GATE      equ 0xEF00          ; leaves the interrupt flag alone: syste
 ; Sleeps until the next interrupt. STI takes effect after the instruction that follows it, so none can slip in between
 ; the decision to sleep and the sleep. Call with interrupts off; they are on afterwards.
 wait_for_interrupt:
+        cmp     byte [xen_time], 0
+        jne     xen_wait
         cmp     byte [hyper_v_time], 0
         jne     hyper_v_wait
         sti

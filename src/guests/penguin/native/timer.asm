@@ -37,6 +37,8 @@ timer_set:
         ret
 
 timer_interrupt:
+        cmp     byte [xen_time], 0
+        jne     timer_event
         mov     eax, 1
         cmp     byte [hyper_v_time], 0
         je      clock_advance           ; an interrupt is a tick,
