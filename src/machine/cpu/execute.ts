@@ -10,6 +10,7 @@ import { EXITED, isFault } from './fault.ts';
 import { RF, TF } from './flags.ts';
 import { acceptPending, debugException, deliverDebugTrap, deliverFault } from './interrupts.ts';
 import { syncA20 } from './paging.ts';
+import { loads } from './segment-loads.ts';
 
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
@@ -58,6 +59,7 @@ export function run(cpu: Cpu, until: number): number {
   syncA20(cpu);
   // Whoever called may have changed anything since.
   cpu.tlb.generation++;
+  loads.count++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   let sampleAt = cpu.cycles + execution.period;

@@ -1,5 +1,6 @@
 // Far JMP, CALL and RET, call gates, task gates, SYSENTER and SYSEXIT (SDM vol. 2A/2B; vol. 3 §5.8, §7.3).
 // Checks come in the manual's order; SS:ESP and CS:EIP change only when none can fail any more.
+
 import { Kind } from '../../trace/events.ts';
 import { CS, ECX, EDX, ESP, SS } from '../isa/instruction.ts';
 import type { Cpu, SegmentRegister } from './cpu.ts';
@@ -7,6 +8,7 @@ import { fault, VECTOR } from './fault.ts';
 import { getFlags, IF, RF, setFlags, VM } from './flags.ts';
 import { checkReturnCode, checkReturnStack, leaveRing, setStackPointer } from './iret.ts';
 import { MSR } from './msrs.ts';
+import { loads } from './segment-loads.ts';
 import {
   CR0_PE,
   Descriptor,
@@ -197,6 +199,7 @@ export function sysexit(cpu: Cpu): void {
 }
 
 function flat(s: SegmentRegister, selector: number, access: number): void {
+  if (s.base !== 0 || s.limit !== 0xffffffff) loads.count++;
   s.selector = selector & 0xffff;
   s.base = 0;
   s.limit = 0xffffffff;

@@ -1,9 +1,13 @@
 // What a processor remembers of gates and returns: the words that it read, and what they meant (known-transfers.ts).
+
 import type { Cpu, SegmentRegister } from './cpu.ts';
+import { loads } from './segment-loads.ts';
 import type { Descriptor } from './segmentation.ts';
 import { Word } from './tlb.ts';
 
 const PAGE = 0x1000;
+/** D/B of access rights. */
+const BIG = 1 << 14;
 /** Returns that are remembered, by selector: a power of two. */
 export const RETURNS = 8;
 
@@ -54,6 +58,7 @@ export class KnownSegment extends KnownWords {
 
   load(s: SegmentRegister, cpl: number): void {
     s.selector = (this.selector & 0xfffc) | cpl;
+    if (s.base !== this.base || s.limit !== this.limit || (s.access ^ this.access) & BIG) loads.count++;
     s.base = this.base;
     s.limit = this.limit;
     s.access = this.access;

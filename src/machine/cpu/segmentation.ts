@@ -1,9 +1,11 @@
 // Segment registers and descriptors (SDM vol. 3 §3.4, §5.2–5.6): fetching from GDT and LDT, what may be loaded where, and
 // the real-mode and virtual-8086 meaning of a selector. Checks come first, then the accessed bit, then the register.
+
 import { CS, LDTR, SS } from '../isa/instruction.ts';
 import { readLinear32, writeLinear8 } from './access.ts';
 import { type Cpu, type SegmentRegister, Stop } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
+import { loads } from './segment-loads.ts';
 
 export const CR0_PE = 1;
 export const FLAG_VM = 1 << 17;
@@ -149,9 +151,6 @@ export function markAccessed(cpu: Cpu, d: Descriptor): void {
   d.high |= 0x100;
   writeLinear8(cpu, (d.address + 5) >>> 0, (d.high >>> 8) & 0xff, false);
 }
-
-/** Loads of segment and table registers by anybody so far: compiled code that knows what they hold asks again when it has changed. */
-export const loads = { count: 0 };
 
 /** Fills a segment register from a checked descriptor. */
 export function setHidden(s: SegmentRegister, selector: number, d: Descriptor): void {

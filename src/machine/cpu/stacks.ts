@@ -1,5 +1,6 @@
 // The stack that a transfer of control builds: the current one, or the inner one that the TSS names (SDM vol. 3 §5.8.5,
 // §6.12.1, §7.2.1). Values go to memory at once, SS:ESP only with `commit`, so that a fault leaves the registers as they were.
+
 import { ESP, SS, TR } from '../isa/instruction.ts';
 import {
   read16,
@@ -12,11 +13,11 @@ import {
 } from './access.ts';
 import { type Cpu, SegmentRegister } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
+import { loads } from './segment-loads.ts';
 import {
   Access,
   checkStackSegment,
   Descriptor,
-  loads,
   markAccessed,
   selectorError,
   setHidden,

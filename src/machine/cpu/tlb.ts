@@ -76,7 +76,7 @@ export class Tlb {
    * `execute.ts` keeps the current code page only as long as this stands still.
    */
   generation = 0;
-  /** Another number after every invalidation; no two contexts ever have the same. */
+  /** Another number whenever a translation for fetches goes; no two contexts ever have the same. */
   translations = 0;
   private lastTranslations = 0;
   /** Bumped whenever a tag goes: while it stands still, places that had one have it. */
@@ -238,8 +238,11 @@ export class Tlb {
     const word = this.words[(slot << ENTRY_SHIFT) + Word.page];
     if (word >>> 8 === page && this.isOf(context, slot, word)) this.drop(slot);
     if (context.away !== null && context.away.page[slot] >>> 8 === page) context.away.page[slot] = -1;
+    const large = context.hasLarge(page >>> 10);
+    const fetched = large || context.code.of(page) !== -1;
     context.code.drop(page);
-    if (context.hasLarge(page >>> 10)) this.forgetLarge(context, page >>> 10);
+    if (large) this.forgetLarge(context, page >>> 10);
+    if (!fetched) return;
     if (context === this.current) this.translations = ++this.lastTranslations;
     else context.translations = ++this.lastTranslations;
   }

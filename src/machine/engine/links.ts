@@ -2,16 +2,18 @@
 // when the interpreter has entered a region there and everything was as that region assumes; it is good as long as nothing
 // has changed that it depends on: translations, code, compiled code, what segments and tables are. Then there is a new
 // epoch, and all is learned again.
-import { type Cpu, Stop } from '../cpu/cpu.ts';
+
+import type { Cpu } from '../cpu/cpu.ts';
 import { IF } from '../cpu/flags.ts';
-import { Access, loads } from '../cpu/segmentation.ts';
+import { loads } from '../cpu/segment-loads.ts';
+import { Access } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
 import { CS, DS, ES, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { TABLES } from '../memory/store.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
 import { State } from './state.ts';
-import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS } from './transfer-words.ts';
-import { apply, learnGate, learnReturn, tell } from './transfers.ts';
+import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS, Way } from './transfer-words.ts';
+import { apply, learnGate, learnReturn, type Records, recordsOf, tell } from './transfers.ts';
 
 /** Epochs are numbered in 30 bits. */
 const EPOCHS = 1 << 30;
@@ -22,8 +24,9 @@ const ANY_PRIVILEGE = 3;
 
 /** As the number of notes: no transfer has room to note itself. */
 const NO_TRANSFERS = 1 << 20;
-/** L0..G3 of DR7. */
-const DR7_ENABLES = 0xff;
+const WAYS = Way.gate + 256;
+/** A transfer that has been learned so often and still does not go as remembered is not learned again. */
+const MOST_TRIES = 4;
 
 export class Links {
   /** Regions by number. */
@@ -37,9 +40,13 @@ export class Links {
   budget = 0;
   private readonly words: Int32Array;
   private readonly notes: Int32Array;
+  private readonly records: Records;
   private epoch = 0;
+  private transfersAllowed = false;
+  /** By `Way`: the stamp under which it was learned last, and how often. */
+  private readonly tried = new Int32Array(WAYS);
+  private readonly tries = new Int32Array(WAYS);
   // What the epoch was made under.
-  private seenGeneration = -1;
   private seenTranslations = -1;
   private seenTouched = -1;
   private seenChanges = -1;
@@ -50,6 +57,7 @@ export class Links {
 
   constructor(private readonly cpu: Cpu) {
     const { buffer, base } = cpu.shared;
+    this.records = recordsOf(cpu);
     this.words = new Int32Array(buffer, base + Shared.links, LINKS * 4);
     this.notes = new Int32Array(buffer, base + Shared.log, MOST_NOTES * NOTE_WORDS);
   }
@@ -58,7 +66,7 @@ export class Links {
   prepare(region: Runnable, index: number, eip: number): void {
     const { cpu, words } = this;
     if (
-      cpu.tlb.generation !== this.seenGeneration ||
+      cpu.tlb.translations !== this.seenTranslations ||
       loads.count !== this.seenLoads ||
       cpu.memory.touched !== this.seenTouched ||
       this.changes !== this.seenChanges ||
@@ -79,30 +87,17 @@ export class Links {
     state[State.table] = region.assumes.table;
     state[State.cs] = cpu.segments[CS].selector;
     state[State.ss] = cpu.segments[SS].selector;
-    state[State.logged] = this.transfersAllowed() ? 0 : NO_TRANSFERS;
-    state[State.noPorts] = this.portsAllowed() ? 0 : 1;
+    // An NMI that is blocked comes with the next IRET.
+    state[State.logged] = this.transfersAllowed && !cpu.nmiPending ? 0 : NO_TRANSFERS;
     state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
   }
 
-  /** Ports are the machine's own, and nobody watches them. */
-  private portsAllowed(): boolean {
-    const { intercepts, dr, recorder, stop } = this.cpu;
-    return (
-      intercepts === null && recorder.attribute === null && (dr[7] & DR7_ENABLES) === 0 && stop === Stop.none
-    );
-  }
-
-  /** Nobody wants to look at each event as it happens, or at each instruction. */
-  private transfersAllowed(): boolean {
-    const { intercepts, watcher, recorder, nmiPending, stop } = this.cpu;
-    return (
-      intercepts === null &&
-      watcher === null &&
-      recorder.notify === null &&
-      recorder.attribute === null &&
-      !nmiPending &&
-      stop === Stop.none
-    );
+  /** Whether compiled code may do what the machine or somebody outside wants to see as it happens. */
+  private lookAround(): void {
+    const { intercepts, recorder, watcher, compiledState: state } = this.cpu;
+    const alone = intercepts === null && recorder.attribute === null;
+    state[State.noPorts] = alone ? 0 : 1;
+    this.transfersAllowed = alone && watcher === null && recorder.notify === null;
   }
 
   /** Tells the trace what transfers have noted so far. */
@@ -121,13 +116,12 @@ export class Links {
     if (cpu.compiledState[State.csAccess] === 0) return;
     this.tell();
     apply(cpu);
-    this.seenGeneration = ++cpu.tlb.generation;
+    cpu.tlb.generation++;
   }
 
   /** In the middle of regions the address space has changed: what leads on from here is of a new epoch. */
   renew(): void {
     const { tlb, compiledState: state } = this.cpu;
-    this.seenGeneration = tlb.generation;
     this.seenTranslations = tlb.translations;
     this.begin();
     state[State.stamp] = (this.epoch << 2) | (state[State.stamp] & 3);
@@ -135,9 +129,12 @@ export class Links {
 
   /** An INT or IRET did not go as remembered: perhaps it was not. @param way `Way` */
   learn(way: number): void {
-    if (!this.transfersAllowed()) return;
-    if (way >= 2) learnGate(this.cpu, way - 2);
-    else learnReturn(this.cpu);
+    const stamp = this.cpu.compiledState[State.stamp];
+    if (!this.transfersAllowed || (this.tried[way] === stamp && this.tries[way] >= MOST_TRIES)) return;
+    this.tries[way] = this.tried[way] === stamp ? this.tries[way] + 1 : 1;
+    this.tried[way] = stamp;
+    if (way >= Way.gate) learnGate(this.cpu, this.records, way - Way.gate);
+    else learnReturn(this.cpu, this.records);
   }
 
   /** Something may have changed since the epoch began. */
@@ -148,19 +145,21 @@ export class Links {
       tlb.translations === this.seenTranslations &&
       memory.touched === this.seenTouched &&
       this.changes === this.seenChanges;
-    this.seenGeneration = tlb.generation;
     this.seenTranslations = tlb.translations;
     this.seenTouched = memory.touched;
     this.seenChanges = this.changes;
     this.seenLoads = loads.count;
     this.seenIntercepts = cpu.intercepts;
+    this.lookAround();
     if (this.holdsSame() && same) return;
     this.begin();
   }
 
   private begin(): void {
-    this.epoch = (this.epoch + 1) % EPOCHS;
-    if (this.epoch === 0) this.words.fill(0);
+    if (++this.epoch < EPOCHS) return;
+    this.epoch = 1;
+    this.words.fill(0);
+    for (const record of [...this.records.gates, ...this.records.returns]) record.fill(0);
   }
 
   /** Notes what segment and table registers hold. @returns whether that is what they held */

@@ -32,9 +32,19 @@ function fits(known: KnownSegment, now: SegmentRegister): boolean {
   );
 }
 
-function record(cpu: Cpu, table: number, index: number): Int32Array {
-  const { buffer, base } = cpu.shared;
-  return new Int32Array(buffer, base + table + index * TRANSFER_WORDS * 4, TRANSFER_WORDS);
+/** The records of one processor, as views of its block. */
+export interface Records {
+  readonly gates: readonly Int32Array[];
+  readonly returns: readonly Int32Array[];
+}
+
+export function recordsOf({ shared: { buffer, base } }: Cpu): Records {
+  const views = (table: number, count: number) =>
+    Array.from(
+      { length: count },
+      (_, n) => new Int32Array(buffer, base + table + n * TRANSFER_WORDS * 4, TRANSFER_WORDS),
+    );
+  return { gates: views(Shared.gates, GATES), returns: views(Shared.returns, RETURNS) };
 }
 
 function putCode(cpu: Cpu, w: Int32Array, code: KnownSegment, level: number): void {
@@ -65,7 +75,7 @@ function isMonitor({ monitorSize, monitorBase, segments }: Cpu, level: number, e
 }
 
 /** INT `vector` at the current privilege, if the processor remembers where that leads and compiled code can go there. */
-export function learnGate(cpu: Cpu, vector: number): void {
+export function learnGate(cpu: Cpu, { gates }: Records, vector: number): void {
   const k = cpu.known.gates[vector];
   const { idtr, gdtr, segments, cpl } = cpu;
   if (k === null || k.cpl !== cpl || k.dpl < cpl || cpu.flags & VM) return;
@@ -78,7 +88,8 @@ export function learnGate(cpu: Cpu, vector: number): void {
   const tssAt = (tss.base + 4 + level * 8) >>> 0;
   if (inward && !(fits(k.stack, segments[SS]) && inOnePage(tssAt))) return;
   if (inward && (!(tss.access & 8) || 4 + level * 8 + 7 > tss.limit)) return;
-  const w = record(cpu, Shared.gates, vector & (GATES - 1));
+  const w = gates[vector & (GATES - 1)];
+  if (w[Transfer.stamp] === cpu.compiledState[State.stamp] && w[Transfer.key] === vector) return;
   const { charges } = cpu.cost;
   putCode(cpu, w, k.code, level);
   putStack(w, inward ? k.stack : null, level);
@@ -96,7 +107,7 @@ export function learnGate(cpu: Cpu, vector: number): void {
 }
 
 /** The IRET that is to be done now, under the same conditions. */
-export function learnReturn(cpu: Cpu): void {
+export function learnReturn(cpu: Cpu, { returns }: Records): void {
   const { gdtr, segments, cpl, tlb, memory } = cpu;
   const at = (segments[SS].base + cpu.regs[ESP]) >>> 0;
   if ((at & 0xfff) > 0xff4 || !tlb.has(at, Word.read, cpl === 3)) return;
@@ -109,7 +120,8 @@ export function learnReturn(cpu: Cpu): void {
   // Where it returns to may be the monitor another time.
   if (!fits(k.code, segments[CS]) || (cpu.monitorSize !== 0 && level === 0)) return;
   if (k.outward && !fits(k.stack, segments[SS])) return;
-  const w = record(cpu, Shared.returns, index);
+  const w = returns[index];
+  if (w[Transfer.stamp] === cpu.compiledState[State.stamp] && w[Transfer.key] === selector) return;
   putCode(cpu, w, k.code, level);
   putStack(w, k.outward ? k.stack : null, level);
   w[Transfer.key] = selector;

@@ -1,5 +1,6 @@
 // GDTR, IDTR, LDTR and TR (SDM vol. 2 LGDT/LIDT, SGDT, SIDT, LLDT, SLDT, LTR, STR). The loads are privileged; the stores are
 // not, and tell any program the real tables: four of Robin & Irvine's instructions.
+
 import { type Instruction, LDTR, TR } from '../../isa/instruction.ts';
 import {
   linearForRead,
@@ -17,10 +18,10 @@ import type { Cpu } from '../cpu.ts';
 import { fault, VECTOR } from '../fault.ts';
 import type { InterceptedInstruction } from '../intercepts.ts';
 import { translate } from '../paging.ts';
+import { loads } from '../segment-loads.ts';
 import {
   Descriptor,
   isNull,
-  loads,
   requireDescriptor,
   SystemType,
   selectorError,

@@ -1,7 +1,9 @@
 // The SVM instructions as plain functions (APM vol. 3): what the silicon does once the instruction is allowed to run.
 // instructions.ts puts the privilege checks in front of them; a hypervisor written in TypeScript calls them directly.
+
 import { Attention, type Cpu } from '../cpu.ts';
 import { SIGNATURE } from '../cpuid.ts';
+import { loads } from '../segment-loads.ts';
 import { ASID_BASE } from '../tlb-context.ts';
 import { loadExtra, saveExtra } from './save-area.ts';
 import { svmOf } from './state.ts';
@@ -64,6 +66,7 @@ export function skinit(cpu: Cpu, address: number): void {
   for (let n = 0; n < 6; n++) {
     const s = cpu.segments[n];
     s.selector = n === 1 ? 8 : 16;
+    loads.count++;
     s.base = 0;
     s.limit = 0xffffffff;
     s.access = n === 1 ? 0xc09b : 0xc093;

@@ -1,7 +1,9 @@
 // Registers into and out of a save area (APM vol. 2 §15.5.1, app. B): the part that VMRUN and #VMEXIT move by themselves, and
 // the part that is left to VMLOAD and VMSAVE. Attributes have twelve bits there: 7:0 type, S, DPL, P; 11:8 AVL, L, D/B, G.
+
 import type { Cpu } from '../cpu.ts';
 import { getFlags } from '../flags.ts';
+import { loads } from '../segment-loads.ts';
 import { SEGMENT_WORD, V } from './layout.ts';
 import type { SvmState } from './state.ts';
 
@@ -33,6 +35,7 @@ function loadSegment(cpu: Cpu, n: number, w: Int32Array, base: number): void {
   const at = base + SEGMENT_WORD[n];
   const attributes = w[at] >>> 16;
   s.selector = w[at] & 0xffff;
+  loads.count++;
   s.limit = w[at + 1] >>> 0;
   s.base = w[at + 2] >>> 0;
   s.access = (attributes & 0xff) | ((attributes & 0xf00) << 4);

@@ -1,9 +1,11 @@
 // VM entry (SDM vol. 3 ch. 26): checks, guest state, controls, event injection. Either VMfail, and nothing has happened;
 // or the entry fails and the host is back with exit reason 80000021H; or the guest runs.
+
 import { Attention, type Cpu } from '../cpu.ts';
 import { EXITED, isFault } from '../fault.ts';
 import { deliverEvent, deliverFault, softwareInterrupt } from '../interrupts.ts';
 import { tagMode } from '../paging.ts';
+import { loads } from '../segment-loads.ts';
 import { Dirty } from './dirty.ts';
 import { checkControls, checkHostState, checkInjection } from './entry-checks.ts';
 import { CR0_KEPT, failEntry, isGuestHypervisor, recordEntry } from './exit.ts';
@@ -91,6 +93,7 @@ function loadRegisters(cpu: Cpu, vmx: VmxState): void {
   for (let n = 0; n < 8; n++) {
     const segment = cpu.segments[n];
     segment.selector = w[b + W.selector + n];
+    loads.count++;
     segment.base = w[b + W.base + n] >>> 0;
     segment.limit = w[b + W.limit + n] >>> 0;
     segment.access = w[b + W.access + n];

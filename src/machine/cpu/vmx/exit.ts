@@ -1,9 +1,11 @@
 // VM exit (SDM vol. 3 ch. 27): from non-root to root operation. Records why, saves the guest's state in the current VMCS,
 // loads the host's. This and entry.ts are the path that everything else waits for: no allocation, words by known index.
+
 import { Kind, Vendor } from '../../../trace/events.ts';
 import { type Cpu, Stop } from '../cpu.ts';
 import { getFlags, RF, VM } from '../flags.ts';
 import { tagMode } from '../paging.ts';
+import { loads } from '../segment-loads.ts';
 import { Dirty } from './dirty.ts';
 import { INFO_ERROR_CODE, TYPE } from './exit-reasons.ts';
 import { WORD_ABORT } from './layout.ts';
@@ -197,6 +199,7 @@ function loadHostRegisters(cpu: Cpu, vmx: VmxState): void {
     const segment = cpu.segments[n];
     const selector = w[b + W.hostSelector + n];
     segment.selector = selector;
+    loads.count++;
     segment.base = 0;
     segment.limit = 0xffffffff;
     segment.access = n === 1 ? 0xc09b : selector ? 0xc093 : UNUSABLE;
