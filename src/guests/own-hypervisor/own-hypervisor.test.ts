@@ -48,6 +48,10 @@ describe.each(KINDS)('own-hypervisor/%s.asm', (kind) => {
     expect(serial).toContain('The guest said: RRingsideIA32\n');
     const traced = result.exits.map(({ reason, count }): [string, number] => [reason, count]);
     expect(counted(serial).sort(byName)).toEqual(traced.sort(byName));
+    // It has spent time on each that it came back from.
+    const often = result.exits.filter(({ count }) => count > 1);
+    expect(often.length).toBeGreaterThan(0);
+    for (const { min } of often) expect(min).toBeGreaterThan(100);
     // One line for each, in the order in which they came.
     const lines = serial.match(/^[0-9A-F]{4} {2}\S+$/gm) ?? [];
     expect(lines).toHaveLength(traced.reduce((sum, [, count]) => sum + count, 0));

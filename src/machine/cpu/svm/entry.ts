@@ -14,7 +14,7 @@ import { invalidEntry, isMonitor } from './exit.ts';
 import { EVENT, EVENT_TYPE, V } from './layout.ts';
 import { nestedWalkOf } from './nested.ts';
 import { loadState, saveState } from './save-area.ts';
-import { svmOf } from './state.ts';
+import { type SvmState, svmOf } from './state.ts';
 
 /**
  * Enters the guest of the VMCB at `physical`. The host's state is what the processor holds now, and it goes on at `cpu.eip`
@@ -79,10 +79,15 @@ function enter(cpu: Cpu, kept: boolean): void {
     }
   }
   // As in exit.ts: where the host goes on says whether somebody else records it.
-  if (!svm.ours && !isMonitor(cpu, svm))
-    cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, 0);
+  if (!svm.ours && !isMonitor(cpu, svm)) recordEntry(cpu, svm);
   const event = w[b + V.eventInj];
   if (event & EVENT.valid) inject(cpu, event, w[b + V.eventInj + 1]);
+}
+
+/** Its cost is what the hypervisor has spent since the exit. */
+function recordEntry(cpu: Cpu, { leftAt }: SvmState): void {
+  const cost = leftAt < 0 ? 0 : cpu.cycles - leftAt;
+  cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
 }
 
 /** §15.20. The event goes through the guest's IDT before its first instruction; nobody is asked whether to intercept it. */

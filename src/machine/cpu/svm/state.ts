@@ -13,6 +13,8 @@ export class SvmState {
   vmcb: Int32Array = NOWHERE;
   base = 0;
   private readonly memory: Int32Array;
+  /** When the last recorded exit was, in cycles; -1 before the first. */
+  leftAt = -1;
   /** Cycles of the transitions, from the cost model. */
   readonly cycles: {
     readonly run: number;
