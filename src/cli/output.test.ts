@@ -37,6 +37,7 @@ describe('--json', () => {
           screen: '',
           cycles: expect.any(Number),
           instructions: 12,
+          memoryKiB: 4096,
           exits: [
             {
               reason: 'HYPERCALL',
