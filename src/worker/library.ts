@@ -72,7 +72,8 @@ export class BundledLibrary implements GuestLibrary {
 
   /** Fetches what a scenario's host and guests need beyond the usual. */
   async loadParts({ domains, apic, processors, processor }: Scenario): Promise<void> {
-    if (processor === 'nehalem') await import('../machine/cpu/vmx/provide-second-generation.ts');
+    // Its VT-x has a second generation, and whoever uses that has VPIDs to look after.
+    if (processor === 'nehalem') await import('../hypervisor/hardware-assisted/provide.ts');
     if (domains.some((d) => d.disks.length > 0)) await this.loadFirmware();
     if (domains.some((d) => d.network)) await import('../session/provide-xen.ts');
     if (apic || processors > 1) await import('../machine/devices/apic/provide.ts');

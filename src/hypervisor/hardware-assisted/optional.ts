@@ -21,6 +21,6 @@ export const optional: { parts: VtxParts | null } = { parts: null };
 /** The parts, or an error that says what was forgotten. */
 export function parts(): VtxParts {
   if (!optional.parts)
-    throw new Error('nested paging or real mode under VT-x is wanted, and nobody has provided it');
+    throw new Error('nested paging, VPIDs or real mode under VT-x are wanted, and nobody has provided them');
   return optional.parts;
 }
