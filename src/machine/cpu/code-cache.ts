@@ -158,7 +158,8 @@ export class CodeCache {
   private makePage(index: number, frame: number, mode: 16 | 32): CodePage {
     const oldest = this.kept[this.nextKept];
     if (oldest >= 0) {
-      this.pages[oldest]?.heat?.clear();
+      // A window may go on with it for a while: nothing compiled hangs there any more.
+      this.pages[oldest]?.clear();
       this.pages[oldest] = null;
     }
     this.kept[this.nextKept] = index;

@@ -30,8 +30,7 @@ export const STATUS_FLAGS = CF | PF | AF | ZF | SF | OF;
 const STATUS_BUT_CARRY = STATUS_FLAGS & ~CF;
 /** Flags that follow from a result alone. */
 const RESULT_FLAGS = ZF | SF | PF;
-/** Bits of EFLAGS that exist; bit 1 is always one. */
-/** What a program can set. */
+/** Bits of EFLAGS that exist and a program can set; bit 1 is always one. */
 export const WRITABLE = STATUS_FLAGS | TF | IF | DF | IOPL | NT | RF | VM | AC | VIF | VIP | ID;
 
 /** `lazyKind`: result = A - B (- borrow). Logic is noted as `result - 0`, which gives CF = OF = AF = 0. */

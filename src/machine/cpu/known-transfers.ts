@@ -14,6 +14,9 @@ const PLAIN_STACK_MASK = 0x1409e;
 const PLAIN_STACK = 0x4092;
 const PAGE = 0x1000;
 
+/** Whether a segment with such access rights is a stack that needs no further thought. */
+export const isPlainStack = (access: number): boolean => (access & PLAIN_STACK_MASK) === PLAIN_STACK;
+
 /** Physical address of `bytes` bytes that lie in one page which the TLB has a tag for; -1 when it has not, or they do not. */
 function hit(cpu: Cpu, word: number, linear: number, bytes: number, user: boolean): number {
   const { tlb } = cpu;
@@ -37,7 +40,7 @@ export function learnGate(
 ): void {
   const wideTss = (cpu.segments[TR].access & 8) !== 0;
   if (!isGlobal(gate.gateSelector) || (stack !== null && !(wideTss && isGlobal(stack.selector)))) return;
-  if (stack !== null && (stack.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return;
+  if (stack !== null && !isPlainStack(stack.access)) return;
   const k = (cpu.known.gates[vector] ??= new KnownGate());
   k.cpl = cpu.cpl;
   k.level = level;
@@ -84,7 +87,7 @@ export function throughKnownGate(
     top = memory.read32(place) >>> 0;
     base = k.stack.base;
     limit = k.stack.limit;
-  } else if ((ss.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return false;
+  } else if (!isPlainStack(ss.access)) return false;
   const bytes = (inward ? 20 : 12) + (errorCode >= 0 ? 4 : 0);
   if (top < bytes || top - 1 > limit) return false;
   let at = hit(cpu, Word.write, (base + top - bytes) >>> 0, bytes, level === 3);
@@ -120,7 +123,7 @@ export function throughKnownGate(
  */
 export function learnReturn(cpu: Cpu, code: Descriptor, stack: Descriptor | null): void {
   if (!isGlobal(code.selector) || (stack !== null && !isGlobal(stack.selector))) return;
-  if (stack !== null && (stack.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return;
+  if (stack !== null && !isPlainStack(stack.access)) return;
   const k = (cpu.known.returns[(code.selector >>> 3) & (RETURNS - 1)] ??= new KnownReturn());
   k.cpl = cpu.cpl;
   k.outward = stack !== null;
@@ -142,7 +145,7 @@ export function byKnownReturn(
 ): boolean {
   const { segments, gdtr, tlb, memory, cpl } = cpu;
   const ss = segments[SS];
-  if ((ss.access & PLAIN_STACK_MASK) !== PLAIN_STACK) return false;
+  if (!isPlainStack(ss.access)) return false;
   const esp = cpu.regs[ESP] >>> 0;
   if (esp + 11 > ss.limit) return false;
   const at = hit(cpu, Word.read, (ss.base + esp) >>> 0, 12, cpl === 3);

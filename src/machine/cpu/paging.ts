@@ -69,8 +69,8 @@ export function refilled(cpu: Cpu, linear: number, write: boolean, user: boolean
   return true;
 }
 
-/** Gives a page that is remembered the tag for an access that is allowed. */
-function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boolean): void {
+/** Gives a page that is remembered the tag for an access that is allowed. @returns whether that was the usual one */
+export function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
   const { tlb } = cpu;
   const physical = tlb.physical(linear) >>> 0;
   // Pages without memory behind them (devices, or nobody), those with a data breakpoint and those of a program whose
@@ -78,10 +78,10 @@ function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boolean): vo
   const special = (cpu.dr[7] & 0xff && watchesPage(cpu, linear >>> 12)) || (user && checksAlignment(cpu));
   const plain = cpu.memory.isPlain(physical) && !special;
   // Stores into a page with code must be seen, so it has tags of another kind for them.
-  if (plain) {
-    const word = !write ? Word.read : cpu.memory.hasCode[physical >>> 12] ? Word.beside : Word.write;
-    tlb.tag(linear, word, user);
-  }
+  if (!plain) return false;
+  const word = !write ? Word.read : cpu.memory.hasCode[physical >>> 12] ? Word.beside : Word.write;
+  tlb.tag(linear, word, user);
+  return word !== Word.beside;
 }
 
 const PLAIN_MISS = Pte.present | Pte.accessed;

@@ -380,7 +380,7 @@ class Compiler {
   /** Leaves where another program than a supervisor of the bare machine runs. */
   private mustOwnMachine(): void {
     const { f } = this;
-    given(f, State.noPorts);
+    given(f, State.notAlone);
     given(f, State.stamp);
     f.code.const(3);
     f.code.op(Op.i32And, Op.i32Or);

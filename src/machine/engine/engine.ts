@@ -114,8 +114,7 @@ class ModeHeat implements Owner {
     this.walks.clear();
     this.newTargets = this.loopsToo = this.stale = false;
     this.strange = 0;
-    this.entries = [];
-    this.engine.links.changes++;
+    this.uninstall();
   }
 
   /** Everything is interpreted again. */

@@ -172,7 +172,8 @@ function enter(cpu: Cpu, i: Instruction): void {
   if (miss >= 0 && cycles < SHORT) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
   if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
-    // Nothing has happened: the state is what it was.
+    // Nothing has happened: the state is what it was. Only a page walk may have been done already.
+    cpu.cycles += cycles;
     if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
       cpu.instructions--;
       deliver(cpu, region, words[State.address], cpu.instructionStart);

@@ -13,7 +13,7 @@ import { TABLES } from '../memory/store.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
 import { State } from './state.ts';
 import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS, Way } from './transfer-words.ts';
-import { apply, learnGate, learnReturn, type Records, recordsOf, tell } from './transfers.ts';
+import { apply, type Records, recordsOf, teachGate, teachReturn, tell } from './transfers.ts';
 
 /** Epochs are numbered in 30 bits. */
 const EPOCHS = 1 << 30;
@@ -52,8 +52,8 @@ export class Links {
   private seenChanges = -1;
   private seenLoads = -1;
   private seenIntercepts: object | null = null;
-  /** Segments, tables and the TSS, as numbers. */
-  private readonly held = new Float64Array(6 * 3 + 7).fill(-1);
+  /** Segments, tables, the TSS and where the monitor is, as numbers. */
+  private readonly held = new Float64Array(6 * 3 + 9).fill(-1);
 
   constructor(private readonly cpu: Cpu) {
     const { buffer, base } = cpu.shared;
@@ -82,6 +82,7 @@ export class Links {
       words[at + Link.table] = region.assumes.table;
     }
     const state = cpu.compiledState;
+    state[State.csAccess] = state[State.ssAccess] = 0;
     state[State.stamp] = stamp;
     state[State.region] = region.number;
     state[State.table] = region.assumes.table;
@@ -96,8 +97,12 @@ export class Links {
   private lookAround(): void {
     const { intercepts, recorder, watcher, compiledState: state } = this.cpu;
     const alone = intercepts === null && recorder.attribute === null;
-    state[State.noPorts] = alone ? 0 : 1;
-    this.transfersAllowed = alone && watcher === null && recorder.notify === null;
+    state[State.notAlone] = alone ? 0 : 1;
+    this.transfersAllowed =
+      (intercepts === null || (intercepts.transfersFreely?.() ?? false)) &&
+      recorder.attribute === null &&
+      watcher === null &&
+      recorder.notify === null;
   }
 
   /** Tells the trace what transfers have noted so far. */
@@ -133,8 +138,8 @@ export class Links {
     if (!this.transfersAllowed || (this.tried[way] === stamp && this.tries[way] >= MOST_TRIES)) return;
     this.tries[way] = this.tried[way] === stamp ? this.tries[way] + 1 : 1;
     this.tried[way] = stamp;
-    if (way >= Way.gate) learnGate(this.cpu, this.records, way - Way.gate);
-    else learnReturn(this.cpu, this.records);
+    if (way >= Way.gate) teachGate(this.cpu, this.records, way - Way.gate);
+    else teachReturn(this.cpu, this.records);
   }
 
   /** Something may have changed since the epoch began. */
@@ -189,6 +194,8 @@ export class Links {
     note(gdtr.limit);
     note(idtr.base);
     note(idtr.limit);
+    note(this.cpu.monitorBase);
+    note(this.cpu.monitorSize);
     state[State.leastPrivilege] = Math.min(this.drops(ES), this.drops(DS), this.drops(FS), this.drops(GS));
     state[State.stackBase] = segments[SS].base;
     state[State.stackLimit] = Math.max(0, segments[SS].limit - 19);

@@ -1,9 +1,8 @@
 // Memory operands in compiled code. Each kind of place (a base register, a table) remembers the page it was found in last:
 // then an access is one comparison and one addition. Else the tags of the simulated TLB are looked up in line, with the
 // conditions of the interpreter's fast path (access.ts) and no cost either. Anything else leaves the region before the
-// instruction, and the interpreter does it: misses, devices, operands over two pages, stores into code. Nothing that a
-// region does takes a translation away, so what is remembered stays good until it is left. (No call comes back into the
-// region: one that did would cost every loop its registers.)
+// instruction, and the interpreter does it: misses, devices, operands over two pages, stores into code. What is remembered stays
+// good until the region is left; only where it calls for a page walk, CR3 or a port is all of it forgotten (`forgetPages`).
 
 import { Shared } from '../cpu/shared.ts';
 import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';

@@ -44,8 +44,8 @@ export const State = {
   waiting: 25,
   /** An IRET was done. */
   returned: 26,
-  /** Given to it: ports are not to be accessed from compiled code. */
-  noPorts: 27,
+  /** Given to it: ports and CR3 are not the program's own, or somebody watches them. */
+  notAlone: 27,
   /** After a port was accessed: what that cost, and whether the region must be left behind it. */
   charge: 28,
   disturbed: 29,

@@ -3,8 +3,9 @@
 import { Kind } from '../../trace/events.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { IF, NT, RF, TF, VM } from '../cpu/flags.ts';
+import { isPlainStack } from '../cpu/known-transfers.ts';
 import type { KnownSegment } from '../cpu/known-words.ts';
-import { Access } from '../cpu/segmentation.ts';
+import { Access, CR0_PE } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
 import { Word } from '../cpu/tlb.ts';
 import { CS, ESP, SS, TR } from '../isa/instruction.ts';
@@ -18,6 +19,10 @@ const noteOf = (kind: number, before: number, after: number, vector: number): nu
   kind | (before << 8) | (after << 10) | vector;
 /** How `Kind.interrupt` says that it was an instruction. */
 const SOFTWARE = 2;
+
+/** Protected mode, but for virtual-8086 programs, with a stack of the usual kind: what is remembered is of that. */
+const isPlainProtected = ({ cr0, flags, segments }: Cpu): boolean =>
+  (cr0 & CR0_PE) !== 0 && (flags & VM) === 0 && isPlainStack(segments[SS].access);
 
 /** Eight bytes within one page. */
 const inOnePage = (linear: number): boolean => (linear & 0xfff) <= 0xff8;
@@ -70,15 +75,24 @@ function putStack(w: Int32Array, stack: KnownSegment | null, level: number): voi
 }
 
 /** Whether the monitor waits there. */
-function isMonitor({ monitorSize, monitorBase, segments }: Cpu, level: number, eip: number): boolean {
-  return monitorSize !== 0 && level === 0 && (segments[CS].base + eip - monitorBase) >>> 0 < monitorSize;
+function isMonitor(
+  { intercepts, monitorSize, monitorBase, segments }: Cpu,
+  level: number,
+  eip: number,
+): boolean {
+  return (
+    intercepts === null &&
+    monitorSize !== 0 &&
+    level === 0 &&
+    (segments[CS].base + eip - monitorBase) >>> 0 < monitorSize
+  );
 }
 
 /** INT `vector` at the current privilege, if the processor remembers where that leads and compiled code can go there. */
-export function learnGate(cpu: Cpu, { gates }: Records, vector: number): void {
+export function teachGate(cpu: Cpu, { gates }: Records, vector: number): void {
   const k = cpu.known.gates[vector];
   const { idtr, gdtr, segments, cpl } = cpu;
-  if (k === null || k.cpl !== cpl || k.dpl < cpl || cpu.flags & VM) return;
+  if (k === null || k.cpl !== cpl || k.dpl < cpl || !isPlainProtected(cpu)) return;
   if (idtr.base !== k.idtBase || idtr.limit !== k.idtLimit) return;
   if (gdtr.base !== k.gdtBase || gdtr.limit !== k.gdtLimit) return;
   const { level } = k;
@@ -107,18 +121,19 @@ export function learnGate(cpu: Cpu, { gates }: Records, vector: number): void {
 }
 
 /** The IRET that is to be done now, under the same conditions. */
-export function learnReturn(cpu: Cpu, { returns }: Records): void {
+export function teachReturn(cpu: Cpu, { returns }: Records): void {
   const { gdtr, segments, cpl, tlb, memory } = cpu;
   const at = (segments[SS].base + cpu.regs[ESP]) >>> 0;
   if ((at & 0xfff) > 0xff4 || !tlb.has(at, Word.read, cpl === 3)) return;
   const selector = memory.read32(tlb.physical(at) + 4) & 0xffff;
   const index = (selector >>> 3) & (RETURNS - 1);
   const k = cpu.known.returns[index];
-  if (k === null || k.cpl !== cpl || k.code.selector !== selector || cpu.flags & VM) return;
+  if (k === null || k.cpl !== cpl || k.code.selector !== selector || !isPlainProtected(cpu)) return;
   if (gdtr.base !== k.gdtBase || gdtr.limit !== k.gdtLimit) return;
   const level = selector & 3;
   // Where it returns to may be the monitor another time.
-  if (!fits(k.code, segments[CS]) || (cpu.monitorSize !== 0 && level === 0)) return;
+  if (!fits(k.code, segments[CS]) || (cpu.intercepts === null && cpu.monitorSize !== 0 && level === 0))
+    return;
   if (k.outward && !fits(k.stack, segments[SS])) return;
   const w = returns[index];
   if (w[Transfer.stamp] === cpu.compiledState[State.stamp] && w[Transfer.key] === selector) return;

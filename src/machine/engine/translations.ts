@@ -3,10 +3,10 @@
 
 import type { Cpu } from '../cpu/cpu.ts';
 import { writeCr3 } from '../cpu/executors/control-registers.ts';
-import { CR0_PG, CR4_PAE, isDenied } from '../cpu/page-walk.ts';
-import { peek, refilled, translateFetch, tryTranslate } from '../cpu/paging.ts';
+import { allowed, CR0_PG, CR4_PAE, isDenied, tryWalk, walked } from '../cpu/page-walk.ts';
+import { peek, refilled, tagIfPlain, tryTranslate } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
-import { Word } from '../cpu/tlb.ts';
+import { Right, Word } from '../cpu/tlb.ts';
 import { CS } from '../isa/instruction.ts';
 import type { Links } from './links.ts';
 import { State } from './state.ts';
@@ -32,16 +32,39 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
     const user = (state[State.stamp] & 3) === 3;
     if (cpu.nested !== null || cpu.dr[7] & DR7_ENABLES || cpu.cr4 & CR4_PAE) return 0;
     if ((linear & (PAGE - 1)) + (what >> 1) >= PAGE) return 0;
+    const { tlb } = cpu;
+    const at = linear >>> 0;
+    const rights = tlb.rightsOf(at >>> 12);
+    if (rights >= 0) {
+      // Remembered, and lacks the tag alone.
+      if (!allowed(cpu, rights, write, user) || (write && !(rights & Right.dirty))) return 0;
+      return tagIfPlain(cpu, at, write, user) ? 1 : 0;
+    }
+    // A walk that gives no tag would throw out an entry that the interpreter still has when it does the instruction.
+    const physical = peek(cpu, at);
+    if (physical < 0 || !cpu.memory.isPlain(physical) || (write && cpu.memory.hasCode[physical >>> 12]))
+      return 0;
     const { cycles } = cpu;
     const now = links.start + links.budget - left;
     cpu.cycles = now;
-    const at = linear >>> 0;
-    if (!refilled(cpu, at, write, user) && !isDenied(cpu, at, write, user))
-      tryTranslate(cpu, at, write, user);
-    state[State.charge] = cpu.cycles - now;
+    const done =
+      refilled(cpu, at, write, user) ||
+      (!isDenied(cpu, at, write, user) && tryTranslate(cpu, at, write, user) < 0);
+    if (done) state[State.charge] = cpu.cycles - now;
     cpu.cycles = cycles;
-    return cpu.tlb.has(linear, write ? Word.write : Word.read, user) ? 1 : 0;
+    return done && tlb.has(linear, write ? Word.write : Word.read, user) ? 1 : 0;
   };
+}
+
+/** Walks for a fetch. @returns false when that would fault, and then nothing has happened */
+function fetched(cpu: Cpu, linear: number): boolean {
+  const { cycles } = cpu;
+  if (tryWalk(cpu, linear, false, cpu.cpl === 3) < 0) {
+    cpu.tlb.insertCode(linear >>> 12, walked.frame, walked.rights);
+    return true;
+  }
+  cpu.cycles = cycles;
+  return false;
 }
 
 /** Loads of CR3 by a processor's regions, which go on behind it when their own page is still where it was. */
@@ -61,14 +84,14 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
     cpu.eip = next >>> 0;
     writeCr3(cpu, value);
     const quiet = (cpu.stop | cpu.attention | cpu.shadow) === 0;
-    const stays =
+    let stays =
       quiet &&
       links.start + links.budget - cpu.cycles > COMFORT &&
       (peek(cpu, linear) & -PAGE) === frame &&
       !isDenied(cpu, linear, false, cpu.cpl === 3) &&
       (cpu.segments[CS].access & Access.big) !== 0;
     // The next instruction is fetched.
-    if (stays) translateFetch(cpu, linear);
+    if (stays && cpu.tlb.codeOf(linear >>> 12) === -1) stays = fetched(cpu, linear);
     state[State.disturbed] = stays ? 0 : 1;
     state[State.charge] = cpu.cycles - now;
     state[State.space] = cpu.tlb.space;

@@ -38,8 +38,13 @@ function plain(cpu: Cpu, segment: number, offset: number, bytes: number, write: 
   const s = cpu.segments[segment];
   if (!segmentAllows(s, offset, bytes, write)) return -1;
   const linear = (s.base + offset) >>> 0;
-  if (!cpu.tlb.has(linear, write ? Word.write : Word.read, cpu.cpl === 3)) return -1;
-  return cpu.tlb.physical(linear) >>> 0;
+  const { tlb } = cpu;
+  const user = cpu.cpl === 3;
+  // What was decoded of a page, and by whom, must not be seen in how far a run goes.
+  const tagged = write
+    ? tlb.has(linear, Word.write, user) || tlb.has(linear, Word.beside, user)
+    : tlb.has(linear, Word.read, user);
+  return tagged ? tlb.physical(linear) >>> 0 : -1;
 }
 
 /** Copies a run of elements. @param left elements that REP has left; @returns elements done */
@@ -82,10 +87,16 @@ export function movePages(cpu: Cpu, i: Instruction, most: number): number {
   // Offsets do not go round, so that the comparison of addresses below is one of places; and limits hold for all of it.
   while (pages > 1 && !(reaches(cpu, i.segment, from, pages, false) && reaches(cpu, ES, to, pages, true)))
     pages >>= 1;
-  pages = Math.min(sameRun(cpu, i.segment, from, pages, Word.read), sameRun(cpu, ES, to, pages, Word.write));
+  pages = Math.min(
+    sameRun(cpu, i.segment, from, pages, Word.read, Word.read),
+    sameRun(cpu, ES, to, pages, Word.write, Word.beside),
+  );
   const bytes = pages * PAGE;
   if (pages < 2 || (destination > source && destination < source + bytes)) return 0;
-  cpu.memory.bytes.copyWithin(destination, source, source + bytes);
+  const { memory } = cpu;
+  memory.bytes.copyWithin(destination, source, source + bytes);
+  for (let at = destination; at < destination + bytes; at += PAGE)
+    if (memory.hasCode[at >>> 12]) memory.touchCode(at);
   cpu.regs[ESI] += bytes;
   cpu.regs[EDI] += bytes;
   return pages;
@@ -100,17 +111,26 @@ function reaches(cpu: Cpu, segment: number, offset: number, pages: number, write
   );
 }
 
-/** Of some pages, how many the TLB lets through and has one behind the other. */
-function sameRun(cpu: Cpu, segment: number, offset: number, pages: number, word: number): number {
+/** Of some pages, how many the TLB lets through, by one of two tags, and has one behind the other. */
+function sameRun(
+  cpu: Cpu,
+  segment: number,
+  offset: number,
+  pages: number,
+  word: number,
+  other: number,
+): number {
   const { words, space } = cpu.tlb;
   const linear = cpu.segments[segment].base + offset;
-  const right = word + (cpu.cpl === 3 ? 1 : 0);
+  const user = cpu.cpl === 3 ? 1 : 0;
   const displacement = words[entryAt(linear) + Word.offset];
   let n = 1;
   for (; n < pages; n++) {
     const next = linear + n * PAGE;
     const at = entryAt(next);
-    if (words[at + right] !== ((next >>> 12) | space) || words[at + Word.offset] !== displacement) break;
+    const tag = (next >>> 12) | space;
+    if (words[at + word + user] !== tag && words[at + other + user] !== tag) break;
+    if (words[at + Word.offset] !== displacement) break;
   }
   return n;
 }

@@ -288,6 +288,11 @@ export class VmxIntercepts implements Intercepts {
     return true;
   }
 
+  /** No control makes INT n or IRET leave (§25.1); windows open behind an IRET, and virtual NMIs are unblocked by it. */
+  transfersFreely(): boolean {
+    return !(this.proc & (PROC.interruptWindow | PROC.nmiWindow)) && !(this.pin & PIN.virtualNmis);
+  }
+
   tripleFault(): boolean {
     this.vectoringInfo = 0;
     vmExit(this.cpu, EXIT.tripleFault);
