@@ -4,7 +4,7 @@
 
 import type { Cpu } from '../../machine/cpu/cpu.ts';
 import { isFault } from '../../machine/cpu/fault.ts';
-import { getFlags, IF, IOPL } from '../../machine/cpu/flags.ts';
+import { getFlags, IF, IOPL, RF } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
@@ -153,6 +153,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
   protected override entryPoint(guest: TranslatedGuest): { cs: number; eip: number } {
     if (guest.ring === 3) return super.entryPoint(guest);
     guest.ownCs = guest.frame.cs;
+    guest.enteredByResume = (guest.frame.eflags & RF) !== 0;
     return { cs: CACHE_CODE, eip: guest.entry };
   }
 
@@ -183,6 +184,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     guest.readState();
     guest.resumeAt = -1;
     guest.continuation = null;
+    guest.resumes = false;
     if (!guest.fromCache) {
       super.arrived(guest, vector);
       return;
@@ -194,6 +196,8 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       const from = part?.instruction?.segment === CS ? CS : GS;
       guest.borrowedGs = { selector: frame.gs, from };
     }
+    // A call-out that was entered itself has executed nothing before.
+    guest.resumes = called && guest.enteredByResume && guest.entry === at - 2;
     frame.cs = guest.ownCs;
     frame.gs = guest.ownGs;
     frame.eip = part && !(called && part.search) ? part.guest : guest.state(STATE.target);

@@ -3,7 +3,7 @@
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { TF } from '../../machine/cpu/flags.ts';
 import { CS, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
-import { guarded, handleTrap, inject } from '../deprivileged/emulator.ts';
+import { guarded, handleTrap, inject, singleStepped } from '../deprivileged/emulator.ts';
 import { fetch, loaded, offsetOf } from '../deprivileged/operands.ts';
 import { SYSENTER } from '../deprivileged/reasons.ts';
 import { believed } from '../deprivileged/rings.ts';
@@ -22,7 +22,6 @@ import { usesTakenSegment } from './rules.ts';
 const EM = 4;
 const TS = 8;
 const DR6_BREAKPOINTS = 0xf;
-const DR6_SINGLE_STEP = 0x4000;
 
 export function handleTranslated(guest: TranslatedGuest, exit: Exit): Resume {
   if (exit.reason === SYSENTER) return handleTrap(guest, exit);
@@ -88,11 +87,11 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   if (fetchFault) return inject(guest, fetchFault.vector, fetchFault.errorCode, fetchFault.address);
   // Whatever else it was stepped for, it stands between two instructions now.
   if (exit.reason !== REASON.callOut) {
+    if (continuation?.block.parts[continuation.index].shadowed) shadow(guest);
     guest.continuation = null;
     if (!stopStep(guest)) return 'enter';
     // The guest's own trap flag: the instruction that led here has been done.
-    guest.debug[6] |= DR6_SINGLE_STEP;
-    return inject(guest, VECTOR.DB, -1);
+    return singleStepped(guest);
   }
   guest.hypervisor.charge('callOut');
   const part = continuation!.block.parts[continuation!.index];
@@ -106,7 +105,7 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   if (!part.instruction) {
     // A window for interrupts: `enter` sees to them.
     stopStep(guest);
-    if (part.shadowed) guest.shadowedEip = part.guest >>> 0;
+    if (part.shadowed) shadow(guest);
     return 'enter';
   }
   const next = (part.guest + part.instruction.length) | 0;
@@ -114,6 +113,12 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
   if (part.expects >= 0 && guest.frame.eip === next) learn(guest, continuation!.block, part);
   guest.continuation = continuation;
   return resume;
+}
+
+/** The instruction before was an STI. */
+function shadow(guest: TranslatedGuest): void {
+  guest.shadowedEip = guest.frame.eip >>> 0;
+  guest.shadowHoldsTraps = false;
 }
 
 /** The guest's kernel has loaded a segment register, by all the rules: the same selector need not be looked at here again. */

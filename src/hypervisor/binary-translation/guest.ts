@@ -14,6 +14,7 @@ import { peekGuest } from '../guest-walk.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import type { Resume } from '../technique.ts';
 import type { Block, Exit, Part, Search } from './block.ts';
+import { Breakpoints } from './breakpoints.ts';
 import { TranslationCache } from './cache.ts';
 import { Interpretation } from './interpretation.ts';
 import { CACHE_CODE, STATE, STATE_PAGE, selectorAt } from './layout.ts';
@@ -43,6 +44,8 @@ export interface Place {
 
 export class TranslatedGuest extends DeprivilegedGuest {
   readonly cache: TranslationCache;
+  /** Of its own, in what is translated. */
+  readonly breakpoints: Breakpoints;
   /** Pages whose code is not traced. */
   readonly selfChecking: SelfChecking;
   /** Frames that shall become such pages when nothing is stepped. */
@@ -75,6 +78,8 @@ export class TranslatedGuest extends DeprivilegedGuest {
   lateBreakpoints = 0;
   /** Offset in the cache at which it will be entered. */
   entry = 0;
+  /** With RF set. */
+  enteredByResume = false;
   /** A fault that its fetch met: to be raised. */
   fetchFault: { vector: number; errorCode: number; address: number } | null = null;
 
@@ -106,6 +111,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
       super.release();
       throw error;
     }
+    this.breakpoints = new Breakpoints(this.cache);
     this.interpretation = new Interpretation(this, devices);
     this.statePage = statePage;
     const { bytes } = hypervisor.pc.memory;
@@ -182,6 +188,15 @@ export class TranslatedGuest extends DeprivilegedGuest {
 
   override takeOver(why: Unsupported): Resume | null {
     return this.interpretation.take(why.event);
+  }
+
+  override loadDebugRegisters(): void {
+    super.loadDebugRegisters();
+    this.breakpoints.follow(this.debug);
+  }
+
+  override accessForgotten(): void {
+    this.cache.unlearn();
   }
 
   override settle(): void {

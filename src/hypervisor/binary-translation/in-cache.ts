@@ -34,10 +34,16 @@ const clearTaskSwitched: Emulation = (e) => {
 const readLatch: Emulation = (e) => e.gs([0x8a], EAX, STATE.post);
 const writeLatch: Emulation = (e) => e.gs([0x88], EAX, STATE.post);
 
+/** Whether it is an access to the latch alone. */
+export const isLatch = ({ form, immediate }: Instruction): boolean =>
+  (form.operation === 'in' || form.operation === 'out') &&
+  form.operands.includes('imm8') &&
+  (immediate & 0xff) === LATCH &&
+  (form.opcode & 1) === 0;
+
 /** What stands for this instruction in the cache; null when it is another kind. */
 export function inCacheEmulation(i: Instruction): Emulation | null {
   const { form, memory } = i;
-  const latched = form.operands.includes('imm8') && (i.immediate & 0xff) === LATCH && (form.opcode & 1) === 0;
   switch (form.operation) {
     case 'mov-from-cr':
       return KEPT.includes(i.reg) ? fromControl : null;
@@ -52,9 +58,9 @@ export function inCacheEmulation(i: Instruction): Emulation | null {
     case 'str':
       return memory ? null : fromWord(STATE.task);
     case 'in':
-      return latched ? readLatch : null;
+      return isLatch(i) ? readLatch : null;
     case 'out':
-      return latched ? writeLatch : null;
+      return isLatch(i) ? writeLatch : null;
     default:
       return null;
   }

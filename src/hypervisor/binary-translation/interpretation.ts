@@ -233,7 +233,7 @@ export class Interpretation {
     cpu.dr.set(guest.debug);
     for (const [index, name] of SYSENTER) cpu.msrs.set(index, BigInt(guest.sysenter[name] >>> 0));
     cpu.x87.copyFrom(hypervisor.cpu.x87);
-    cpu.shadow = guest.shadowedEip === frame.eip >>> 0 ? 1 : 0;
+    cpu.shadow = guest.shadowedEip === frame.eip >>> 0 ? (guest.shadowHoldsTraps ? 2 : 1) : 0;
     emulator.controlWritten = false;
     emulator.begin();
   }
@@ -287,6 +287,7 @@ export class Interpretation {
     Object.assign(task, { selector, base, limit: none ? -1 : limit, wide: none || (access & 8) !== 0 });
     for (let n = 0; n < 6; n++) this.storeSegment(n);
     guest.shadowedEip = cpu.shadow ? cpu.eip >>> 0 : -1;
+    guest.shadowHoldsTraps = (cpu.shadow & 2) !== 0;
   }
 
   private storeSegment(n: number): void {

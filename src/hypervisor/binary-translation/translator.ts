@@ -10,6 +10,7 @@ import { Unsupported } from '../deprivileged/segments.ts';
 import { canMake, isCut } from './accesses.ts';
 import { Block } from './block.ts';
 import type { TranslatedGuest } from './guest.ts';
+import { isLatch } from './in-cache.ts';
 import { endsBlock } from './rules.ts';
 import { mayWrite } from './self-checking.ts';
 import { BlockWriter } from './writer.ts';
@@ -37,6 +38,8 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
   const { cache, hypervisor } = guest;
   const reader = new CodeReader(guest);
   const linear = (loaded(guest, CS).base + eip) >>> 0;
+  if (guest.breakpoints.at(linear))
+    throw new Unsupported('the guest’s kernel has a breakpoint here, which no translation would meet');
   const start = cache.room(linear);
   let { block, writer } = attempt(guest, reader, eip, start);
   // No block lies on two pages, which need not be neighbours in the machine. (The longest fits into one.)
@@ -82,6 +85,10 @@ function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start:
       writer.leadTo(at);
       break;
     }
+    if (block.instructions > 0 && guest.breakpoints.at(linear)) {
+      writer.leadTo(at);
+      break;
+    }
     const run = reader.run(linear, limit - at, UNIT - block.instructions);
     if (typeof run === 'string') {
       if (run === 'absent') writer.leadTo(at);
@@ -93,7 +100,7 @@ function attempt(guest: TranslatedGuest, reader: CodeReader, eip: number, start:
     for (const { i, bytes } of run) {
       const adapted = guest.isAdapted(at) && canMake(i);
       block.adapted ||= adapted;
-      writer.instruction(i, bytes, at, adapted);
+      writer.instruction(i, bytes, at, adapted || (guest.breakpoints.ports && isLatch(i)));
       block.instructions++;
       block.length += i.length;
       at = (at + i.length) >>> 0;
@@ -168,7 +175,12 @@ class CodeReader {
       run.push({ i, bytes: this.scratch.slice(0, i.length) });
       length += i.length;
       if (endsBlock(i) || mayWrite(i)) break;
-    } while (checked && run.length < most && (linear + length) >>> 12 === linear >>> 12);
+    } while (
+      checked &&
+      run.length < most &&
+      (linear + length) >>> 12 === linear >>> 12 &&
+      !this.guest.breakpoints.at(linear + length)
+    );
     return run;
   }
 

@@ -27,12 +27,12 @@ const LOADED: readonly number[] = [ES, DS, FS];
 export class BlockWriter extends PartWriter {
   // ---- instructions
 
-  /** @param bytes of the original. @param at its EIP. @param adapted its accesses trapped too often: the monitor makes them */
-  instruction(i: Instruction, bytes: Uint8Array, at: number, adapted: boolean): void {
+  /** @param bytes of the original. @param at its EIP. @param asked it is for the monitor, whatever it is: its accesses trapped too often, or its port is watched */
+  instruction(i: Instruction, bytes: Uint8Array, at: number, asked: boolean): void {
     const { operation } = i.form;
     const next = (at + i.length) | 0;
     const emulate = inCacheEmulation(i);
-    if (adapted) this.callOut(i, at);
+    if (asked) this.callOut(i, at);
     else if (emulate) {
       this.part(at, i, 'in-cache');
       emulate(this.e, i);

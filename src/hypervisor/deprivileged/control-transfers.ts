@@ -14,6 +14,7 @@ import {
   checkStack,
   enterCode,
   isNull,
+  markAccessed,
   ownDescriptor,
   requireRing,
   requireUsable,
@@ -69,6 +70,7 @@ function comeBack(
   requireUsable(code);
   if (rpl === ring) {
     if (eip > code.limit) guestFault(VECTOR.GP, 0);
+    markAccessed(guest, code);
     moveStack(guest, popped + drop);
   } else {
     const pointer = peek(guest, popped + drop, wide);
@@ -76,6 +78,8 @@ function comeBack(
     checkStack(guest, ss, rpl, VECTOR.GP, 0, stack);
     requireUsable(stack);
     if (eip > code.limit) guestFault(VECTOR.GP, 0);
+    markAccessed(guest, code);
+    markAccessed(guest, stack);
     frame.ss = compressed(ss, rpl);
     guest.descriptors.reloaded(SS);
     vcpu.regs[ESP] = stack.high & 0x400000 ? pointer : (vcpu.regs[ESP] & ~0xffff) | (pointer & 0xffff);
@@ -121,6 +125,7 @@ export function farTransfer(guest: DeprivilegedGuest, i: Instruction, call: bool
   if (!code.present) guestFault(VECTOR.NP, selectorError(selector));
   if (eip > code.limit) guestFault(VECTOR.GP, 0);
   requireUsable(code);
+  markAccessed(guest, code);
   if (call) pushReturn(guest, (frame.eip + i.length) | 0, believed(frame.cs), wide);
   enterCode(guest, selector, ring, eip);
 }

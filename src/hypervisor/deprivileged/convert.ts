@@ -25,7 +25,7 @@ const expandsDown = (high: number): boolean => (high & 0x1c00) === 0x1400;
 
 /**
  * The descriptor that the processor gets. Empty (both words 0) for system descriptors, whose use must trap, and for segments
- * with an `obstacle`. The accessed bit is set, so that the processor never writes to the shadow.
+ * with an `obstacle`. It is as a register has it that was loaded from there: accessed.
  */
 export function convert(low: number, high: number, into: { low: number; high: number }): void {
   into.low = into.high = 0;

@@ -15,6 +15,7 @@ import {
   checkStack,
   enterCode,
   isNull,
+  markAccessed,
   ownDescriptor,
   requireRing,
   requireUsable,
@@ -123,6 +124,8 @@ function throughIdt(
   requireUsable(code);
   const to = inward ? innerStack(guest, level, ext) : currentStack(guest, ext);
   if (eip > code.limit) guestFault(VECTOR.GP, ext);
+  markAccessed(guest, code);
+  if (inward) markAccessed(guest, stack);
 
   const flags = guest.flags;
   if (inward) {

@@ -249,6 +249,7 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     frame.ss = ss;
     try {
       returnFromInterrupt(cpu);
+      descriptors.entered();
     } catch (error) {
       if (!isFault(error)) throw error;
       const at = `CS:EIP ${cs.toString(16)}:${(frame.eip >>> 0).toString(16)}, SS:ESP ${ss.toString(16)}:${(frame.esp >>> 0).toString(16)}`;

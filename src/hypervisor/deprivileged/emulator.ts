@@ -1,9 +1,11 @@
 // What to do with a trap out of a deprivileged guest: whose is it? The monitor's own (shadow tables, traced pages, steps), an
 // instruction to be emulated, or the guest's, for its own handler.
+
+import { watchPort } from '../../machine/cpu/debug.ts';
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { DF, RF, TF } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
-import { EDX, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
+import { ECX, EDX, type Instruction, REP_NONE } from '../../machine/isa/instruction.ts';
 import { Emulated, Kind } from '../../trace/events.ts';
 import { tellChain } from '../fault-chain.ts';
 import { HYPERVISOR_START, IRQ_BASE } from '../monitor.ts';
@@ -24,6 +26,9 @@ import { startStep, stopStep } from './stepping.ts';
 /** #GP error code of an INT n that the gate's DPL forbade: IDT bit, vector above. */
 const ERROR_IDT = 2;
 const DR6_SINGLE_STEP = 0x4000;
+const DR6_BREAKPOINTS = 15;
+const DR7_GD = 0x2000;
+const DR7_ENABLES = 0xff;
 const DR6_REASONS = 0x600f;
 
 /** Does what an exit asks for. */
@@ -118,8 +123,7 @@ function debugException(guest: DeprivilegedGuest): Resume {
   if (!reasons && !guest.stepping) return inject(guest, VECTOR.DB, -1);
   if (guest.stepping && !stopStep(guest)) reasons &= ~DR6_SINGLE_STEP;
   if (!reasons) return 'enter';
-  guest.debug[6] |= reasons;
-  return inject(guest, VECTOR.DB, -1);
+  return debugTrap(guest, reasons);
 }
 
 // ---- instructions
@@ -134,8 +138,14 @@ function systemCall(guest: DeprivilegedGuest): Resume {
 }
 
 /** The instruction before was executed with TF set. */
-function singleStepped(guest: DeprivilegedGuest): Resume {
-  guest.debug[6] |= DR6_SINGLE_STEP;
+export function singleStepped(guest: DeprivilegedGuest): Resume {
+  return debugTrap(guest, DR6_SINGLE_STEP);
+}
+
+/** #DB into the guest. The breakpoints in DR6 are those of this exception, and its handler may use the registers (SDM vol. 3 §17.2). */
+function debugTrap(guest: DeprivilegedGuest, reasons: number): Resume {
+  guest.debug[6] = (guest.debug[6] & ~DR6_BREAKPOINTS) | reasons;
+  guest.debug[7] &= ~DR7_GD;
   return inject(guest, VECTOR.DB, -1);
 }
 
@@ -210,12 +220,15 @@ export function softwareInterrupt(
   return crash(guest, tellChain(guest.chain), true);
 }
 
-/** Behind the instruction that has been emulated. */
-export function skip(guest: DeprivilegedGuest, i: Instruction): Resume {
+/** Behind the instruction that has been emulated. @param hits breakpoints that it has met, as in DR6 */
+export function skip(guest: DeprivilegedGuest, i: Instruction, hits = 0): Resume {
   const { frame } = guest;
   frame.eip = (frame.eip + i.length) | 0;
   frame.eflags &= ~RF;
-  return frame.eflags & TF ? singleStepped(guest) : 'enter';
+  // Behind MOV SS and POP SS there is no trap: it would push onto half of a stack (SDM vol. 3 §6.8.3).
+  const held = guest.shadowHoldsTraps && guest.shadowedEip === frame.eip >>> 0;
+  const reasons = hits | (frame.eflags & TF && !held ? DR6_SINGLE_STEP : 0);
+  return reasons ? debugTrap(guest, reasons) : 'enter';
 }
 
 function halt(guest: DeprivilegedGuest, i: Instruction): Resume {
@@ -249,8 +262,17 @@ function ports(guest: DeprivilegedGuest, i: Instruction): Resume {
   const port = i.form.operands.includes('imm8') ? i.immediate & 0xff : guest.vcpu.regs[EDX] & 0xffff;
   requirePort(guest, port, size);
   portAccess(guest, port, size, i.form.operation === 'in');
-  const resume = skip(guest, i);
+  const resume = skip(guest, i, portBreakpoints(guest, port, size));
   return endWhenPoweredOff(guest) ? 'ended' : resume;
+}
+
+/** The guest's breakpoints that an access to ports matches, as in DR6. They trap behind the instruction. */
+function portBreakpoints({ debug, shadow }: DeprivilegedGuest, port: number, size: number): number {
+  // Mostly none is enabled at all.
+  if ((debug[7] & DR7_ENABLES) === 0) return 0;
+  const seen = { dr: debug, cr4: shadow.control.cr4, pendingDebug: 0, attention: 0 };
+  watchPort(seen, port, size);
+  return seen.pendingDebug;
 }
 
 function stringPorts(guest: DeprivilegedGuest, i: Instruction): Resume {
@@ -260,18 +282,32 @@ function stringPorts(guest: DeprivilegedGuest, i: Instruction): Resume {
   const port = regs[EDX] & 0xffff;
   requirePort(guest, port, size);
   const register = input ? 0 : i.segment;
+  const mask = i.addressSize === 32 ? -1 : 0xffff;
+  const repeated = i.rep !== REP_NONE;
+  if (repeated && (regs[ECX] & mask) === 0) return skip(guest, i);
+  const hits = portBreakpoints(guest, port, size);
+  const stepped = (guest.frame.eflags & TF) !== 0;
+  // Traps come between the elements, too.
+  const single = repeated && (hits !== 0 || stepped);
   const end = stringAccess(guest, {
     port,
     size,
     input,
-    repeated: i.rep !== REP_NONE,
+    repeated: repeated && !single,
     wide: i.addressSize === 32,
     backward: (guest.frame.eflags & DF) !== 0,
     base: linearOf(guest, register, 0),
     user: guest.ring === 3,
   });
   if (end >= 0) return inject(guest, VECTOR.PF, guest.shadow.guestError, end);
-  const resume = end === StringEnd.more ? 'enter' : skip(guest, i);
+  if (single) regs[ECX] = (regs[ECX] & ~mask) | ((regs[ECX] - 1) & mask);
+  const more = end === StringEnd.more || (single && (regs[ECX] & mask) !== 0);
+  let resume: Resume = 'enter';
+  if (!more) resume = skip(guest, i, hits);
+  else if (single) {
+    if (guest.resumes) guest.frame.eflags |= RF;
+    resume = debugTrap(guest, hits | (stepped ? DR6_SINGLE_STEP : 0));
+  }
   return endWhenPoweredOff(guest) ? 'ended' : resume;
 }
 

@@ -51,8 +51,13 @@ export class DeprivilegedGuest implements PcGuest {
 
   /** STI or MOV SS was emulated: no interrupt until the instruction at this address has run; -1 = none. */
   shadowedEip = -1;
+  /** It was a load of SS, and that holds back debug traps, too. */
+  shadowHoldsTraps = false;
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;
+
+  /** The instruction that is being emulated was entered with RF set, which lasts for all its repetitions. */
+  resumes = false;
 
   /** One instruction is being let run with TF set: for pages that are opened to it, or for the end of a shadow. */
   stepping = false;
@@ -199,6 +204,9 @@ export class DeprivilegedGuest implements PcGuest {
     const { descriptors } = this;
     if (physical < 0 ? descriptors.lieIn(frame) : descriptors.contain(physical, 4)) descriptors.stale = true;
   }
+
+  /** Accessed bits of segments have been cleared: to load one of those is for the monitor, or the processor, to see. */
+  accessForgotten(): void {}
 
   /** A write to a traced frame is about to be let through, at this guest-physical address. */
   tracedWrite(physical: number): void {

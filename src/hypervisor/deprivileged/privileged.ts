@@ -67,7 +67,10 @@ const setInterrupts =
   (on: boolean): Operation =>
   (guest, i) => {
     if (guest.ring > guest.ioPrivilege) guestFault(VECTOR.GP, 0);
-    if (on && !guest.interruptsOn) guest.shadowedEip = (guest.frame.eip + i.length) >>> 0;
+    if (on && !guest.interruptsOn) {
+      guest.shadowedEip = (guest.frame.eip + i.length) >>> 0;
+      guest.shadowHoldsTraps = false;
+    }
     guest.privilegedFlags = on ? guest.privilegedFlags | IF : guest.privilegedFlags & ~IF;
     emulated(guest, on ? Emulated.sti : Emulated.cli);
     return false;
@@ -218,7 +221,8 @@ function movDr(guest: DeprivilegedGuest, i: Instruction): void {
   const n = debugRegister(guest, i.reg);
   if (debug[7] & DR7_GD) {
     debug[7] &= ~DR7_GD;
-    debug[6] |= DR7_GD;
+    // BD, which has the same place; B0 to B3 are those of this exception.
+    debug[6] = (debug[6] & ~15) | DR7_GD;
     guestFault(VECTOR.DB);
   }
   emulated(guest, Emulated.drAccess, n);
@@ -282,7 +286,10 @@ function rdtsc(guest: DeprivilegedGuest): boolean {
 const SREG: Readonly<Record<string, number>> = { es: 0, ss: SS, ds: DS, fs: 4, gs: 5 };
 
 function shadowAfterSs(guest: DeprivilegedGuest, i: Instruction, register: number): void {
-  if (register === SS) guest.shadowedEip = (guest.frame.eip + i.length) >>> 0;
+  if (register === SS) {
+    guest.shadowedEip = (guest.frame.eip + i.length) >>> 0;
+    guest.shadowHoldsTraps = true;
+  }
   emulated(guest, Emulated.loadSegment, register, guest.selector(register));
 }
 

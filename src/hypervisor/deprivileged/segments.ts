@@ -3,6 +3,7 @@
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { Descriptor } from '../../machine/cpu/segmentation.ts';
 import { CS, SS } from '../../machine/isa/instruction.ts';
+import { ACCESSED } from './accessed-bits.ts';
 import { obstacle } from './convert.ts';
 import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault } from './linear.ts';
@@ -59,6 +60,11 @@ export function requireRing(ring: number): void {
     );
 }
 
+/** Notes in the guest's own table that a segment is loaded, as the processor does. Raises #PF. */
+export function markAccessed(guest: DeprivilegedGuest, segment: Descriptor): void {
+  if (!(segment.high & ACCESSED)) guest.descriptors.markAccessed(segment.selector);
+}
+
 const d = new Descriptor();
 
 /** MOV, POP or LxS into ES, SS, DS, FS or GS. Raises #GP, #NP, #SS, #PF; throws Unsupported. */
@@ -77,6 +83,7 @@ export function loadSegment(guest: DeprivilegedGuest, register: number, selector
     if (!d.present) guestFault(VECTOR.NP, selectorError(selector));
   }
   requireUsable(d);
+  markAccessed(guest, d);
   guest.setSelector(register, register === SS ? compressed(selector, ring) : selector);
   guest.descriptors.reloaded(register);
 }

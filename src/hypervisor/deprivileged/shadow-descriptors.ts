@@ -4,13 +4,16 @@
 // a segment register without the monitor: it is then compared with what it was whenever the guest comes (`relax`).
 // A segment register may outlive its descriptor (LGDT, or a changed entry): hidden parts cannot be read back, so what
 // such a register was loaded from is *kept*, and the entry of its selector stays empty so that every new load traps.
+// What the processor itself writes there are accessed bits: whenever the guest comes, its own table gets them.
 import { CS, SS } from '../../machine/isa/instruction.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
+import { ACCESSED, AccessedBits, isUnaccessed } from './accessed-bits.ts';
 import { convert } from './convert.ts';
 import type { DeprivilegedGuest } from './guest.ts';
 import { isGuestFault } from './linear.ts';
+import { compareWords, contain, framesOf, readWords } from './table-frames.ts';
 
 /** GDT pages 0..13 are the guest's, 14 is the monitor's; the LDT follows from page 16. */
 const GDT_PAGES = 14;
@@ -31,9 +34,6 @@ const MOST_COMPARED = 64;
 /** Bytes that one instruction can write from one address: FXSAVE. */
 const WIDEST_WRITE = 512;
 
-/** Words of a table of this limit, and one more for a table that is not aligned. */
-const wordsOf = (limit: number): number => (limit < 0 ? 0 : ((limit + 3) >>> 2) + 1);
-
 export interface Words {
   low: number;
   high: number;
@@ -47,6 +47,7 @@ export class ShadowDescriptors {
   /** The guest's GDTR, and its LDTR with the hidden part; `limit` -1 = no LDT. */
   readonly gdtr = { base: 0, limit: 0 };
   readonly ldtr = { selector: 0, base: 0, limit: -1 };
+  private readonly tables = [this.gdtr, this.ldtr] as const;
   /** Something changed that the shadow must follow before the guest runs again. */
   stale = true;
 
@@ -62,6 +63,7 @@ export class ShadowDescriptors {
   /** Guest frames of the tables, traced. */
   private traced: number[] = [];
   private readonly converted: Words = { low: 0, high: 0 };
+  private readonly accessed: AccessedBits;
   /** What the tables held when they ceased to be traced; null while they are. */
   private compared: Int32Array | null = null;
 
@@ -71,6 +73,12 @@ export class ShadowDescriptors {
     private readonly guest: DeprivilegedGuest,
     private readonly area: number,
   ) {
+    this.accessed = new AccessedBits(
+      guest.linear,
+      hypervisor.pc.memory,
+      (selector) => this.ownAt(selector),
+      (selector) => this.entryAt(selector),
+    );
     this.emptyPage = hypervisor.frames.allocate(OWNER_HYPERVISOR) * 4096;
     for (let n = 0; n < AREA_PAGES; n++) this.mapPage(n, this.emptyPage, MAPPED);
     this.mapPage(GDT_PAGES, hypervisor.monitor.gdtPage, MAPPED_WRITABLE);
@@ -99,11 +107,14 @@ export class ShadowDescriptors {
 
   /** Reads the guest's own descriptor. Null when the selector lies outside its table. Raises #PF. */
   own(selector: number): Words | null {
-    const table = selector & 4 ? this.ldtr : this.gdtr;
-    const offset = selector & 0xfff8;
-    if (offset + 7 > table.limit) return null;
+    if ((selector & 0xfff8) + 7 > (selector & 4 ? this.ldtr : this.gdtr).limit) return null;
     const { linear } = this.guest;
-    return { low: linear.read32(table.base + offset), high: linear.read32(table.base + offset + 4) };
+    const at = this.ownAt(selector);
+    return { low: linear.read32(at), high: linear.read32(at + 4) };
+  }
+
+  private ownAt(selector: number): number {
+    return (selector & 4 ? this.ldtr : this.gdtr).base + (selector & 0xfff8);
   }
 
   // ---- the shadow
@@ -115,9 +126,12 @@ export class ShadowDescriptors {
     return page && page + (offset & 0xfff);
   }
 
+  /** As a register that is loaded from it has it: accessed. */
   private entry(selector: number): Words {
     const at = this.entryAt(selector);
-    return at ? { low: this.memory.read32(at), high: this.memory.read32(at + 4) } : { low: 0, high: 0 };
+    if (!at) return { low: 0, high: 0 };
+    const high = this.memory.read32(at + 4);
+    return { low: this.memory.read32(at), high: high && high | ACCESSED };
   }
 
   private put(selector: number, { low, high }: Words): void {
@@ -147,26 +161,14 @@ export class ShadowDescriptors {
 
   /** Whether an instruction that writes at this guest-physical address may change a table, or only lies beside one. */
   contain(physical: number, bytes = WIDEST_WRITE): boolean {
-    const frame = physical >>> 12;
-    const start = physical & 0xfff;
-    let n = 0;
-    for (const { base, limit } of [this.gdtr, this.ldtr]) {
-      const first = base & 0xfff;
-      for (let page = 0; page * 4096 <= first + limit && limit >= 0; page++, n++) {
-        if (this.traced[n] !== frame) continue;
-        const from = Math.max(first - page * 4096, 0);
-        const to = first + limit - page * 4096;
-        if (start <= to && start + bytes > from) return true;
-      }
-    }
-    return false;
+    return contain(this.tables, this.traced, physical, bytes);
   }
 
   /** Ceases to trace the tables: from now on `refresh` must be called before anything of the shadow is used. */
   relax(): void {
     const bytes = this.gdtr.limit + this.ldtr.limit;
     if (this.compared || this.stale || bytes > MOST_COMPARED * 8) return;
-    this.compared = this.words();
+    this.compared = readWords(this.tables, this.traced, this.guest.domain.memory);
     this.trace(false);
   }
 
@@ -190,37 +192,7 @@ export class ShadowDescriptors {
     if (!compared) return;
     // Both lie in the monitor's address space: it looks at every byte.
     this.hypervisor.charge('copyByte', compared.length * 4);
-    if (this.readWords(compared)) this.synchronize();
-  }
-
-  /** The tables as they lie in memory, wherever there is some. */
-  private words(): Int32Array {
-    const words = new Int32Array(wordsOf(this.gdtr.limit) + wordsOf(this.ldtr.limit));
-    this.readWords(words);
-    return words;
-  }
-
-  /** Reads them. @returns whether they differ from what was there */
-  private readWords(into: Int32Array): boolean {
-    const { memory } = this.guest.domain;
-    const { traced, gdtr, ldtr } = this;
-    let first = 0;
-    let count = 0;
-    let different = false;
-    for (let table = 0; table < 2; table++) {
-      const { base, limit } = table ? ldtr : gdtr;
-      const start = base & 0xfff;
-      // A table need not be aligned.
-      for (let n = 0; n < wordsOf(limit); n++) {
-        const at = start + n * 4;
-        const frame = traced[first + (at >>> 12)] ?? -1;
-        const word = frame < 0 ? 0 : memory.read32(frame * 4096 + (at & 0xffc)) | 0;
-        different ||= into[count] !== word;
-        into[count++] = word;
-      }
-      if (limit >= 0) first += ((start + limit) >>> 12) + 1;
-    }
-    return different || count !== into.length;
+    if (compareWords(this.tables, this.traced, this.guest.domain.memory, compared)) this.synchronize();
   }
 
   private trace(on: boolean): void {
@@ -228,16 +200,7 @@ export class ShadowDescriptors {
   }
 
   private tableFrames(): number[] {
-    const frames: number[] = [];
-    for (const { base, limit } of [this.gdtr, this.ldtr]) {
-      if (limit < 0) continue;
-      const pages = (((base & 0xfff) + limit) >>> 12) + 1;
-      for (let n = 0; n < pages; n++) {
-        const physical = this.guest.shadow.translate((base + n * 4096) >>> 0, false, false);
-        frames.push(physical < 0 ? -1 : physical >>> 12);
-      }
-    }
-    return frames;
+    return framesOf(this.tables, (linear) => this.guest.shadow.translate(linear, false, false));
   }
 
   /** Makes the shadow anew from the guest's tables. */
@@ -248,14 +211,17 @@ export class ShadowDescriptors {
     this.compared = null;
     this.traced = this.tableFrames();
     this.trace(true);
-    this.rebuild(0, 0, Math.min(this.gdtr.limit, SELECTOR.firstReserved - 1));
-    this.rebuild(LDT_PAGE, 4, this.ldtr.limit);
+    const unaccessed: number[] = [];
+    this.rebuild(unaccessed, 0, 0, Math.min(this.gdtr.limit, SELECTOR.firstReserved - 1));
+    this.rebuild(unaccessed, LDT_PAGE, 4, this.ldtr.limit);
+    if (this.accessed.follow(unaccessed)) this.guest.accessForgotten();
     this.suppressed.clear();
     for (const register of REGISTERS) this.keep(register, before[register]);
     for (const register of REGISTERS) if (this.kept[register]) this.suppress(this.kept[register].selector);
   }
 
-  private rebuild(firstPage: number, table: number, limit: number): void {
+  /** @param unaccessed gets the selectors of segments that have not been accessed */
+  private rebuild(unaccessed: number[], firstPage: number, table: number, limit: number): void {
     const { converted } = this;
     const size = limit + 1;
     this.hypervisor.charge('shadowDescriptor', size >>> 3);
@@ -268,10 +234,12 @@ export class ShadowDescriptors {
       for (let offset = 0; offset < 4096; offset += 8) {
         const selector = page * 4096 + offset;
         converted.low = converted.high = 0;
-        if (selector + 7 < size && (selector || table)) this.convertOwn(selector | table);
+        let untouched = false;
+        if (selector + 7 < size && (selector || table)) untouched = this.convertOwn(selector | table);
+        if (untouched) unaccessed.push(selector | table);
         const at = this.pages[n] + offset;
         this.memory.write32(at, converted.low);
-        this.memory.write32(at + 4, converted.high);
+        this.memory.write32(at + 4, untouched ? converted.high & ~ACCESSED : converted.high);
       }
     }
   }
@@ -282,14 +250,36 @@ export class ShadowDescriptors {
     this.mapPage(n, this.pages[n], MAPPED_WRITABLE);
   }
 
-  /** An entry whose page the guest's tables do not give stays empty: its use traps, and is then the guest's page fault. */
-  private convertOwn(selector: number): void {
+  /**
+   * An entry whose page the guest's tables do not give stays empty: its use traps, and is then the guest's page fault.
+   * @returns whether it is a segment that has not been accessed
+   */
+  private convertOwn(selector: number): boolean {
+    const { converted } = this;
     try {
       const own = this.own(selector);
-      if (own) convert(own.low, own.high, this.converted);
+      if (!own) return false;
+      convert(own.low, own.high, converted);
+      return converted.high !== 0 && isUnaccessed(own.high);
     } catch (error) {
       if (!isGuestFault(error)) throw error;
+      return false;
     }
+  }
+
+  // ---- accessed bits
+
+  /** The monitor loads a segment in the guest's name. Raises #PF. */
+  markAccessed(selector: number): void {
+    const { stale } = this;
+    this.accessed.mark(selector);
+    // Of the shadow nothing else follows from that.
+    this.stale = stale;
+  }
+
+  /** The processor has the guest's registers: loading them was no access of the guest's. */
+  entered(): void {
+    this.accessed.entered();
   }
 
   // ---- registers that outlive their descriptors
@@ -336,6 +326,9 @@ export class ShadowDescriptors {
 
   /** After an exit: which of the kept registers has the guest loaded itself? @param asked whether CS, and SS, were the guest's own */
   arrived(asked: readonly (typeof CS | typeof SS)[] = CODE_AND_STACK): void {
+    const { stale } = this;
+    this.accessed.note();
+    this.stale = stale;
     if (this.keptCount === 0 && this.slotted.size === 0) return;
     for (const register of asked) {
       const selector = this.guest.selector(register);

@@ -56,6 +56,8 @@ export class Emulator implements Intercepts {
     this.cpu.compiledAllowed = false;
     this.cpu.intercepts = this;
     this.cpu.nested = new NestedWalk(new DomainDimension(vcpu.domain.memory, devices));
+    // A page that goes over from memory to device leads elsewhere on this bus: tags are not all that has become untrue.
+    devices.onChange(() => this.cpu.tlb.flush());
   }
 
   /**
