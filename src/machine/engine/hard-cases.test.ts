@@ -9,7 +9,8 @@ import { TestMachine } from '../cpu/test-machine.ts';
 import type { Engine } from './engine.ts';
 import './provide.ts';
 
-const GDT = 0x5000;
+/** In the page of the IDT: a processor that has read one has both at hand. */
+const GDT = 0x4900;
 const IDT = 0x4000;
 const PRESENT = 0x67;
 
