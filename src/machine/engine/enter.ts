@@ -29,8 +29,7 @@ const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 
-/** A region that is left for a miss within so many cycles was hardly worth entering; and how often that is borne. */
-const SHORT = 1000;
+/** How often it is borne that a region misses what it has thrown out of the TLB itself. */
 const OFTEN = 200;
 
 /** Words of an exit. */
@@ -169,7 +168,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const count = words[State.count] - exits[exit + Packed.refundCount];
   const miss = exits[exit + Packed.miss];
   const transfer = exits[exit + Packed.transfer];
-  if (miss >= 0 && cycles < SHORT) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
+  if (miss >= 0 && links.emptied) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
   if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
     // Nothing has happened: the state is what it was. Only a page walk may have been done already.
@@ -204,7 +203,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   }
 }
 
-/** An operand had no tag, soon after the region was entered. Where that is the rule, the region is to walk for it itself. */
+/** An operand had no tag, soon after CR3 was loaded. Where that is the rule, the region is to walk for it itself. */
 function noteMiss(cpu: Cpu, owner: Owner, at: number): void {
   if (cpu.nested !== null || owner.walks.has(at)) return;
   const count = (owner.misses.get(at) ?? 0) + 1;

@@ -109,8 +109,13 @@ real_handler:
   it('by the charge of a page walk when the first instruction then needs the interpreter', () => {
     const around = (access: string) => `
   mov ecx, 6000
+  mov ebp, 0x1000
 round:
+  mov cr3, ebp
+  test ecx, 1
+  jz over
   invlpg [0x400000]
+over:
   ${access}
   add edx, eax
   add esi, edx
@@ -136,8 +141,9 @@ round:
     expectSame({
       source: `
   mov ecx, 6000
+  mov ebp, 0x1000
 round:
-  invlpg [0x400000]
+  mov cr3, ebp
   mov dword [0x3000], 0x40027
   mov eax, [0x400000]
   test ecx, 15

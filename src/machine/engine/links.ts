@@ -38,6 +38,8 @@ export class Links {
   /** Cycle at which the regions that run now were entered, and their budget then. */
   start = 0;
   budget = 0;
+  /** They have loaded CR3, so that much of what they access has no tag. */
+  emptied = false;
   private readonly words: Int32Array;
   private readonly notes: Int32Array;
   private readonly records: Records;
@@ -81,6 +83,7 @@ export class Links {
       words[at + Link.target] = region.number | (index << 16);
       words[at + Link.table] = region.assumes.table;
     }
+    this.emptied = false;
     const state = cpu.compiledState;
     state[State.csAccess] = state[State.ssAccess] = 0;
     state[State.stamp] = stamp;
@@ -128,6 +131,7 @@ export class Links {
   renew(): void {
     const { tlb, compiledState: state } = this.cpu;
     this.seenTranslations = tlb.translations;
+    this.emptied = true;
     this.begin();
     state[State.stamp] = (this.epoch << 2) | (state[State.stamp] & 3);
   }
