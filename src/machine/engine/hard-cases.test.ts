@@ -110,6 +110,7 @@ real_handler:
     const around = (access: string) => `
   mov ecx, 6000
   mov ebp, 0x1000
+  mov esp, room + 64
 round:
   mov cr3, ebp
   test ecx, 1
@@ -123,10 +124,14 @@ over:
   add esi, 3
   dec ecx
   jnz round
-  hlt`;
+  hlt
+align 64
+room: times 16 dd 0`;
     for (const [access, frame] of [
       ['mov eax, [0x400000]', 0x100000],
       ['mov [0x400800], eax', 0x10000],
+      // One operand can be walked for, the other lies beside code.
+      ['push dword [0x400000]\n pop eax', 0x20000],
     ] as const)
       expectSame({
         source: around(access),
