@@ -38,7 +38,7 @@ const SPACE_UNIT = 1 << 20;
 const SPACES = 0xfff;
 
 /** How far the high bits are folded: one more than the slot has, so that a page and the next never share a slot, also across 80000000h. */
-const FOLD = BITS + 1;
+export const FOLD = BITS + 1;
 
 /** Slot of a linear page number. Folds the high bits in, so that a kernel at C0000000h does not collide with low pages. */
 export function tlbSlot(page: number): number {

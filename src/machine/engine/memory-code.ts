@@ -5,19 +5,18 @@
 // good until the region is left; only where it calls for a page walk, CR3 or a port is all of it forgotten (`forgetPages`).
 
 import { Shared } from '../cpu/shared.ts';
-import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';
+import { Word } from '../cpu/tlb.ts';
 import { type Instruction, SS } from '../isa/instruction.ts';
 import { LINE_SHIFT, RAM_BASE } from '../memory/store.ts';
 import { type Frame, Local, NO_PAGE } from './frame.ts';
 import { given, State } from './state.ts';
+import { pushEntryAt } from './tlb-code.ts';
 import { Op } from './wasm-writer.ts';
 
 export type Size = 8 | 16 | 32;
 
 /** Displacements below this belong to the same object. */
 const NEAR = 1024;
-/** log2 of the bytes of an entry of the TLB. */
-const ENTRY_BYTES_SHIFT = ENTRY_SHIFT + 2;
 
 /** What a memory operand is for: places with one name mostly lie in one page. */
 export function placeName(i: Instruction, write: boolean): string {
@@ -88,12 +87,7 @@ export function locate(f: Frame, segment: number, size: Size, write: boolean, na
 /** Makes sure that the TLB has the page of `address`, and leaves its slot in `slot`. @param page local of a cache for the page, or -1 */
 function lookUp(f: Frame, bytes: number, write: boolean, page: number): void {
   const { code } = f;
-  // Entry of the page, in bytes: (page ^ page >> 11) & 3FFh, times 32.
-  code.with(Local.address, Op.i32ShrU, 12 - ENTRY_BYTES_SHIFT);
-  code.with(Local.address, Op.i32ShrU, 23 - ENTRY_BYTES_SHIFT);
-  code.op(Op.i32Xor);
-  code.const((TLB_SIZE - 1) << ENTRY_BYTES_SHIFT);
-  code.op(Op.i32And);
+  pushEntryAt(code, Local.address);
   code.tee(Local.slot);
   pushTag(f, write ? Word.write : Word.read);
   // The page of the last byte: an operand that reaches into the next page misses, as that never has the same slot.

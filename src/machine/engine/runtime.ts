@@ -3,12 +3,13 @@
 // `onward`, so any number of regions follow each other without JavaScript in between; and everything that is not as remembered
 // gives back the exit that the region named, and the interpreter does it.
 import { Shared } from '../cpu/shared.ts';
-import { ENTRY_SHIFT, TLB_SIZE, Word } from '../cpu/tlb.ts';
+import { Word } from '../cpu/tlb.ts';
 import { RAM_BASE, type WasmApi } from '../memory/store.ts';
 import { wordHelper } from './flags-code.ts';
 import { Body, Fn } from './runtime-body.ts';
 import { gate, iret } from './runtime-transfers.ts';
 import { State } from './state.ts';
+import { pushEntryAt } from './tlb-code.ts';
 import { LINK_FOLD, LINK_SHIFT, LINKS, Link, Way } from './transfer-words.ts';
 import { moduleOf, Op, type WasmFunction, Writer } from './wasm-writer.ts';
 
@@ -17,12 +18,7 @@ function hit(base: number): WasmFunction {
   const b = new Body(base, 2);
   const { code } = b;
   const [linear, word, slot] = [0, 1, 2];
-  const bytes = ENTRY_SHIFT + 2;
-  code.with(linear, Op.i32ShrU, 12 - bytes);
-  code.with(linear, Op.i32ShrU, 23 - bytes);
-  code.op(Op.i32Xor);
-  code.const((TLB_SIZE - 1) << bytes);
-  code.op(Op.i32And);
+  pushEntryAt(code, linear);
   code.tee(slot);
   code.with(word, Op.i32Shl, 2);
   code.op(Op.i32Add);
