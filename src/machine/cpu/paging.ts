@@ -86,31 +86,47 @@ export function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boole
 
 const PLAIN_MISS = Pte.present | Pte.accessed;
 
+/** What the usual miss has found: `Right` bits. */
+let plainRights = 0;
+
 /**
  * The usual miss: two levels, both entries present, accessed and (for a store) dirty, and allowing it without more ado.
- * @returns false when it is not that one, and then nothing has happened
+ * Changes nothing. @returns the physical page address (int32); -1 when it is not that one
  */
-function refill(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
+function plainMiss(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
   if (cpu.nested !== null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE || cpu.a20Mask !== 0xffffffff)
-    return false;
+    return -1;
   const { memory } = cpu;
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0);
-  if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return false;
+  if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return -1;
   const pte = memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
   const both = pde & pte;
   const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
   if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
-    return false;
-  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
+    return -1;
   const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
-  cpu.tlb.insert(
-    linear >>> 12,
-    pte & 0xfffff000,
+  plainRights =
     (both & Pte.user ? Right.user : 0) |
-      (both & Pte.write ? Right.write : 0) |
-      (pte & Pte.dirty ? Right.dirty : 0) |
-      (isGlobal ? Right.global : 0),
-  );
+    (both & Pte.write ? Right.write : 0) |
+    (pte & Pte.dirty ? Right.dirty : 0) |
+    (isGlobal ? Right.global : 0);
+  return pte & 0xfffff000;
+}
+
+/** Does the usual miss. @returns false when it is not that one, and then nothing has happened */
+function refill(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
+  const frame = plainMiss(cpu, linear, write, user);
+  if (frame === -1) return false;
+  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
+  cpu.tlb.insert(linear >>> 12, frame, plainRights);
+  return true;
+}
+
+/** As `refilled`, for a fetch from a page that is to lie where it is known to. @param frame physical page address (int32) */
+export function refetched(cpu: Cpu, linear: number, frame: number, user: boolean): boolean {
+  if (plainMiss(cpu, linear, false, user) !== frame) return false;
+  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
+  cpu.tlb.insertCode(linear >>> 12, frame, plainRights);
   return true;
 }
 

@@ -15,6 +15,9 @@ export const Shared = {
   gates: 0xd000,
   returns: 0xe000,
   log: 0xe800,
+  /** When the entries of the TLB were made, as doubles; and with which global ones. */
+  epochs: 0xf000,
+  globalEpochs: 0x11000,
 } as const;
 /** Words at `Shared.state`. */
 export const STATE_WORDS = 64;

@@ -1,8 +1,8 @@
 // Address spaces with tags of their own in one TLB (SDM vol. 3 §28.3, APM vol. 2 §15.16): whose translations are found, and
 // what takes them away.
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Shared } from './shared.ts';
-import { Right, TLB_SIZE, Tlb, tlbSlot, Word } from './tlb.ts';
+import { SHARED_BYTES } from '../memory/store.ts';
+import { Right, Tlb, tlbSlot, Word } from './tlb.ts';
 import { NO_ROOT, type TlbContext } from './tlb-context.ts';
 
 const LINEAR = 0x12345000;
@@ -34,7 +34,7 @@ const EVERYTHING = { data: true, code: true, fast: true };
 const NOTHING = { data: false, code: false, fast: false };
 
 beforeEach(() => {
-  tlb = new Tlb(new ArrayBuffer(Shared.tlb + TLB_SIZE * 32), 0);
+  tlb = new Tlb(new ArrayBuffer(SHARED_BYTES), 0);
   a = tlb.contextOf(1, NO_ROOT);
   b = tlb.contextOf(2, NO_ROOT);
   go(a);

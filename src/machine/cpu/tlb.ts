@@ -32,7 +32,7 @@ export const Word = {
 } as const;
 
 /** No page has this number in any space. */
-const NO_TAG = -1;
+export const NO_TAG = -1;
 /** Spaces are numbered from bit 20 on; the last one would make `NO_TAG` a tag. */
 const SPACE_UNIT = 1 << 20;
 const SPACES = 0xfff;
@@ -59,8 +59,8 @@ export class Tlb {
   private lastSpace = 0;
   private round = 0;
   /** When an entry was made, and with which global ones: entries of no context's epoch are gone, but for global pages. */
-  private readonly epochs = new Float64Array(TLB_SIZE).fill(-1);
-  private readonly globalEpochs = new Float64Array(TLB_SIZE);
+  private readonly epochs: Float64Array;
+  private readonly globalEpochs: Float64Array;
   private lastEpoch = 0;
   /** The processor's own, which is there from the beginning, first. */
   readonly contexts: TlbContext[] = [new TlbContext(0, NO_ROOT)];
@@ -87,6 +87,8 @@ export class Tlb {
   /** @param base where the block of its processor begins in the buffer (shared.ts) */
   constructor(buffer: ArrayBuffer, base: number) {
     this.words = new Int32Array(buffer, base + Shared.tlb, TLB_SIZE << ENTRY_SHIFT).fill(NO_TAG);
+    this.epochs = new Float64Array(buffer, base + Shared.epochs, TLB_SIZE).fill(-1);
+    this.globalEpochs = new Float64Array(buffer, base + Shared.globalEpochs, TLB_SIZE);
   }
 
   /** Physical address (int32) of a linear one whose page is remembered. */

@@ -26,6 +26,7 @@ import { portAccessOf } from './ports.ts';
 import { BEYOND, findRegion } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
 import { loadCr3Of, pageWalkOf } from './translations.ts';
+import { walkOf } from './walk-code.ts';
 
 /** Samples in a page before code there is compiled. */
 const HOT = 3;
@@ -71,7 +72,7 @@ class ModeHeat implements Owner {
   /** Places that were jumped to and were no entries. */
   readonly targets = new Set<number>();
   /** Places that miss the TLB often: how often so far, and those for which that was too often. */
-  readonly misses = new Map<number, number>();
+  readonly misses: Owner['misses'] = new Map();
   readonly walks = new Set<number>();
   newTargets = false;
   loopsToo = false;
@@ -290,7 +291,7 @@ export class Engine {
     this.runtime = {
       o,
       p: portAccessOf(cpu, links),
-      w: pageWalkOf(cpu, links),
+      w: walkOf(wasmApi!, cpu.shared.base, cpu.memory, pageWalkOf(cpu, links)),
       c: loadCr3Of(cpu, links),
     };
     return this.runtime;

@@ -29,7 +29,7 @@ const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 
-/** How often it is borne that a region misses what it has thrown out of the TLB itself. */
+/** How often it is borne that a place misses what was thrown out of the TLB meanwhile. */
 const OFTEN = 200;
 
 /** Words of an exit. */
@@ -65,10 +65,16 @@ export interface Runnable {
   readonly owner: Owner;
 }
 
+/** In how many epochs of the TLB an instruction has had to do without a tag, and in which one last. */
+interface Misses {
+  count: number;
+  epoch: number;
+}
+
 /** What the run of a region tells the engine about the page. */
 export interface Owner {
   readonly targets: Set<number>;
-  readonly misses: Map<number, number>;
+  readonly misses: Map<number, Misses>;
   readonly walks: Set<number>;
   newTargets: boolean;
   strange: number;
@@ -161,6 +167,10 @@ function enter(cpu: Cpu, i: Instruction): void {
   words[State.carryB] = flags & CF;
   words[State.space] = cpu.tlb.space;
   const exit = (first.run(entry.index, budget) - SETTLED) * EXIT_WORDS;
+  if (words[State.walked] !== 0) {
+    words[State.walked] = 0;
+    cpu.tlb.stamp++;
+  }
   // Others may have been run behind it.
   const region = words[State.region] === first.number ? first : links.regions[words[State.region]]!;
   const { exits } = region;
@@ -168,7 +178,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   const count = words[State.count] - exits[exit + Packed.refundCount];
   const miss = exits[exit + Packed.miss];
   const transfer = exits[exit + Packed.transfer];
-  if (miss >= 0 && links.emptied) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
+  if (miss >= 0) noteMiss(cpu, region.owner, exits[exit + Packed.at]);
   if (miss >= 0 && miss & 1) noteStore(cpu, region.owner, words[State.address]);
   if (count <= 0) {
     // Nothing has happened: the state is what it was. Only a page walk may have been done already.
@@ -203,15 +213,21 @@ function enter(cpu: Cpu, i: Instruction): void {
   }
 }
 
-/** An operand had no tag, soon after CR3 was loaded. Where that is the rule, the region is to walk for it itself. */
+/**
+ * An operand had no tag. Where it is one address space after the other that has none, the region is to walk for it itself;
+ * where it is one page after the other, it is not: such calls cost the loops around more than the way here.
+ */
 function noteMiss(cpu: Cpu, owner: Owner, at: number): void {
-  if (cpu.nested !== null || owner.walks.has(at)) return;
-  const count = (owner.misses.get(at) ?? 0) + 1;
-  owner.misses.set(at, count);
-  if (count < OFTEN) return;
-  for (const [place, misses] of owner.misses) if (misses >= OFTEN / 2) owner.walks.add(place);
-  owner.misses.clear();
-  owner.stale = true;
+  const { epoch } = cpu.tlb.current;
+  const known = owner.misses.get(at);
+  if (known === undefined) owner.misses.set(at, { count: 0, epoch });
+  else if (known.epoch !== epoch) {
+    known.epoch = epoch;
+    if (++known.count < OFTEN || cpu.nested !== null || owner.walks.has(at)) return;
+    for (const [place, { count }] of owner.misses) if (count >= OFTEN / 2) owner.walks.add(place);
+    owner.misses.clear();
+    owner.stale = true;
+  }
 }
 
 /** A store had no tag. Where many go beside code, the page is compiled again so that they can. */

@@ -5,9 +5,12 @@
 
 import type { Cpu } from '../cpu/cpu.ts';
 import { IF } from '../cpu/flags.ts';
+import { CR0_PG, CR4_PAE, CR4_PGE } from '../cpu/page-walk.ts';
+import { checksAlignment } from '../cpu/paging.ts';
 import { loads } from '../cpu/segment-loads.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
+import { Right } from '../cpu/tlb.ts';
 import { CS, DS, ES, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { TABLES } from '../memory/store.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
@@ -22,6 +25,8 @@ const ASSUMED = PLAIN_MASK | Access.big;
 /** An IRET that cannot take a data segment away. */
 const ANY_PRIVILEGE = 3;
 
+/** L0..G3 of DR7: operands may be watched. */
+const DR7_ENABLES = 0xff;
 /** As the number of notes: no transfer has room to note itself. */
 const NO_TRANSFERS = 1 << 20;
 const WAYS = Way.gate + 256;
@@ -38,11 +43,10 @@ export class Links {
   /** Cycle at which the regions that run now were entered, and their budget then. */
   start = 0;
   budget = 0;
-  /** They have loaded CR3, so that much of what they access has no tag. */
-  emptied = false;
   private readonly words: Int32Array;
   private readonly notes: Int32Array;
   private readonly records: Records;
+  private readonly epochs: Float64Array;
   private epoch = 0;
   private transfersAllowed = false;
   /** By `Way`: the stamp under which it was learned last, and how often. */
@@ -60,6 +64,7 @@ export class Links {
   constructor(private readonly cpu: Cpu) {
     const { buffer, base } = cpu.shared;
     this.records = recordsOf(cpu);
+    this.epochs = new Float64Array(buffer, base + Shared.state + State.epoch * 4, 2);
     this.words = new Int32Array(buffer, base + Shared.links, LINKS * 4);
     this.notes = new Int32Array(buffer, base + Shared.log, MOST_NOTES * NOTE_WORDS);
   }
@@ -83,7 +88,6 @@ export class Links {
       words[at + Link.target] = region.number | (index << 16);
       words[at + Link.table] = region.assumes.table;
     }
-    this.emptied = false;
     const state = cpu.compiledState;
     state[State.csAccess] = state[State.ssAccess] = 0;
     state[State.stamp] = stamp;
@@ -106,6 +110,26 @@ export class Links {
       recorder.attribute === null &&
       watcher === null &&
       recorder.notify === null;
+  }
+
+  /** What compiled code needs for walks of its own: good as long as translations and intercepts are. */
+  private giveSpace(): void {
+    const { cpu, epochs } = this;
+    const { compiledState: state, tlb, cr0, cr4 } = cpu;
+    const usual =
+      cpu.nested === null &&
+      (cr0 & CR0_PG) !== 0 &&
+      (cr4 & CR4_PAE) === 0 &&
+      cpu.a20Mask === 0xffffffff &&
+      (cpu.dr[7] & DR7_ENABLES) === 0 &&
+      !checksAlignment(cpu) &&
+      tlb.contexts.length === 1;
+    state[State.walks] = usual ? 1 : 0;
+    state[State.directory] = cpu.cr3 & 0xfffff000;
+    state[State.walkCharge] = 2 * cpu.cost.charges.pageWalkReference.cycles;
+    state[State.globalBit] = cr4 & CR4_PGE ? Right.global : 0;
+    epochs[0] = tlb.current.epoch;
+    epochs[1] = tlb.current.globalEpoch;
   }
 
   /** Tells the trace what transfers have noted so far. */
@@ -131,7 +155,7 @@ export class Links {
   renew(): void {
     const { tlb, compiledState: state } = this.cpu;
     this.seenTranslations = tlb.translations;
-    this.emptied = true;
+    this.giveSpace();
     this.begin();
     state[State.stamp] = (this.epoch << 2) | (state[State.stamp] & 3);
   }
@@ -160,6 +184,7 @@ export class Links {
     this.seenLoads = loads.count;
     this.seenIntercepts = cpu.intercepts;
     this.lookAround();
+    this.giveSpace();
     if (this.holdsSame() && same) return;
     this.begin();
   }

@@ -49,6 +49,16 @@ export const State = {
   /** After a port was accessed: what that cost, and whether the region must be left behind it. */
   charge: 28,
   disturbed: 29,
+  /** Given to it: whether it may walk (walk-code.ts), where the page directory lies, what a walk costs, `Right.global` where there is such a thing. */
+  walks: 30,
+  directory: 31,
+  walkCharge: 32,
+  globalBit: 33,
+  /** Given to it, two words each: the epochs of the address space's entries. */
+  epoch: 34,
+  globalEpoch: 36,
+  /** It has walked. */
+  walked: 38,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

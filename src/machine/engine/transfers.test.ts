@@ -19,6 +19,7 @@ const RAISE = 0x10;
 const CLOCK = 0x40;
 const NOTE = 0x80;
 
+const RELOAD = 'mov ebx, cr3\n mov cr3, ebx';
 /** What the handler may do, seldom. EBX is its own; the frame is at ESP + 8. */
 const PRANKS: Readonly<Record<string, string>> = {
   nothing: '',
@@ -49,16 +50,24 @@ const PRANKS: Readonly<Record<string, string>> = {
     'mov ecx, tail\n shr ecx, 12\n mov ebx, [0x2000 + ecx * 4]\n xchg ebx, [spare_page]\n mov [0x2000 + ecx * 4], ebx\n invlpg [tail]',
   'INVLPG of the stack': 'invlpg [esp]',
   'INVLPG of the tables': 'invlpg [gdt]\n invlpg [tss]',
-  'another address space': 'mov ebx, cr3\n mov cr3, ebx',
+  'another address space': RELOAD,
+  'the page of its data is the kernel’s': `xor dword [data_entry], 4\n ${RELOAD}`,
+  'the page of its data is read-only': `xor dword [data_entry], 2\n ${RELOAD}`,
+  'the page of its data is untouched': `and dword [data_entry], ~0x60\n ${RELOAD}`,
   'an interrupt of its own': 'int 0x81',
   'other code': 'xor byte [patched + 1], 3',
   'another function': 'mov ebx, [pointer]\n xchg ebx, [spare]\n mov [pointer], ebx',
   'memory far away': 'add [0x50000], ebx\n add [0x450000], ebx',
 };
 
-const source = (pranks: readonly string[], every: number, rounds: number) => `
+/** What the handler does, and in one of how many calls. */
+type Prank = readonly [name: string, every: number];
+
+const source = (pranks: readonly Prank[], rounds: number) => `
 bits 32
 org ${CODE}
+data equ 0x36000
+data_entry equ 0x2000 + (data >> 12) * 4
   lgdt [gdtr]
   lidt [idtr]
   jmp 8:here
@@ -107,7 +116,7 @@ handler:
   mov ebx, [calls]
 ${pranks
   .map(
-    (name, n) => `  lea ecx, [ebx + ${n * 7}]
+    ([name, every], n) => `  lea ecx, [ebx + ${n * 7}]
   and ecx, ${every - 1}
   jnz over${n}
   ${PRANKS[name]}
@@ -131,6 +140,11 @@ interrupt:
   push eax
   add dword [calls], 5
   pop eax
+  iret
+page_fault:
+  or dword [data_entry], 6
+  inc dword [calls]
+  add esp, 4
   iret
 step:
   and dword [esp + 8], ~0x100
@@ -164,6 +178,7 @@ round:
   pop ebx
   and ebx, 0x8d5
   add edx, ebx
+  add [data], edx
   call f
   call [pointer]
   xor edx, eax
@@ -235,6 +250,7 @@ function finish(
   memory.write32(symbols.get('spare_gate')!, symbols.get('other')! & 0xffff);
   for (let vector = 0; vector < 32; vector++) gate(vector, 'fatal', 0x8e00);
   gate(1, 'step', 0x8e00);
+  gate(14, 'page_fault', 0x8e00);
   gate(0x80, 'handler', 0xee00);
   gate(0x81, 'same_ring', 0xee00);
   gate(0x82, 'fatal', 0xee00);
@@ -266,11 +282,13 @@ it('goes through gates, returns and other pages as the interpreter does', () => 
   let calls = 0;
   fc.assert(
     fc.property(
-      fc.array(fc.constantFrom(...Object.keys(PRANKS)), { minLength: 1, maxLength: 6 }),
-      fc.constantFrom(8, 16, 64, 256),
+      fc.array(fc.tuple(fc.constantFrom(...Object.keys(PRANKS)), fc.constantFrom(1, 8, 16, 64, 256)), {
+        minLength: 1,
+        maxLength: 6,
+      }),
       fc.array(fc.integer({ min: 1, max: 30_000 }), { minLength: 1, maxLength: 4 }),
-      (pranks, every, slices) => {
-        const text = source(pranks, every, 1500);
+      (pranks: Prank[], slices: number[]) => {
+        const text = source(pranks, 1500);
         const { bytes, symbols, diagnostics } = assemble(new Map([['p.asm', text]]), 'p.asm');
         expect(diagnostics.map((d) => d.message)).toEqual([]);
         const plain = finish(bytes, symbols, false, [1_000_000]);
@@ -281,7 +299,18 @@ it('goes through gates, returns and other pages as the interpreter does', () => 
         calls += 1500;
       },
     ),
-    { numRuns: Number(process.env.ENGINE_RUNS ?? 40), seed: Number(process.env.ENGINE_SEED ?? 1) },
+    {
+      numRuns: Number(process.env.ENGINE_RUNS ?? 40),
+      seed: Number(process.env.ENGINE_SEED ?? 1),
+      // The program walks for itself behind each call.
+      examples: ['the kernel’s', 'read-only', 'untouched'].map((how): [Prank[], number[]] => [
+        [
+          ['another address space', 1],
+          [`the page of its data is ${how}`, 64],
+        ],
+        [30_000],
+      ]),
+    },
   );
   // Of two in a round, many are done without the interpreter.
   expect(transfers).toBeGreaterThan(calls / 2);

@@ -3,8 +3,8 @@
 
 import type { Cpu } from '../cpu/cpu.ts';
 import { writeCr3 } from '../cpu/executors/control-registers.ts';
-import { allowed, CR0_PG, CR4_PAE, isDenied, tryWalk, walked } from '../cpu/page-walk.ts';
-import { peek, refilled, tagIfPlain, tryTranslate } from '../cpu/paging.ts';
+import { allowed, CR0_PG, CR4_PAE, isDenied } from '../cpu/page-walk.ts';
+import { peek, refetched, refilled, tagIfPlain, tryTranslate } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { Right, Word } from '../cpu/tlb.ts';
 import { CS } from '../isa/instruction.ts';
@@ -56,17 +56,6 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
   };
 }
 
-/** Walks for a fetch. @returns false when that would fault, and then nothing has happened */
-function fetched(cpu: Cpu, linear: number): boolean {
-  const { cycles } = cpu;
-  if (tryWalk(cpu, linear, false, cpu.cpl === 3) < 0) {
-    cpu.tlb.insertCode(linear >>> 12, walked.frame, walked.rights);
-    return true;
-  }
-  cpu.cycles = cycles;
-  return false;
-}
-
 /** Loads of CR3 by a processor's regions, which go on behind it when their own page is still where it was. */
 export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
   const state = cpu.compiledState;
@@ -84,14 +73,14 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
     cpu.eip = next >>> 0;
     writeCr3(cpu, value);
     const quiet = (cpu.stop | cpu.attention | cpu.shadow) === 0;
-    let stays =
+    // The next instruction is fetched: where it was, for anything else is the interpreter's.
+    const stays =
       quiet &&
       links.start + links.budget - cpu.cycles > COMFORT &&
-      (peek(cpu, linear) & -PAGE) === frame &&
-      !isDenied(cpu, linear, false, cpu.cpl === 3) &&
-      (cpu.segments[CS].access & Access.big) !== 0;
-    // The next instruction is fetched.
-    if (stays && cpu.tlb.codeOf(linear >>> 12) === -1) stays = fetched(cpu, linear);
+      (cpu.segments[CS].access & Access.big) !== 0 &&
+      (cpu.tlb.codeOf(linear >>> 12) === -1
+        ? refetched(cpu, linear, frame, cpu.cpl === 3)
+        : (peek(cpu, linear) & -PAGE) === frame && !isDenied(cpu, linear, false, cpu.cpl === 3));
     state[State.disturbed] = stays ? 0 : 1;
     state[State.charge] = cpu.cycles - now;
     state[State.space] = cpu.tlb.space;

@@ -18,8 +18,6 @@ interface Range {
 
 /** The ranges of one host, some of them over its memory. */
 export class MemoryMap {
-  /** By page of memory: 1 where a device answers instead of the memory. */
-  readonly mapped: Uint8Array;
   private readonly ranges: Range[] = [];
   private readonly listeners: (() => void)[] = [];
   /** The range that answered last: who draws, draws on. */
@@ -27,10 +25,14 @@ export class MemoryMap {
   /** Some range hides another (software can place PCI's where it likes). */
   private overlapping = false;
 
-  /** @param size bytes of memory */
-  constructor(private readonly size: number) {
-    this.mapped = new Uint8Array(size >>> PAGE_SHIFT);
-  }
+  /**
+   * @param size bytes of memory
+   * @param mapped by page of memory: 1 where a device answers instead of the memory
+   */
+  constructor(
+    private readonly size: number,
+    readonly mapped = new Uint8Array(size >>> PAGE_SHIFT),
+  ) {}
 
   /** `listener` is called when pages change between memory and device: who remembered which it was forgets now. */
   onChange(listener: () => void): void {

@@ -36,16 +36,17 @@ export class PhysicalMemory {
     if (size <= 0 || size % PAGE_SIZE || size > 2 ** 30)
       throw new RangeError(`memory size ${size} is not a multiple of 4096 up to 1 GiB`);
     this.store = allocate(size);
-    const { buffer, linesBase } = this.store;
+    const { buffer, linesBase, codePagesBase, mappedBase } = this.store;
+    const pages = size >>> PAGE_SHIFT;
     this.bytes = new Uint8Array(buffer, RAM_BASE, size);
     this.words = new Int32Array(buffer, RAM_BASE, size >>> 2);
     this.size = size;
     this.view = new DataView(buffer, RAM_BASE, size);
-    this.codeVersion = new Uint32Array(size >>> PAGE_SHIFT);
-    this.hasCode = new Uint8Array(size >>> PAGE_SHIFT);
+    this.codeVersion = new Uint32Array(pages);
+    this.hasCode = new Uint8Array(buffer, codePagesBase, pages);
     this.codeLines = new Uint8Array(buffer, linesBase, size >>> LINE_SHIFT);
-    this.codeBytes = new Array(size >>> PAGE_SHIFT).fill(null);
-    this.map = new MemoryMap(size);
+    this.codeBytes = new Array(pages).fill(null);
+    this.map = new MemoryMap(size, new Uint8Array(buffer, mappedBase, pages));
   }
 
   private processors = 0;

@@ -1,9 +1,9 @@
 // Where the bytes of a host lie: one buffer that compiled guest code can address too. In front of the machine's memory
-// lies, for each processor, what compiled code shares with the interpreter (registers and the tags of the TLB); behind
-// it, one byte for each 32 of it that says whether decoded code lies there. Without WebAssembly it is a plain buffer.
+// lies, for each processor, what compiled code shares with the interpreter (registers and the TLB); behind it, one byte for
+// each 32 of it that says whether decoded code lies there, and two for each page. Without WebAssembly it is a plain buffer.
 
 /** Bytes for what one processor shares, and how many processors there may be. */
-export const SHARED_BYTES = 0xf000;
+export const SHARED_BYTES = 0x13000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
@@ -34,6 +34,9 @@ export interface Store {
   readonly wasm: object | null;
   /** Offset of the bytes that say in which lines code is. */
   readonly linesBase: number;
+  /** Offsets of the bytes that say in which pages code is, and which are a device's. */
+  readonly codePagesBase: number;
+  readonly mappedBase: number;
   /** Offset of the first table. */
   readonly tablesBase: number;
 }
@@ -41,16 +44,19 @@ export interface Store {
 /** @param size bytes of the machine's memory, a multiple of 4096 */
 export function allocate(size: number): Store {
   const linesBase = RAM_BASE + size;
-  const tablesBase = linesBase + (size >>> LINE_SHIFT);
+  const codePagesBase = linesBase + (size >>> LINE_SHIFT);
+  const mappedBase = codePagesBase + size / TABLE_BYTES;
+  const tablesBase = mappedBase + size / TABLE_BYTES;
+  const places = { linesBase, codePagesBase, mappedBase, tablesBase };
   const total = tablesBase + TABLES * MOST_PROCESSORS * TABLE_BYTES;
   if (wasmApi) {
     try {
       const pages = Math.ceil(total / WASM_PAGE);
       const wasm = new wasmApi.Memory({ initial: pages, maximum: pages });
-      return { buffer: wasm.buffer, wasm, linesBase, tablesBase };
+      return { buffer: wasm.buffer, wasm, ...places };
     } catch {
       // No address space left for one: the interpreter needs none.
     }
   }
-  return { buffer: new ArrayBuffer(total), wasm: null, linesBase, tablesBase };
+  return { buffer: new ArrayBuffer(total), wasm: null, ...places };
 }
