@@ -115,6 +115,8 @@ export class Board implements PortBus {
   private readonly ids: readonly number[];
   /** Devices whose accesses change no other device's deadline. */
   private readonly alone: readonly boolean[];
+  /** By device: reads leave its deadline as it is. */
+  private readonly quiet: readonly boolean[];
   /** Those of the devices that ever do something by themselves, and what was attached. */
   private readonly timed: Timed[];
   /** Device index + 1 by port; 0 = nobody. */
@@ -180,6 +182,7 @@ export class Board implements PortBus {
     this.ids = present.map(([, id]) => id);
     const alone = new Set<Device>([this.pic, this.pit, this.cmos, this.debug, ...this.serials]);
     this.alone = this.devices.map((device) => alone.has(device));
+    this.quiet = this.devices.map((device) => device.readsQuietly === true);
     this.timed = [this.pit, ...this.serials, this.keyboard, this.cmos, this.power];
     if (this.storage) {
       const { floppy, primary, secondary } = this.storage;
@@ -263,12 +266,20 @@ export class Board implements PortBus {
   }
 
   read(port: number, size: 1 | 2 | 4): number {
+    const index = this.decode[port & 0xffff];
+    if (index !== 0 && this.quiet[index - 1] && size === 1 && this.clock.now() < this.deadline) {
+      const value = this.devices[index - 1].readPort(port, size);
+      this.onAccess?.(this.ids[index - 1], false, port, value, size);
+      return value;
+    }
+    this.noteDeadline(index);
     const value = this.readBytes(port, size);
     this.accessed(false, port, value, size);
     return value;
   }
 
   write(port: number, value: number, size: 1 | 2 | 4): void {
+    this.noteDeadline(this.decode[port & 0xffff]);
     this.writeBytes(port, value, size);
     this.accessed(true, port, value, size);
   }
@@ -297,9 +308,13 @@ export class Board implements PortBus {
     if (!index) return null;
     const device = this.devices[index - 1];
     const now = this.clock.now();
-    this.deadlineBefore = device.nextDeadline();
-    if (this.deadlineBefore <= now) device.advance(now);
+    if (this.deadline <= now && device.nextDeadline() <= now) device.advance(now);
     return device;
+  }
+
+  /** Before an access: when the device will do something by itself. @param index in `decode` */
+  private noteDeadline(index: number): void {
+    if (index !== 0) this.deadlineBefore = this.devices[index - 1].nextDeadline();
   }
 
   private accessed(write: boolean, port: number, value: number, size: 1 | 2 | 4): void {

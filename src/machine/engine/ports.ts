@@ -17,7 +17,7 @@ export type PortAccess = (left: number, eip: number, what: number, value: number
 export function portAccessOf(cpu: Cpu, links: Links): PortAccess {
   const state = cpu.compiledState;
   return (left, eip, what, value) => {
-    links.tell();
+    if (state[State.logged] !== 0) links.tell();
     const { cycles } = cpu;
     const now = links.start + links.budget - left;
     const { generation, stamp } = cpu.tlb;
