@@ -8,6 +8,7 @@ import { chromium } from '@playwright/test';
 import { build } from 'vite';
 import { chromiumPath } from '../checks/packages.ts';
 import type { KernelRun } from './kernel.ts';
+import type { Request } from './worker.ts';
 
 const ARGS = [
   '--no-sandbox',
@@ -17,7 +18,8 @@ const ARGS = [
 ];
 
 export interface Browser {
-  run(name: string, file: string, patience: number): Promise<KernelRun>;
+  /** @param file the kernel's image @param patience milliseconds. The run is a `VirtualRun` when a guest was asked for */
+  run<R extends KernelRun>(name: string, file: string, patience: number, how: Request['how']): Promise<R>;
   close(): Promise<void>;
 }
 
@@ -58,24 +60,24 @@ export async function openBrowser(): Promise<Browser> {
   const { port } = server.address() as AddressInfo;
   const browser = await chromium.launch({ executablePath: chromiumPath(), args: ARGS });
   return {
-    async run(name, file, patience) {
+    async run<R extends KernelRun>(name: string, file: string, patience: number, how: Request['how']) {
       images.set(`${name}.elf`, file);
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${port}/`);
       const result = await page.evaluate(
-        async ([kernel, limit]) => {
+        async ([kernel, limit, what]) => {
           const image = new Uint8Array(await (await fetch(`/${kernel}.elf`)).arrayBuffer());
           const worker = new Worker('/worker.js', { type: 'module' });
           return new Promise((resolve, reject) => {
             worker.onmessage = ({ data }) => resolve(data);
             worker.onerror = (event) => reject(new Error(event.message));
-            worker.postMessage({ name: kernel, image, engine: 'auto', patience: limit });
+            worker.postMessage({ name: kernel, image, patience: limit, how: what });
           });
         },
-        [name, patience] as const,
+        [name, patience, how] as const,
       );
       await page.close();
-      return result as KernelRun;
+      return result as R;
     },
     async close() {
       await browser.close();

@@ -12,9 +12,9 @@ import { computeMeans, recording, recordingTable, virtualized, virtualizedTable 
 const USAGE = `npm run bench -- peers [KERNEL …] [--rounds 5] [--only ringside,v86Chromium] [--folder ../shared/bench] [--json FILE|-]
       [--with virtualized,recording,first-instruction|nothing]
   our engine beside v86 (Node, Chromium) and QEMU on the measuring kernels of that folder; then, in the same run, the three below
-npm run bench -- virtualized [KERNEL …] [--rounds 5] [--json FILE|-]
+npm run bench -- virtualized [KERNEL …] [--rounds 5] [--technique vt-x,svm] [--in chromium|node] [--json FILE|-]
   the same kernels under every technique: beside the bare machine, and exits a second
-npm run bench -- recording [KERNEL …] [--rounds 5] [--json FILE|-]
+npm run bench -- recording [KERNEL …] [--rounds 5] [--in chromium|node] [--json FILE|-]
   the same kernels with the trace and its counters, and without
 npm run bench -- first-instruction [--rounds 5] [--page FOLDER] [--json FILE|-]
   the built page in Chromium: from its load event to the first guest instruction
@@ -88,6 +88,8 @@ export async function bench(words: string[]): Promise<number> {
       only: { type: 'string', default: '' },
       with: { type: 'string', default: OTHERS.join() },
       page: { type: 'string' },
+      technique: { type: 'string', default: '' },
+      in: { type: 'string', default: 'chromium' },
       ...ENGINE_OPTIONS,
     },
   });
@@ -117,19 +119,27 @@ export async function bench(words: string[]): Promise<number> {
   const result: Record<string, unknown> = {};
   const text: string[] = [];
   const log = (line: string) => console.error(line);
-  const options = { folder: values.folder, kernels, rounds, log };
+  const listed = (words: string) => words.split(',').filter(Boolean);
+  const options = {
+    folder: values.folder,
+    kernels,
+    rounds,
+    log,
+    techniques: listed(values.technique),
+    browser: values.in !== 'node',
+  };
   if (what === 'peers') {
-    const found = await peers({ ...options, only: values.only.split(',').filter(Boolean) });
+    const found = await peers({ ...options, only: listed(values.only) });
     Object.assign(result, found);
     text.push(table(found.kernels, found.geometricMean));
   }
   if (others.includes('virtualized')) {
-    const rows = virtualized(options);
+    const rows = await virtualized(options);
     result.virtualized = { kernels: rows, computeOfNative: computeMeans(rows) };
     text.push(virtualizedTable(rows));
   }
   if (others.includes('recording')) {
-    const rows = recording(options);
+    const rows = await recording(options);
     result.recording = { kernels: rows };
     text.push(recordingTable(rows));
   }

@@ -174,7 +174,7 @@ function runnersOf(
   ];
   if (browser) {
     runners.unshift(['v86Chromium', script('v86chromium.mjs')]);
-    runners.unshift(['ringside', (name) => browser.run(name, file(name), PATIENCE)]);
+    runners.unshift(['ringside', (name) => browser.run(name, file(name), PATIENCE, { engine: 'auto' })]);
   }
   return runners;
 }

@@ -1,18 +1,20 @@
 // `bench virtualized`, `bench recording`: the measuring kernels as guests under every technique, beside the bare machine in
-// the same run; and with the trace on and off. Processor time, as ratios: a busy machine makes them wide, not wrong.
+// the same run; and with the trace on and off. In a Chromium, where each run has a worker of its own as on the page; or here,
+// in processor time.
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { type Browser, openBrowser } from './chromium.ts';
 import { type Way, waysOf } from './guests.ts';
 import { BenchError, COMPUTE, kernelNames } from './peers.ts';
 import { textTable } from './table.ts';
-import { runVirtual, type VirtualRun } from './virtual-kernel.ts';
+import { runVirtual, type VirtualOptions, type VirtualRun } from './virtual-kernel.ts';
 
 /** Its processor has VT-x, SVM, EPT and NPT. */
 const PROCESSOR = 'nehalem';
 const PATIENCE = 120_000;
-/** One that warms up, one that counts. */
-const REPETITIONS = 2;
-const TECHNIQUES = ['native', 'binary-translation', 'vt-x', 'svm'] as const;
+/** The kernels do five; the first one warms up. */
+const REPETITIONS = 4;
+const TECHNIQUES = ['binary-translation', 'vt-x', 'svm'] as const;
 
 export interface VirtualizedOptions {
   /** Folder with `guest/out/*.elf` and `guest/workloads.txt`. */
@@ -20,6 +22,10 @@ export interface VirtualizedOptions {
   /** Empty: all. */
   readonly kernels: readonly string[];
   readonly rounds: number;
+  /** Techniques beside the bare machine; empty = all that there are. */
+  readonly techniques: readonly string[];
+  /** In a Chromium; else in this process. */
+  readonly browser: boolean;
   readonly log: (line: string) => void;
 }
 
@@ -56,29 +62,63 @@ const median = (values: readonly number[]): number | null =>
 class Kernels {
   readonly names: readonly string[];
 
-  constructor(private readonly options: VirtualizedOptions) {
+  constructor(
+    private readonly options: VirtualizedOptions,
+    private readonly browser: Browser | null,
+  ) {
     this.names = kernelNames(resolve(options.folder), options.kernels);
   }
 
-  run(name: string, way: Way, recording: boolean): VirtualRun {
-    const image = new Uint8Array(readFileSync(join(this.options.folder, 'guest/out', `${name}.elf`)));
-    const result = runVirtual(name, image, {
+  /** Seconds are the median without the first repetition; NaN when it came to no end. */
+  async run(name: string, way: Way, recording: boolean): Promise<VirtualRun & { readonly seconds: number }> {
+    const file = resolve(join(this.options.folder, 'guest/out', `${name}.elf`));
+    const guest: Omit<VirtualOptions, 'now' | 'patience'> = {
       way,
       processor: PROCESSOR,
       recording,
       repetitions: REPETITIONS,
-      patience: PATIENCE,
-      now: processorTime,
-    });
+    };
+    const result = this.browser
+      ? await this.browser.run<VirtualRun>(name, file, PATIENCE, { guest })
+      : runVirtual(name, new Uint8Array(readFileSync(file)), {
+          ...guest,
+          patience: PATIENCE,
+          now: processorTime,
+        });
     if (result.problem) this.options.log(`${name}: ${way.title}: ${result.problem}`);
-    return result;
+    return { ...result, seconds: (!result.problem && median(result.times.slice(1))) || Number.NaN };
   }
 }
 
+/** Measures with the kernels, in a browser if one is wanted. */
+async function withKernels<R>(
+  options: VirtualizedOptions,
+  measure: (kernels: Kernels) => Promise<R>,
+): Promise<R> {
+  const browser = options.browser ? await openBrowser() : null;
+  try {
+    return await measure(new Kernels(options, browser));
+  } finally {
+    await browser?.close();
+  }
+}
+
+/** The bare machine, and the techniques that were asked for. Throws BenchError for one that there is not. */
+function waysIn({ techniques }: VirtualizedOptions): Way[] {
+  const wanted = techniques.length > 0 ? techniques : TECHNIQUES;
+  const unknown = wanted.find((name) => !TECHNIQUES.some((known) => known === name));
+  if (unknown !== undefined)
+    throw new BenchError(`--technique: "${unknown}" is none of ${TECHNIQUES.join(', ')}`);
+  return waysOf(['native', ...TECHNIQUES.filter((name) => wanted.includes(name))], PROCESSOR);
+}
+
 /** Every kernel under every technique that there is here. Throws BenchError when two of them come to different results. */
-export function virtualized(options: VirtualizedOptions): VirtualizedRow[] {
-  const kernels = new Kernels(options);
-  const ways = waysOf(TECHNIQUES, PROCESSOR);
+export function virtualized(options: VirtualizedOptions): Promise<VirtualizedRow[]> {
+  return withKernels(options, (kernels) => virtualizedRows(kernels, options));
+}
+
+async function virtualizedRows(kernels: Kernels, options: VirtualizedOptions): Promise<VirtualizedRow[]> {
+  const ways = waysIn(options);
   const times = new Map<string, number[]>();
   const last = new Map<string, VirtualRun>();
   for (let round = 0; round < options.rounds; round++) {
@@ -86,11 +126,11 @@ export function virtualized(options: VirtualizedOptions): VirtualizedRow[] {
       const values = new Set<string>();
       for (const way of ways) {
         const key = `${name} ${way.title}`;
-        const result = kernels.run(name, way, true);
+        const result = await kernels.run(name, way, true);
         last.set(key, result);
         if (result.problem) continue;
         values.add(result.value);
-        times.set(key, [...(times.get(key) ?? []), result.times.at(-1)!]);
+        times.set(key, [...(times.get(key) ?? []), result.seconds]);
       }
       if (values.size > 1) throw new BenchError(`${name}: techniques disagree: ${[...values].join(', ')}`);
       options.log(`virtualized, round ${round + 1}: ${name}`);
@@ -117,8 +157,11 @@ export function virtualized(options: VirtualizedOptions): VirtualizedRow[] {
 }
 
 /** The same on the bare machine and under VT-x, with recording and without, in turn. */
-export function recording(options: VirtualizedOptions): RecordingRow[] {
-  const kernels = new Kernels(options);
+export function recording(options: VirtualizedOptions): Promise<RecordingRow[]> {
+  return withKernels(options, (kernels) => recordingRows(kernels, options));
+}
+
+async function recordingRows(kernels: Kernels, options: VirtualizedOptions): Promise<RecordingRow[]> {
   const ways = waysOf(['native', 'vt-x'], PROCESSOR).filter((way) => way.paging === 'shadow');
   const times = new Map<string, number[]>();
   for (let round = 0; round < options.rounds; round++) {
@@ -126,8 +169,8 @@ export function recording(options: VirtualizedOptions): RecordingRow[] {
       for (const way of ways) {
         for (const on of [true, false]) {
           const key = `${name} ${way.title} ${on}`;
-          const result = kernels.run(name, way, on);
-          if (!result.problem) times.set(key, [...(times.get(key) ?? []), result.times.at(-1)!]);
+          const result = await kernels.run(name, way, on);
+          if (!result.problem) times.set(key, [...(times.get(key) ?? []), result.seconds]);
         }
       }
       options.log(`recording, round ${round + 1}: ${name}`);
