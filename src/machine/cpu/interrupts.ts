@@ -61,7 +61,7 @@ export function deliverEvent(
     if (!isFault(caught)) throw caught;
     if (exits(cpu, caught)) return;
     const first = type === EventType.exception ? vector : -1;
-    cpu.faultChain.length = 0;
+    if (cpu.faultChain.length > 0) cpu.faultChain.length = 0;
     link(cpu, vector, errorCode, cpu.cr2);
     link(cpu, caught.vector, caught.errorCode, caught.address);
     const next = escalate(cpu, first, caught);
@@ -72,7 +72,7 @@ export function deliverEvent(
 
 /** Delivers a fault of the instruction at `cpu.instructionStart`. Exits to the hypervisor if it wants this exception. */
 export function deliverFault(cpu: Cpu, thrown: Fault): void {
-  cpu.faultChain.length = 0;
+  if (cpu.faultChain.length > 0) cpu.faultChain.length = 0;
   link(cpu, thrown.vector, thrown.errorCode, thrown.address);
   raise(cpu, thrown.vector, thrown);
 }

@@ -1,7 +1,8 @@
 // One region → one WebAssembly module: its blocks in structured control flow, a prologue that loads the registers, an
 // epilogue that stores them. Time is charged at the head of a block, and given back at an exit in its middle; the budget is
 // looked at where control can come round again, against the longest way to the next such place.
-import { EAX, ECX, EDX, type Instruction } from '../isa/instruction.ts';
+import { ECX, type Instruction } from '../isa/instruction.ts';
+import { reachBeyond } from './beyond-code.ts';
 import { entriesOf } from './entries.ts';
 import { pushCondition, settle, wordHelper } from './flags-code.ts';
 import {
@@ -12,17 +13,14 @@ import {
   I32_LOCALS,
   I64_LOCALS,
   IMPORTS,
-  LOAD_CR3,
   Local,
   MORE_LOCALS,
   ONWARD,
   ONWARD_LABEL,
-  PORT,
   ROOT_LABEL,
 } from './frame.ts';
 import { dropStack, lower, peek, pushLocal } from './lower.ts';
-import { fetch, setRegister } from './operands-code.ts';
-import { PORT_INPUT, PORT_SIZE_SHIFT } from './ports.ts';
+import { fetch } from './operands-code.ts';
 import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
 import { given, State } from './state.ts';
@@ -259,9 +257,9 @@ class Compiler {
         code.set(Local.count);
       }
     }
-    for (const { at, i } of block.steps) {
-      f.at = at;
-      f.cost = i.cost;
+    for (const step of block.steps) {
+      const { i } = step;
+      f.begin(step);
       lower(f, i);
       f.doneCost += i.cost;
       f.doneCount++;
@@ -272,10 +270,7 @@ class Compiler {
   private leave(node: number, leaving: Leaving): void {
     const { f } = this;
     const { code } = f;
-    if (leaving.kind !== 'stop' && leaving.step) {
-      f.at = leaving.step.at;
-      f.cost = leaving.step.i.cost;
-    }
+    if (leaving.kind !== 'stop' && leaving.step) f.begin(leaving.step);
     switch (leaving.kind) {
       case 'stop':
         this.goTo(node, leaving.at);
@@ -318,8 +313,7 @@ class Compiler {
         f.transfer(Way.iret);
         return;
       case 'beyond':
-        if (leaving.step.i.form.operation === 'mov-to-cr') this.loadCr3(leaving.step.i);
-        else this.accessPort(leaving.step.i);
+        reachBeyond(f, leaving.step.i);
         given(f, State.disturbed);
         code.if();
         f.leaveTo(leaving.next);
@@ -332,59 +326,6 @@ class Compiler {
         if (leaving.step.i.form.operation === 'call') this.pushReturn(leaving.back);
         this.byTable();
     }
-  }
-
-  /** IN and OUT by a supervisor. */
-  private accessPort(i: Instruction): void {
-    const { f } = this;
-    const { code } = f;
-    const input = i.form.operation === 'in';
-    const [data, port] = input ? i.form.operands : [...i.form.operands].reverse();
-    const size = data === 'al' ? 8 : i.operandSize;
-    const what = (((size >> 3) - 1) << PORT_SIZE_SHIFT) | (input ? PORT_INPUT : 0);
-    this.mustOwnMachine();
-    f.pushLeft();
-    code.const((f.assumes.page + f.at) | 0);
-    if (port === 'imm8') code.const(what | (i.immediate & 0xff));
-    else {
-      f.reg(EDX);
-      code.const(0xffff);
-      code.op(Op.i32And);
-      code.const(what);
-      code.op(Op.i32Or);
-    }
-    f.reg(EAX);
-    code.call(PORT);
-    code.set(Local.t0);
-    if (input) setRegister(f, EAX, size, Local.t0);
-    f.charge();
-  }
-
-  /** MOV CR3 by a supervisor, in an address space where that cannot fault. */
-  private loadCr3({ rm, length }: Instruction): void {
-    const { f } = this;
-    const { code } = f;
-    this.mustOwnMachine();
-    f.pushLeft();
-    code.const((f.assumes.page + f.at + length) | 0);
-    code.const(length);
-    f.reg(rm);
-    code.call(LOAD_CR3);
-    code.const(0);
-    code.op(Op.i32LtS);
-    f.leaveHereIf();
-    f.charge();
-    f.forgetPages();
-  }
-
-  /** Leaves where another program than a supervisor of the bare machine runs. */
-  private mustOwnMachine(): void {
-    const { f } = this;
-    given(f, State.notAlone);
-    given(f, State.stamp);
-    f.code.const(3);
-    f.code.op(Op.i32And, Op.i32Or);
-    f.leaveHereIf();
   }
 
   /** Whether a conditional branch is taken, on the stack. */
@@ -470,11 +411,10 @@ class Compiler {
   }
 
   /** Code for other blocks may have been written in between. */
-  private restoreCounters(node: number, { at, i }: Step): void {
+  private restoreCounters(node: number, step: Step): void {
     const { f } = this;
-    f.at = at;
-    f.cost = i.cost;
-    f.doneCost = this.blocks[node].cost - i.cost;
+    f.begin(step);
+    f.doneCost = this.blocks[node].cost - step.i.cost;
     f.doneCount = this.blocks[node].count - 1;
     const block = this.blocks[node];
     f.blockCost = block.cost;

@@ -25,7 +25,7 @@ import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { portAccessOf } from './ports.ts';
 import { BEYOND, findRegion } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
-import { loadCr3Of, pageWalkOf } from './translations.ts';
+import { invalidateOf, loadCr3Of, pageWalkOf } from './translations.ts';
 import { walkOf } from './walk-code.ts';
 
 /** Samples in a page before code there is compiled. */
@@ -42,6 +42,9 @@ const LEFT = 16;
 const PAGE = 4096;
 /** Instructions that are looked through for one that can be compiled. */
 const NEAR = 8;
+
+/** What programs at CPL 3 can do only by permission, if at all. */
+const PRIVILEGED: ReadonlySet<string> = new Set([...BEYOND, 'mov-from-cr']);
 
 /** What is known of one page of code. */
 class PageHeat implements Heat {
@@ -225,7 +228,7 @@ export class Engine {
     heat.uninstall();
     const usable = (i: Instruction) =>
       compilable(i) &&
-      !(assumes.user && BEYOND.has(i.form.operation)) &&
+      !(assumes.user && PRIVILEGED.has(i.form.operation)) &&
       (!i.memory || assumes.limits[i.segment] >= 0) &&
       !isEmptyMemory(i);
     const peek = (offset: number) => code.peekAt(offset);
@@ -293,6 +296,7 @@ export class Engine {
       p: portAccessOf(cpu, links),
       w: walkOf(wasmApi!, cpu.shared.base, cpu.memory, pageWalkOf(cpu, links)),
       c: loadCr3Of(cpu, links),
+      i: invalidateOf(cpu),
     };
     return this.runtime;
   }

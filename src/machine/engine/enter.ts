@@ -33,7 +33,7 @@ const MOST_STRANGE = 100;
 const OFTEN = 200;
 
 /** Words of an exit. */
-const EXIT_WORDS = 9;
+const EXIT_WORDS = 10;
 const Packed = {
   at: 0,
   refundCycles: 1,
@@ -44,6 +44,7 @@ const Packed = {
   cost: 6,
   miss: 7,
   transfer: 8,
+  behind: 9,
 } as const;
 /** Stands for the exit `SETTLED`, whose next instruction is in the word `eip`. */
 const ELSEWHERE = -0x80000000;
@@ -185,7 +186,7 @@ function enter(cpu: Cpu, i: Instruction): void {
     cpu.cycles += cycles;
     if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
       cpu.instructions--;
-      deliver(cpu, region, words[State.address], cpu.instructionStart);
+      deliver(cpu, region, words[State.address], cpu.instructionStart, exits[exit + Packed.behind]);
       return;
     }
     if (transfer >= 0) links.learn(transfer);
@@ -209,7 +210,7 @@ function enter(cpu: Cpu, i: Instruction): void {
   if (transfer >= 0) links.learn(transfer);
   else if (miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, miss, words[State.address])) {
     cpu.cycles += exits[exit + Packed.cost];
-    deliver(cpu, region, words[State.address], cpu.eip);
+    deliver(cpu, region, words[State.address], cpu.eip, exits[exit + Packed.behind]);
   }
 }
 
@@ -253,10 +254,10 @@ function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
   return errorCode >= 0;
 }
 
-/** The page fault of the instruction at `eip`, which is charged and has not happened. */
-function deliver(cpu: Cpu, region: Runnable, linear: number, eip: number): void {
-  // The handler will come back here.
-  noteTarget(region.owner, (eip - region.assumes.page) >>> 0);
+/** The page fault of the instruction at `eip`, which is charged and has not happened. @param behind offset of what follows it */
+function deliver(cpu: Cpu, { owner }: Runnable, linear: number, eip: number, behind: number): void {
+  // The handler will come back here; with RF set the interpreter does this one.
+  noteTarget(owner, behind);
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart = eip;
   deliverFault(cpu, pageFaultOf(linear, errorCode));
@@ -279,12 +280,12 @@ export function noteTarget(owner: Owner, at: number): void {
 /** Exits as `enter` reads them. */
 export function packExits(exits: readonly Exit[]): Int32Array {
   const packed = new Int32Array((exits.length + 1) * EXIT_WORDS);
-  packed.set([ELSEWHERE, 0, 0, -1, 0, 0, 0, -1, -1]);
-  exits.forEach(({ at, refundCycles, refundCount, flags, cost, miss, transfer }, n) => {
+  packed.set([ELSEWHERE, 0, 0, -1, 0, 0, 0, -1, -1, 0]);
+  exits.forEach(({ at, refundCycles, refundCount, flags, cost, behind, miss, transfer }, n) => {
     const [mask, kind] = flags === 'dynamic' ? ([-1, 0] as const) : maskAndKind(flags);
     const overflow = OVERFLOWS.indexOf(flags) + 1;
     packed.set(
-      [at, refundCycles, refundCount, mask, kind, overflow, cost, miss, transfer],
+      [at, refundCycles, refundCount, mask, kind, overflow, cost, miss, transfer, behind],
       (n - SETTLED) * EXIT_WORDS,
     );
   });

@@ -1,6 +1,7 @@
 // What one compiled region looks like from inside: its locals, what it assumes of the processor, and its exits.
 // The function takes the number of the entry and the cycle budget and gives back the number of the exit.
 import type { Instruction } from '../isa/instruction.ts';
+import type { Step } from './region.ts';
 import { given, State } from './state.ts';
 import { SETTLED, Way } from './transfer-words.ts';
 import { Op, Writer } from './wasm-writer.ts';
@@ -40,17 +41,19 @@ export const I32_LOCALS = 22;
 export const I64_LOCALS = 2;
 export const MORE_LOCALS = 2;
 
-/** What every module imports, by index: `onward` (runtime.ts), ports (ports.ts), walks and CR3 (translations.ts). */
+/** What every module imports, by index: `onward` (runtime.ts), ports (ports.ts), walks (walk-code.ts), CR3 and INVLPG (translations.ts). */
 export const IMPORTS = [
   ['o', 2],
   ['p', 4],
   ['w', 3],
   ['c', 4],
+  ['i', 1],
 ] as const;
 export const ONWARD = 0;
 export const PORT = 1;
 const WALK = 2;
 export const LOAD_CR3 = 3;
+export const INVALIDATE = 4;
 /** Index of the helper that works out all flags but CF, in every module. */
 export const WORD_HELPER = IMPORTS.length;
 
@@ -94,8 +97,9 @@ export interface Exit {
   readonly refundCycles: number;
   readonly refundCount: number;
   readonly flags: FlagState;
-  /** Of the next instruction, for when it faults; 0 behind a block. */
+  /** Of the next instruction, for when it faults: its cost, and the offset behind it; 0 behind a block. */
   readonly cost: number;
+  readonly behind: number;
   /** When the TLB had no tag for the operand at the word `address`: bit 0 a store, above its size in bytes less one; else -1. */
   readonly miss: number;
   /** INT or IRET that did not go as remembered, as `Way`; else -1. */
@@ -137,9 +141,10 @@ export class Frame {
   blockCount = 0;
   doneCost = 0;
   doneCount = 0;
-  /** Offset and cost of the current instruction. */
+  /** Offset and cost of the current instruction, and the offset behind it. */
   at = 0;
   cost = 0;
+  private next = 0;
   /** Caches of translations by what they are for (memory-code.ts): numbers from 0. */
   readonly caches = new Map<string, number>();
 
@@ -152,6 +157,13 @@ export class Frame {
     private readonly knownCaches: number,
   ) {}
   comfort = 0;
+
+  /** What is written now is this instruction. */
+  begin({ at, i }: Step): void {
+    this.at = at;
+    this.cost = i.cost;
+    this.next = at + i.length;
+  }
 
   /** Forgets what is remembered of translations: they may have changed. */
   forgetPages(): void {
@@ -182,6 +194,7 @@ export class Frame {
       refundCount: this.blockCount - this.doneCount,
       flags: this.flags,
       cost: this.cost,
+      behind: this.next,
       miss,
       transfer,
     });
@@ -267,7 +280,16 @@ export class Frame {
   leaveTo(at: number): void {
     const { flags } = this;
     this.leave(
-      this.numberOf({ at, refundCycles: 0, refundCount: 0, flags, cost: 0, miss: -1, transfer: -1 }),
+      this.numberOf({
+        at,
+        refundCycles: 0,
+        refundCount: 0,
+        flags,
+        cost: 0,
+        behind: 0,
+        miss: -1,
+        transfer: -1,
+      }),
     );
   }
 

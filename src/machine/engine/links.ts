@@ -58,6 +58,7 @@ export class Links {
   private seenChanges = -1;
   private seenLoads = -1;
   private seenIntercepts: object | null = null;
+  private seenWatcher: unknown = null;
   /** Segments, tables, the TSS and where the monitor is, as numbers. */
   private readonly held = new Float64Array(6 * 3 + 9).fill(-1);
 
@@ -93,6 +94,8 @@ export class Links {
     state[State.stamp] = stamp;
     state[State.region] = region.number;
     state[State.table] = region.assumes.table;
+    state[State.cr2] = cpu.cr2;
+    state[State.cr3] = cpu.cr3;
     state[State.cs] = cpu.segments[CS].selector;
     state[State.ss] = cpu.segments[SS].selector;
     // An NMI that is blocked comes with the next IRET.
@@ -100,16 +103,18 @@ export class Links {
     state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
   }
 
-  /** Whether compiled code may do what the machine or somebody outside wants to see as it happens. */
-  private lookAround(): void {
+  /** Whether compiled code may do what the machine or somebody outside wants to see as it happens. @returns whether what was learned is still good */
+  private lookAround(): boolean {
     const { intercepts, recorder, watcher, compiledState: state } = this.cpu;
     const alone = intercepts === null && recorder.attribute === null;
     state[State.notAlone] = alone ? 0 : 1;
     this.transfersAllowed =
       (intercepts === null || (intercepts.transfersFreely?.() ?? false)) &&
       recorder.attribute === null &&
-      watcher === null &&
       recorder.notify === null;
+    const same = watcher === this.seenWatcher;
+    this.seenWatcher = watcher;
+    return same;
   }
 
   /** What compiled code needs for walks of its own: good as long as translations and intercepts are. */
@@ -183,9 +188,9 @@ export class Links {
     this.seenChanges = this.changes;
     this.seenLoads = loads.count;
     this.seenIntercepts = cpu.intercepts;
-    this.lookAround();
+    const unwatched = this.lookAround();
     this.giveSpace();
-    if (this.holdsSame() && same) return;
+    if (this.holdsSame() && same && unwatched) return;
     this.begin();
   }
 

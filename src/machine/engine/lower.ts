@@ -2,6 +2,7 @@
 // then changes state; so an exit is always exactly before an instruction. What is not here, the interpreter runs.
 import { DF } from '../cpu/flags.ts';
 import { ESP, type Instruction, SS } from '../isa/instruction.ts';
+import { lowerControlRead } from './beyond-code.ts';
 import { noteCarry, pushCarry, pushCondition } from './flags-code.ts';
 import { type FlagState, type Frame, Local } from './frame.ts';
 import { lowerDivide, lowerMultiply, lowerWide } from './lower-multiply.ts';
@@ -327,6 +328,7 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
   'imul-wide': lowerWide(true),
   div: lowerDivide(false),
   idiv: lowerDivide(true),
+  'mov-from-cr': lowerControlRead,
 };
 
 /** Branches, which blocks end with; they are written by the compiler itself. */
@@ -350,7 +352,9 @@ export function compilable(i: Instruction): boolean {
   if (i.addressSize !== 32 || (i.lock && !(i.memory && form.lock)) || (i.rep !== 0 && name !== 'nop'))
     return false;
   if (name === 'in' || name === 'out') return true;
+  if (name === 'invlpg') return true;
   if (name === 'mov-to-cr') return i.reg === 3;
+  if (name === 'mov-from-cr') return i.reg === 2 || i.reg === 3;
   if (BRANCHES.has(name)) return operandSize === 32;
   if (!(name in LOWERINGS)) return false;
   switch (name) {

@@ -22,7 +22,7 @@ export type Leaving =
   /** INT n. */
   | { kind: 'interrupt'; step: Step; back: number }
   | { kind: 'iret'; step: Step }
-  /** IN, OUT, MOV CR3: afterwards much may be different. */
+  /** IN, OUT, MOV CR3, INVLPG: afterwards much may be different. */
   | { kind: 'beyond'; step: Step; next: number }
   /** The next instruction is for the interpreter. */
   | { kind: 'stop'; at: number };
@@ -65,9 +65,10 @@ const BRANCHES: ReadonlySet<string> = new Set([
   'in',
   'out',
   'mov-to-cr',
+  'invlpg',
 ]);
 /** What reaches beyond the region and comes back. */
-export const BEYOND: ReadonlySet<string> = new Set(['in', 'out', 'mov-to-cr']);
+export const BEYOND: ReadonlySet<string> = new Set(['in', 'out', 'mov-to-cr', 'invlpg']);
 /** Branches that nothing follows. */
 const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
 

@@ -59,6 +59,9 @@ export const State = {
   globalEpoch: 36,
   /** It has walked. */
   walked: 38,
+  /** Given to it. */
+  cr2: 39,
+  cr3: 40,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

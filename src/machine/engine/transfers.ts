@@ -2,6 +2,7 @@
 // what its transfers mean for the processor when it is left.
 import { Kind } from '../../trace/events.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
+import { isDeprivileged } from '../cpu/executors/privilege.ts';
 import { IF, NT, RF, TF, VM } from '../cpu/flags.ts';
 import { isPlainStack } from '../cpu/known-transfers.ts';
 import type { KnownSegment } from '../cpu/known-words.ts';
@@ -123,6 +124,8 @@ export function teachGate(cpu: Cpu, { gates }: Records, vector: number): void {
 /** The IRET that is to be done now, under the same conditions. */
 export function teachReturn(cpu: Cpu, { returns }: Records): void {
   const { gdtr, segments, cpl, tlb, memory } = cpu;
+  // Returns of kernels outside ring 0 are watched.
+  if (cpu.watcher !== null && isDeprivileged(cpu)) return;
   const at = (segments[SS].base + cpu.regs[ESP]) >>> 0;
   if ((at & 0xfff) > 0xff4 || !tlb.has(at, Word.read, cpl === 3)) return;
   const selector = memory.read32(tlb.physical(at) + 4) & 0xffff;

@@ -1,4 +1,4 @@
-// Address translation in the middle of compiled code: page walks where a region misses the TLB again and again, and MOV CR3.
+// Address translation in the middle of compiled code: page walks where a region misses the TLB again and again, MOV CR3, INVLPG.
 // As the interpreter would do them, at the same cycle, and with the same effect on the TLB; what may fault is left to it.
 
 import type { Cpu } from '../cpu/cpu.ts';
@@ -85,7 +85,23 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
     state[State.charge] = cpu.cycles - now;
     state[State.space] = cpu.tlb.space;
     cpu.cycles = cycles;
+    state[State.cr3] = cpu.cr3;
     links.renew();
+    return 0;
+  };
+}
+
+/** @returns nothing of use */
+export type Invalidate = (linear: number) => number;
+
+/** INVLPG in a processor's regions, which go on behind it unless that was a page with code. */
+export function invalidateOf(cpu: Cpu): Invalidate {
+  const state = cpu.compiledState;
+  const { tlb } = cpu;
+  return (linear) => {
+    const { translations } = tlb;
+    tlb.invalidate(linear >>> 0);
+    state[State.disturbed] = tlb.translations === translations ? 0 : 1;
     return 0;
   };
 }
