@@ -2,6 +2,7 @@
 import { X87 } from '../machine/cpu/x87/state.ts';
 import type { Board } from '../machine/devices/board.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
+import { widen } from '../machine/wide-numbers.ts';
 import type { GuestMemory } from './frames.ts';
 import type { Technique } from './technique.ts';
 
@@ -27,7 +28,9 @@ export class Vcpu {
   constructor(
     readonly domain: Domain,
     readonly id: number,
-  ) {}
+  ) {
+    widen(this, 'exitTime', 'exitCost', 'instructions');
+  }
 }
 
 /** All eight general registers. Spelled out: the library's way costs ten times as much for so few. */

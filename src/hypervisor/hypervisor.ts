@@ -4,6 +4,7 @@ import type { ChargeName } from '../cost/model.ts';
 import type { Image } from '../images/image.ts';
 import type { Drive } from '../machine/devices/storage/medium.ts';
 import type { Pc } from '../machine/pc.ts';
+import { widen } from '../machine/wide-numbers.ts';
 import { Device, Kind, Life } from '../trace/events.ts';
 import { Domain, type DomainState, type Vcpu } from './domain.ts';
 import { FrameTable, GuestMemory } from './frames.ts';
@@ -47,6 +48,7 @@ export class Hypervisor {
   readonly often: { readonly exitDispatch: number; readonly emulateDevice: number };
 
   constructor(readonly pc: Pc) {
+    widen(this, 'sliceEnd');
     this.frames = new FrameTable(pc.memory);
     this.monitor = new Monitor(pc.memory, this.frames);
     this.monitor.boot(pc.cpu);

@@ -12,6 +12,7 @@ import type { Clock } from './devices/device.ts';
 import { part } from './devices/optional.ts';
 import { PhysicalMemory } from './memory/physical-memory.ts';
 import { Processors } from './multiprocessor.ts';
+import { widen } from './wide-numbers.ts';
 
 /** First byte of the legacy video memory, and its size. */
 export const VIDEO_BASE = 0xa0000;
@@ -55,6 +56,7 @@ export class Pc {
     memoryBytes: number,
     options: PcOptions,
   ) {
+    widen(this, 'until', 'idleCycles');
     this.startSeconds = parseDate(options.startDate);
     this.memory = new PhysicalMemory(memoryBytes);
     this.clock = new CycleClock(cost.clockHz);

@@ -6,6 +6,7 @@ import type { Recorder } from '../../trace/recorder.ts';
 import type { InterruptController, PortBus } from '../devices/device.ts';
 import type { Instruction } from '../isa/instruction.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
+import { widen } from '../wide-numbers.ts';
 import type { ApicSeam } from './apic-seam.ts';
 import type { Intercepts } from './intercepts.ts';
 import { KnownTransfers } from './known-words.ts';
@@ -171,6 +172,7 @@ export class Cpu {
     this.regs8 = new Uint8Array(buffer, base + Shared.regs, 32);
     this.tlb = new Tlb(buffer, base);
     this.compiledState = new Int32Array(buffer, base + Shared.state, STATE_WORDS);
+    widen(this, 'cycles', 'idleCycles', 'instructions', 'compiledUntil');
     memory.map.onChange(() => this.tlb.dropFastTags());
     memory.onFirstCode(() => this.tlb.dropTagsOfAll());
   }

@@ -1,5 +1,7 @@
 // Intel 8254 programmable interval timer (data sheet, order 231164) with the PC's wiring: channel 0 drives IRQ 0,
 // channel 2 is gated by port 61h and drives the speaker. State is a load time and a count; everything is derived.
+
+import { widen } from '../wide-numbers.ts';
 import type { Clock, Device, InterruptLine } from './device.ts';
 import { cycleOfTick, PIT_HZ } from './time-base.ts';
 
@@ -253,6 +255,7 @@ export class Pit implements Device {
     private readonly irq0: InterruptLine,
   ) {
     this.ticksPerCycle = PIT_HZ / clock.frequency;
+    widen(this, 'secondAt');
     this.reset();
   }
 

@@ -13,6 +13,7 @@ import { Shared } from '../cpu/shared.ts';
 import { Right } from '../cpu/tlb.ts';
 import { CS, DS, ES, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { TABLES } from '../memory/store.ts';
+import { widen } from '../wide-numbers.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
 import { State } from './state.ts';
 import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS, Way } from './transfer-words.ts';
@@ -64,6 +65,7 @@ export class Links {
 
   constructor(private readonly cpu: Cpu) {
     const { buffer, base } = cpu.shared;
+    widen(this, 'start', 'budget');
     this.records = recordsOf(cpu);
     this.epochs = new Float64Array(buffer, base + Shared.state + State.epoch * 4, 2);
     this.words = new Int32Array(buffer, base + Shared.links, LINKS * 4);

@@ -10,7 +10,7 @@ import { entryAt, Word } from '../tlb.ts';
 const WORTH_WHILE = 32;
 const PAGE = 0x1000;
 /** Pages copied in one piece: much more is beyond the nearest cache, and no quicker. */
-const MOST_PAGES = 16;
+const MOST_PAGES = 64;
 
 /** log2 of the element size: the opcode's bit 0 clear means bytes. */
 export function elementShift(i: Instruction): number {
