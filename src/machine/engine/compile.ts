@@ -23,6 +23,7 @@ import { dropStack, lower, peek, pushLocal } from './lower.ts';
 import { fetch } from './operands-code.ts';
 import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
+import { type Rotation, rotate } from './rotation.ts';
 import { given, State } from './state.ts';
 import { type Structure, structureOf } from './structure.ts';
 import { Way } from './transfer-words.ts';
@@ -57,6 +58,7 @@ class Compiler {
   private readonly uniform: boolean;
   private readonly blocks: readonly Block[];
   private readonly nodeAt = new Map<number, number>();
+  private readonly rotation: Rotation;
   private readonly structure: Structure;
   /** Nodes that come behind what reaches beyond the region, which takes its time. */
   private readonly afterwards = new Set<number>();
@@ -66,13 +68,17 @@ class Compiler {
 
   constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions, knownCaches: number) {
     this.f = new Frame(assumes, knownCaches);
-    this.blocks = [...region.blocks.values()];
-    this.blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
+    const blocks = [...region.blocks.values()];
+    blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
     this.returns = region.returnSites.length > MOST_RETURNS ? [] : region.returnSites;
-    const graph = { successors: this.blocks.map((b) => this.successors(b.leaving)) };
+    const found = { successors: blocks.map((b) => this.successors(b.leaving)) };
     const inside = this.returns.length > 0;
-    const entries = entriesOf(region, this.blocks, this.nodeAt, graph.successors, starts, targets, inside);
-    this.structure = structureOf(graph, entries, loopsToo);
+    const entries = entriesOf(region, blocks, this.nodeAt, found.successors, starts, targets, inside);
+    const plain = structureOf(found, entries, loopsToo);
+    this.rotation = rotate(blocks, found.successors, plain);
+    this.blocks = this.rotation.blocks;
+    const graph = { successors: this.blocks.map((_, n) => this.successorsOf(n)) };
+    this.structure = structureOf(graph, plain.entries, false);
     this.uniform = assumes.walks.size === 0 && this.blocks.every(costsOneEach);
     for (const { leaving } of this.blocks) {
       const behind = leaving.kind === 'beyond' ? this.nodeAt.get(leaving.next) : undefined;
@@ -156,18 +162,31 @@ class Compiler {
     }
   }
 
+  /** Of a node, in the loops as they were turned. */
+  private successorsOf(node: number): number[] {
+    const { rest, target } = this.rotation;
+    const second = rest.get(node);
+    if (second !== undefined) return [second];
+    return this.successors(this.blocks[node].leaving).map((to) => target(node, to));
+  }
+
   private looksAtBudget(node: number): boolean {
-    return this.structure.loop[node] || this.structure.entries.includes(node) || this.afterwards.has(node);
+    const { before, copies } = this.rotation;
+    if (this.structure.loop[node] && !before.has(node)) return true;
+    return copies.has(node) || this.structure.entries.includes(node) || this.afterwards.has(node);
   }
 
   private waysAhead(successors: readonly (readonly number[])[]): number[] {
-    const { order } = this.structure;
-    const ahead: number[] = new Array(this.blocks.length).fill(0);
-    for (let at = order.length - 1; at >= 0; at--) {
-      const n = order[at];
-      const next = successors[n].map((s) => (this.looksAtBudget(s) ? 0 : ahead[s]));
-      ahead[n] = this.blocks[n].cost + Math.max(0, ...next);
-    }
+    const ahead: number[] = new Array(this.blocks.length).fill(-1);
+    const from = (n: number): number => {
+      if (ahead[n] >= 0) return ahead[n];
+      const next = successors[n].map((s) => (this.looksAtBudget(s) ? 0 : from(s)));
+      // What is charged before is not charged again.
+      const cost = this.rotation.before.has(n) ? 0 : this.blocks[n].cost;
+      ahead[n] = cost + Math.max(0, ...next);
+      return ahead[n];
+    };
+    this.structure.order.forEach(from);
     return ahead;
   }
 
@@ -197,7 +216,8 @@ class Compiler {
     const { code } = this.f;
     const loops = this.structure.loop[node];
     if (loops) {
-      settle(this.f);
+      // A loop that was turned begins with the flags of one instruction, wherever it is come from.
+      if (!this.rotation.before.has(node)) settle(this.f);
       code.loop(loopLabel(node));
     }
     this.within(this.mergesUnder(node), () => this.block(node));
@@ -205,23 +225,26 @@ class Compiler {
   }
 
   private goTo(from: number, at: number): void {
-    const { f, structure } = this;
-    const to = this.nodeAt.get(at);
+    const { f } = this;
+    const to = this.rotation.rest.get(from) ?? this.nodeAt.get(at);
     if (to === undefined) {
       if (at >= 0 && at < PAGE) f.leaveTo(at);
       else {
         f.code.const((f.assumes.page + at) | 0);
         this.goOn();
       }
-      return;
-    }
+    } else this.goToNode(from, this.rotation.target(from, to));
+  }
+
+  private goToNode(from: number, to: number): void {
+    const { f, structure } = this;
     if (structure.throughRoot(from, to)) {
       settle(f);
       f.code.const(structure.entries.indexOf(to));
       f.code.set(Local.next);
       f.code.br(ROOT_LABEL);
     } else if (structure.place[to] <= structure.place[from]) {
-      settle(f);
+      if (!this.rotation.before.has(to)) settle(f);
       f.code.br(loopLabel(to));
     } else if (structure.merge[to]) {
       settle(f);
@@ -249,7 +272,11 @@ class Compiler {
     }
     f.blockCost = block.cost;
     f.blockCount = block.count;
-    if (block.count > 0) {
+    const before = this.rotation.before.get(node);
+    if (before) {
+      f.doneCost = before.cost;
+      f.doneCount = before.count;
+    } else if (block.count > 0) {
       code.with(Local.budget, Op.i32Sub, block.cost);
       code.set(Local.budget);
       if (!this.uniform) {

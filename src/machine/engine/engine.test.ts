@@ -67,6 +67,38 @@ const piece = fc.tuple(instruction, fc.option(fc.nat(19), { freq: 5 })).map(([co
   return [cc < 16 ? 0x70 + cc : 0xe0 + cc - 16, code.length, ...code];
 });
 
+const near = (opcode: readonly number[], distance: number) => [...opcode, ...word(distance)];
+
+/**
+ * A loop of at most `rounds` rounds that goes back from two places, by a condition from the first.
+ * @param place its counter's
+ */
+function loop(place: number, rounds: number, first: number[], condition: number, second: number[]): number[] {
+  const start = [0xc7, 0x05, ...word(place), ...word(rounds)];
+  const count = [0xff, 0x0d, ...word(place)];
+  const jumpBack = 6;
+  const back = near([0x0f, 0x80 + condition], -(count.length + 6 + first.length + jumpBack));
+  const tail = [...first, ...back, ...second];
+  const end = near([0x0f, 0x88], tail.length + 5);
+  const body = [...count, ...end, ...tail];
+  return [...start, ...body, ...near([0xe9], -(body.length + 5))];
+}
+
+const code = (most: number) => fc.array(piece, { maxLength: most }).map((pieces) => pieces.flat());
+/** Loops with loops in them, each with a counter of its own. */
+const loops = (depth: number): fc.Arbitrary<number[]> =>
+  fc
+    .tuple(
+      code(4),
+      fc.nat(15),
+      code(3),
+      fc.integer({ min: 1, max: 12 }),
+      depth > 0 ? loops(depth - 1) : code(2),
+    )
+    .map(([first, condition, second, rounds, inner]) =>
+      loop(COUNTER + 4 + depth * 4, rounds, [...inner, ...first], condition, second),
+    );
+
 /** `n` rounds of the body, then HLT. Some of it is a function that is called. */
 function program(body: readonly number[][], called: readonly number[][], rounds: number): number[] {
   const inner = [...called.flat(), 0xbc, ...word(STACK - 4), 0xc3];
@@ -88,12 +120,18 @@ function finish(code: readonly number[], compiled: boolean, slices: readonly num
   m.cpu.regs.set([0x12345678, 9, -7, DATA, STACK, 0x7fffffff, -0x80000000, 0xabcdef]);
   for (let at = DATA - 2048; at < DATA + 2048; at += 4) m.memory.write32(at, Math.imul(at, 0x9e3779b1));
   let stop: number = Stop.budget;
-  for (let n = 0; stop === Stop.budget && n < 5000; n++)
-    stop = run(m.cpu, m.cpu.cycles + slices[n % slices.length]);
   const { cpu } = m;
+  // What there is to see at each cut.
+  let trail = 0;
+  for (let n = 0; stop === Stop.budget && n < 5000; n++) {
+    stop = run(cpu, cpu.cycles + slices[n % slices.length]);
+    for (const seen of [cpu.cycles, cpu.instructions, cpu.eip, getFlags(cpu), ...cpu.regs])
+      trail = Math.imul(trail ^ seen, 0x01000193);
+  }
   return {
     state: {
       stop,
+      trail,
       regs: [...cpu.regs],
       flags: getFlags(cpu),
       eip: cpu.eip,
@@ -121,8 +159,30 @@ it('runs random programs as the interpreter does, cut anywhere', () => {
       fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 5 }),
       (body, called, slices) => {
         const code = program(body, called, 2500);
-        const compiled = finish(code, true, [...slices, 50_000]);
-        const plain = finish(code, false, [1_000_000]);
+        const cuts = [...slices, 50_000];
+        const compiled = finish(code, true, cuts);
+        const plain = finish(code, false, cuts);
+        expect(compiled.state).toEqual(plain.state);
+        regions += compiled.regions;
+      },
+    ),
+    { numRuns: RUNS, seed: Number(process.env.ENGINE_SEED ?? 1), endOnFailure: !process.env.ENGINE_SHRINK },
+  );
+  expect(regions).toBeGreaterThan(RUNS / 2);
+});
+
+it('runs loops in loops, gone back to from several places, as the interpreter does', () => {
+  let regions = 0;
+  fc.assert(
+    fc.property(
+      fc.array(fc.oneof(piece, loops(0), loops(1)), { minLength: 1, maxLength: 5 }),
+      fc.array(fc.integer({ min: 1, max: 5000 }), { minLength: 1, maxLength: 5 }),
+      (body, slices) => {
+        const bytes = program(body, [], 300);
+        if (bytes.length > 0xf00) return;
+        const cuts = [...slices, 50_000];
+        const compiled = finish(bytes, true, cuts);
+        const plain = finish(bytes, false, cuts);
         expect(compiled.state).toEqual(plain.state);
         regions += compiled.regions;
       },
