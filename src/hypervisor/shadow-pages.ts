@@ -22,6 +22,9 @@ export const ShadowKind = {
   pointers: 11,
 } as const;
 
+/** Slots of a page: as many entries as a table of 4-byte ones has. */
+const ENTRIES = 1024;
+
 export class ShadowPage {
   kind = 0;
   /** Guest frame of the table that it shadows; for `split` the first frame of the page; for `flatTable` the directory index. */
@@ -30,6 +33,8 @@ export class ShadowPage {
   parents = -1;
   lastUse = 0;
   live = false;
+  /** A bit for each entry that is not zero, but for those that are the hypervisor's own. */
+  readonly filled = new Uint32Array(ENTRIES / 32);
 
   constructor(
     readonly index: number,
@@ -46,8 +51,6 @@ export class ShadowPage {
   }
 }
 
-/** Slots of a page: as many entries as a table of 4-byte ones has. */
-const ENTRIES = 1024;
 const PRESENT = 1;
 const WRITABLE = 2;
 /** Of an entry: what it allows, and where it leads. */
@@ -213,6 +216,18 @@ export class ShadowPages {
     return this.memory.read32(page.machine + (n << this.shift));
   }
 
+  /** The first entry from `n` on that is not zero; -1 = none. Those of the hypervisor's own are passed over. */
+  nextFilled(page: ShadowPage, n: number): number {
+    if (n >= this.entries) return -1;
+    let word = n >>> 5;
+    let bits = page.filled[word] & (-1 << (n & 31));
+    while (bits === 0) {
+      if (++word >= page.filled.length) return -1;
+      bits = page.filled[word];
+    }
+    return (word << 5) + 31 - Math.clz32(bits & -bits);
+  }
+
   /** The table that a directory entry points to, or null. */
   child(page: ShadowPage, n: number): ShadowPage | null {
     const index = this.target[page.index * ENTRIES + n];
@@ -246,6 +261,7 @@ export class ShadowPages {
       this.changes++;
       if ((before ^ entry) & FRAME || before & ~entry & RIGHTS) this.reductions++;
     }
+    page.filled[n >>> 5] |= 1 << (n & 31);
     this.memory.write32(at, entry);
   }
 
@@ -257,6 +273,7 @@ export class ShadowPages {
     this.changes++;
     this.reductions++;
     this.unlink(page, page.index * ENTRIES + n);
+    page.filled[n >>> 5] &= ~(1 << (n & 31));
     this.memory.write32(at, 0);
   }
 

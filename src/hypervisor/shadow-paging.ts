@@ -412,19 +412,19 @@ export class ShadowPaging implements GuestPaging {
   }
 
   private compareTable(page: ShadowPage): void {
+    const { pages } = this;
     const table = this.guest.toMachine(page.frame * 4096);
-    for (let n = 0; n < this.pages.entries; n++) {
-      const shadow = this.pages.read(page, n);
-      if (shadow === 0) continue;
+    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1)) {
+      const shadow = pages.read(page, n);
       const pte = this.guestEntry(table, n);
       const frame = pte >>> 12;
       const live = (pte & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
       if (!live || frame >= this.guest.pages || this.guest.p2m[frame] < 0) {
-        this.pages.clear(page, n);
+        pages.clear(page, n);
         continue;
       }
       const entry = (this.guest.p2m[frame] << 12) | BASE | this.rights(page.kind, pte, frame);
-      if (entry !== shadow) this.pages.setLeaf(page, n, entry, frame);
+      if (entry !== shadow) pages.setLeaf(page, n, entry, frame);
     }
   }
 

@@ -17,6 +17,8 @@ const SLICE = 1 << 20;
 /** The engine looks at the interpreter this often, in cycles; and after looks that taught it nothing, less often, down to this. */
 const SAMPLE = 4096;
 const SELDOM = 16 * SAMPLE;
+const STAGGER = 5;
+const MOST_STAGGER = 31;
 /** What `loop` returns when the board has got a nearer deadline than `run` was told. */
 const EARLY = 64;
 const DR6_BS = 1 << 14;
@@ -28,8 +30,12 @@ class Execution {
   readonly code: CodeCache;
   /** Null until somebody provides one. */
   engine: Compiler | null = null;
-  /** Cycles until it looks again. */
+  /** Cycles until it looks again, and the cycle at which it does. */
   period = SAMPLE;
+  sampleAt = 0;
+  /** Cycles into a run at which it looks where that was due before; and how long the latest run was. */
+  stagger = 0;
+  latest = SAMPLE;
   /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
   stoppedAt = -1;
   stoppedAfter = -1;
@@ -62,8 +68,22 @@ export function run(cpu: Cpu, until: number): number {
   loads.count++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
-  let sampleAt = cpu.cycles + execution.period;
+  const { cycles } = cpu;
+  if (execution.sampleAt <= cycles) {
+    // A guest that leaves all the time is looked at too, not always where it is entered. Where a long run has just been cut,
+    // the interpreter is for that reason alone.
+    execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;
+    execution.sampleAt = cycles + (execution.latest < SAMPLE ? execution.stagger : SAMPLE);
+  }
+  const stop = slice(cpu, execution, end);
+  execution.latest = cpu.cycles - cycles;
+  return stop;
+}
+
+/** Runs to `end` (cycles), and lets the engine look meanwhile. */
+function slice(cpu: Cpu, execution: Execution, end: number): number {
   for (;;) {
+    const { sampleAt } = execution;
     cpu.compiledUntil = end;
     try {
       const stop = loop(cpu, execution, Math.min(end, sampleAt));
@@ -77,7 +97,7 @@ export function run(cpu: Cpu, until: number): number {
     execution.engine ??= compilers.make?.(cpu) ?? null;
     const learned = execution.engine?.sample(execution.code) ?? false;
     execution.period = learned ? SAMPLE : Math.min(execution.period * 2, SELDOM);
-    sampleAt = cpu.cycles + execution.period;
+    execution.sampleAt = cpu.cycles + execution.period;
   }
 }
 

@@ -7,9 +7,9 @@ import { PORT_INPUT, PORT_SIZE_SHIFT } from './ports.ts';
 import { given, State } from './state.ts';
 import { Op } from './wasm-writer.ts';
 
-/** Leaves where another program than a supervisor of the bare machine runs. */
-function mustOwnMachine(f: Frame): void {
-  given(f, State.notAlone);
+/** Leaves where another program than a supervisor runs, or somebody looks on: on the bare machine `notAlone` is 0. */
+function mustOwn(f: Frame, watched: number): void {
+  given(f, watched);
   given(f, State.stamp);
   f.code.const(3);
   f.code.op(Op.i32And, Op.i32Or);
@@ -18,7 +18,7 @@ function mustOwnMachine(f: Frame): void {
 
 /** Writes one of `BEYOND` (region.ts). Afterwards `State.disturbed` says whether the region must be left behind it. */
 export function reachBeyond(f: Frame, i: Instruction): void {
-  mustOwnMachine(f);
+  mustOwn(f, State.notAlone);
   switch (i.form.operation) {
     case 'mov-to-cr':
       loadCr3(f, i);
@@ -84,7 +84,7 @@ function invalidate(f: Frame, i: Instruction): void {
 
 /** MOV from CR2 or CR3. */
 export function lowerControlRead(f: Frame, { reg, rm }: Instruction): void {
-  mustOwnMachine(f);
+  mustOwn(f, reg === 2 ? State.cr2Watched : State.notAlone);
   given(f, reg === 2 ? State.cr2 : State.cr3);
   f.setReg(rm);
 }

@@ -3,7 +3,7 @@
 // looked at where control can come round again, against the longest way to the next such place.
 import { ECX, type Instruction } from '../isa/instruction.ts';
 import { reachBeyond } from './beyond-code.ts';
-import { entriesOf } from './entries.ts';
+import { entriesOf, isWorth } from './entries.ts';
 import { pushCondition, settle, wordHelper } from './flags-code.ts';
 import {
   type Assumptions,
@@ -35,6 +35,8 @@ export interface CompiledRegion {
   readonly exits: readonly Exit[];
   /** Offsets in the page where it can be entered; the index is what the function takes. */
   readonly entries: readonly number[];
+  /** Of each, whether enough can be run from there. */
+  readonly worth: readonly boolean[];
   /** Cycles are the count of instructions, too. */
   readonly uniform: boolean;
 }
@@ -58,6 +60,8 @@ class Compiler {
   private readonly uniform: boolean;
   private readonly blocks: readonly Block[];
   private readonly nodeAt = new Map<number, number>();
+  /** By entry, whether the interpreter should go in there: some are there for the sake of structure. */
+  private readonly worth: readonly boolean[];
   private readonly rotation: Rotation;
   private readonly structure: Structure;
   /** Nodes that come behind what reaches beyond the region, which takes its time. */
@@ -66,7 +70,7 @@ class Compiler {
   /** Cycles on the longest way from a node to the next place that looks at the budget. */
   private readonly ahead: number[];
 
-  constructor({ region, starts, targets, loopsToo }: Plan, assumes: Assumptions, knownCaches: number) {
+  constructor({ region, starts, targets, loopsToo, alone }: Plan, assumes: Assumptions, knownCaches: number) {
     this.f = new Frame(assumes, knownCaches);
     const blocks = [...region.blocks.values()];
     blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
@@ -74,7 +78,10 @@ class Compiler {
     const found = { successors: blocks.map((b) => this.successors(b.leaving)) };
     const inside = this.returns.length > 0;
     const entries = entriesOf(region, blocks, this.nodeAt, found.successors, starts, targets, inside);
-    const plain = structureOf(found, entries, loopsToo);
+    const onward = found.successors.map((to, n) => (!alone && blocks[n].leaving.kind === 'beyond' ? [] : to));
+    const worth = (n: number) => isWorth(blocks, onward, n);
+    const plain = structureOf(found, entries.filter(worth), loopsToo);
+    this.worth = plain.entries.map(worth);
     this.rotation = rotate(blocks, found.successors, plain);
     this.blocks = this.rotation.blocks;
     const graph = { successors: this.blocks.map((_, n) => this.successorsOf(n)) };
@@ -141,6 +148,7 @@ class Compiler {
       exits,
       uniform: this.uniform,
       entries: structure.entries.map((n) => this.blocks[n].start),
+      worth: this.worth,
     };
   }
 
@@ -471,6 +479,8 @@ export interface Plan {
   readonly targets: ReadonlySet<number>;
   /** Every loop can be entered: for code that often leaves in the middle. */
   readonly loopsToo: boolean;
+  /** IN, OUT, MOV CR3 and INVLPG are the program's own, and done in the region. */
+  readonly alone: boolean;
 }
 
 /** @returns null when there is no way in that is worth it */

@@ -237,8 +237,8 @@ export class Engine {
     const start = firstUsable(at, peek, usable);
     if (start !== at) heat.starts.delete(at);
     if (start >= 0) heat.starts.add(start);
-    const starts = [...(start < 0 ? [] : [start]), ...heat.targets, ...heat.starts];
-    const found = findRegion(starts, peek, usable);
+    const starts = [...(start < 0 ? [] : [start]), ...heat.starts];
+    const found = findRegion(starts, heat.targets, peek, usable);
     if (!found) return;
     for (const block of found.blocks.values()) {
       // Where one operand misses, those beside it do.
@@ -248,7 +248,13 @@ export class Engine {
       if (block.leaving.kind !== 'stop' && block.leaving.step) heat.covered.add(block.leaving.step.at);
     }
     const { targets, loopsToo } = heat;
-    const made = compileRegion({ region: found, starts, targets, loopsToo }, assumes);
+    this.addHandlers(page, assumes.user, heat);
+    // Where that leaves to somebody else, it is come back to behind it.
+    const alone = this.links.isAlone;
+    if (!alone)
+      for (const { leaving } of found.blocks.values())
+        if (leaving.kind === 'beyond') targets.add(leaving.next);
+    const made = compileRegion({ region: found, starts, targets, loopsToo, alone }, assumes);
     const run = made && this.functionOf(made.bytes);
     if (!made || !run) return;
     heat.compiles++;
@@ -260,15 +266,24 @@ export class Engine {
     links.regions[number] = runnable;
     links.changes++;
     this.functions?.set(number, run);
-    heat.entries = made.entries.map((offset, index) => {
+    heat.entries = made.entries.flatMap((offset, index) => {
+      if (!made.worth[index]) return [];
       const hook = hookAt(code.peekAt(offset)!);
       const entry = new Entry(runnable, index, offset, hook);
       if (assumes.user) hook.user = entry;
       else hook.supervisor = entry;
-      return entry;
+      return [entry];
     });
     const table = new Uint8Array(this.cpu.shared.buffer, assumes.table, PAGE).fill(0);
     made.entries.slice(0, 255).forEach((offset, index) => (table[offset] = index + 1));
+  }
+
+  /** Where interrupts and exceptions have led to is come to again, mostly not from compiled code. */
+  private addHandlers(page: number, user: boolean, { targets }: ModeHeat): void {
+    for (const gate of this.cpu.known.gates) {
+      if (gate !== null && (gate.level === 3) === user && (gate.eip - page) >>> 0 < PAGE)
+        targets.add((gate.eip - page) >>> 0);
+    }
   }
 
   /** The offset of a page's table in the buffer; another page may lose its own, and its compiled code with it. */

@@ -185,8 +185,8 @@ function enter(cpu: Cpu, i: Instruction): void {
     // Nothing has happened: the state is what it was. Only a page walk may have been done already.
     cpu.cycles += cycles;
     if (miss >= 0 && wouldFault(cpu, miss, words[State.address])) {
-      cpu.instructions--;
       deliver(cpu, region, words[State.address], cpu.instructionStart, exits[exit + Packed.behind]);
+      cpu.instructions--;
       return;
     }
     if (transfer >= 0) links.learn(transfer);
@@ -210,7 +210,10 @@ function enter(cpu: Cpu, i: Instruction): void {
   if (transfer >= 0) links.learn(transfer);
   else if (miss >= 0 && cpu.cycles < cpu.compiledUntil && wouldFault(cpu, miss, words[State.address])) {
     cpu.cycles += exits[exit + Packed.cost];
+    // Who hears of it sees the true count.
+    cpu.instructions++;
     deliver(cpu, region, words[State.address], cpu.eip, exits[exit + Packed.behind]);
+    cpu.instructions--;
   }
 }
 
@@ -255,8 +258,9 @@ function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
 }
 
 /** The page fault of the instruction at `eip`, which is charged and has not happened. @param behind offset of what follows it */
-function deliver(cpu: Cpu, { owner }: Runnable, linear: number, eip: number, behind: number): void {
-  // The handler will come back here; with RF set the interpreter does this one.
+function deliver(cpu: Cpu, { owner, assumes }: Runnable, linear: number, eip: number, behind: number): void {
+  // The handler will come back here; and with RF set the interpreter does this one, and it goes on behind.
+  noteTarget(owner, (eip - assumes.page) >>> 0);
   noteTarget(owner, behind);
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart = eip;

@@ -11,8 +11,15 @@ const WORTH = 4;
 /** Behind these it goes on in other regions. */
 const TRANSFERS: ReadonlySet<string> = new Set(['interrupt', 'iret']);
 
-/** Whether so many instructions can be run from a block on before the region is left. */
-function isWorth(blocks: readonly Block[], successors: readonly (readonly number[])[], n: number): boolean {
+/**
+ * Whether so many instructions can be run from a block on before the region is left.
+ * @param successors without those behind what leaves
+ */
+export function isWorth(
+  blocks: readonly Block[],
+  successors: readonly (readonly number[])[],
+  n: number,
+): boolean {
   let level = [n];
   // Blocks have at least one instruction, but for those that only join others.
   for (let sum = 0, steps = 0; steps < WORTH; steps++) {
@@ -25,6 +32,9 @@ function isWorth(blocks: readonly Block[], successors: readonly (readonly number
   }
   return true;
 }
+
+const contains = ({ steps, leaving }: Block, at: number): boolean =>
+  steps.some((step) => step.at === at) || (leaving.kind !== 'stop' && leaving.step?.at === at);
 
 /**
  * Where the interpreter, and jumps to places known only then, should find a way in: functions, places behind what the
@@ -57,12 +67,12 @@ export function entriesOf(
   }
   if (!returnsInside) for (const at of region.returnSites) want(at);
   for (const at of starts) {
-    const n = nodeAt.get(at);
-    if (n === undefined || reachable(successors, wanted).has(n)) continue;
+    const n = nodeAt.get(at) ?? blocks.findIndex((block) => contains(block, at));
+    if (n < 0 || reachable(successors, wanted).has(n)) continue;
     const ahead = reachable(successors, successors[n]);
     const loop = ahead.has(n) ? [...ahead].filter((m) => reachable(successors, [m]).has(n)) : [n];
     // The head of a loop is mostly its lowest address.
     wanted.add(loop.reduce((best, m) => (blocks[m].start < blocks[best].start ? m : best), n));
   }
-  return [...wanted].filter((n) => isWorth(blocks, successors, n)).slice(0, MOST_ENTRIES);
+  return [...wanted].slice(0, MOST_ENTRIES);
 }

@@ -105,11 +105,16 @@ export class Links {
     state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
   }
 
+  /** Ports and CR3 are the running program's own, and nobody watches them. */
+  get isAlone(): boolean {
+    return this.cpu.intercepts === null && this.cpu.recorder.attribute === null;
+  }
+
   /** Whether compiled code may do what the machine or somebody outside wants to see as it happens. @returns whether what was learned is still good */
   private lookAround(): boolean {
     const { intercepts, recorder, watcher, compiledState: state } = this.cpu;
-    const alone = intercepts === null && recorder.attribute === null;
-    state[State.notAlone] = alone ? 0 : 1;
+    state[State.notAlone] = this.isAlone ? 0 : 1;
+    state[State.cr2Watched] = intercepts === null || intercepts.readsCr2Freely?.() ? 0 : 1;
     this.transfersAllowed =
       (intercepts === null || (intercepts.transfersFreely?.() ?? false)) &&
       recorder.attribute === null &&

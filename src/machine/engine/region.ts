@@ -74,21 +74,26 @@ const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
 
 /**
  * Finds the region around some instructions, those first in the list above all.
+ * @param starts found by sampling: anywhere in their blocks, so that the same code gives the same region
+ * @param targets where blocks must begin
  * @param decode the instruction at an offset of the page, null when there is none that lies wholly in the page
  * @param compilable whether the compiler knows an instruction (branches included)
  */
 export function findRegion(
   starts: readonly number[],
+  targets: ReadonlySet<number>,
   decode: (at: number) => Instruction | null,
   compilable: (i: Instruction) => boolean,
 ): Region | null {
-  const leaders = new Set<number>(starts);
+  const leaders = new Set<number>(targets);
+  /** Behind instructions that go on there. */
+  const fallenInto = new Set<number>();
   const seen = new Map<number, Instruction>();
   const stops = new Set<number>();
   const called = new Set<number>();
   const returnSites = new Set<number>();
   const behindStops = new Set<number>();
-  const work = [...starts].reverse();
+  const work = [...starts.slice(0, 1), ...targets, ...starts.slice(1)].reverse();
   const follow = (at: number, last = false) => {
     leaders.add(at);
     if (at < 0 || at >= PAGE || seen.has(at) || stops.has(at)) return;
@@ -126,10 +131,12 @@ export function findRegion(
         } else if (!FINAL.has(name)) follow(next, name === 'int');
         break;
       }
+      fallenInto.add(next);
       at = next;
     }
   }
   if (seen.size === 0) return null;
+  for (const at of starts) if (!fallenInto.has(at)) leaders.add(at);
   const blocks = new Map<number, Block>();
   for (const leader of leaders) if (seen.has(leader)) blocks.set(leader, blockAt(leader, seen, leaders));
   const inside = (set: Set<number>) => new Set([...set].filter((at) => blocks.has(at)));

@@ -1,8 +1,7 @@
 // Loops turned so that they begin behind an instruction that sets all flags. What is between the head and there, with that
 // instruction, stands twice: before the loop, and at its end. So flags need not be carried round: where a round may be left
 // before they are set anew, they are those of an instruction of the same round, and that is known while compiling.
-import type { Instruction } from '../isa/instruction.ts';
-import type { Block } from './region.ts';
+import type { Block, Step } from './region.ts';
 import type { Structure } from './structure.ts';
 
 /** Of so many instructions at the head of a loop one must set the flags. */
@@ -36,15 +35,18 @@ export interface Rotation {
   target(from: number, to: number): number;
 }
 
-/** How many steps of a block lead up to and over the flags; 0 when none do. */
+/**
+ * How many steps of a block lead up to and over the flags; 0 when none do. Best over some that are soon set again: then nothing
+ * of them is carried round either.
+ */
 function stepsOverFlags({ steps }: Block): number {
-  const sets =
-    (names: ReadonlySet<string>) =>
-    ({ i }: { readonly i: Instruction }) =>
-      names.has(i.form.operation);
+  const sets = (names: ReadonlySet<string>) => (step: Step) => names.has(step.i.form.operation);
   const near = steps.slice(0, NEAR);
   const all = near.findIndex(sets(SETS_ALL));
-  return (all >= 0 ? all : near.findIndex(sets(SETS_MOST))) + 1;
+  const most = near.findIndex(sets(SETS_MOST));
+  const last = steps.findLastIndex(sets(SETS_ALL));
+  if (most >= 0 && most < last && (all < 0 || most < all)) return most + 1;
+  return (all >= 0 ? all : most) + 1;
 }
 
 /** @param successors by block @param structure of them */

@@ -59,9 +59,10 @@ export const State = {
   globalEpoch: 36,
   /** It has walked. */
   walked: 38,
-  /** Given to it. */
+  /** Given to it; and whether somebody else may want to know that CR2 is read. */
   cr2: 39,
   cr3: 40,
+  cr2Watched: 41,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

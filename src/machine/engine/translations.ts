@@ -45,6 +45,7 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
     if (physical < 0 || !cpu.memory.isPlain(physical) || (write && cpu.memory.hasCode[physical >>> 12]))
       return 0;
     const { cycles } = cpu;
+    const { touched } = cpu.memory;
     const now = links.start + links.budget - left;
     cpu.cycles = now;
     const done =
@@ -52,6 +53,8 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
       (!isDenied(cpu, at, write, user) && tryTranslate(cpu, at, write, user) < 0);
     if (done) state[State.charge] = cpu.cycles - now;
     cpu.cycles = cycles;
+    // An accessed or dirty bit may lie in the code that would go on.
+    if (cpu.memory.touched !== touched) return 0;
     return done && tlb.has(linear, write ? Word.write : Word.read, user) ? 1 : 0;
   };
 }
@@ -76,6 +79,7 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
     // The next instruction is fetched: where it was, for anything else is the interpreter's.
     const stays =
       quiet &&
+      next >>> 0 <= cpu.segments[CS].limit &&
       links.start + links.budget - cpu.cycles > COMFORT &&
       (cpu.segments[CS].access & Access.big) !== 0 &&
       (cpu.tlb.codeOf(linear >>> 12) === -1

@@ -1,9 +1,10 @@
-// REP MOVS and REP STOS in one piece: as far as source and destination each stay within a page that the TLB already lets
-// through without a further check. Whatever is not plain (limits, page crossings, overlap, empty bus) is left to the
+// REP MOVS and REP STOS in one piece: as far as source and destination each stay within a page that the TLB lets through
+// without a further check. Whatever is not plain (limits, page crossings, overlap, empty bus) is left to the
 // element-wise way, which raises the right fault at the right element.
 import { EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
 import { segmentAllows } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
+import { translate } from '../paging.ts';
 import { entryAt, Word } from '../tlb.ts';
 
 /** Below this many bytes the element-wise way is as quick. */
@@ -33,18 +34,23 @@ function roomAt(cpu: Cpu, i: Instruction, segment: number, offset: number): numb
   return i.addressSize === 32 ? room : Math.min(room, 0x10000 - offset);
 }
 
-/** Physical address of plain memory, or -1 when the access has to go the long way. */
+/** Physical address of plain memory, or -1 when the access has to go the long way. Raises #PF, as the first element would. */
 function plain(cpu: Cpu, segment: number, offset: number, bytes: number, write: boolean): number {
   const s = cpu.segments[segment];
   if (!segmentAllows(s, offset, bytes, write)) return -1;
   const linear = (s.base + offset) >>> 0;
-  const { tlb } = cpu;
   const user = cpu.cpl === 3;
-  // What was decoded of a page, and by whom, must not be seen in how far a run goes.
-  const tagged = write
-    ? tlb.has(linear, Word.write, user) || tlb.has(linear, Word.beside, user)
-    : tlb.has(linear, Word.read, user);
-  return tagged ? tlb.physical(linear) >>> 0 : -1;
+  // Which pages have tags now, and what was decoded of them, must not be seen in how far a run goes.
+  if (!isTagged(cpu, linear, write, user)) {
+    translate(cpu, linear, write, user);
+    if (!isTagged(cpu, linear, write, user)) return -1;
+  }
+  return cpu.tlb.physical(linear) >>> 0;
+}
+
+function isTagged({ tlb }: Cpu, linear: number, write: boolean, user: boolean): boolean {
+  if (!write) return tlb.has(linear, Word.read, user);
+  return tlb.has(linear, Word.write, user) || tlb.has(linear, Word.beside, user);
 }
 
 /** Copies a run of elements. @param left elements that REP has left; @returns elements done */

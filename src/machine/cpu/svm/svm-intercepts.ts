@@ -98,6 +98,15 @@ export class SvmIntercepts implements Intercepts {
     return (this.cr >>> cr) & 1 ? this.exit(SVM_EXIT.crRead + cr) : false;
   }
 
+  readsCr2Freely(): boolean {
+    return ((this.cr >>> 2) & 1) === 0;
+  }
+
+  /** No control takes them, and no virtual interrupt waits for IF. */
+  transfersFreely(): boolean {
+    return !(this.general1 & (GENERAL1.iret | GENERAL1.softwareInterrupt)) && !(this.vintr & VINTR.irq);
+  }
+
   clts(): boolean {
     return (this.cr >>> 16) & 1 ? this.exit(SVM_EXIT.crWrite) : false;
   }

@@ -293,6 +293,11 @@ export class VmxIntercepts implements Intercepts {
     return !(this.proc & (PROC.interruptWindow | PROC.nmiWindow)) && !(this.pin & PIN.virtualNmis);
   }
 
+  /** No control makes it leave (§25.1.3). */
+  readsCr2Freely(): boolean {
+    return true;
+  }
+
   tripleFault(): boolean {
     this.vectoringInfo = 0;
     vmExit(this.cpu, EXIT.tripleFault);
