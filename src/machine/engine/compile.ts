@@ -1,10 +1,17 @@
 // One region → one WebAssembly module: its blocks in structured control flow, a prologue that loads the registers, an
 // epilogue that stores them. Time is charged at the head of a block, and given back at an exit in its middle; the budget is
 // looked at where control can come round again, against the longest way to the next such place.
-import { ECX, type Instruction } from '../isa/instruction.ts';
 import { reachBeyond } from './beyond-code.ts';
+import {
+  COUNTING,
+  checkDynamicTarget,
+  checkTarget,
+  countDown,
+  pushBranch,
+  pushReturn,
+} from './branch-code.ts';
 import { entriesOf, isWorth } from './entries.ts';
-import { pushCondition, settle, wordHelper } from './flags-code.ts';
+import { settle, wordHelper } from './flags-code.ts';
 import {
   type Assumptions,
   EXIT_LABEL,
@@ -19,7 +26,7 @@ import {
   ONWARD_LABEL,
   ROOT_LABEL,
 } from './frame.ts';
-import { dropStack, lower, peek, pushLocal } from './lower.ts';
+import { dropStack, lower, peek } from './lower.ts';
 import { fetch } from './operands-code.ts';
 import { epilogue, prologue } from './prologue.ts';
 import { type Block, costsOneEach, type Leaving, type Region, type Step } from './region.ts';
@@ -37,19 +44,12 @@ export interface CompiledRegion {
   readonly entries: readonly number[];
   /** Of each, whether enough can be run from there. */
   readonly worth: readonly boolean[];
-  /** Cycles are the count of instructions, too. */
-  readonly uniform: boolean;
 }
 
 /** More sites than this that one RET may go to are found through the table. */
 const MOST_RETURNS = 4;
 
 const PAGE = 4096;
-
-/** Branches that count ECX down. */
-const COUNTING: ReadonlySet<string> = new Set(['loop', 'loope', 'loopne']);
-/** The condition ZF = 1 as encoded. */
-const ZERO = 4;
 
 const blockLabel = (node: number) => node * 2;
 const loopLabel = (node: number) => node * 2 + 1;
@@ -85,7 +85,10 @@ class Compiler {
     this.rotation = rotate(blocks, found.successors, plain);
     this.blocks = this.rotation.blocks;
     const graph = { successors: this.blocks.map((_, n) => this.successorsOf(n)) };
+    // The loops are the same ones, so nothing more becomes an entry.
     this.structure = structureOf(graph, plain.entries, false);
+    if (this.structure.entries.length !== plain.entries.length)
+      throw new Error('turning a loop has made it another');
     this.uniform = assumes.walks.size === 0 && this.blocks.every(costsOneEach);
     for (const { leaving } of this.blocks) {
       const behind = leaving.kind === 'beyond' ? this.nodeAt.get(leaving.next) : undefined;
@@ -146,7 +149,6 @@ class Compiler {
     return {
       bytes: moduleOf([wordHelper(), body], { functions: IMPORTS }),
       exits,
-      uniform: this.uniform,
       entries: structure.entries.map((n) => this.blocks[n].start),
       worth: this.worth,
     };
@@ -311,27 +313,27 @@ class Compiler {
         this.goTo(node, leaving.at);
         return;
       case 'jump':
-        if (leaving.step) this.checkTarget(leaving.target);
+        if (leaving.step) checkTarget(f, leaving.target);
         this.goTo(node, leaving.target);
         return;
       case 'branch': {
         const { operation } = leaving.step.i.form;
-        this.pushBranch(leaving.step.i);
+        pushBranch(f, leaving.step.i);
         code.if();
         const { flags } = f;
-        this.checkTarget(leaving.taken);
-        if (COUNTING.has(operation)) this.countDown();
+        checkTarget(f, leaving.taken);
+        if (COUNTING.has(operation)) countDown(f);
         this.goTo(node, leaving.taken);
         code.end();
         f.flags = flags;
         this.restoreCounters(node, leaving.step);
-        if (COUNTING.has(operation)) this.countDown();
+        if (COUNTING.has(operation)) countDown(f);
         this.goTo(node, leaving.other);
         return;
       }
       case 'call':
-        this.checkTarget(leaving.target);
-        this.pushReturn(leaving.back);
+        checkTarget(f, leaving.target);
+        pushReturn(f, leaving.back);
         this.goTo(node, leaving.target);
         return;
       case 'return':
@@ -357,51 +359,17 @@ class Compiler {
         return;
       case 'indirect':
         fetch(f, leaving.step.i, 0, Local.eip);
-        this.checkDynamicTarget(Local.eip);
-        if (leaving.step.i.form.operation === 'call') this.pushReturn(leaving.back);
+        checkDynamicTarget(f, Local.eip);
+        if (leaving.step.i.form.operation === 'call') pushReturn(f, leaving.back);
         this.byTable();
     }
-  }
-
-  /** Whether a conditional branch is taken, on the stack. */
-  private pushBranch({ form }: Instruction): void {
-    const { f } = this;
-    const { operation } = form;
-    if (operation === 'jcxz') {
-      f.reg(ECX);
-      f.code.op(Op.i32Eqz);
-      return;
-    }
-    if (!COUNTING.has(operation)) {
-      pushCondition(f, form.condition!);
-      return;
-    }
-    f.reg(ECX);
-    f.code.const(1);
-    f.code.op(Op.i32Ne);
-    if (operation === 'loop') return;
-    // ZF as 0 or 1.
-    pushCondition(f, operation === 'loope' ? ZERO : ZERO + 1);
-    f.code.op(Op.i32Eqz, Op.i32Eqz, Op.i32And);
-  }
-
-  private countDown(): void {
-    this.f.code.with(Local.regs + ECX, Op.i32Sub, 1);
-    this.f.setReg(ECX);
-  }
-
-  private pushReturn(back: number): void {
-    const { f } = this;
-    f.code.const((f.assumes.page + back) | 0);
-    f.code.set(Local.t1);
-    pushLocal(f, Local.t1);
   }
 
   private return(node: number, step: Step): void {
     const { f } = this;
     const { code } = f;
     peek(f, Local.eip);
-    this.checkDynamicTarget(Local.eip);
+    checkDynamicTarget(f, Local.eip);
     dropStack(f, 4 + step.i.immediate);
     const { flags } = f;
     for (const site of this.returns) {
@@ -454,19 +422,6 @@ class Compiler {
     const block = this.blocks[node];
     f.blockCost = block.cost;
     f.blockCount = block.count;
-  }
-
-  /** A branch beyond the limit of CS faults in the branch itself: that is for the interpreter. */
-  private checkTarget(at: number): void {
-    const { f } = this;
-    if ((f.assumes.page + at) >>> 0 > f.assumes.codeLimit) f.leaveHere();
-  }
-
-  private checkDynamicTarget(local: number): void {
-    const { f } = this;
-    if (f.assumes.codeLimit === 0xffffffff) return;
-    f.code.with(local, Op.i32GtU, f.assumes.codeLimit | 0);
-    f.leaveHereIf();
   }
 }
 

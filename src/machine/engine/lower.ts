@@ -18,6 +18,7 @@ import {
   setPlace,
   setRegister,
 } from './operands-code.ts';
+import { BEYOND } from './region.ts';
 import { Op } from './wasm-writer.ts';
 
 type Lowering = (f: Frame, i: Instruction) => void;
@@ -351,9 +352,8 @@ export function compilable(i: Instruction): boolean {
   const name = form.operation;
   if (i.addressSize !== 32 || (i.lock && !(i.memory && form.lock)) || (i.rep !== 0 && name !== 'nop'))
     return false;
-  if (name === 'in' || name === 'out') return true;
-  if (name === 'invlpg') return true;
   if (name === 'mov-to-cr') return i.reg === 3;
+  if (BEYOND.has(name)) return true;
   if (name === 'mov-from-cr') return i.reg === 2 || i.reg === 3;
   if (BRANCHES.has(name)) return operandSize === 32;
   if (!(name in LOWERINGS)) return false;

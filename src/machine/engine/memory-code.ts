@@ -2,7 +2,7 @@
 // then an access is one comparison and one addition. Else the tags of the simulated TLB are looked up in line, with the
 // conditions of the interpreter's fast path (access.ts) and no cost either. Anything else leaves the region before the
 // instruction, and the interpreter does it: misses, devices, operands over two pages, stores into code. What is remembered stays
-// good until the region is left; only where it calls for a page walk, CR3 or a port is all of it forgotten (`forgetPages`).
+// good until the region is left; only where it calls for a page walk, CR3 or INVLPG is all of it forgotten (`forgetPages`).
 
 import { Shared } from '../cpu/shared.ts';
 import { Word } from '../cpu/tlb.ts';

@@ -51,24 +51,12 @@ const PAGE = 4096;
 /** Instructions in one region at most. */
 const MOST = 1200;
 
-const BRANCHES: ReadonlySet<string> = new Set([
-  'jcc',
-  'jmp',
-  'call',
-  'ret',
-  'jcxz',
-  'loop',
-  'loope',
-  'loopne',
-  'int',
-  'iret',
-  'in',
-  'out',
-  'mov-to-cr',
-  'invlpg',
-]);
 /** What reaches beyond the region and comes back. */
 export const BEYOND: ReadonlySet<string> = new Set(['in', 'out', 'mov-to-cr', 'invlpg']);
+const BRANCHES: ReadonlySet<string> = new Set([
+  ...['jcc', 'jmp', 'call', 'ret', 'jcxz', 'loop', 'loope', 'loopne', 'int', 'iret'],
+  ...BEYOND,
+]);
 /** Branches that nothing follows. */
 const FINAL: ReadonlySet<string> = new Set(['jmp', 'ret', 'iret']);
 

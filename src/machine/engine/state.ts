@@ -44,9 +44,9 @@ export const State = {
   waiting: 25,
   /** An IRET was done. */
   returned: 26,
-  /** Given to it: ports and CR3 are not the program's own, or somebody watches them. */
+  /** Given to it: what reaches beyond (beyond-code.ts) is not the program's own, or somebody watches it. */
   notAlone: 27,
-  /** After a port was accessed: what that cost, and whether the region must be left behind it. */
+  /** After a call from its middle: what that cost, and whether the region must be left behind it. */
   charge: 28,
   disturbed: 29,
   /** Given to it: whether it may walk (walk-code.ts), where the page directory lies, what a walk costs, `Right.global` where there is such a thing. */

@@ -12,7 +12,8 @@ import { pushEntryAt } from './tlb-code.ts';
 import type { PageWalk } from './translations.ts';
 import { moduleOf, Op, type WasmFunction } from './wasm-writer.ts';
 
-const FALLBACK = 0;
+/** The function that is imported, and a label. */
+const IMPORTED = 0;
 const LONG_WAY = 0;
 const PLAIN_MISS = Pte.present | Pte.accessed;
 const FRAME = -0x1000;
@@ -28,7 +29,7 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   const { code } = b;
   const [left, linear, what, at, user, pde, pte, frame, place] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const { codePagesBase, mappedBase } = memory.store;
-  const unless = () => code.brIf(LONG_WAY);
+  const longWayIf = () => code.brIf(LONG_WAY);
   const tlb = (word: number) => base + Shared.tlb + word * 4;
   const isStore = () => code.with(what, Op.i32And, 1);
   /** Pushes an entry of a table, whose physical address is on the stack. */
@@ -36,7 +37,7 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
     code.tee(place);
     code.const(memory.size);
     code.op(Op.i32GeU);
-    unless();
+    longWayIf();
     code.get(place);
     code.memory(Op.i32Load, RAM_BASE);
   };
@@ -50,13 +51,13 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.block(LONG_WAY);
   b.state(State.walks);
   code.op(Op.i32Eqz);
-  unless();
+  longWayIf();
   code.with(linear, Op.i32And, 0xfff);
   code.with(what, Op.i32ShrU, 1);
   code.op(Op.i32Add);
   code.const(0x1000);
   code.op(Op.i32GeU);
-  unless();
+  longWayIf();
   // What is remembered is not walked for.
   pushEntryAt(code, linear);
   code.tee(at);
@@ -68,12 +69,12 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.op(Op.i32Eq);
   code.if();
   sameEpoch(Shared.epochs, State.epoch);
-  unless();
+  longWayIf();
   code.with(place, Op.i32And, Right.global);
   code.op(Op.i32Eqz, Op.i32Eqz);
   sameEpoch(Shared.globalEpochs, State.globalEpoch);
   code.op(Op.i32And);
-  unless();
+  longWayIf();
   code.end();
   // Both levels.
   b.state(State.directory);
@@ -86,7 +87,7 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.op(Op.i32And);
   code.const(PLAIN_MISS);
   code.op(Op.i32Ne);
-  unless();
+  longWayIf();
   code.with(pde, Op.i32And, FRAME);
   code.with(linear, Op.i32ShrU, 10);
   code.const(0xffc);
@@ -119,20 +120,20 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.get(user);
   code.const(Pte.user);
   code.op(Op.i32Mul, Op.i32Or, Op.i32And, Op.i32Or);
-  unless();
+  longWayIf();
   // Plain memory, and for a store none with code.
   code.with(pte, Op.i32And, FRAME);
   code.tee(frame);
   code.const(memory.size);
   code.op(Op.i32GeU);
-  unless();
+  longWayIf();
   code.with(frame, Op.i32ShrU, 12);
   code.memory(Op.i32Load8u, mappedBase);
   code.with(frame, Op.i32ShrU, 12);
   code.memory(Op.i32Load8u, codePagesBase);
   isStore();
   code.op(Op.i32And, Op.i32Or);
-  unless();
+  longWayIf();
   // The entry, as `Tlb.insert` makes it.
   const put = (word: number, value: () => void) => {
     code.get(at);
@@ -189,7 +190,7 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.op(Op.return);
   code.end();
   for (const parameter of [left, linear, what]) code.get(parameter);
-  code.call(FALLBACK);
+  code.call(IMPORTED);
   return b.function(6);
 }
 

@@ -10,6 +10,7 @@ export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;
 /** Tables of where to go in a page of compiled code: so many for each processor, a byte for each offset. */
 export const TABLES = 512;
 const TABLE_BYTES = 4096;
+const PAGE_SHIFT = 12;
 /** Stores are told from code by lines of 32 bytes: the shift of an address. */
 export const LINE_SHIFT = 5;
 const WASM_PAGE = 0x10000;
@@ -45,8 +46,8 @@ export interface Store {
 export function allocate(size: number): Store {
   const linesBase = RAM_BASE + size;
   const codePagesBase = linesBase + (size >>> LINE_SHIFT);
-  const mappedBase = codePagesBase + size / TABLE_BYTES;
-  const tablesBase = mappedBase + size / TABLE_BYTES;
+  const mappedBase = codePagesBase + (size >>> PAGE_SHIFT);
+  const tablesBase = mappedBase + (size >>> PAGE_SHIFT);
   const places = { linesBase, codePagesBase, mappedBase, tablesBase };
   const total = tablesBase + TABLES * MOST_PROCESSORS * TABLE_BYTES;
   if (wasmApi) {
