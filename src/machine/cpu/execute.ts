@@ -69,7 +69,8 @@ export function run(cpu: Cpu, until: number): number {
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   const { cycles } = cpu;
-  if (execution.sampleAt <= cycles) {
+  if (cpu.intercepts === null) execution.sampleAt = cycles + execution.period;
+  else if (execution.sampleAt <= cycles) {
     // A guest that leaves all the time is looked at too, not always where it is entered. Where a long run has just been cut,
     // the interpreter is for that reason alone.
     execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;

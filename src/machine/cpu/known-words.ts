@@ -96,8 +96,41 @@ export class KnownReturn {
   readonly stack = new KnownSegment();
 }
 
+/** A segment of the GDT that a data segment register was loaded with at a privilege. */
+export class KnownData {
+  private cpl = -1;
+  private gdtBase = 0;
+  private gdtLimit = 0;
+  private readonly segment = new KnownSegment();
+
+  learn(cpu: Cpu, selector: number, d: Descriptor): void {
+    this.cpl = cpu.cpl;
+    this.gdtBase = cpu.gdtr.base;
+    this.gdtLimit = cpu.gdtr.limit;
+    this.segment.learn(selector, d);
+  }
+
+  /** Loads it again when all is as it was. @returns false when it is not, and then nothing has happened */
+  load(cpu: Cpu, s: SegmentRegister, selector: number): boolean {
+    const { segment } = this;
+    if (segment.selector !== selector || this.cpl !== cpu.cpl) return false;
+    if (cpu.gdtr.base !== this.gdtBase || cpu.gdtr.limit !== this.gdtLimit || !segment.stand(cpu))
+      return false;
+    if (s.base !== segment.base || s.limit !== segment.limit || s.access !== segment.access) loads.count++;
+    s.selector = selector;
+    s.base = segment.base;
+    s.limit = segment.limit;
+    s.access = segment.access;
+    return true;
+  }
+}
+
+/** Data segments that are remembered, by selector: a power of two. */
+export const DATA_SEGMENTS = 16;
+
 /** What one processor remembers. */
 export class KnownTransfers {
+  readonly data: (KnownData | null)[] = new Array(DATA_SEGMENTS).fill(null);
   readonly gates: (KnownGate | null)[] = new Array(256).fill(null);
   readonly returns: (KnownReturn | null)[] = new Array(RETURNS).fill(null);
 }

@@ -5,7 +5,11 @@ import { CS, LDTR, SS } from '../isa/instruction.ts';
 import { readLinear32, writeLinear8 } from './access.ts';
 import { type Cpu, type SegmentRegister, Stop } from './cpu.ts';
 import { fault, VECTOR } from './fault.ts';
+import { DATA_SEGMENTS, KnownData } from './known-words.ts';
 import { loads } from './segment-loads.ts';
+
+/** The table indicator of a selector: in the LDT. */
+const LOCAL = 4;
 
 export const CR0_PE = 1;
 export const FLAG_VM = 1 << 17;
@@ -233,6 +237,8 @@ export function loadSegment(cpu: Cpu, register: number, selector: number): void 
     setNull(cpu.segments[register], selector);
     return;
   }
+  const at = (selector >>> 3) & (DATA_SEGMENTS - 1);
+  if (cpu.known.data[at]?.load(cpu, cpu.segments[register], selector)) return;
   const d = scratch;
   requireDescriptor(cpu, selector, d, VECTOR.GP);
   if (!d.isReadable) fault(cpu, VECTOR.GP, selectorError(selector));
@@ -241,6 +247,7 @@ export function loadSegment(cpu: Cpu, register: number, selector: number): void 
   if (!d.present) fault(cpu, VECTOR.NP, selectorError(selector));
   markAccessed(cpu, d);
   setHidden(cpu.segments[register], selector, d);
+  if (!(selector & LOCAL)) (cpu.known.data[at] ??= new KnownData()).learn(cpu, selector, d);
 }
 
 /**

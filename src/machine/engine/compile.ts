@@ -70,7 +70,11 @@ class Compiler {
   /** Cycles on the longest way from a node to the next place that looks at the budget. */
   private readonly ahead: number[];
 
-  constructor({ region, starts, targets, loopsToo, alone }: Plan, assumes: Assumptions, knownCaches: number) {
+  constructor(
+    { region, starts, targets, loopsToo, alone, transfers }: Plan,
+    assumes: Assumptions,
+    knownCaches: number,
+  ) {
     this.f = new Frame(assumes, knownCaches);
     const blocks = [...region.blocks.values()];
     blocks.forEach((b, n) => this.nodeAt.set(b.start, n));
@@ -79,7 +83,7 @@ class Compiler {
     const inside = this.returns.length > 0;
     const entries = entriesOf(region, blocks, this.nodeAt, found.successors, starts, targets, inside);
     const onward = found.successors.map((to, n) => (!alone && blocks[n].leaving.kind === 'beyond' ? [] : to));
-    const worth = (n: number) => isWorth(blocks, onward, n);
+    const worth = (n: number) => isWorth(blocks, onward, n, transfers);
     const plain = structureOf(found, entries.filter(worth), loopsToo);
     this.worth = plain.entries.map(worth);
     this.rotation = rotate(blocks, found.successors, plain);
@@ -436,6 +440,8 @@ export interface Plan {
   readonly loopsToo: boolean;
   /** IN, OUT, MOV CR3 and INVLPG are the program's own, and done in the region. */
   readonly alone: boolean;
+  /** INT and IRET do not lead to a monitor. */
+  readonly transfers: boolean;
 }
 
 /** @returns null when there is no way in that is worth it */

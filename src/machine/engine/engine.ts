@@ -251,10 +251,11 @@ export class Engine {
     this.addHandlers(page, assumes.user, heat);
     // Where that leaves to somebody else, it is come back to behind it.
     const alone = this.links.isAlone;
+    const transfers = this.cpu.monitorSize === 0 || this.cpu.intercepts !== null;
     if (!alone)
       for (const { leaving } of found.blocks.values())
         if (leaving.kind === 'beyond') targets.add(leaving.next);
-    const made = compileRegion({ region: found, starts, targets, loopsToo, alone }, assumes);
+    const made = compileRegion({ region: found, starts, targets, loopsToo, alone, transfers }, assumes);
     const run = made && this.functionOf(made.bytes);
     if (!made || !run) return;
     heat.compiles++;

@@ -14,17 +14,19 @@ const TRANSFERS: ReadonlySet<string> = new Set(['interrupt', 'iret']);
 /**
  * Whether so many instructions can be run from a block on before the region is left.
  * @param successors without those behind what leaves
+ * @param transfers INT and IRET are done in compiled code, and lead to some
  */
 export function isWorth(
   blocks: readonly Block[],
   successors: readonly (readonly number[])[],
   n: number,
+  transfers: boolean,
 ): boolean {
   let level = [n];
   // Blocks have at least one instruction, but for those that only join others.
   for (let sum = 0, steps = 0; steps < WORTH; steps++) {
     sum += Math.max(
-      ...level.map((m) => blocks[m].count + (TRANSFERS.has(blocks[m].leaving.kind) ? WORTH : 0)),
+      ...level.map((m) => blocks[m].count + (transfers && TRANSFERS.has(blocks[m].leaving.kind) ? WORTH : 0)),
     );
     if (sum >= WORTH) return true;
     level = level.flatMap((m) => successors[m]);
