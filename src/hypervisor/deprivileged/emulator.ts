@@ -1,7 +1,7 @@
 // What to do with a trap out of a deprivileged guest: whose is it? The monitor's own (shadow tables, traced pages, steps), an
 // instruction to be emulated, or the guest's, for its own handler.
 
-import { watchPort } from '../../machine/cpu/debug.ts';
+import { DR7_ENABLES, watchPort } from '../../machine/cpu/debug.ts';
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { DF, RF, TF } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
@@ -28,7 +28,6 @@ const ERROR_IDT = 2;
 const DR6_SINGLE_STEP = 0x4000;
 const DR6_BREAKPOINTS = 15;
 const DR7_GD = 0x2000;
-const DR7_ENABLES = 0xff;
 const DR6_REASONS = 0x600f;
 
 /** Does what an exit asks for. */

@@ -4,7 +4,7 @@
 
 import { SS } from '../isa/instruction.ts';
 import type { Cpu, SegmentRegister } from './cpu.ts';
-import { watchData } from './debug.ts';
+import { DR7_ENABLES, watchData } from './debug.ts';
 import { fault, VECTOR } from './fault.ts';
 import { checksAlignment, translate } from './paging.ts';
 import { entryAt, Word } from './tlb.ts';
@@ -14,9 +14,6 @@ const PLAIN_MASK = 0x1009c;
 const PLAIN_READ = 0x90;
 const PLAIN_WRITE_MASK = 0x1009e;
 const PLAIN_WRITE = 0x92;
-
-/** L0..G3 of DR7. Pages with a data breakpoint have no fast tag (paging.ts), so only the slow way need look. */
-const DR7_ENABLES = 0xff;
 
 /** Linear address of an operand after all segment checks. @param size in bytes; raises #GP(0), or #SS(0) through SS */
 export function linearForRead(cpu: Cpu, segment: number, offset: number, size: number): number {

@@ -7,6 +7,8 @@ const ON_EXECUTION = 0,
   ON_WRITE = 1,
   ON_IO = 2;
 const CR4_DE = 8;
+/** L0..G3 of DR7: some breakpoint is on. Pages with one for data have no fast tag (paging.ts), so only the slow way need look. */
+export const DR7_ENABLES = 0xff;
 
 /** The part of a processor that watches ports: a hypervisor asks for a guest's. */
 type Watching = { readonly dr: ArrayLike<number> } & Pick<Cpu, 'cr4' | 'pendingDebug' | 'attention'>;

@@ -5,7 +5,7 @@ import { CS, type Instruction } from '../isa/instruction.ts';
 import { CodeCache } from './code-cache.ts';
 import { type Compiler, compilers } from './compiler.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
-import { instructionBreakpoints } from './debug.ts';
+import { DR7_ENABLES, instructionBreakpoints } from './debug.ts';
 import { EXITED, isFault } from './fault.ts';
 import { RF, TF } from './flags.ts';
 import { acceptPending, debugException, deliverDebugTrap, deliverFault } from './interrupts.ts';
@@ -22,8 +22,6 @@ const MOST_STAGGER = 31;
 /** What `loop` returns when the board has got a nearer deadline than `run` was told. */
 const EARLY = 64;
 const DR6_BS = 1 << 14;
-/** L0..G3 of DR7: some breakpoint is on. */
-const DR7_ENABLES = 0xff;
 
 /** What the loop remembers of one processor between calls. */
 class Execution {

@@ -56,9 +56,10 @@ export class KnownSegment extends KnownWords {
     this.access = d.access;
   }
 
-  load(s: SegmentRegister, cpl: number): void {
-    s.selector = (this.selector & 0xfffc) | cpl;
-    if (s.base !== this.base || s.limit !== this.limit || (s.access ^ this.access) & BIG) loads.count++;
+  /** @param assumed access rights that compiled code may have gone by, and that may be others now */
+  load(s: SegmentRegister, rpl: number, assumed = BIG): void {
+    s.selector = (this.selector & 0xfffc) | rpl;
+    if (s.base !== this.base || s.limit !== this.limit || (s.access ^ this.access) & assumed) loads.count++;
     s.base = this.base;
     s.limit = this.limit;
     s.access = this.access;
@@ -116,11 +117,7 @@ export class KnownData {
     if (segment.selector !== selector || this.cpl !== cpu.cpl) return false;
     if (cpu.gdtr.base !== this.gdtBase || cpu.gdtr.limit !== this.gdtLimit || !segment.stand(cpu))
       return false;
-    if (s.base !== segment.base || s.limit !== segment.limit || s.access !== segment.access) loads.count++;
-    s.selector = selector;
-    s.base = segment.base;
-    s.limit = segment.limit;
-    s.access = segment.access;
+    segment.load(s, selector & 3, -1);
     return true;
   }
 }

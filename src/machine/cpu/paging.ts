@@ -84,7 +84,12 @@ export function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boole
   return word !== Word.beside;
 }
 
-const PLAIN_MISS = Pte.present | Pte.accessed;
+export const PLAIN_MISS = Pte.present | Pte.accessed;
+
+/** Whether page walks are of two levels, and in one dimension: those that the usual miss needs. */
+export function walksPlainly({ nested, cr0, cr4, a20Mask }: Cpu): boolean {
+  return nested === null && (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) === 0 && a20Mask === 0xffffffff;
+}
 
 /** What the usual miss has found: `Right` bits. */
 let plainRights = 0;
@@ -94,8 +99,7 @@ let plainRights = 0;
  * Changes nothing. @returns the physical page address (int32); -1 when it is not that one
  */
 function plainMiss(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
-  if (cpu.nested !== null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE || cpu.a20Mask !== 0xffffffff)
-    return -1;
+  if (!walksPlainly(cpu)) return -1;
   const { memory } = cpu;
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0);
   if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return -1;

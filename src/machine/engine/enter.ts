@@ -1,6 +1,8 @@
 // The way between the interpreter and compiled code: the executor that hangs at an instruction where a region can be
 // entered, and how the region's state comes back at an exit.
+
 import type { Cpu } from '../cpu/cpu.ts';
+import { DR7_ENABLES } from '../cpu/debug.ts';
 import { pageFaultOf } from '../cpu/fault.ts';
 import { AF, CF, getFlags, OF } from '../cpu/flags.ts';
 import { deliverFault } from '../cpu/interrupts.ts';
@@ -22,8 +24,6 @@ const LONGEST = 0x3fffffff;
 export const PLAIN_MASK = 0x1009e;
 export const PLAIN = 0x92;
 const PAGE = 4096;
-/** L0..G3 of DR7: operands may be watched. */
-const DR7_ENABLES = 0xff;
 /** Places known as targets of jumps in one page. */
 const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */

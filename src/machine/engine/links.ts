@@ -4,9 +4,10 @@
 // epoch, and all is learned again.
 
 import type { Cpu } from '../cpu/cpu.ts';
+import { DR7_ENABLES } from '../cpu/debug.ts';
 import { IF } from '../cpu/flags.ts';
-import { CR0_PG, CR4_PAE, CR4_PGE } from '../cpu/page-walk.ts';
-import { checksAlignment } from '../cpu/paging.ts';
+import { CR4_PGE } from '../cpu/page-walk.ts';
+import { checksAlignment, walksPlainly } from '../cpu/paging.ts';
 import { loads } from '../cpu/segment-loads.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
@@ -26,8 +27,6 @@ const ASSUMED = PLAIN_MASK | Access.big;
 /** An IRET that cannot take a data segment away. */
 const ANY_PRIVILEGE = 3;
 
-/** L0..G3 of DR7: operands may be watched. */
-const DR7_ENABLES = 0xff;
 /** As the number of notes: no transfer has room to note itself. */
 const NO_TRANSFERS = 1 << 20;
 const WAYS = Way.gate + 256;
@@ -127,12 +126,9 @@ export class Links {
   /** What compiled code needs for walks of its own: good as long as translations and intercepts are. */
   private giveSpace(): void {
     const { cpu, epochs } = this;
-    const { compiledState: state, tlb, cr0, cr4 } = cpu;
+    const { compiledState: state, tlb, cr4 } = cpu;
     const usual =
-      cpu.nested === null &&
-      (cr0 & CR0_PG) !== 0 &&
-      (cr4 & CR4_PAE) === 0 &&
-      cpu.a20Mask === 0xffffffff &&
+      walksPlainly(cpu) &&
       (cpu.dr[7] & DR7_ENABLES) === 0 &&
       !checksAlignment(cpu) &&
       tlb.contexts.length === 1;

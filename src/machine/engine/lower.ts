@@ -18,7 +18,7 @@ import {
   setPlace,
   setRegister,
 } from './operands-code.ts';
-import { BEYOND } from './region.ts';
+import { BEYOND, BRANCHES } from './region.ts';
 import { Op } from './wasm-writer.ts';
 
 type Lowering = (f: Frame, i: Instruction) => void;
@@ -331,20 +331,6 @@ const LOWERINGS: Readonly<Record<string, Lowering>> = {
   idiv: lowerDivide(true),
   'mov-from-cr': lowerControlRead,
 };
-
-/** Branches, which blocks end with; they are written by the compiler itself. */
-const BRANCHES: ReadonlySet<string> = new Set([
-  'jcc',
-  'jcxz',
-  'loop',
-  'loope',
-  'loopne',
-  'jmp',
-  'call',
-  'ret',
-  'int',
-  'iret',
-]);
 
 /** Whether an instruction can be compiled: 32-bit addresses, no prefix that matters. */
 export function compilable(i: Instruction): boolean {

@@ -53,7 +53,8 @@ const MOST = 1200;
 
 /** What reaches beyond the region and comes back. */
 export const BEYOND: ReadonlySet<string> = new Set(['in', 'out', 'mov-to-cr', 'invlpg']);
-const BRANCHES: ReadonlySet<string> = new Set([
+/** What blocks end with; it is written by the compiler itself. */
+export const BRANCHES: ReadonlySet<string> = new Set([
   ...['jcc', 'jmp', 'call', 'ret', 'jcxz', 'loop', 'loope', 'loopne', 'int', 'iret'],
   ...BEYOND,
 ]);

@@ -2,6 +2,7 @@
 // As the interpreter would do them, at the same cycle, and with the same effect on the TLB; what may fault is left to it.
 
 import type { Cpu } from '../cpu/cpu.ts';
+import { DR7_ENABLES } from '../cpu/debug.ts';
 import { writeCr3 } from '../cpu/executors/control-registers.ts';
 import { allowed, CR0_PG, CR4_PAE, isDenied } from '../cpu/page-walk.ts';
 import { peek, refetched, refilled, tagIfPlain, tryTranslate } from '../cpu/paging.ts';
@@ -12,8 +13,6 @@ import type { Links } from './links.ts';
 import { State } from './state.ts';
 
 const PAGE = 4096;
-/** L0..G3 of DR7: operands may be watched. */
-const DR7_ENABLES = 0xff;
 
 /** A region calls these only with more budget than this beyond what it may run without looking: no walk costs as much. */
 export const COMFORT = 4096;

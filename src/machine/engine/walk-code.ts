@@ -2,6 +2,7 @@
 // store) dirty, allowed, and plain memory behind them (SDM vol. 3 §4.3, §4.10). Then the TLB has the entry and the tag that
 // `refill` (cpu/paging.ts) would have made. Everything else goes to `pageWalkOf` (translations.ts).
 import { Pte } from '../cpu/page-walk.ts';
+import { PLAIN_MISS } from '../cpu/paging.ts';
 import { Shared } from '../cpu/shared.ts';
 import { NO_TAG, Right, Word } from '../cpu/tlb.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
@@ -15,7 +16,6 @@ import { moduleOf, Op, type WasmFunction } from './wasm-writer.ts';
 /** The function that is imported, and a label. */
 const IMPORTED = 0;
 const LONG_WAY = 0;
-const PLAIN_MISS = Pte.present | Pte.accessed;
 const FRAME = -0x1000;
 /** From the offset of an entry of the TLB to that of a double. */
 const TO_DOUBLES = 2;

@@ -1,9 +1,11 @@
 // MOVS CMPS STOS LODS SCAS with REP, REPE, REPNE (SDM vol. 2, vol. 1 §7.3.9). An element is one executor; REP runs elements
 // in bounded batches and comes back to the same instruction while something is left, so that interrupts are seen between
 // batches. After each element the registers say exactly what has been done: a fault in the next one restarts there.
+
 import { ECX, EDI, ES, ESI, type Instruction, REP_E, REP_NONE } from '../../isa/instruction.ts';
 import { read8, read16, read32, write8, write16, write32 } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
+import { DR7_ENABLES } from '../debug.ts';
 import { DF, TF } from '../flags.ts';
 import { sub } from './alu.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
@@ -12,8 +14,6 @@ import { elementShift, moveBlock, movePages, storeBlock } from './string-bulk.ts
 
 /** Elements of one batch: bounds how long an interrupt waits. */
 const BATCH = 256;
-/** L0..G3 of DR7: some breakpoint is on. */
-const DR7_ENABLES = 0xff;
 /** What each element after the first costs; the first is the instruction's own cost. In cycles, our figure. */
 const CYCLES_PER_ELEMENT = 1;
 
