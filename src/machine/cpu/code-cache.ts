@@ -79,7 +79,8 @@ export class CodeCache {
   private readonly memory: PhysicalMemory;
   private readonly scratch = new Uint8Array(32);
   private readonly windows = Array.from({ length: WINDOWS }, () => new Window());
-  private current = this.windows[0];
+  /** The page that was opened last. */
+  current = this.windows[0];
   /** Indices of the pages there are, in a ring. */
   private readonly kept = new Int32Array(MOST_PAGES).fill(-1);
   private nextKept = 0;

@@ -6,6 +6,7 @@ import { CodeCache } from './code-cache.ts';
 import { type Compiler, compilers } from './compiler.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
 import { DR7_ENABLES, instructionBreakpoints } from './debug.ts';
+import { fastPath } from './fast-path/seam.ts';
 import { EXITED, isFault } from './fault.ts';
 import { RF, TF } from './flags.ts';
 import { acceptPending, debugException, deliverDebugTrap, deliverFault } from './interrupts.ts';
@@ -154,6 +155,8 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
   let generation = -1;
   let careful = false;
   let table: (Instruction | null)[] = [];
+  let window = code.current;
+  const fast = fastPath.run;
   for (;;) {
     if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) {
       const stop = boundary(cpu, execution, end);
@@ -164,7 +167,7 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
     const eip = cpu.eip;
     let at = (eip - start) >>> 0;
     if (at >= valid || tlb.generation !== generation || versions[frame] !== version) {
-      const window = code.open();
+      window = code.open();
       start = window.start;
       valid = window.valid;
       frame = window.frame;
@@ -177,9 +180,11 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
     let i = table[at];
     if (i === null) i = code.decode(at);
     else if (careful) code.confirm(at, i);
+    else if (i.fast !== 0 && fast !== null && fast(cpu, window, end) !== 0) continue;
     cpu.instructionStart = eip;
     cpu.eip = (eip + i.length) >>> 0;
     cpu.cycles += i.cost;
+    if (i.fast !== 0 && fast !== null && fastPath.faulted!(cpu, i)) continue;
     i.execute!(cpu as never, i);
     cpu.instructions++;
   }
@@ -250,6 +255,7 @@ function one(cpu: Cpu, code: CodeCache): void {
   cpu.eip = (cpu.eip + i.length) >>> 0;
   cpu.cycles += i.cost;
   cpu.compiledUntil = 0;
+  if (i.fast !== 0 && (cpu.dr[7] & DR7_ENABLES) === 0 && fastPath.faulted?.(cpu, i)) return;
   i.execute!(cpu as never, i);
   cpu.instructions++;
   if (flags & RF && cpu.eip === cpu.instructionStart && i.rep !== 0 && cpu.intercepts === silicon)

@@ -106,15 +106,18 @@ export class Hook {
   constructor(
     readonly instruction: Instruction,
     readonly interpret: Execute,
+    /** Its `Instruction.fast`. */
+    readonly fast: number,
   ) {}
 }
 
 /** The hook at an instruction, hung there when there is none. */
 export function hookAt(i: Instruction): Hook {
   if (i.compiled) return i.compiled as Hook;
-  const hook = new Hook(i, i.execute!);
+  const hook = new Hook(i, i.execute!, i.fast);
   i.compiled = hook;
   i.execute = enter as Execute;
+  i.fast = 0;
   return hook;
 }
 
@@ -124,6 +127,7 @@ export function unhook({ hook }: Entry, user: boolean): void {
   else hook.supervisor = null;
   if (hook.user !== null || hook.supervisor !== null) return;
   hook.instruction.execute = hook.interpret;
+  hook.instruction.fast = hook.fast;
   hook.instruction.compiled = null;
 }
 

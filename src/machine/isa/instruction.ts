@@ -65,6 +65,8 @@ export class Instruction {
   execute: ((cpu: never, i: Instruction) => void) | null = null;
   /** Cycles that it costs on this processor; set when bound. */
   cost = 1;
+  /** What the interpreter's fast path makes of it (cpu/fast-path/forms.ts); 0 = nothing. */
+  fast = 0;
   /** The way into compiled code that begins here (machine/engine); then `execute` leads there. */
   compiled: object | null = null;
 }

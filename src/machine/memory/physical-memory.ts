@@ -23,7 +23,7 @@ export class PhysicalMemory {
   /** 1 when decoded code exists for the page: writers must call `touchCode`. */
   readonly hasCode: Uint8Array;
   /** 1 for each line of 32 bytes that instructions were decoded from: compiled code stores beside them, never into them. */
-  private readonly codeLines: Uint8Array;
+  readonly codeLines: Uint8Array;
   /** Counts how often decoded code has become stale. */
   touched = 0;
   /** By page, the bytes that instructions were decoded from: data beside code may be written without disturbing it. */

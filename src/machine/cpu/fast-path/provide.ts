@@ -1,0 +1,9 @@
+// The interpreter takes its fast path from now on, with whatever is decoded from now on.
+import { fastForm } from './forms.ts';
+import { faulted } from './miss.ts';
+import { runFast } from './run.ts';
+import { fastPath } from './seam.ts';
+
+fastPath.form = fastForm;
+fastPath.run = runFast;
+fastPath.faulted = faulted;
