@@ -61,7 +61,8 @@ export function runVirtual(name: string, image: Uint8Array, options: VirtualOpti
   const booted = session.boot(0);
   if (!booted.ok) return failed(booted.message);
   const { recorder } = session.host;
-  if (!options.recording) Object.assign(recorder, { record: nothing, recordFor: nothing });
+  if (!options.recording)
+    Object.assign(recorder, { record: nothing, recordFor: nothing, recordTransfers: nothing });
 
   let value = '';
   let line = '';

@@ -1,10 +1,10 @@
 // Where time went since the session began: an overview of bounded size (buckets that merge in pairs as time grows), and
 // windows of detail from the events that are still held. Both are folded from the trace by the same rule (spans.ts).
 import { isBare } from '../hypervisor/technique.ts';
-import { RECORD_WORDS, Vendor } from '../trace/events.ts';
+import { RECORD_WORDS, timeOf, Vendor } from '../trace/events.ts';
 import { SPAN_PLACES } from '../trace/places.ts';
 import type { Session } from './session.ts';
-import { type FoldState, SpanFold, type SpanRules, timeOf } from './spans.ts';
+import { type FoldState, SpanFold, type SpanRules } from './spans.ts';
 
 const PLACES = SPAN_PLACES.length;
 /** Buckets of the overview; twice the pixels of a wide screen. */
@@ -85,7 +85,7 @@ export class Overview {
       const end = Math.min(recorder.next, this.next + BATCH, this.marks[this.marks.length - 1].seq + STRIDE);
       recorder.copy(this.next, end, this.batch);
       for (let n = 0; n < end - this.next; n++) this.fold.feed(this.batch, n * RECORD_WORDS);
-      const time = timeOf(this.batch, end - this.next - 1);
+      const time = timeOf(this.batch, (end - this.next - 1) * RECORD_WORDS);
       this.next = end;
       if (end - this.marks[this.marks.length - 1].seq >= STRIDE) this.mark(time);
     }

@@ -1,10 +1,9 @@
 // From events to spans: where each domain was, from when to when. The rule is that of trace/places.ts; what a processor
 // spends on the way between guest and hypervisor (the silicon's share, cost/) is told apart as `switch`.
-import { Kind, Life, RECORD_WORDS } from '../trace/events.ts';
+import { Kind, Life, timeOf } from '../trace/events.ts';
 import { type Place, PlaceClock, preempts, SPAN_PLACES } from '../trace/places.ts';
 
 const SWITCH = SPAN_PLACES.indexOf('switch');
-const TWO_32 = 2 ** 32;
 
 /** Cycles that the silicon takes into the hypervisor, and out of it. */
 export interface Crossing {
@@ -34,10 +33,10 @@ class Lane extends PlaceClock {
     this.place = 'off';
   }
 
-  override move(place: Place, now: number): void {
-    if (place === this.place) return;
+  protected override moveTo(slot: number, now: number): void {
+    if (slot === this.slot) return;
     this.tell(now);
-    this.place = place;
+    this.slot = slot;
     this.since = Math.max(this.since, now);
   }
 
@@ -79,7 +78,7 @@ export class SpanFold {
   feed(words: Int32Array, at: number): void {
     const kind = words[at] & 0xff;
     const domain = (words[at] << 16) >> 24;
-    const time = (words[at + 1] >>> 0) + words[at + 2] * TWO_32;
+    const time = timeOf(words, at);
     const a = words[at + 4];
     const b = words[at + 5];
     if (preempts(kind, a, words[at + 6])) this.lanes[a]?.move('ready', time);
@@ -119,10 +118,4 @@ export class SpanFold {
       lane.vendor = vendors[id];
     });
   }
-}
-
-/** Time of a packed event, in cycles. */
-export function timeOf(words: Int32Array, record: number): number {
-  const at = record * RECORD_WORDS;
-  return (words[at + 1] >>> 0) + words[at + 2] * TWO_32;
 }

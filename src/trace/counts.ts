@@ -1,7 +1,7 @@
 // What is counted for one domain for as long as it lives, whatever the log still holds: events by kind, time by place, exits
-// by reason and by address, hypercalls, silently wrong instructions. Every event passes through here: nothing is allocated
-// for one, and what was asked for last is tried first.
-import { Kind } from './events.ts';
+// by reason and by address, hypercalls, silently wrong instructions. Every event passes through here, by the hundred and as
+// it was packed: nothing is allocated for one, and what was asked for last is tried first.
+import { costOf, Kind, timeOf } from './events.ts';
 import { PlaceClock } from './places.ts';
 
 /** What has been counted for one exit reason of one domain. */
@@ -70,7 +70,7 @@ export class SiteCounts {
 }
 
 export class DomainCounts {
-  readonly kinds: number[] = new Array(KINDS).fill(0);
+  readonly kinds = new Float64Array(KINDS);
   readonly place: PlaceClock;
   readonly exits: ExitCount[] = [];
   readonly sites = new SiteCounts();
@@ -89,44 +89,37 @@ export class DomainCounts {
     this.place = new PlaceClock(now);
   }
 
-  /** Counts one event of the domain. Arguments as in events.ts. */
-  add(
-    kind: number,
-    time: number,
-    eip: number,
-    a: number,
-    b: number,
-    c: number,
-    d: number,
-    e: number,
-    cost: number,
-  ): void {
+  /** Counts the event of the domain that is packed at word `at`. */
+  add(words: Int32Array, at: number): void {
+    const kind = words[at] & 0xff;
     this.kinds[kind]++;
     switch (kind) {
       case Kind.exit:
-        this.place.move('hypervisor', time);
-        this.exit(e, a & 0xffff, a);
-        this.sites.add(eip >>> 0);
+        this.place.move('hypervisor', timeOf(words, at));
+        this.exit(words[at + 8], words[at + 4] & 0xffff, words[at + 4]);
+        this.sites.add(words[at + 3] >>> 0);
         break;
       case Kind.entry:
-        this.place.observe(kind, a, b, d, time);
-        this.closeExit(cost);
+        this.place.observe(kind, words[at + 4], words[at + 5], words[at + 7], timeOf(words, at));
+        this.closeExit(costOf(words, at));
         break;
       case Kind.hypercall:
-        this.call(a, e);
+        this.call(words[at + 4], words[at + 8]);
         break;
-      case Kind.hole:
-        this.holes.set(a, {
-          count: (this.holes.get(a)?.count ?? 0) + 1,
-          time,
-          eip: eip >>> 0,
-          got: b,
-          expected: c,
-          raises: d !== 0,
+      case Kind.hole: {
+        const form = words[at + 4];
+        this.holes.set(form, {
+          count: (this.holes.get(form)?.count ?? 0) + 1,
+          time: timeOf(words, at),
+          eip: words[at + 3] >>> 0,
+          got: words[at + 5],
+          expected: words[at + 6],
+          raises: words[at + 7] !== 0,
         });
         break;
+      }
       default:
-        this.place.observe(kind, a, b, d, time);
+        this.place.observe(kind, words[at + 4], words[at + 5], words[at + 7], timeOf(words, at));
     }
   }
 

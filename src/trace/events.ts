@@ -110,8 +110,18 @@ export const Life = {
   resumed: 8,
 } as const;
 
-/** Words of one packed record: head, time low, time high, eip, a, b, c, d, e, cost. */
+/** Words of one packed record: head (kind, domain, virtual processor, cost 39:32), time low, time high, eip, a, b, c, d, e, cost. */
 export const RECORD_WORDS = 10;
+
+/** Time, in cycles, of the record that starts at word `at`. */
+export function timeOf(words: Int32Array, at: number): number {
+  return (words[at + 1] >>> 0) + words[at + 2] * 0x100000000;
+}
+
+/** Its cost, in cycles. */
+export function costOf(words: Int32Array, at: number): number {
+  return (words[at + 9] >>> 0) + (words[at] >>> 24) * 0x100000000;
+}
 
 /** One event, unpacked. Time and cost in cycles; `domain` -1 is the host itself. */
 export interface TraceEvent {

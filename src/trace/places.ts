@@ -13,32 +13,76 @@ export function preempts(kind: number, a: number, c: number): boolean {
   return kind === Kind.schedule && a >= 0 && c !== Switch.blocked && c !== Switch.stopped;
 }
 
+const PLACES: readonly Place[] = ['user', 'kernel', 'hypervisor', 'idle', 'ready', 'off'];
 /** What a clock's times are kept by: events come by the million, and a property by a computed name is slow. */
+const USER = 0;
+const KERNEL = 1;
+const HYPERVISOR = 2;
+const IDLE = 3;
+const READY = 4;
+const OFF = 5;
 const SLOT: Readonly<Record<Place, number>> = {
-  user: 0,
-  kernel: 1,
-  hypervisor: 2,
-  idle: 3,
-  ready: 4,
-  off: 5,
+  user: USER,
+  kernel: KERNEL,
+  hypervisor: HYPERVISOR,
+  idle: IDLE,
+  ready: READY,
+  off: OFF,
 };
+
+/** Where an event of a domain puts it (an index of `PLACES`); -1 = it stays. Arguments as in events.ts. */
+function slotAfter(kind: number, a: number, b: number, d: number): number {
+  switch (kind) {
+    case Kind.exit:
+      return HYPERVISOR;
+    case Kind.entry:
+    case Kind.ring:
+      return b === 3 ? USER : KERNEL;
+    case Kind.interrupt:
+      return d === 3 ? USER : KERNEL;
+    case Kind.idle:
+      return IDLE;
+    case Kind.domain:
+      // booted, resumed: ready; ends: off (Life.* numbers).
+      return a === 1 || a === 8 ? READY : OFF;
+    default:
+      return -1;
+  }
+}
 
 /** One domain's place now, and its cycles so far. */
 export class PlaceClock {
-  place: Place = 'ready';
   since: number;
-  private slot = SLOT.ready;
-  private readonly spent = new Float64Array(6);
+  protected slot = READY;
+  private readonly spent = new Float64Array(PLACES.length);
 
   constructor(now: number) {
     this.since = now;
   }
 
+  get place(): Place {
+    return PLACES[this.slot];
+  }
+
+  /** Changes the place and counts nothing. */
+  set place(place: Place) {
+    this.slot = SLOT[place];
+  }
+
   /** It is at `place` from `now` (cycles) on. */
   move(place: Place, now: number): void {
+    this.moveTo(SLOT[place], now);
+  }
+
+  /** As `move`, for who goes from ring to ring. */
+  moveInside(user: boolean, now: number): void {
+    this.moveTo(user ? USER : KERNEL, now);
+  }
+
+  /** As `move`. @param slot index of `PLACES` */
+  protected moveTo(slot: number, now: number): void {
     if (now > this.since) this.spent[this.slot] += now - this.since;
-    this.place = place;
-    this.slot = place === 'kernel' ? SLOT.kernel : place === 'hypervisor' ? SLOT.hypervisor : SLOT[place];
+    this.slot = slot;
     this.since = now;
   }
 
@@ -46,32 +90,14 @@ export class PlaceClock {
   read(now: number): PlaceTimes {
     const [user, kernel, hypervisor, idle, ready] = this.spent;
     const times = { user, kernel, hypervisor, idle, ready };
-    if (this.place !== 'off') times[this.place] += Math.max(0, now - this.since);
+    const { place } = this;
+    if (place !== 'off') times[place] += Math.max(0, now - this.since);
     return times;
   }
 
   /** What an event of this domain says about its place. Arguments as in events.ts. */
   observe(kind: number, a: number, b: number, d: number, now: number): void {
-    switch (kind) {
-      case Kind.exit:
-        this.move('hypervisor', now);
-        break;
-      case Kind.entry:
-        this.move(b === 3 ? 'user' : 'kernel', now);
-        break;
-      case Kind.interrupt:
-        this.move(d === 3 ? 'user' : 'kernel', now);
-        break;
-      case Kind.ring:
-        this.move(b === 3 ? 'user' : 'kernel', now);
-        break;
-      case Kind.idle:
-        this.move('idle', now);
-        break;
-      case Kind.domain:
-        // booted, resumed: ready; ends: off (Life.* numbers).
-        this.move(a === 1 || a === 8 ? 'ready' : 'off', now);
-        break;
-    }
+    const slot = slotAfter(kind, a, b, d);
+    if (slot >= 0) this.moveTo(slot, now);
   }
 }

@@ -1,12 +1,16 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
+// Writing one must cost next to nothing, so they are counted later, many at once: when somebody asks, or after `BATCH`.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
 import { DomainCounts, type ExitCount, type HoleCount } from './counts.ts';
-import { RECORD_WORDS, type TraceEvent } from './events.ts';
+import { costOf, Kind, RECORD_WORDS, type TraceEvent, timeOf } from './events.ts';
 import { type PlaceClock, preempts } from './places.ts';
+import { NOTE_WORDS, RING_NOTE, SOFTWARE } from './transfer-notes.ts';
 
 export type { ExitCount } from './counts.ts';
 
 const TWO_32 = 2 ** 32;
+/** Events that wait for being counted, at most: they are still in the nearest cache. */
+const BATCH = 512;
 const NOTHING: ReadonlyMap<number, never> = new Map<number, never>();
 
 export class Recorder {
@@ -26,6 +30,9 @@ export class Recorder {
   attribute: ((time: number, eip: number) => number) | null = null;
   /** By domain + 1: the host has the first place. */
   private readonly counted: (DomainCounts | undefined)[] = [];
+  /** Events before this one are counted; and the one before which it must be done again. */
+  private settled = 0;
+  private due: number;
   /** Who was asked for last: mostly the same one again. */
   private latest: DomainCounts | null = null;
 
@@ -34,6 +41,7 @@ export class Recorder {
     if (capacity & (capacity - 1)) throw new RangeError('capacity must be a power of two');
     this.words = new Int32Array(capacity * RECORD_WORDS);
     this.mask = capacity - 1;
+    this.due = Math.min(capacity, BATCH);
   }
 
   /** Writes one event; `time` in cycles. Attributed to the current domain. */
@@ -55,6 +63,7 @@ export class Recorder {
     e = 0,
     cost = 0,
   ): void {
+    if (this.next === this.due) this.settle();
     const w = this.words;
     const start = (this.next++ & this.mask) * RECORD_WORDS;
     w[start] = kind | ((domain & 0xff) << 8) | ((this.vcpu & 0xff) << 16);
@@ -67,13 +76,90 @@ export class Recorder {
     w[start + 7] = d;
     w[start + 8] = e;
     w[start + 9] = cost;
+    if (cost >= TWO_32) w[start] |= Math.floor(cost / TWO_32) << 24;
     if (this.hashing) this.addToHash(start);
-    const { latest } = this;
-    const counts = latest !== null && latest.domain === domain ? latest : this.countsOf(domain, time);
-    counts.add(kind, time, eip, a, b, c, d, e, cost);
-    // Whoever was preempted waits for the processor from here on.
-    if (preempts(kind, a, c)) this.countsOf(a, time).place.move('ready', time);
     if (this.notify !== null) this.notify();
+  }
+
+  /**
+   * Writes the events that compiled code has noted (transfer-notes.ts).
+   * @param end cycle at which the budget ends that each note tells the rest of
+   * @param inward cycles of a delivery through a gate to an inner ring; `level`: within the ring
+   */
+  recordTransfers(notes: Int32Array, count: number, end: number, inward: number, level: number): void {
+    if (this.attribute !== null || this.notify !== null || this.hashing) {
+      this.recordOneByOne(notes, count, end, inward, level);
+      return;
+    }
+    // These are counted at once: there is little to count.
+    this.settle();
+    const { words: w, mask, next, domain } = this;
+    const head = ((domain & 0xff) << 8) | ((this.vcpu & 0xff) << 16);
+    const { place, kinds } = this.countsOf(domain, end - notes[1]);
+    let rings = 0;
+    for (let n = 0; n < count; n++) {
+      const note = n * NOTE_WORDS;
+      const what = notes[note];
+      const time = end - notes[note + 1];
+      const before = (what >>> 8) & 3;
+      const after = (what >>> 10) & 3;
+      const start = ((next + n) & mask) * RECORD_WORDS;
+      w[start + 1] = time;
+      w[start + 2] = time < TWO_32 ? 0 : Math.floor(time / TWO_32);
+      w[start + 3] = notes[note + 2];
+      if (what & RING_NOTE) {
+        rings++;
+        w[start] = head | Kind.ring;
+        w[start + 4] = before;
+        w[start + 5] = after;
+        w[start + 6] = w[start + 7] = w[start + 8] = w[start + 9] = 0;
+      } else {
+        w[start] = head | Kind.interrupt;
+        w[start + 4] = what & 0xff;
+        w[start + 5] = -1;
+        w[start + 6] = before;
+        w[start + 7] = after;
+        w[start + 8] = SOFTWARE;
+        w[start + 9] = before === after ? level : inward;
+      }
+      place.moveInside(after === 3, time);
+    }
+    kinds[Kind.ring] += rings;
+    kinds[Kind.interrupt] += count - rings;
+    this.next = this.settled = next + count;
+    this.due = this.next + Math.min(this.capacity, BATCH);
+  }
+
+  private recordOneByOne(notes: Int32Array, count: number, end: number, inward: number, level: number): void {
+    for (let n = 0; n < count * NOTE_WORDS; n += NOTE_WORDS) {
+      const what = notes[n];
+      const time = end - notes[n + 1];
+      const eip = notes[n + 2] >>> 0;
+      const before = (what >>> 8) & 3;
+      const after = (what >>> 10) & 3;
+      const cost = before === after ? level : inward;
+      if (what & RING_NOTE) this.record(Kind.ring, time, eip, before, after);
+      else this.record(Kind.interrupt, time, eip, what & 0xff, -1, before, after, SOFTWARE, cost);
+    }
+  }
+
+  /** Counts what has been recorded since. */
+  private settle(): void {
+    const { words, mask, next } = this;
+    for (let seq = this.settled; seq < next; seq++) {
+      const at = (seq & mask) * RECORD_WORDS;
+      const domain = (words[at] << 16) >> 24;
+      const { latest } = this;
+      const counts =
+        latest !== null && latest.domain === domain ? latest : this.countsOf(domain, timeOf(words, at));
+      counts.add(words, at);
+      // Whoever was preempted waits for the processor from here on.
+      const kind = words[at] & 0xff;
+      if (preempts(kind, words[at + 4], words[at + 6]))
+        this.countsOf(words[at + 4], timeOf(words, at)).place.move('ready', timeOf(words, at));
+    }
+    this.settled = next;
+    this.due = next + Math.min(this.capacity, BATCH);
   }
 
   private addToHash(start: number): void {
@@ -90,6 +176,7 @@ export class Recorder {
 
   /** Where a domain is, and its time by place. */
   placeOf(domain: number, now: number): PlaceClock {
+    this.settle();
     return this.countsOf(domain, now).place;
   }
 
@@ -114,12 +201,14 @@ export class Recorder {
 
   /** Events of a kind so far; for one domain, or for all. */
   count(kind: number, domain?: number): number {
+    this.settle();
     if (domain !== undefined) return this.counted[domain + 1]?.kinds[kind] ?? 0;
     return this.counted.reduce((sum, counts) => sum + (counts?.kinds[kind] ?? 0), 0);
   }
 
   /** Exits by domain and reason, most frequent first. */
   exitCounts(domain?: number): ExitCount[] {
+    this.settle();
     const all = domain === undefined ? this.counted : [this.counted[domain + 1]];
     return all
       .flatMap((counts) => counts?.exits ?? [])
@@ -128,21 +217,25 @@ export class Recorder {
 
   /** Hypercalls by number, for a domain. */
   hypercallCounts(domain: number): ReadonlyMap<number, { count: number; failed: number }> {
+    this.settle();
     return this.counted[domain + 1]?.calls ?? NOTHING;
   }
 
   /** Silently wrong instructions by form of the instruction table, for a domain. */
   holeCounts(domain: number): ReadonlyMap<number, HoleCount> {
+    this.settle();
     return this.counted[domain + 1]?.holes ?? NOTHING;
   }
 
   /** Exits by guest instruction pointer, for a domain. */
   exitSites(domain: number): ReadonlyMap<number, number> {
+    this.settle();
     return this.counted[domain + 1]?.sites.toMap() ?? NOTHING;
   }
 
   /** Forgets what was counted for a domain (it was destroyed or booted anew). The log stays. */
   resetCounts(domain: number): void {
+    this.settle();
     this.counted[domain + 1] = undefined;
     this.latest = null;
   }
@@ -153,7 +246,7 @@ export function unpack(words: Int32Array, at: number, seq: number): TraceEvent {
   const head = words[at];
   return {
     seq,
-    time: (words[at + 1] >>> 0) + words[at + 2] * TWO_32,
+    time: timeOf(words, at),
     kind: head & 0xff,
     domain: (head << 16) >> 24,
     vcpu: (head >> 16) & 0xff,
@@ -163,6 +256,6 @@ export function unpack(words: Int32Array, at: number, seq: number): TraceEvent {
     c: words[at + 6],
     d: words[at + 7],
     e: words[at + 8],
-    cost: words[at + 9] >>> 0,
+    cost: costOf(words, at),
   };
 }

@@ -3,6 +3,7 @@
 // has changed that it depends on: translations, code, compiled code, what segments and tables are. Then there is a new
 // epoch, and all is learned again.
 
+import { NOTE_WORDS } from '../../trace/transfer-notes.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { DR7_ENABLES } from '../cpu/debug.ts';
 import { IF } from '../cpu/flags.ts';
@@ -17,8 +18,8 @@ import { TABLES } from '../memory/store.ts';
 import { widen } from '../wide-numbers.ts';
 import { PLAIN_MASK, type Runnable } from './enter.ts';
 import { State } from './state.ts';
-import { LINKS, Link, linkAt, MOST_NOTES, NOTE_WORDS, Way } from './transfer-words.ts';
-import { apply, type Records, recordsOf, teachGate, teachReturn, tell } from './transfers.ts';
+import { LINKS, Link, linkAt, MOST_NOTES, Way } from './transfer-words.ts';
+import { apply, type Records, recordsOf, teachGate, teachReturn } from './transfers.ts';
 
 /** Epochs are numbered in 30 bits. */
 const EPOCHS = 1 << 30;
@@ -147,7 +148,16 @@ export class Links {
     if (count === 0 || count === NO_TRANSFERS) return;
     this.transfers += count;
     state[State.logged] = 0;
-    tell(this.cpu, this.notes, count, this.start + this.budget);
+    const { recorder, cost } = this.cpu;
+    const { interruptDelivery, interruptDeliverySameRing } = cost.charges;
+    const end = this.start + this.budget;
+    recorder.recordTransfers(
+      this.notes,
+      count,
+      end,
+      interruptDelivery.cycles,
+      interruptDeliverySameRing.cycles,
+    );
   }
 
   /** After a region was left: what transfers have done to the processor. */

@@ -58,8 +58,7 @@ export const Transfer = {
   ssAccess: 26,
 } as const;
 
-/** Words of a note: what (of `Transfer.note`), budget left, EIP. */
-export const NOTE_WORDS = 4;
+/** Notes of transfers (trace/transfer-notes.ts; what: `Transfer.note`) that wait for being told. */
 export const MOST_NOTES = 128;
 
 /** How a region ends, as `onward` takes it. */

@@ -1,6 +1,6 @@
 // What compiled code is told of gates and returns, from what the processor remembers of them (cpu/known-transfers.ts), and
 // what its transfers mean for the processor when it is left.
-import { Kind } from '../../trace/events.ts';
+import { GATE_NOTE, noteOf, RING_NOTE } from '../../trace/transfer-notes.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { isDeprivileged } from '../cpu/executors/privilege.ts';
 import { IF, NT, RF, TF, VM } from '../cpu/flags.ts';
@@ -11,15 +11,7 @@ import { Shared } from '../cpu/shared.ts';
 import { Word } from '../cpu/tlb.ts';
 import { CS, ESP, SS, TR } from '../isa/instruction.ts';
 import { State } from './state.ts';
-import { GATES, NOTE_WORDS, RETURN_CHANGES, RETURNS, TRANSFER_WORDS, Transfer } from './transfer-words.ts';
-
-/** Kinds of notes, above the vector and the privileges before and after. */
-const GATE_NOTE = 1 << 12;
-const RING_NOTE = 2 << 12;
-const noteOf = (kind: number, before: number, after: number, vector: number): number =>
-  kind | (before << 8) | (after << 10) | vector;
-/** How `Kind.interrupt` says that it was an instruction. */
-const SOFTWARE = 2;
+import { GATES, RETURN_CHANGES, RETURNS, TRANSFER_WORDS, Transfer } from './transfer-words.ts';
 
 /** Protected mode, but for virtual-8086 programs, with a stack of the usual kind: what is remembered is of that. */
 const isPlainProtected = ({ cr0, flags, segments }: Cpu): boolean =>
@@ -164,22 +156,4 @@ export function apply(cpu: Cpu): void {
   cpu.cpl = state[State.stamp] & 3;
   if (state[State.returned] !== 0) cpu.nmiBlocked = false;
   state[State.csAccess] = state[State.ssAccess] = state[State.returned] = 0;
-}
-
-/** Tells the trace of transfers. @param end the cycle at which the budget ends that each note tells the rest of */
-export function tell(cpu: Cpu, notes: Int32Array, count: number, end: number): void {
-  const { recorder } = cpu;
-  const { interruptDelivery, interruptDeliverySameRing } = cpu.cost.charges;
-  for (let n = 0; n < count * NOTE_WORDS; n += NOTE_WORDS) {
-    const what = notes[n];
-    const time = end - notes[n + 1];
-    const eip = notes[n + 2] >>> 0;
-    const before = (what >>> 8) & 3;
-    const after = (what >>> 10) & 3;
-    if (what & RING_NOTE) recorder.record(Kind.ring, time, eip, before, after);
-    else {
-      const { cycles } = before === after ? interruptDeliverySameRing : interruptDelivery;
-      recorder.record(Kind.interrupt, time, eip, what & 0xff, -1, before, after, SOFTWARE, cycles);
-    }
-  }
 }
