@@ -60,7 +60,7 @@ class Window {
   limit = 0;
   wide = false;
   user = false;
-  /** True when the limit of CS falls into this page, and each instruction must pass `confirm`. */
+  /** True when CS begins or ends in this page, and each instruction must pass `confirm`. */
   careful = false;
   /** Decoded instructions by offset in the page. */
   table: (Instruction | null)[] = [];
@@ -139,7 +139,7 @@ export class CodeCache {
     w.version = version;
     w.start = eip - (linear & 0xfff);
     w.valid = Math.min(PAGE, cs.limit - w.start + 1);
-    w.careful = w.valid < PAGE;
+    w.careful = w.valid < PAGE || w.start < 0;
     w.base = cs.base;
     w.limit = cs.limit;
     w.wide = wide;

@@ -6,7 +6,7 @@ import { CodeCache } from './code-cache.ts';
 import { type Compiler, compilers } from './compiler.ts';
 import { Attention, type Cpu, Stop } from './cpu.ts';
 import { DR7_ENABLES, instructionBreakpoints } from './debug.ts';
-import { fastPath } from './fast-path/seam.ts';
+import { fastPaths } from './fast-path/seam.ts';
 import { EXITED, isFault } from './fault.ts';
 import { RF, TF } from './flags.ts';
 import { acceptPending, debugException, deliverDebugTrap, deliverFault } from './interrupts.ts';
@@ -156,15 +156,16 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
   let careful = false;
   let table: (Instruction | null)[] = [];
   let window = code.current;
-  const fast = fastPath.run;
+  const fast = fastPaths.provided;
   for (;;) {
     if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) {
       const stop = boundary(cpu, execution, end);
       if (stop >= 0) return stop;
+      if (code.current !== window) generation = -1;
       continue;
     }
     if (cpu.cycles >= end) return Stop.budget;
-    const eip = cpu.eip;
+    let eip = cpu.eip;
     let at = (eip - start) >>> 0;
     if (at >= valid || tlb.generation !== generation || versions[frame] !== version) {
       window = code.open();
@@ -180,11 +181,21 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
     let i = table[at];
     if (i === null) i = code.decode(at);
     else if (careful) code.confirm(at, i);
-    else if (i.fast !== 0 && fast !== null && fast(cpu, window, end) !== 0) continue;
+    else if (i.fast !== 0 && fast !== null) {
+      const count = fast.run(cpu, window, end);
+      if (count > 0) continue;
+      if (count < 0) {
+        eip = cpu.eip;
+        i = table[(eip - start) >>> 0]!;
+      }
+    }
     cpu.instructionStart = eip;
     cpu.eip = (eip + i.length) >>> 0;
     cpu.cycles += i.cost;
-    if (i.fast !== 0 && fast !== null && fastPath.faulted!(cpu, i)) continue;
+    if (i.fast !== 0 && fast !== null && fast.faulted(cpu, i)) {
+      if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
+      continue;
+    }
     i.execute!(cpu as never, i);
     cpu.instructions++;
   }
@@ -206,9 +217,9 @@ function boundary(cpu: Cpu, execution: Execution, end: number): number {
   if (cpu.cycles >= end) return Stop.budget;
   if (cpu.breakpoints.size !== 0 && atBreakpoint(cpu, execution)) return Stop.breakpoint;
   const until = cpu.compiledUntil;
-  one(cpu, execution.code);
+  const happened = one(cpu, execution.code);
   cpu.compiledUntil = until;
-  return -1;
+  return !happened && cpu.cycles >= end && cpu.stop === Stop.none ? Stop.budget : -1;
 }
 
 function deliverPending(cpu: Cpu): boolean {
@@ -232,8 +243,11 @@ function atBreakpoint(cpu: Cpu, execution: Execution): boolean {
   return true;
 }
 
-/** One instruction with all its consequences: shadows that expire, RF, single-step and data breakpoints. */
-function one(cpu: Cpu, code: CodeCache): void {
+/**
+ * One instruction with all its consequences: shadows that expire, RF, single-step and data breakpoints.
+ * @returns false when it has not happened: its page fault has been delivered
+ */
+function one(cpu: Cpu, code: CodeCache): boolean {
   const { shadow, flags } = cpu;
   const silicon = cpu.intercepts;
   // Behind MOV SS an instruction breakpoint is passed over as if RF were set (SDM vol. 3 §17.3.1.1).
@@ -241,7 +255,7 @@ function one(cpu: Cpu, code: CodeCache): void {
     const hit = instructionBreakpoints(cpu);
     if (hit !== 0) {
       debugException(cpu, hit);
-      return;
+      return true;
     }
   }
   // RF lasts for one instruction, with all its repetitions. Should that fault, the pushed image has it again.
@@ -255,7 +269,7 @@ function one(cpu: Cpu, code: CodeCache): void {
   cpu.eip = (cpu.eip + i.length) >>> 0;
   cpu.cycles += i.cost;
   cpu.compiledUntil = 0;
-  if (i.fast !== 0 && (cpu.dr[7] & DR7_ENABLES) === 0 && fastPath.faulted?.(cpu, i)) return;
+  if (i.fast !== 0 && (cpu.dr[7] & DR7_ENABLES) === 0 && fastPaths.provided?.faulted(cpu, i)) return false;
   i.execute!(cpu as never, i);
   cpu.instructions++;
   if (flags & RF && cpu.eip === cpu.instructionStart && i.rep !== 0 && cpu.intercepts === silicon)
@@ -265,6 +279,7 @@ function one(cpu: Cpu, code: CodeCache): void {
   // on at all, for its trap would come behind the next instruction, as that one's own (§6.8.3).
   if (flags & TF && !(cpu.shadow & 2) && cpu.intercepts === silicon && !CLEARS_TF.has(i.form.operation))
     cpu.pendingDebug |= DR6_BS;
+  return true;
 }
 
 const CLEARS_TF: ReadonlySet<string> = new Set(['int', 'int3', 'into', 'int1']);

@@ -50,13 +50,14 @@ export function fault(cpu: Cpu, vector: number, errorCode = -1): never {
   cpu.eip = cpu.instructionStart;
   FAULT.vector = vector;
   FAULT.errorCode = errorCode;
+  FAULT.address = 0;
   throw FAULT;
 }
 
 /** Raises #PF. @param errorCode bits of `PageFault` */
 export function pageFault(cpu: Cpu, linear: number, errorCode: number): never {
-  FAULT.address = linear >>> 0;
-  fault(cpu, VECTOR.PF, errorCode);
+  cpu.eip = cpu.instructionStart;
+  throw pageFaultOf(linear, errorCode);
 }
 
 /** The #PF that compiled code found, for `deliverFault`: nothing is thrown. */

@@ -6,7 +6,7 @@ import { SSE } from '../../isa/table/sse.ts';
 import { SVM } from '../../isa/table/svm.ts';
 import { X87 } from '../../isa/table/x87.ts';
 import type { Cpu } from '../cpu.ts';
-import { fastPath } from '../fast-path/seam.ts';
+import { fastPaths } from '../fast-path/seam.ts';
 import { fault, VECTOR } from '../fault.ts';
 import { vmxExecutors } from '../vmx/instructions.ts';
 import type { Binder, Executor, Executors } from './executor.ts';
@@ -45,5 +45,5 @@ export function bind(i: Instruction, cost: CostModel): void {
   const execute: Executor = binder ? binder(i) : missing;
   i.execute = execute as Instruction['execute'];
   i.cost = cost.instructions[i.form.operation] ?? 1;
-  i.fast = fastPath.form(i);
+  i.fast = fastPaths.provided?.form(i) ?? 0;
 }

@@ -8,11 +8,8 @@ import { pageFaultOf } from '../fault.ts';
 import { deliverFault } from '../interrupts.ts';
 import { tryTranslate } from '../paging.ts';
 import { entryAt, Word } from '../tlb.ts';
+import { isFlat } from './flat.ts';
 import { ACCESS, Field, WRITES } from './forms.ts';
-
-/** P, S, data, expand-up, writable, usable. */
-const PLAIN_MASK = 0x1009e;
-const PLAIN = 0x92;
 
 /**
  * Brings the page of an instruction's memory operand into the TLB. The instruction is charged, EIP is behind it, no data
@@ -21,9 +18,8 @@ const PLAIN = 0x92;
  */
 export function faulted(cpu: Cpu, i: Instruction): boolean {
   if ((i.fast & ACCESS) === 0) return false;
-  const segment = cpu.segments[i.segment];
-  if ((segment.access & PLAIN_MASK) !== PLAIN || segment.limit !== 0xffffffff) return false;
-  const linear = (segment.base + effectiveAddress(cpu, i)) | 0;
+  if (!isFlat(cpu.segments[i.segment])) return false;
+  const linear = effectiveAddress(cpu, i);
   if ((linear & 0xfff) + ((i.fast >> Field.span) & 3) > 0xfff) return false;
   const write = (i.fast & WRITES) !== 0;
   const user = cpu.cpl === 3;
@@ -36,7 +32,6 @@ export function faulted(cpu: Cpu, i: Instruction): boolean {
   if (error < 0) return false;
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart;
-  cpu.pendingDebug = 0;
   deliverFault(cpu, pageFaultOf(linear, error));
   return true;
 }

@@ -2,8 +2,6 @@
 import { fastForm } from './forms.ts';
 import { faulted } from './miss.ts';
 import { runFast } from './run.ts';
-import { fastPath } from './seam.ts';
+import { fastPaths } from './seam.ts';
 
-fastPath.form = fastForm;
-fastPath.run = runFast;
-fastPath.faulted = faulted;
+fastPaths.provided = { form: fastForm, run: runFast, faulted };
