@@ -2,7 +2,6 @@
 // and without it and are compared in everything that can be seen of a processor.
 import { CHARGES, type CostModel } from '../../../../cost/model.ts';
 import { costModel } from '../../../../cost/processors.ts';
-import { disassemble } from '../../../isa/disassemble.ts';
 import type { Instruction } from '../../../isa/instruction.ts';
 import { Stop } from '../../cpu.ts';
 import { run } from '../../execute.ts';
@@ -148,11 +147,6 @@ export class Pair {
 function firstDifference(a: Uint8Array, b: Uint8Array): number {
   if (Buffer.compare(a, b) === 0) return -1;
   return a.findIndex((byte, n) => byte !== b[n]);
-}
-
-/** Address and text of an instruction, for messages. */
-function line(address: number, i: Instruction): string {
-  return `${address.toString(16)}: ${disassemble(i, address)}`;
 }
 
 export const STOPPED: ReadonlySet<number> = new Set([Stop.halted, Stop.shutdown]);
