@@ -281,15 +281,19 @@ export class TranslationCache {
     for (let frame = physical >>> 12; frame <= (physical + bytes - 1) >>> 12; frame++) {
       const there = this.byFrame.get(frame);
       if (!there) continue;
-      for (const block of [...there]) if (this.covers(block, frame, physical, bytes)) this.drop(block);
+      // Mostly they are data beside code. (A set may lose members while it is walked.)
+      for (const block of there) if (this.covers(block, frame, physical, bytes)) this.drop(block);
     }
   }
 
   /** Whether code of a block lies in these bytes. */
   private covers(block: Block, frame: number, physical: number, bytes: number): boolean {
-    const page = this.framesOf.get(block)!.find((source) => source.frame === frame)!;
-    const start = frame * 4096 + (block.linear - page.linear);
-    return start < physical + bytes && start + block.length > physical;
+    for (const source of this.framesOf.get(block)!) {
+      if (source.frame !== frame) continue;
+      const start = frame * 4096 + (block.linear - source.linear);
+      return start < physical + bytes && start + block.length > physical;
+    }
+    return false;
   }
 
   /** Something was written somewhere in this frame. */
