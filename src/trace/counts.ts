@@ -89,9 +89,8 @@ export class DomainCounts {
     this.place = new PlaceClock(now);
   }
 
-  /** Counts the event of the domain that is packed at word `at`. */
-  add(words: Int32Array, at: number): void {
-    const kind = words[at] & 0xff;
+  /** Counts the event of the domain that is packed at word `at`. @param kind its kind */
+  add(kind: number, words: Int32Array, at: number): void {
     this.kinds[kind]++;
     switch (kind) {
       case Kind.exit:
@@ -118,8 +117,12 @@ export class DomainCounts {
         });
         break;
       }
-      default:
+      case Kind.interrupt:
+      case Kind.ring:
+      case Kind.idle:
+      case Kind.domain:
         this.place.observe(kind, words[at + 4], words[at + 5], words[at + 7], timeOf(words, at));
+        break;
     }
   }
 

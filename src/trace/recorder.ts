@@ -146,17 +146,19 @@ export class Recorder {
   /** Counts what has been recorded since. */
   private settle(): void {
     const { words, mask, next } = this;
+    let counts = this.latest;
     for (let seq = this.settled; seq < next; seq++) {
       const at = (seq & mask) * RECORD_WORDS;
       const domain = (words[at] << 16) >> 24;
-      const { latest } = this;
-      const counts =
-        latest !== null && latest.domain === domain ? latest : this.countsOf(domain, timeOf(words, at));
-      counts.add(words, at);
-      // Whoever was preempted waits for the processor from here on.
+      if (counts === null || counts.domain !== domain) counts = this.countsOf(domain, timeOf(words, at));
       const kind = words[at] & 0xff;
-      if (preempts(kind, words[at + 4], words[at + 6]))
-        this.countsOf(words[at + 4], timeOf(words, at)).place.move('ready', timeOf(words, at));
+      counts.add(kind, words, at);
+      // Whoever was preempted waits for the processor from here on.
+      if (kind === Kind.schedule && preempts(kind, words[at + 4], words[at + 6])) {
+        const time = timeOf(words, at);
+        counts = this.countsOf(words[at + 4], time);
+        counts.place.move('ready', time);
+      }
     }
     this.settled = next;
     this.due = next + Math.min(this.capacity, BATCH);
