@@ -27,7 +27,7 @@ export const ACCESS = 2 << Field.address;
 export const WRITES = 4 << Field.address;
 
 /** The operands that are fetched: a, b. The numbers stand as literals in run.ts, for the sake of its jump tables. */
-const Shape = {
+export const Shape = {
   none: 0,
   registers: 1,
   registerImmediate: 2,
@@ -58,7 +58,7 @@ const Shape = {
 } as const;
 
 /** What is done. `move` and all that compute store into a register; with a memory operand for writing, there. */
-const Op = {
+export const Op = {
   move: 1,
   move8: 2,
   store: 3,
@@ -94,6 +94,10 @@ const Op = {
   leave: 43,
   nop: 44,
 } as const;
+
+/** All of them: the conditions between JB and CALL have numbers only. */
+export const OPERATIONS: readonly number[] = Array.from({ length: Op.nop }, (_, n) => n + 1);
+export const SHAPES: readonly number[] = Object.values(Shape);
 
 /** Jcc by condition code: JO, JNO, JP and JNP are left to their executors. */
 const JUMPS: readonly number[] = [0, 0, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 33, 34, 35, 36];
