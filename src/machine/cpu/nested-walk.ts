@@ -2,21 +2,20 @@
 // tables name, and the one they lead to, is guest-physical, and goes through a second dimension before memory is touched.
 // This file walks the guest's tables; the second dimension plugs in. The TLB then holds linear → machine in one entry.
 import type { Cpu } from './cpu.ts';
-import { fault, VECTOR } from './fault.ts';
+import { fault, PageFault, VECTOR } from './fault.ts';
 import {
   allowed,
   CR0_PG,
   CR4_PAE,
   CR4_PGE,
   CR4_PSE,
-  denied,
+  faultCode,
   HIGH_RESERVED,
   LARGE_2M_RESERVED,
   LARGE_4M_RESERVED,
-  notPresent,
   PDPTE_RESERVED,
   Pte,
-  reserved,
+  RESERVED,
   walked,
 } from './page-walk.ts';
 import { Right } from './tlb.ts';
@@ -56,21 +55,26 @@ export interface SecondDimension {
 export class NestedWalk {
   constructor(readonly dimension: SecondDimension) {}
 
-  /** As `walk` of page-walk.ts, to machine addresses; leaves its result in `walked`. */
-  walk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): void {
+  /**
+   * As `tryWalk` of page-walk.ts, to machine addresses; leaves its result in `walked`. What the second dimension forbids is
+   * thrown all the same.
+   */
+  tryWalk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): number {
     const access = (write ? Access.write : 0) | (fetch ? Access.fetch : 0) | (user ? Access.user : 0);
     if (!(cpu.cr0 & CR0_PG)) {
       walked.rights = Right.user | Right.write | Right.dirty;
-      this.land(cpu, linear >>> 0, access, linear);
-    } else if (cpu.cr4 & CR4_PAE) this.walkPae(cpu, linear, write, user, access);
-    else this.walkTwoLevels(cpu, linear, write, user, access);
+      return this.land(cpu, linear >>> 0, access, linear);
+    }
+    if (cpu.cr4 & CR4_PAE) return this.walkPae(cpu, linear, write, user, access);
+    return this.walkTwoLevels(cpu, linear, write, user, access);
   }
 
-  /** The page itself. What the second dimension forbids to write is entered without `dirty`, so a write walks again. */
-  private land(cpu: Cpu, physical: number, access: number, linear: number): void {
+  /** The page itself. What the second dimension forbids to write is entered without `dirty`, so a write walks again. @returns -1 */
+  private land(cpu: Cpu, physical: number, access: number, linear: number): number {
     const { dimension } = this;
     walked.frame = dimension.translate(cpu, physical, access, linear) & 0xfffff000;
     if (!dimension.writable) walked.rights &= ~Right.dirty;
+    return -1;
   }
 
   /** Machine address of an entry of the guest's tables, charged as the reference that it is. */
@@ -80,57 +84,59 @@ export class NestedWalk {
     return machine;
   }
 
-  private walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): void {
+  private walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): number {
     const { memory } = cpu;
     const pdeAt = ((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0;
     const pde = memory.read32(this.entry(cpu, pdeAt, access, linear));
-    if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+    if (!(pde & Pte.present)) return faultCode(write, user);
     if (pde & Pte.large && cpu.cr4 & CR4_PSE) {
-      if (pde & LARGE_4M_RESERVED) reserved(cpu, linear, write, user);
-      this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      if (pde & LARGE_4M_RESERVED) return RESERVED | faultCode(write, user);
+      const error = this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      if (error >= 0) return error;
       walked.rights |= Right.large;
-      this.land(cpu, ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0, access, linear);
-      return;
+      return this.land(cpu, ((pde & 0xffc00000) | (linear & 0x3fffff)) >>> 0, access, linear);
     }
     const pteAt = ((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0;
     const pte = memory.read32(this.entry(cpu, pteAt, access, linear));
-    if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
-    this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
-    this.land(cpu, ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0, access, linear);
+    if (!(pte & Pte.present)) return faultCode(write, user);
+    const error = this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
+    if (error >= 0) return error;
+    return this.land(cpu, ((pte & 0xfffff000) | (linear & 0xfff)) >>> 0, access, linear);
   }
 
-  private walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): void {
+  private walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean, access: number): number {
     const { memory } = cpu;
     const directory = (linear >>> 30) * 2;
     if (this.dimension.pointersOnDemand) this.takePointer(cpu, directory, access, linear);
     const pdpte = cpu.pdptes[directory];
-    if (!(pdpte & Pte.present)) notPresent(cpu, linear, write, user);
+    if (!(pdpte & Pte.present)) return faultCode(write, user);
     if (this.dimension.pointersOnDemand && isBadPointer(pdpte, cpu.pdptes[directory + 1]))
-      reserved(cpu, linear, write, user);
+      return RESERVED | faultCode(write, user);
     const pdeAt = wide(pdpte & 0xfffff000, cpu.pdptes[directory + 1], (linear >>> 18) & 0xff8);
     const pdeMachine = this.entry(cpu, pdeAt, access, linear);
     const pde = memory.read32(pdeMachine);
     const pdeHigh = memory.read32(pdeMachine + 4);
-    if (!(pde & Pte.present)) notPresent(cpu, linear, write, user);
+    if (!(pde & Pte.present)) return faultCode(write, user);
     if (pdeHigh & HIGH_RESERVED || (pde & Pte.large && pde & LARGE_2M_RESERVED))
-      reserved(cpu, linear, write, user);
+      return RESERVED | faultCode(write, user);
     if (pde & Pte.large) {
-      this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      const error = this.finish(cpu, linear, write, user, -1, 0, pdeAt, pde, pde);
+      if (error >= 0) return error;
       walked.rights |= Right.large;
-      this.land(cpu, wide(pde & 0xffe00000, pdeHigh, linear & 0x1fffff), access, linear);
-      return;
+      return this.land(cpu, wide(pde & 0xffe00000, pdeHigh, linear & 0x1fffff), access, linear);
     }
     const pteAt = wide(pde & 0xfffff000, pdeHigh, (linear >>> 9) & 0xff8);
     const pteMachine = this.entry(cpu, pteAt, access, linear);
     const pte = memory.read32(pteMachine);
     const pteHigh = memory.read32(pteMachine + 4);
-    if (!(pte & Pte.present)) notPresent(cpu, linear, write, user);
-    if (pteHigh & HIGH_RESERVED) reserved(cpu, linear, write, user);
-    this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
-    this.land(cpu, wide(pte & 0xfffff000, pteHigh, linear & 0xfff), access, linear);
+    if (!(pte & Pte.present)) return faultCode(write, user);
+    if (pteHigh & HIGH_RESERVED) return RESERVED | faultCode(write, user);
+    const error = this.finish(cpu, linear, write, user, pdeAt, pde, pteAt, pte, pde & pte);
+    if (error >= 0) return error;
+    return this.land(cpu, wide(pte & 0xfffff000, pteHigh, linear & 0xfff), access, linear);
   }
 
-  /** Rights of the guest's entries together, then their accessed and dirty bits. @param upper address of the PDE above, -1 for none */
+  /** Rights of the guest's entries together, then their accessed and dirty bits. @param upper address of the PDE above, -1 for none. @returns as `tryWalk` */
   private finish(
     cpu: Cpu,
     linear: number,
@@ -141,14 +147,15 @@ export class NestedWalk {
     at: number,
     entry: number,
     both: number,
-  ): void {
+  ): number {
     let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
-    if (!allowed(cpu, rights, write, user)) denied(cpu, linear, write, user);
+    if (!allowed(cpu, rights, write, user)) return PageFault.present | faultCode(write, user);
     if (upper >= 0) this.mark(cpu, upper, upperEntry, Pte.accessed, user, linear);
     this.mark(cpu, at, entry, Pte.accessed | (write ? Pte.dirty : 0), user, linear);
     if (write || entry & Pte.dirty) rights |= Right.dirty;
     if (entry & Pte.global && cpu.cr4 & CR4_PGE) rights |= Right.global;
     walked.rights = rights;
+    return -1;
   }
 
   private mark(cpu: Cpu, at: number, entry: number, bits: number, user: boolean, linear: number): void {

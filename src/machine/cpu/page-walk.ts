@@ -31,7 +31,7 @@ export const PDPTE_RESERVED = 0x1e6;
 /** Stands for every page above 4 GiB: behind the largest memory and below every device, so nobody answers. */
 const NOWHERE = 0x7ffff000;
 
-const RESERVED = PageFault.present | PageFault.reserved;
+export const RESERVED = PageFault.present | PageFault.reserved;
 
 /** What `walk` found: physical page address (int32) and `Right` bits. */
 export const walked = { frame: 0, rights: 0 };
@@ -46,21 +46,18 @@ export function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean)
  * @param fetch for an instruction: only a second dimension asks
  */
 export function walk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): void {
-  if (cpu.nested !== null) {
-    cpu.nested.walk(cpu, linear, write, user, fetch);
-    return;
-  }
-  const error = tryWalk(cpu, linear, write, user);
+  const error = tryWalk(cpu, linear, write, user, fetch);
   if (error < 0) return;
   cpu.tlb.invalidate(linear);
   pageFault(cpu, linear, error);
 }
 
 /**
- * As `walk` without a second dimension, but raises nothing and forgets nothing.
+ * As `walk`, but raises no #PF and forgets nothing.
  * @returns -1, or the error code of the #PF
  */
-export function tryWalk(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
+export function tryWalk(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch: boolean): number {
+  if (cpu.nested !== null) return cpu.nested.tryWalk(cpu, linear, write, user, fetch);
   if (cpu.cr0 & CR0_PG)
     return cpu.cr4 & CR4_PAE ? walkPae(cpu, linear, write, user) : walkTwoLevels(cpu, linear, write, user);
   walked.frame = linear & 0xfffff000 & cpu.a20Mask;
@@ -74,9 +71,9 @@ function walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean):
   const pdeAddress = (((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) & a20Mask) >>> 0;
   const pde = memory.read32(pdeAddress);
   cpu.cycles += reference;
-  if (!(pde & Pte.present)) return code(write, user);
+  if (!(pde & Pte.present)) return faultCode(write, user);
   if (pde & Pte.large && cpu.cr4 & CR4_PSE) {
-    if (pde & LARGE_4M_RESERVED) return RESERVED | code(write, user);
+    if (pde & LARGE_4M_RESERVED) return RESERVED | faultCode(write, user);
     const error = finish(cpu, write, user, -1, 0, pdeAddress, pde, pde);
     walked.rights |= Right.large;
     walked.frame = ((pde & 0xffc00000) | (linear & 0x3ff000)) & a20Mask;
@@ -85,7 +82,7 @@ function walkTwoLevels(cpu: Cpu, linear: number, write: boolean, user: boolean):
   const pteAddress = (((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) & a20Mask) >>> 0;
   const pte = memory.read32(pteAddress);
   cpu.cycles += reference;
-  if (!(pte & Pte.present)) return code(write, user);
+  if (!(pte & Pte.present)) return faultCode(write, user);
   const error = finish(cpu, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
   walked.frame = pte & 0xfffff000 & a20Mask;
   return error;
@@ -96,14 +93,14 @@ function walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean): numbe
   const reference = cpu.cost.charges.pageWalkReference.cycles;
   const directory = (linear >>> 30) * 2;
   const pdpte = cpu.pdptes[directory];
-  if (!(pdpte & Pte.present)) return code(write, user);
+  if (!(pdpte & Pte.present)) return faultCode(write, user);
   const pdeAddress = entryAddress(pdpte, cpu.pdptes[directory + 1], (linear >>> 18) & 0xff8, a20Mask);
   const pde = memory.read32(pdeAddress);
   const pdeHigh = memory.read32(pdeAddress + 4);
   cpu.cycles += reference;
-  if (!(pde & Pte.present)) return code(write, user);
+  if (!(pde & Pte.present)) return faultCode(write, user);
   if (pdeHigh & HIGH_RESERVED || (pde & Pte.large && pde & LARGE_2M_RESERVED))
-    return RESERVED | code(write, user);
+    return RESERVED | faultCode(write, user);
   if (pde & Pte.large) {
     const error = finish(cpu, write, user, -1, 0, pdeAddress, pde, pde);
     walked.rights |= Right.large;
@@ -114,8 +111,8 @@ function walkPae(cpu: Cpu, linear: number, write: boolean, user: boolean): numbe
   const pte = memory.read32(pteAddress);
   const pteHigh = memory.read32(pteAddress + 4);
   cpu.cycles += reference;
-  if (!(pte & Pte.present)) return code(write, user);
-  if (pteHigh & HIGH_RESERVED) return RESERVED | code(write, user);
+  if (!(pte & Pte.present)) return faultCode(write, user);
+  if (pteHigh & HIGH_RESERVED) return RESERVED | faultCode(write, user);
   const error = finish(cpu, write, user, pdeAddress, pde, pteAddress, pte, pde & pte);
   walked.frame = pteHigh ? NOWHERE : pte & 0xfffff000 & a20Mask;
   return error;
@@ -142,7 +139,7 @@ function finish(
   both: number,
 ): number {
   let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
-  if (!allowed(cpu, rights, write, user)) return PageFault.present | code(write, user);
+  if (!allowed(cpu, rights, write, user)) return PageFault.present | faultCode(write, user);
   if (upper >= 0) mark(cpu, upper, upperEntry, Pte.accessed);
   mark(cpu, address, entry, Pte.accessed | (write ? Pte.dirty : 0));
   if (write || entry & Pte.dirty) rights |= Right.dirty;
@@ -155,24 +152,15 @@ function mark(cpu: Cpu, address: number, entry: number, bits: number): void {
   if ((entry & bits) !== bits) cpu.memory.write32(address, entry | bits);
 }
 
-function code(write: boolean, user: boolean): number {
+/** What of an access is in the error code of its #PF. */
+export function faultCode(write: boolean, user: boolean): number {
   return (write ? PageFault.write : 0) | (user ? PageFault.user : 0);
-}
-
-export function notPresent(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
-  cpu.tlb.invalidate(linear);
-  pageFault(cpu, linear, code(write, user));
 }
 
 /** Raises the #PF of a page that is there but may not be touched so. */
 export function denied(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
   cpu.tlb.invalidate(linear);
-  pageFault(cpu, linear, PageFault.present | code(write, user));
-}
-
-export function reserved(cpu: Cpu, linear: number, write: boolean, user: boolean): never {
-  cpu.tlb.invalidate(linear);
-  pageFault(cpu, linear, PageFault.present | PageFault.reserved | code(write, user));
+  pageFault(cpu, linear, PageFault.present | faultCode(write, user));
 }
 
 /**

@@ -51,11 +51,8 @@ export function tryTranslate(cpu: Cpu, linear: number, write: boolean, user: boo
   if (rights < 0 && refill(cpu, linear, write, user)) {
     // Done: the usual miss.
   } else if (rights < 0 || (write && !(rights & Right.dirty))) {
-    if (cpu.nested !== null) walk(cpu, linear, write, user, false);
-    else {
-      const error = tryWalk(cpu, linear, write, user);
-      if (error >= 0) return error;
-    }
+    const error = tryWalk(cpu, linear, write, user, false);
+    if (error >= 0) return error;
     tlb.insert(page, walked.frame, walked.rights);
   }
   tagIfPlain(cpu, linear, write, user);
