@@ -75,6 +75,7 @@ class ModeHeat implements Owner {
   /** Places that were jumped to and were no entries. */
   readonly targets = new Set<number>();
   /** Places that miss the TLB often: how often so far, and those for which that was too often. */
+  readonly faults: Owner['faults'] = new Map();
   readonly misses: Owner['misses'] = new Map();
   readonly walks = new Set<number>();
   newTargets = false;
@@ -115,6 +116,7 @@ class ModeHeat implements Owner {
     this.starts.clear();
     this.targets.clear();
     this.misses.clear();
+    this.faults.clear();
     this.walks.clear();
     this.newTargets = this.loopsToo = this.stale = false;
     this.strange = 0;

@@ -29,6 +29,8 @@ const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 
+/** Page faults of one instruction after which it counts as one that faults again and again. */
+const MANY_FAULTS = 1000;
 /** How often it is borne that a place misses what was thrown out of the TLB meanwhile. */
 const OFTEN = 200;
 
@@ -76,6 +78,8 @@ interface Misses {
 export interface Owner {
   readonly targets: Set<number>;
   readonly misses: Map<number, Misses>;
+  /** Page faults by offset of the instruction. */
+  readonly faults: Map<number, number>;
   readonly walks: Set<number>;
   newTargets: boolean;
   strange: number;
@@ -261,11 +265,21 @@ function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
   return errorCode >= 0;
 }
 
+/**
+ * A page fault of the instruction at an offset. The handler will come back there; and with RF set the interpreter does this
+ * one, and it goes on behind. But a loop that meets each of its pages for the first time is better left whole.
+ */
+function noteFault(owner: Owner, at: number, behind: number): void {
+  const count = (owner.faults.get(at) ?? 0) + 1;
+  owner.faults.set(at, count);
+  if (count !== MANY_FAULTS) return;
+  noteTarget(owner, at);
+  noteTarget(owner, behind);
+}
+
 /** The page fault of the instruction at `eip`, which is charged and has not happened. @param behind offset of what follows it */
 function deliver(cpu: Cpu, { owner, assumes }: Runnable, linear: number, eip: number, behind: number): void {
-  // The handler will come back here; and with RF set the interpreter does this one, and it goes on behind.
-  noteTarget(owner, (eip - assumes.page) >>> 0);
-  noteTarget(owner, behind);
+  noteFault(owner, (eip - assumes.page) >>> 0, behind);
   cpu.tlb.invalidate(linear);
   cpu.eip = cpu.instructionStart = eip;
   deliverFault(cpu, pageFaultOf(linear, errorCode));
