@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Kind, RECORD_WORDS, Vendor } from './events.ts';
 import { Recorder, unpack } from './recorder.ts';
+import { GATE_NOTE, noteOf, RING_NOTE } from './transfer-notes.ts';
 
 describe('the recorder', () => {
   it('gives back what was written, times beyond 32 bits too', () => {
@@ -90,5 +91,47 @@ describe('the recorder', () => {
       hypervisor: 30,
       idle: 70,
     });
+  });
+
+  it('gives back costs beyond 32 bits, and sums them', () => {
+    const log = new Recorder(16);
+    const cost = 3 * 2 ** 32 + 7;
+    log.recordFor(1, Kind.exit, 0, 0x1000, 12, 0, 0, 0, Vendor.vmx);
+    log.recordFor(1, Kind.entry, cost, 0, -1, 0, 0, 0, 0, cost);
+    expect(log.get(1)).toMatchObject({ kind: Kind.entry, domain: 1, vcpu: 0, cost });
+    expect(log.exitCounts(1)[0]).toMatchObject({ count: 1, cycles: cost, min: cost, max: cost });
+  });
+
+  it('writes what compiled code has noted as if each had been recorded by itself', () => {
+    // With a hash each is; without one they are written and counted together. The ring is smaller than the batch.
+    const logs = [new Recorder(8), new Recorder(8)];
+    logs[1].hashing = true;
+    const notes = Int32Array.from(
+      [
+        [noteOf(GATE_NOTE, 3, 0, 0x80), 900, 0x401000 | 0, 0],
+        [noteOf(RING_NOTE, 0, 3, 0), 700, 0xc0101234 | 0, 0],
+        [noteOf(GATE_NOTE, 0, 0, 0x20), 650, 0x1000, 0],
+        [noteOf(GATE_NOTE, 3, 1, 0x81), 600, 0x401002, 0],
+        [noteOf(RING_NOTE, 1, 3, 0), 10, 0x2000, 0],
+      ].flat(),
+    );
+    for (const log of logs) {
+      log.domain = 2;
+      log.vcpu = 1;
+      log.recordFor(2, Kind.ring, 2 ** 32 - 600, 0x500, 0, 3);
+      for (let round = 0; round < 3; round++)
+        log.recordTransfers(notes, 5, 2 ** 32 + 1000 * round + 500, 300, 200);
+      log.recordFor(2, Kind.output, 2 ** 32 + 2600, 0, 65);
+    }
+    const [together, single] = logs;
+    expect(together.next).toBe(17);
+    for (let seq = single.oldest; seq < single.next; seq++)
+      expect(together.get(seq)).toEqual(single.get(seq));
+    for (const kind of [Kind.ring, Kind.interrupt, Kind.output])
+      expect(together.count(kind, 2)).toBe(single.count(kind, 2));
+    expect(single.count(Kind.interrupt, 2)).toBe(9);
+    const now = 2 ** 32 + 3000;
+    expect(together.placeOf(2, now).read(now)).toEqual(single.placeOf(2, now).read(now));
+    expect(single.placeOf(2, now).read(now).kernel).toBeGreaterThan(0);
   });
 });
