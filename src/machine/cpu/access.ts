@@ -12,8 +12,8 @@ import { entryAt, Word } from './tlb.ts';
 /** P=1, S=1, data, expand-up, usable (and writable): what needs no look at the type. */
 const PLAIN_MASK = 0x1009c;
 const PLAIN_READ = 0x90;
-const PLAIN_WRITE_MASK = 0x1009e;
-const PLAIN_WRITE = 0x92;
+export const PLAIN_WRITE_MASK = 0x1009e;
+export const PLAIN_WRITE = 0x92;
 
 /** Linear address of an operand after all segment checks. @param size in bytes; raises #GP(0), or #SS(0) through SS */
 export function linearForRead(cpu: Cpu, segment: number, offset: number, size: number): number {

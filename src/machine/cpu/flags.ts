@@ -135,20 +135,22 @@ function parityOf(result: number): number {
 }
 
 function lazyCarry(cpu: Cpu): number {
-  const a = cpu.lazyA;
-  const b = cpu.lazyB;
-  const r = cpu.lazyResult;
+  return carryFrom(cpu.lazyKind, cpu.lazyA, cpu.lazyB, cpu.lazyResult);
+}
+
+/** CF, 0 or 1, of what was noted: kind, operands and result. */
+export function carryFrom(kind: number, a: number, b: number, r: number): number {
   // Carry (or borrow) out of the top bit, from operands and result: also right when a carry came in.
-  return cpu.lazyKind === SUBTRACTION
-    ? ((~a & b) | (~(a ^ b) & r)) >>> 31
-    : ((a & b) | ((a | b) & ~r)) >>> 31;
+  return kind === SUBTRACTION ? ((~a & b) | (~(a ^ b) & r)) >>> 31 : ((a & b) | ((a | b) & ~r)) >>> 31;
 }
 
 function lazyOverflow(cpu: Cpu): number {
-  const a = cpu.lazyA;
-  const r = cpu.lazyResult;
-  const other = cpu.lazyKind === SUBTRACTION ? a ^ cpu.lazyB : cpu.lazyB ^ r;
-  return ((other & (a ^ r)) >>> 20) & OF;
+  return (overflowFrom(cpu.lazyKind, cpu.lazyA, cpu.lazyB, cpu.lazyResult) >>> 20) & OF;
+}
+
+/** OF of what was noted, as the sign of a word. */
+export function overflowFrom(kind: number, a: number, b: number, r: number): number {
+  return (kind === SUBTRACTION ? a ^ b : b ^ r) & (a ^ r);
 }
 
 function lazyAuxiliary(cpu: Cpu): number {

@@ -1,23 +1,14 @@
 // Runs hot guest code as WebAssembly. The interpreter is sampled; where samples gather, the region around is compiled, and
 // the instructions at its entries get an executor that runs it. Compiled code leaves at an instruction boundary with the
 // state, the cycles and the counts that the interpreter would have: whatever is not plain work, the interpreter does.
+import { PLAIN_WRITE, PLAIN_WRITE_MASK } from '../cpu/access.ts';
 import type { CodeCache, Heat } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
 import { type FunctionTable, SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
-import {
-  Entry,
-  hookAt,
-  noteTarget,
-  type Owner,
-  PLAIN,
-  PLAIN_MASK,
-  packExits,
-  type Runnable,
-  unhook,
-} from './enter.ts';
+import { Entry, hookAt, noteTarget, type Owner, packExits, type Runnable, unhook } from './enter.ts';
 import type { Assumptions } from './frame.ts';
 import { Links } from './links.ts';
 import { compilable } from './lower.ts';
@@ -74,8 +65,8 @@ class ModeHeat implements Owner {
   readonly starts = new Set<number>();
   /** Places that were jumped to and were no entries. */
   readonly targets = new Set<number>();
-  /** Places that miss the TLB often: how often so far, and those for which that was too often. */
   readonly faults: Owner['faults'] = new Map();
+  /** Places that miss the TLB often: how often so far, and those for which that was too often. */
   readonly misses: Owner['misses'] = new Map();
   readonly walks = new Set<number>();
   newTargets = false;
@@ -342,7 +333,7 @@ export class Engine {
     if (!(cpu.segments[SS].access & Access.big)) return null;
     const segments = cpu.segments.slice(0, GS + 1);
     const usable = (s: SegmentRegister, n: number) =>
-      n !== CS && (s.access & PLAIN_MASK) === PLAIN && s.limit >= PAGE - 1;
+      n !== CS && (s.access & PLAIN_WRITE_MASK) === PLAIN_WRITE && s.limit >= PAGE - 1;
     const limits = segments.map((s, n) => (usable(s, n) ? s.limit : -1));
     const bases = segments.map((s) => s.base);
     if (limits[SS] < 0) return null;

@@ -1,6 +1,7 @@
 // The way between the interpreter and compiled code: the executor that hangs at an instruction where a region can be
 // entered, and how the region's state comes back at an exit.
 
+import { PLAIN_WRITE, PLAIN_WRITE_MASK } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { DR7_ENABLES } from '../cpu/debug.ts';
 import { pageFaultOf } from '../cpu/fault.ts';
@@ -20,9 +21,6 @@ import { SETTLED } from './transfer-words.ts';
 
 /** Largest budget of one call, in cycles. */
 const LONGEST = 0x3fffffff;
-/** P, S, data, expand-up, writable. */
-export const PLAIN_MASK = 0x1009e;
-export const PLAIN = 0x92;
 const PAGE = 4096;
 /** Places known as targets of jumps in one page. */
 const MOST_TARGETS = 64;
@@ -143,7 +141,11 @@ function holds(cpu: Cpu, assumes: Assumptions): boolean {
   for (let n = 0; n < uses.length; n++) {
     const segment = uses[n];
     const s = segments[segment];
-    if (s.base !== bases[segment] || s.limit !== limits[segment] || (s.access & PLAIN_MASK) !== PLAIN)
+    if (
+      s.base !== bases[segment] ||
+      s.limit !== limits[segment] ||
+      (s.access & PLAIN_WRITE_MASK) !== PLAIN_WRITE
+    )
       return false;
   }
   return (segments[SS].access & Access.big) !== 0;

@@ -4,6 +4,7 @@
 // epoch, and all is learned again.
 
 import { NOTE_WORDS } from '../../trace/transfer-notes.ts';
+import { PLAIN_WRITE_MASK } from '../cpu/access.ts';
 import type { Cpu } from '../cpu/cpu.ts';
 import { DR7_ENABLES } from '../cpu/debug.ts';
 import { IF } from '../cpu/flags.ts';
@@ -16,7 +17,7 @@ import { Right } from '../cpu/tlb.ts';
 import { CS, DS, ES, FS, GS, SS, TR } from '../isa/instruction.ts';
 import { TABLES } from '../memory/store.ts';
 import { widen } from '../wide-numbers.ts';
-import { PLAIN_MASK, type Runnable } from './enter.ts';
+import type { Runnable } from './enter.ts';
 import { State } from './state.ts';
 import { LINKS, Link, linkAt, MOST_NOTES, Way } from './transfer-words.ts';
 import { apply, type Records, recordsOf, teachGate, teachReturn } from './transfers.ts';
@@ -24,7 +25,7 @@ import { apply, type Records, recordsOf, teachGate, teachReturn } from './transf
 /** Epochs are numbered in 30 bits. */
 const EPOCHS = 1 << 30;
 /** Of access rights: what compiled code assumes. */
-const ASSUMED = PLAIN_MASK | Access.big;
+const ASSUMED = PLAIN_WRITE_MASK | Access.big;
 /** An IRET that cannot take a data segment away. */
 const ANY_PRIVILEGE = 3;
 

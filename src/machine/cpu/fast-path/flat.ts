@@ -1,15 +1,12 @@
 // Segments that change nothing: data of 4 GiB from address 0 on, readable and writable. What the fast path reaches memory through.
+import { PLAIN_WRITE, PLAIN_WRITE_MASK } from '../access.ts';
 import type { SegmentRegister } from '../cpu.ts';
 
-/** P, S, data, expand-up, writable, usable. */
-const PLAIN_MASK = 0x1009e;
-const PLAIN = 0x92;
-/** Of a stack, B: ESP points. */
-export const BIG = 0x4000;
-
-/** @param more access bits that must be set too */
+/** @param more access bits that must be set too: `Access.big` of a stack */
 export function isFlat(s: SegmentRegister, more = 0): boolean {
-  return (s.access & (PLAIN_MASK | more)) === (PLAIN | more) && s.base === 0 && s.limit === 0xffffffff;
+  return (
+    (s.access & (PLAIN_WRITE_MASK | more)) === (PLAIN_WRITE | more) && s.base === 0 && s.limit === 0xffffffff
+  );
 }
 
 /** Physical address of a word of the stack; -1 when the TLB has no tag for it. @param word `Word` of tlb.ts, with the privilege */

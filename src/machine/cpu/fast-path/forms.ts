@@ -99,8 +99,8 @@ export const Op = {
 export const OPERATIONS: readonly number[] = Array.from({ length: Op.nop }, (_, n) => n + 1);
 export const SHAPES: readonly number[] = Object.values(Shape);
 
-/** Jcc by condition code: JO, JNO, JP and JNP are left to their executors. */
-const JUMPS: readonly number[] = [0, 0, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 33, 34, 35, 36];
+/** Conditions as encoded, in the order of their numbers from `Op.jb` on. JO, JNO, JP and JNP are left to their executors. */
+const CONDITIONS: readonly number[] = [2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15];
 
 const CLASSIC: Readonly<Record<string, number>> = {
   add: Op.add,
@@ -137,7 +137,7 @@ export function fastForm(i: Instruction): number {
   if (i.mode !== 32 || i.addressSize !== 32 || i.lock || i.rep !== 0) return 0;
   if (i.memory && i.segment !== DS && i.segment !== SS) return 0;
   const fast = formOf(i);
-  if (fast === null || fast.op === 0) return 0;
+  if (fast === null) return 0;
   const { op, shape, to = 0, from = 0, memory = 0, writes = false } = fast;
   const access = memory === 0 ? 0 : ADDRESS | ACCESS | (writes ? WRITES : 0);
   const span = memory === 32 ? 3 : memory === 16 ? 1 : 0;
@@ -170,7 +170,7 @@ function formOf(i: Instruction): Fast | null {
     case 'imul':
       return multiply(i);
     case 'jcc':
-      return { op: JUMPS[i.form.condition!], shape: Shape.none };
+      return conditional(i);
     case 'jmp':
       return branch(i, Op.jmp, Op.jumpTo);
     case 'call':
@@ -284,9 +284,13 @@ function branch(i: Instruction, relative: number, absolute: number): Fast {
     : { op: absolute, shape: Shape.registers, from: i.rm };
 }
 
-function push(i: Instruction): Fast | null {
+function conditional(i: Instruction): Fast | null {
+  const n = CONDITIONS.indexOf(i.form.condition!);
+  return n < 0 ? null : { op: Op.jb + n, shape: Shape.none };
+}
+
+function push(i: Instruction): Fast {
   const place = placeOf(i, i.form.operands[0]);
-  if (i.operandSize !== 32) return null;
   if (place === 'immediate') return { op: Op.push, shape: Shape.registerImmediate };
   if (place === 'memory') return { op: Op.push, shape: Shape.registerMemory, memory: 32 };
   return { op: Op.push, shape: Shape.registers, from: register(i, 0) };

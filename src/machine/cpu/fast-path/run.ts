@@ -5,8 +5,10 @@
 
 import { DS, EBP, ESP, type Instruction, SS } from '../../isa/instruction.ts';
 import type { Cpu } from '../cpu.ts';
+import { carryFrom, overflowFrom } from '../flags.ts';
 import { refilled } from '../paging.ts';
-import { BIG, isFlat, stackPlace } from './flat.ts';
+import { Access } from '../segmentation.ts';
+import { isFlat, stackPlace } from './flat.ts';
 
 /** A page of decoded code, as code-cache.ts has it. */
 interface Window {
@@ -17,14 +19,12 @@ interface Window {
 
 /** CF as 0 or 1. */
 function carryOf(mask: number, kind: number, a: number, b: number, r: number, flags: number): number {
-  if ((mask & 1) === 0) return flags & 1;
-  return kind === 0 ? ((~a & b) | (~(a ^ b) & r)) >>> 31 : ((a & b) | ((a | b) & ~r)) >>> 31;
+  return (mask & 1) === 0 ? flags & 1 : carryFrom(kind, a, b, r);
 }
 
 /** Negative when SF ≠ OF. Where OF is lazy, SF is too. */
 function lessOf(kind: number, a: number, b: number, r: number): number {
-  const other = kind === 0 ? a ^ b : b ^ r;
-  return r ^ (other & (a ^ r));
+  return r ^ overflowFrom(kind, a, b, r);
 }
 
 /**
@@ -55,7 +55,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
   const { bytes, words: words32, codeLines } = cpu.memory;
   const { table, start, valid } = window;
   const user = cpu.cpl === 3 ? 1 : 0;
-  const flat = isFlat(segments[DS]) && isFlat(segments[SS], BIG);
+  const flat = isFlat(segments[DS]) && isFlat(segments[SS], Access.big);
   let room = (end - cpu.cycles) | 0;
   let at = (cpu.eip - start) | 0;
   let spent = 0;
