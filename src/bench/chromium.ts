@@ -17,6 +17,9 @@ const ARGS = [
   '--disable-sync',
 ];
 
+/** Milliseconds in which a new page, and the browser behind it, come to rest: else their start is measured too. */
+const REST = 1000;
+
 export interface Browser {
   /** @param file the kernel's image @param patience milliseconds. The run is a `VirtualRun` when a guest was asked for */
   run<R extends KernelRun>(name: string, file: string, patience: number, how: Request['how']): Promise<R>;
@@ -64,6 +67,7 @@ export async function openBrowser(): Promise<Browser> {
       images.set(`${name}.elf`, file);
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${port}/`);
+      await page.waitForTimeout(REST);
       const result = await page.evaluate(
         async ([kernel, limit, what]) => {
           const image = new Uint8Array(await (await fetch(`/${kernel}.elf`)).arrayBuffer());
