@@ -390,6 +390,7 @@ export class ShadowPaging implements GuestPaging {
 
   /** Compares every table that is out of sync with its shadows and protects it again. */
   protected synchronize(): void {
+    if (this.unsynchronized.length === 0) return;
     for (const frame of this.unsynchronized) {
       if (!this.outOfSync[frame]) continue;
       this.outOfSync[frame] = 0;

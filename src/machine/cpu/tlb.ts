@@ -276,8 +276,14 @@ export class Tlb {
       context.root = root;
     }
     this.forget(context);
-    this.siblings = contexts.some((a, n) => contexts.some((b, m) => m > n && a.id === b.id));
+    this.siblings = this.hasTwin(context) || (this.siblings && contexts.some((other) => this.hasTwin(other)));
     return context;
+  }
+
+  /** Whether another context has the same VPID. */
+  private hasTwin(context: TlbContext): boolean {
+    for (const other of this.contexts) if (other.id === context.id && other !== context) return true;
+    return false;
   }
 
   /**

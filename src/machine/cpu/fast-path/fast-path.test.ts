@@ -37,6 +37,8 @@ const ODD_DATA: readonly Segment[] = [
   { ...FLAT_DATA, type: 0x91 },
   { ...FLAT_DATA, type: 0x97 },
   { ...FLAT_DATA, limit: 0xffffefff },
+  { ...FLAT_DATA, limit: DATA + 0xfff },
+  { ...FLAT_DATA, limit: DATA + 0x1fff },
 ];
 const ODD_STACKS: readonly Segment[] = [
   { base: STACK, limit: 0xffff, type: 0x93, big: false },
@@ -45,6 +47,8 @@ const ODD_STACKS: readonly Segment[] = [
   { ...FLAT_DATA, base: 0xffe },
   { ...FLAT_DATA, limit: 0x11fff, type: 0x97 },
   { ...FLAT_DATA, type: 0x97 },
+  { ...FLAT_DATA, limit: 0xfbffffff },
+  { ...FLAT_DATA, limit: STACK + 0xfff },
 ];
 const PAGES = [0x67, 0x67, 0x67, 0x67, 0x27, 0x07, 0x65, 0x25, 0x63, 0x61, 0x66, 0x06, 0x167];
 

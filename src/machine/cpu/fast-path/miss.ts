@@ -8,7 +8,7 @@ import { pageFaultOf } from '../fault.ts';
 import { deliverFault } from '../interrupts.ts';
 import { tryTranslate } from '../paging.ts';
 import { entryAt, Word } from '../tlb.ts';
-import { isFlat } from './flat.ts';
+import { lastFlatPage } from './flat.ts';
 import { ACCESS, Field, WRITES } from './forms.ts';
 
 /**
@@ -18,8 +18,8 @@ import { ACCESS, Field, WRITES } from './forms.ts';
  */
 export function faulted(cpu: Cpu, i: Instruction): boolean {
   if ((i.fast & ACCESS) === 0) return false;
-  if (!isFlat(cpu.segments[i.segment])) return false;
   const linear = effectiveAddress(cpu, i);
+  if (linear >>> 12 > lastFlatPage(cpu.segments[i.segment])) return false;
   if ((linear & 0xfff) + ((i.fast >> Field.span) & 3) > 0xfff) return false;
   const write = (i.fast & WRITES) !== 0;
   const user = cpu.cpl === 3;

@@ -8,7 +8,7 @@ import type { Cpu } from '../cpu.ts';
 import { carryFrom, overflowFrom } from '../flags.ts';
 import { refilled } from '../paging.ts';
 import { Access } from '../segmentation.ts';
-import { isFlat, stackPlace } from './flat.ts';
+import { lastFlatPage, stackPlace } from './flat.ts';
 
 /** A page of decoded code, as code-cache.ts has it. */
 interface Window {
@@ -55,7 +55,8 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
   const { bytes, words: words32, codeLines } = cpu.memory;
   const { table, start, valid } = window;
   const user = cpu.cpl === 3 ? 1 : 0;
-  const flat = isFlat(segments[DS]) && isFlat(segments[SS], Access.big);
+  /** Last page that DS and SS both have. */
+  const last = Math.min(lastFlatPage(segments[DS]), lastFlatPage(segments[SS], Access.big));
   let room = (end - cpu.cycles) | 0;
   let at = (cpu.eip - start) | 0;
   let spent = 0;
@@ -86,7 +87,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
       if (form & ACCESS) {
         const page = linear >>> 12;
         const entry = ((page ^ (page >>> 11)) & 1023) << 3;
-        if (!flat || (linear & (form >> 24) & 3) !== 0) break;
+        if (page > last || (linear & (form >> 24) & 3) !== 0) break;
         const tag = page | space;
         const writes = (form & WRITES) !== 0;
         const word = entry + (writes ? 2 : 0) + user;
@@ -396,9 +397,9 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
           case 42: {
             // call of what b says
             const target = ((form & 63) === 37 ? next + i.immediate : b - start) | 0;
-            if (!flat || target >>> 0 >= valid) break run;
+            if (target >>> 0 >= valid) break run;
             linear = (regs[ESP] - 4) | 0;
-            place = stackPlace(words, space, linear, 2 + user);
+            place = stackPlace(words, space, last, linear, 2 + user);
             if (place < 0) break run;
             words32[place >> 2] = start + next;
             regs[ESP] = linear;
@@ -407,8 +408,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
           }
           case 38: {
             // ret
-            if (!flat) break run;
-            place = stackPlace(words, space, regs[ESP], user);
+            place = stackPlace(words, space, last, regs[ESP], user);
             if (place < 0) break run;
             const target = (words32[place >> 2] - start) | 0;
             if (target >>> 0 >= valid) break run;
@@ -417,16 +417,14 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
             break done;
           }
           case 39: // push
-            if (!flat) break run;
             linear = (regs[ESP] - 4) | 0;
-            place = stackPlace(words, space, linear, 2 + user);
+            place = stackPlace(words, space, last, linear, 2 + user);
             if (place < 0) break run;
             words32[place >> 2] = b;
             regs[ESP] = linear;
             break done;
           case 40: // pop
-            if (!flat) break run;
-            place = stackPlace(words, space, regs[ESP], user);
+            place = stackPlace(words, space, last, regs[ESP], user);
             if (place < 0) break run;
             regs[ESP] += 4;
             regs[to] = words32[place >> 2];
@@ -438,9 +436,8 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
           case 44: // nop
             break done;
           case 43: // leave
-            if (!flat) break run;
             linear = regs[EBP];
-            place = stackPlace(words, space, linear, user);
+            place = stackPlace(words, space, last, linear, user);
             if (place < 0) break run;
             regs[ESP] = linear + 4;
             regs[EBP] = words32[place >> 2];
