@@ -31,6 +31,22 @@ export interface HoleCount {
 const MAX_SITES = 4096;
 const KINDS = 32;
 
+/** Kinds of which more is known than how many there were, a bit each. */
+const TOLD = [
+  Kind.exit,
+  Kind.entry,
+  Kind.hypercall,
+  Kind.hole,
+  Kind.interrupt,
+  Kind.ring,
+  Kind.idle,
+  Kind.domain,
+  Kind.schedule,
+].reduce((bits, kind) => bits | (1 << kind), 0);
+
+/** Whether nothing of an event of this kind is counted but that it happened. */
+export const isCountedAlone = (kind: number): boolean => ((TOLD >>> kind) & 1) === 0;
+
 /** How often something happened at each address, in the order of the first times. */
 export class SiteCounts {
   private readonly addresses: number[] = [];

@@ -1,7 +1,7 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Writing one must cost next to nothing, so they are counted later, many at once: when somebody asks, or after `BATCH`.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
-import { DomainCounts, type ExitCount, type HoleCount } from './counts.ts';
+import { DomainCounts, type ExitCount, type HoleCount, isCountedAlone } from './counts.ts';
 import { costOf, Kind, RECORD_WORDS, type TraceEvent, timeOf } from './events.ts';
 import { type PlaceClock, preempts } from './places.ts';
 import { NOTE_WORDS, RING_NOTE, SOFTWARE } from './transfer-notes.ts';
@@ -147,11 +147,19 @@ export class Recorder {
   private settle(): void {
     const { words, mask, next } = this;
     let counts = this.latest;
-    for (let seq = this.settled; seq < next; seq++) {
+    for (let seq = this.settled; seq < next; ) {
       const at = (seq & mask) * RECORD_WORDS;
-      const domain = (words[at] << 16) >> 24;
+      const head = words[at] & 0xffff;
+      const domain = (head << 16) >> 24;
       if (counts === null || counts.domain !== domain) counts = this.countsOf(domain, timeOf(words, at));
-      const kind = words[at] & 0xff;
+      const kind = head & 0xff;
+      if (isCountedAlone(kind)) {
+        // Accesses to a device come in hundreds.
+        const first = seq++;
+        while (seq < next && (words[(seq & mask) * RECORD_WORDS] & 0xffff) === head) seq++;
+        counts.kinds[kind] += seq - first;
+        continue;
+      }
       counts.add(kind, words, at);
       // Whoever was preempted waits for the processor from here on.
       if (kind === Kind.schedule && preempts(kind, words[at + 4], words[at + 6])) {
@@ -159,6 +167,7 @@ export class Recorder {
         counts = this.countsOf(words[at + 4], time);
         counts.place.move('ready', time);
       }
+      seq++;
     }
     this.settled = next;
     this.due = next + Math.min(this.capacity, BATCH);
