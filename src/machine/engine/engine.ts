@@ -70,6 +70,7 @@ class ModeHeat implements Owner {
   readonly misses: Owner['misses'] = new Map();
   readonly walks = new Set<number>();
   newTargets = false;
+  /** Its loops are entries: that stays so when its code changes. */
   loopsToo = false;
   strange = 0;
   stale = false;
@@ -109,7 +110,7 @@ class ModeHeat implements Owner {
     this.misses.clear();
     this.faults.clear();
     this.walks.clear();
-    this.newTargets = this.loopsToo = this.stale = false;
+    this.newTargets = this.stale = false;
     this.strange = 0;
     this.uninstall();
   }
