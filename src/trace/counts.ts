@@ -1,6 +1,6 @@
 // What is counted for one domain for as long as it lives, whatever the log still holds: events by kind, time by place, exits
-// by reason and by address, hypercalls, silently wrong instructions. Every event passes through here, by the hundred and as
-// it was packed: nothing is allocated for one, and what was asked for last is tried first.
+// by reason and by address, hypercalls, silently wrong instructions. Events come here by the hundred and as they were packed:
+// nothing is allocated for one, and what was asked for last is tried first.
 import { costOf, Kind, timeOf } from './events.ts';
 import { PlaceClock } from './places.ts';
 
@@ -32,7 +32,7 @@ const MAX_SITES = 4096;
 const KINDS = 32;
 
 /** Kinds of which more is known than how many there were, a bit each. */
-const TOLD = [
+const KNOWN_MORE_OF = [
   Kind.exit,
   Kind.entry,
   Kind.hypercall,
@@ -45,7 +45,7 @@ const TOLD = [
 ].reduce((bits, kind) => bits | (1 << kind), 0);
 
 /** Whether nothing of an event of this kind is counted but that it happened. */
-export const isCountedAlone = (kind: number): boolean => ((TOLD >>> kind) & 1) === 0;
+export const isOnlyCounted = (kind: number): boolean => ((KNOWN_MORE_OF >>> kind) & 1) === 0;
 
 /** How often something happened at each address, in the order of the first times. */
 export class SiteCounts {

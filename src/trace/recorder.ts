@@ -1,7 +1,7 @@
 // Where events are written: a bounded ring of packed records, the counters that are kept for ever, and a running hash.
 // Writing one must cost next to nothing, so they are counted later, many at once: when somebody asks, or after `BATCH`.
 // Readers pull by sequence number; nobody is called back in the middle of an instruction.
-import { DomainCounts, type ExitCount, type HoleCount, isCountedAlone } from './counts.ts';
+import { DomainCounts, type ExitCount, type HoleCount, isOnlyCounted } from './counts.ts';
 import { costOf, Kind, RECORD_WORDS, type TraceEvent, timeOf } from './events.ts';
 import { type PlaceClock, preempts } from './places.ts';
 import { NOTE_WORDS, RING_NOTE, SOFTWARE } from './transfer-notes.ts';
@@ -149,14 +149,14 @@ export class Recorder {
     let counts = this.latest;
     for (let seq = this.settled; seq < next; ) {
       const at = (seq & mask) * RECORD_WORDS;
-      const head = words[at] & 0xffff;
-      const domain = (head << 16) >> 24;
+      const kindAndDomain = words[at] & 0xffff;
+      const domain = (kindAndDomain << 16) >> 24;
       if (counts === null || counts.domain !== domain) counts = this.countsOf(domain, timeOf(words, at));
-      const kind = head & 0xff;
-      if (isCountedAlone(kind)) {
+      const kind = kindAndDomain & 0xff;
+      if (isOnlyCounted(kind)) {
         // Accesses to a device come in hundreds.
         const first = seq++;
-        while (seq < next && (words[(seq & mask) * RECORD_WORDS] & 0xffff) === head) seq++;
+        while (seq < next && (words[(seq & mask) * RECORD_WORDS] & 0xffff) === kindAndDomain) seq++;
         counts.kinds[kind] += seq - first;
         continue;
       }

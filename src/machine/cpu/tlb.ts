@@ -68,7 +68,7 @@ export class Tlb {
   current = this.contexts[0];
   /** Whose the entries are. */
   private readonly owners = new Array<TlbContext>(TLB_SIZE).fill(this.current);
-  /** Another context has the same VPID, with other nested tables. */
+  /** Some two contexts have the same VPID, with different nested tables. */
   private siblings = false;
   private clock = 0;
   /**
@@ -276,12 +276,13 @@ export class Tlb {
       context.root = root;
     }
     this.forget(context);
-    this.siblings = this.hasTwin(context) || (this.siblings && contexts.some((other) => this.hasTwin(other)));
+    this.siblings =
+      this.hasSibling(context) || (this.siblings && contexts.some((other) => this.hasSibling(other)));
     return context;
   }
 
   /** Whether another context has the same VPID. */
-  private hasTwin(context: TlbContext): boolean {
+  private hasSibling(context: TlbContext): boolean {
     for (const other of this.contexts) if (other.id === context.id && other !== context) return true;
     return false;
   }

@@ -123,6 +123,36 @@ round:
     });
   });
 
+  for (const [name, use] of [
+    ['an operand', 'mov eax, [ebp]'],
+    ['a store', 'add [ebp], eax'],
+    ['LEAVE', 'mov eax, esp\n leave\n mov esp, eax'],
+    ['POP', 'mov esp, ebp\n pop eax'],
+    ['PUSH', 'lea esp, [ebp + 4]\n push eax'],
+    ['RET', 'mov dword [ds:ebp], behind\n mov esp, ebp\n ret\nbehind:'],
+  ])
+    it(`by ${name} behind the limit of SS, where DS goes on`, () => {
+      // Once where it may, and then where only DS reaches.
+      expectSame({
+        source: `
+  mov ecx, 2
+  mov ebp, 0x20000
+round:
+  inc edx
+  ${use}
+  mov ebp, 0x30000
+  mov dword [ds:ebp], round
+  mov eax, [ds:ebp]
+  dec ecx
+  jnz round
+  hlt`,
+        prepare: (m) => {
+          tables(m);
+          m.cpu.segments[2].limit = 0x2ffff;
+        },
+      });
+    });
+
   it('by jumps to the first and behind the last byte of a page', () => {
     expectSame({
       org: CODE,

@@ -210,3 +210,19 @@ describe('random programs run the same with and without the fast path', () => {
     expect(coverage.instructions).toBeGreaterThan(500 * RUNS);
   });
 });
+
+it('runs where a hypervisor has the last addresses for itself', () => {
+  const coverage = new Coverage();
+  const pair = new Pair(MEMORY, coverage.path);
+  // round: push eax; pop ebx; add [20000h], ebx; dec ecx; jnz round; hlt
+  const code = [0x50, 0x5b, 0x01, 0x1d, 0, 0, 2, 0, 0x49, 0x75, 0xf5, 0xf4];
+  pair.each((m) => m.flat(Uint8Array.from(code), CODE));
+  pair.each(({ cpu }) => {
+    cpu.regs[1] = 1000;
+    cpu.regs[4] = STACK;
+    for (const segment of cpu.segments.slice(0, 6)) segment.limit = 0xfbffffff;
+  });
+  pair.run(1_000_000);
+  expect(pair.differences()).toEqual([]);
+  expect(coverage.instructions).toBeGreaterThan(4900);
+});

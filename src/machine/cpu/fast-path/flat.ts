@@ -1,5 +1,5 @@
-// Segments that change nothing but where they end: readable and writable data from address 0 on, whole pages. What the fast
-// path reaches memory through. They end before 4 GiB where a hypervisor keeps the last addresses for itself.
+// Flat segments: readable and writable data from address 0 on, so that an offset is the linear address, and whole pages up to
+// any limit (a hypervisor may keep the last addresses for itself). What the fast path reaches memory through.
 import { PLAIN_WRITE, PLAIN_WRITE_MASK } from '../access.ts';
 import type { SegmentRegister } from '../cpu.ts';
 
@@ -16,20 +16,20 @@ export function lastFlatPage(s: SegmentRegister, more = 0): number {
 }
 
 /**
- * Physical address of a word of the stack; -1 when the TLB has no tag for it.
- * @param last page of the stack's segment
+ * Physical address of an aligned word of the stack; -1 when the TLB has no tag for it, or when it is none.
+ * @param lastPage behind it the limit does not reach
  * @param word `Word` of tlb.ts, with the privilege
  */
 export function stackPlace(
   words: Int32Array,
   space: number,
-  last: number,
+  lastPage: number,
   linear: number,
   word: number,
 ): number {
   // The numbers of tlb.ts.
   const page = linear >>> 12;
-  if (page > last) return -1;
+  if (page > lastPage) return -1;
   const at = ((page ^ (page >>> 11)) & 1023) << 3;
   return words[at + word] === (page | space) && (linear & 3) === 0 ? (words[at + 6] + linear) | 0 : -1;
 }

@@ -56,7 +56,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
   const { table, start, valid } = window;
   const user = cpu.cpl === 3 ? 1 : 0;
   /** Last page that DS and SS both have. */
-  const last = Math.min(lastFlatPage(segments[DS]), lastFlatPage(segments[SS], Access.big));
+  const lastPage = Math.min(lastFlatPage(segments[DS]), lastFlatPage(segments[SS], Access.big));
   let room = (end - cpu.cycles) | 0;
   let at = (cpu.eip - start) | 0;
   let spent = 0;
@@ -87,7 +87,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
       if (form & ACCESS) {
         const page = linear >>> 12;
         const entry = ((page ^ (page >>> 11)) & 1023) << 3;
-        if (page > last || (linear & (form >> 24) & 3) !== 0) break;
+        if (page > lastPage || (linear & (form >> 24) & 3) !== 0) break;
         const tag = page | space;
         const writes = (form & WRITES) !== 0;
         const word = entry + (writes ? 2 : 0) + user;
@@ -399,7 +399,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
             const target = ((form & 63) === 37 ? next + i.immediate : b - start) | 0;
             if (target >>> 0 >= valid) break run;
             linear = (regs[ESP] - 4) | 0;
-            place = stackPlace(words, space, last, linear, 2 + user);
+            place = stackPlace(words, space, lastPage, linear, 2 + user);
             if (place < 0) break run;
             words32[place >> 2] = start + next;
             regs[ESP] = linear;
@@ -408,7 +408,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
           }
           case 38: {
             // ret
-            place = stackPlace(words, space, last, regs[ESP], user);
+            place = stackPlace(words, space, lastPage, regs[ESP], user);
             if (place < 0) break run;
             const target = (words32[place >> 2] - start) | 0;
             if (target >>> 0 >= valid) break run;
@@ -418,13 +418,13 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
           }
           case 39: // push
             linear = (regs[ESP] - 4) | 0;
-            place = stackPlace(words, space, last, linear, 2 + user);
+            place = stackPlace(words, space, lastPage, linear, 2 + user);
             if (place < 0) break run;
             words32[place >> 2] = b;
             regs[ESP] = linear;
             break done;
           case 40: // pop
-            place = stackPlace(words, space, last, regs[ESP], user);
+            place = stackPlace(words, space, lastPage, regs[ESP], user);
             if (place < 0) break run;
             regs[ESP] += 4;
             regs[to] = words32[place >> 2];
@@ -437,7 +437,7 @@ export function runFast(cpu: Cpu, window: Window, end: number): number {
             break done;
           case 43: // leave
             linear = regs[EBP];
-            place = stackPlace(words, space, last, linear, user);
+            place = stackPlace(words, space, lastPage, linear, user);
             if (place < 0) break run;
             regs[ESP] = linear + 4;
             regs[EBP] = words32[place >> 2];
