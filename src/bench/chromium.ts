@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { chromium } from '@playwright/test';
-import { build } from 'vite';
 import { chromiumPath } from '../checks/packages.ts';
+import { bundle } from './bundle.ts';
 import type { KernelRun } from './kernel.ts';
 import type { Request } from './worker.ts';
 
@@ -29,19 +29,7 @@ export interface Browser {
 /** Throws when there is no Chromium. */
 export async function openBrowser(): Promise<Browser> {
   const folder = mkdtempSync(join(tmpdir(), 'ringside-bench-'));
-  await build({
-    configFile: false,
-    logLevel: 'error',
-    build: {
-      outDir: folder,
-      emptyOutDir: true,
-      lib: {
-        entry: new URL('./worker.ts', import.meta.url).pathname,
-        formats: ['es'],
-        fileName: () => 'worker.js',
-      },
-    },
-  });
+  await bundle('./worker.ts', folder, 'worker');
   writeFileSync(join(folder, 'index.html'), '<!doctype html><title>bench</title>');
   const images = new Map<string, string>();
   const server = createServer((request, response) => {

@@ -1,14 +1,15 @@
 // `bench peers`: our engine beside v86 (in Node and in Chromium) and QEMU on the same kernels, in turn, in one run. The
 // kernels and the runners of the peers live in a folder outside the project; v86 is installed there when it is missing.
 import { execFile, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { UsageError } from '../cli/library.ts';
 import type { Engine } from '../session/host.ts';
+import { bundle } from './bundle.ts';
 import { type Browser, openBrowser } from './chromium.ts';
-import { type KernelRun, runKernel } from './kernel.ts';
+import type { KernelRun } from './kernel.ts';
 
 /** What computes; the others are about traps and devices. */
 export const COMPUTE: readonly string[] = [
@@ -78,7 +79,9 @@ export async function peers(
     return null;
   });
   const { only } = options;
-  const runners = runnersOf(folder, file, browser).filter(
+  const bundles = mkdtempSync(join(tmpdir(), 'ringside-kernels-'));
+  await bundle('./node-kernel.ts', bundles, 'kernel');
+  const runners = runnersOf(folder, bundles, file, browser).filter(
     ([column]) => only.length === 0 || only.includes(column),
   );
   const times = new Map<string, number[]>();
@@ -110,6 +113,7 @@ export async function peers(
     }
   } finally {
     await browser?.close();
+    rmSync(bundles, { recursive: true });
   }
   for (const name of names) rows.push(rowOf(name, (column) => times.get(`${name} ${column}`) ?? []));
   return { kernels: rows, geometricMean: geometricMean(rows) };
@@ -142,27 +146,28 @@ function prepare(given: string, log: (line: string) => void): string {
   return copy;
 }
 
+/** @param bundles folder of `kernel.js`, our side in Node */
 function runnersOf(
   folder: string,
+  bundles: string,
   file: (name: string) => string,
   browser: Browser | null,
 ): [Column, Runner][] {
+  const printed = async (words: readonly string[]) => {
+    const { stdout } = await promisify(execFile)('node', [...words], { cwd: folder, timeout: PATIENCE * 2 });
+    return JSON.parse(stdout.trim().split('\n').at(-1)!);
+  };
   const ours =
     (engine: Engine): Runner =>
-    async (name) =>
-      runKernel(name, new Uint8Array(readFileSync(file(name))), engine, () => performance.now(), PATIENCE);
+    (name) =>
+      printed([join(bundles, 'kernel.js'), name, file(name), engine, String(PATIENCE)]);
   const script =
     (...words: string[]): Runner =>
     async (name) => {
-      const { stdout } = await promisify(execFile)(
-        'node',
-        [...words.map((w) => (w.endsWith('.mjs') ? join(folder, w) : w)), name],
-        {
-          cwd: folder,
-          timeout: PATIENCE * 2,
-        },
-      );
-      const { value, times, err } = JSON.parse(stdout.trim().split('\n').at(-1)!);
+      const { value, times, err } = await printed([
+        ...words.map((w) => (w.endsWith('.mjs') ? join(folder, w) : w)),
+        name,
+      ]);
       return { value, times, problem: err };
     };
   const runners: [Column, Runner][] = [
