@@ -89,6 +89,13 @@ export class TestMachine {
     return this;
   }
 
+  /** A GDT at an address: 8 is flat code, 16 flat data, of ring 0. */
+  flatDescriptors(at: number): this {
+    [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].forEach((word, n) => this.memory.write32(at + n * 4, word));
+    Object.assign(this.cpu.gdtr, { base: at, limit: 0x17 });
+    return this;
+  }
+
   /** Runs until something other than the slice ends it, at most `cycles`. */
   run(cycles = 1_000_000): number {
     const end = this.cpu.cycles + cycles;

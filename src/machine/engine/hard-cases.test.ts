@@ -31,10 +31,9 @@ function finish(
   compiled: boolean,
 ) {
   const m = new TestMachine(bytes, costModel('merom')).flat(code, at);
-  const { cpu, memory } = m;
+  const { cpu } = m;
   cpu.compiledAllowed = compiled;
-  [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].forEach((word, n) => memory.write32(GDT + n * 4, word));
-  Object.assign(cpu.gdtr, { base: GDT, limit: 0x17 });
+  m.flatDescriptors(GDT);
   Object.assign(cpu.idtr, { base: IDT, limit: 0x7ff });
   prepare(m, symbols);
   let stop: number = Stop.budget;

@@ -119,12 +119,7 @@ function finish(
   for (let n = 0; n < 16; n++) memory.write32(0x3000 + n * 4, ((0x40 + n) << 12) | flags);
   memory.write32(0x4000 + 14 * 8, (8 << 16) | (handler & 0xffff));
   memory.write32(0x4000 + 14 * 8 + 4, (handler & 0xffff0000) | 0x8e00);
-  memory.write32(0x5008, 0x0000ffff);
-  memory.write32(0x500c, 0x00cf9b00);
-  memory.write32(0x5010, 0x0000ffff);
-  memory.write32(0x5014, 0x00cf9300);
-  cpu.gdtr.base = 0x5000;
-  cpu.gdtr.limit = 0x17;
+  m.flatDescriptors(0x5000);
   let stop: number = Stop.budget;
   for (let n = 0; stop === Stop.budget && n < 100_000; n++)
     stop = run(cpu, cpu.cycles + slices[n % slices.length]);

@@ -41,8 +41,7 @@ function countsAtFaults(compiled: boolean) {
   const m = new TestMachine(0x80000, costModel('merom')).flat(bytes, CODE);
   const { cpu, memory } = m;
   cpu.compiledAllowed = compiled;
-  [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].forEach((word, n) => memory.write32(0x4900 + n * 4, word));
-  Object.assign(cpu.gdtr, { base: 0x4900, limit: 0x17 });
+  m.flatDescriptors(0x4900);
   Object.assign(cpu.idtr, { base: 0x4000, limit: 0x7ff });
   memory.write32(0x4000 + 14 * 8, (8 << 16) | (symbols.get('fault')! & 0xffff));
   memory.write32(0x4000 + 14 * 8 + 4, (symbols.get('fault')! & 0xffff0000) | 0x8e00);

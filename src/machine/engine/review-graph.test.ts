@@ -127,10 +127,9 @@ function finish(
   // A RET that nothing was called for begins again.
   for (let at = STACK; at < STACK + 0x1000; at += 4) memory.write32(at, symbols.get('again')!);
   const fault = symbols.get('fault')!;
-  [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].forEach((word, n) => memory.write32(GDT + n * 4, word));
+  m.flatDescriptors(GDT);
   memory.write32(IDT + 14 * 8, (8 << 16) | (fault & 0xffff));
   memory.write32(IDT + 14 * 8 + 4, (fault & 0xffff0000) | 0x8e00);
-  Object.assign(cpu.gdtr, { base: GDT, limit: 0x17 });
   Object.assign(cpu.idtr, { base: IDT, limit: 0x7ff });
   memory.write32(0x1000, 0x2067);
   memory.write32(0x1004, 0x3067);

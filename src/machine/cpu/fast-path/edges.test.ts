@@ -24,14 +24,13 @@ function assembled(source: string, org: number): Uint8Array {
 }
 
 /** Flat descriptors, and an IDT in which every vector has a HLT of its own. */
-function tables({ memory, cpu }: TestMachine, gate = INTERRUPT): void {
-  [0, 0, 0xffff, 0xcf9b00, 0xffff, 0xcf9300].forEach((word, n) => memory.write32(GDT + n * 4, word));
+function tables(m: TestMachine, gate = INTERRUPT): void {
+  const { memory, cpu } = m.flatDescriptors(GDT);
   for (let vector = 0; vector < 256; vector++) {
     memory.write32(IDT + vector * 8, (8 << 16) | (HANDLERS + vector));
     memory.write32(IDT + vector * 8 + 4, gate);
     memory.write8(HANDLERS + vector, 0xf4);
   }
-  Object.assign(cpu.gdtr, { base: GDT, limit: 0x17 });
   Object.assign(cpu.idtr, { base: IDT, limit: 0x7ff });
 }
 
