@@ -96,6 +96,13 @@ export class TestMachine {
     return this;
   }
 
+  /** An interrupt gate to code segment 8 in the IDT at an address. */
+  interruptGate(idt: number, vector: number, handler: number): this {
+    this.memory.write32(idt + vector * 8, (8 << 16) | (handler & 0xffff));
+    this.memory.write32(idt + vector * 8 + 4, (handler & 0xffff0000) | 0x8e00);
+    return this;
+  }
+
   /** Runs until something other than the slice ends it, at most `cycles`. */
   run(cycles = 1_000_000): number {
     const end = this.cpu.cycles + cycles;

@@ -17,12 +17,6 @@ const PAGES = 64;
 const source = (passes: number, away: number) => `
 bits 32
 org ${CODE}
-  lidt [idtr]
-  mov eax, 0x1000
-  mov cr3, eax
-  mov eax, cr0
-  or eax, 0x80000000
-  mov cr0, eax
   mov ecx, ${passes}
 pass:
   cmp ecx, ${passes - away}
@@ -58,9 +52,6 @@ fault:
   pop eax
   add esp, 4
   iret
-align 8
-idtr: dw 0x7ff
-  dd 0x4000
 `;
 
 /** Runs it. @returns faults, and whether the store in the loop has become an entry */
@@ -74,9 +65,12 @@ function finish(passes: number, away: number) {
   memory.write32(0x1004, 0x3007);
   for (let n = 0; n < 0x100; n++) memory.write32(0x2000 + n * 4, (n << 12) | 7);
   for (let n = 0; n < PAGES; n++) memory.write32(0x3000 + n * 4, ((0x80 + n) << 12) | 0x67);
-  memory.write32(0x4000 + 14 * 8, (8 << 16) | (at('fault') & 0xffff));
-  memory.write32(0x4000 + 14 * 8 + 4, (at('fault') & 0xffff0000) | 0x8e00);
+  m.interruptGate(0x4000, 14, at('fault'));
   m.flatDescriptors(0x5000);
+  Object.assign(cpu.idtr, { base: 0x4000, limit: 0x7ff });
+  cpu.cr3 = 0x1000;
+  cpu.cr0 |= 0x80000000;
+  cpu.tlb.flush();
   let stop: number = Stop.budget;
   for (let n = 0; stop === Stop.budget && n < 10_000; n++) stop = run(cpu, cpu.cycles + 100_000);
   expect(stop).toBe(Stop.halted);

@@ -117,8 +117,7 @@ function finish(
   memory.write32(0x1004, 0x3007);
   for (let n = 0; n < 0x80; n++) memory.write32(0x2000 + n * 4, (n << 12) | 7);
   for (let n = 0; n < 16; n++) memory.write32(0x3000 + n * 4, ((0x40 + n) << 12) | flags);
-  memory.write32(0x4000 + 14 * 8, (8 << 16) | (handler & 0xffff));
-  memory.write32(0x4000 + 14 * 8 + 4, (handler & 0xffff0000) | 0x8e00);
+  m.interruptGate(0x4000, 14, handler);
   m.flatDescriptors(0x5000);
   let stop: number = Stop.budget;
   for (let n = 0; stop === Stop.budget && n < 100_000; n++)

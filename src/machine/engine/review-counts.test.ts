@@ -43,8 +43,7 @@ function countsAtFaults(compiled: boolean) {
   cpu.compiledAllowed = compiled;
   m.flatDescriptors(0x4900);
   Object.assign(cpu.idtr, { base: 0x4000, limit: 0x7ff });
-  memory.write32(0x4000 + 14 * 8, (8 << 16) | (symbols.get('fault')! & 0xffff));
-  memory.write32(0x4000 + 14 * 8 + 4, (symbols.get('fault')! & 0xffff0000) | 0x8e00);
+  m.interruptGate(0x4000, 14, symbols.get('fault')!);
   memory.write32(0x1000, 0x2067);
   memory.write32(0x1004, 0x3067);
   for (let n = 0; n < 0x80; n++) memory.write32(0x2000 + n * 4, (n << 12) | 0x67);

@@ -128,8 +128,7 @@ function finish(
   for (let at = STACK; at < STACK + 0x1000; at += 4) memory.write32(at, symbols.get('again')!);
   const fault = symbols.get('fault')!;
   m.flatDescriptors(GDT);
-  memory.write32(IDT + 14 * 8, (8 << 16) | (fault & 0xffff));
-  memory.write32(IDT + 14 * 8 + 4, (fault & 0xffff0000) | 0x8e00);
+  m.interruptGate(IDT, 14, fault);
   Object.assign(cpu.idtr, { base: IDT, limit: 0x7ff });
   memory.write32(0x1000, 0x2067);
   memory.write32(0x1004, 0x3067);
