@@ -21,6 +21,13 @@ export interface Heat {
   clear(): void;
 }
 
+/** A whole page of 32-bit code that has been executed. */
+export interface HotPage {
+  /** EIP of its first byte. */
+  readonly start: number;
+  readonly page: { readonly frame: number; heat: Heat | null };
+}
+
 /** What has been decoded from one physical page, for one default operand size. */
 class CodePage {
   readonly table: (Instruction | null)[] = new Array(PAGE).fill(null);
@@ -182,7 +189,7 @@ export class CodeCache {
   }
 
   /** Where the next instruction comes from, when that is a whole page of 32-bit code that has been executed; for the engine. */
-  hot(): { start: number; page: { heat: Heat | null } } | null {
+  hot(): HotPage | null {
     if (!this.opensQuietly()) return null;
     const w = this.open();
     if (w.careful || w.page === null || w.page.mode === 16) {

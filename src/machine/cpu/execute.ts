@@ -15,9 +15,9 @@ import { loads } from './segment-loads.ts';
 
 /** `run` comes back at least this often, in cycles, whatever it was asked for. */
 const SLICE = 1 << 20;
-/** The engine looks at the interpreter this often, in cycles; and after looks that taught it nothing, less often, down to this. */
-const SAMPLE = 4096;
-const SELDOM = 16 * SAMPLE;
+/** The engine looks at the interpreter this often, in cycles; and after looks that taught it nothing, less often, down to this. Primes: loops keep to powers of two. */
+const SAMPLE = 4099;
+const SELDOM = 65537;
 const STAGGER = 5;
 const MOST_STAGGER = 31;
 /** What `loop` returns when the board has got a nearer deadline than `run` was told. */

@@ -2,17 +2,19 @@
 // the instructions at its entries get an executor that runs it. Compiled code leaves at an instruction boundary with the
 // state, the cycles and the counts that the interpreter would have: whatever is not plain work, the interpreter does.
 import { PLAIN_WRITE, PLAIN_WRITE_MASK } from '../cpu/access.ts';
-import type { CodeCache, Heat } from '../cpu/code-cache.ts';
+import type { CodeCache, HotPage } from '../cpu/code-cache.ts';
 import type { Cpu, SegmentRegister } from '../cpu/cpu.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { CS, GS, type Instruction, SS } from '../isa/instruction.ts';
 import { type FunctionTable, SHARED_BYTES, TABLES, wasmApi } from '../memory/store.ts';
 import { compileRegion } from './compile.ts';
-import { Entry, hookAt, noteTarget, type Owner, packExits, type Runnable, unhook } from './enter.ts';
+import { CompiledCode } from './compiled-code.ts';
+import { Entry, hookAt, noteTarget, packExits, type Runnable } from './enter.ts';
 import type { Assumptions } from './frame.ts';
 import { Links } from './links.ts';
 import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
+import { type ModeHeat, PageHeat } from './page-heat.ts';
 import { portAccessOf } from './ports.ts';
 import { BEYOND, findRegion } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
@@ -23,106 +25,14 @@ import { walkOf } from './walk-code.ts';
 const HOT = 3;
 /** Samples in code that is compiled, before its loops are made entries. */
 const MISSED = 12;
-/** A page whose code was compiled this often changes too much; half of that is forgotten after so many cycles. */
-const MOST_COMPILES = 60;
-const FORGETS = 50_000_000;
 /** Hot places in one page that are kept. */
 const MOST_STARTS = 64;
-/** Of so many times that control left for another page, one is looked at. */
-const LEFT = 16;
 const PAGE = 4096;
 /** Instructions that are looked through for one that can be compiled. */
 const NEAR = 8;
 
 /** What programs at CPL 3 can do only by permission, if at all. */
 const PRIVILEGED: ReadonlySet<string> = new Set([...BEYOND, 'mov-from-cr']);
-
-/** What is known of one page of code. */
-class PageHeat implements Heat {
-  readonly supervisor: ModeHeat;
-  readonly user: ModeHeat;
-
-  constructor(engine: Engine) {
-    this.supervisor = new ModeHeat(engine, false);
-    this.user = new ModeHeat(engine, true);
-  }
-
-  clear(): void {
-    this.supervisor.clear();
-    this.user.clear();
-  }
-}
-
-/** What is known of one page of code as one of supervisor and user runs it. */
-class ModeHeat implements Owner {
-  /** Samples since something was compiled: where nothing is compiled, and where something is. */
-  samples = 0;
-  missed = 0;
-  /** Regions compiled, also of code that has gone since. */
-  compiles = 0;
-  /** Offsets in compiled code, or not worth another look. */
-  readonly covered = new Set<number>();
-  readonly starts = new Set<number>();
-  /** Places that were jumped to and were no entries. */
-  readonly targets = new Set<number>();
-  readonly faults: Owner['faults'] = new Map();
-  /** Places that miss the TLB often: how often so far, and those for which that was too often. */
-  readonly misses: Owner['misses'] = new Map();
-  readonly walks = new Set<number>();
-  newTargets = false;
-  /** Its loops are entries: that stays so when its code changes. */
-  loopsToo = false;
-  strange = 0;
-  stale = false;
-  beside = false;
-  storesBeside = 0;
-  entries: readonly Entry[] = [];
-  /** Number of its table; -1 = none. */
-  table = -1;
-
-  constructor(
-    private readonly engine: Engine,
-    private readonly user: boolean,
-  ) {}
-
-  private left = 0;
-  private remembered = 0;
-
-  /** Has been compiled too often of late. @param now in cycles */
-  tired(now: number): boolean {
-    if (this.compiles <= MOST_COMPILES) return false;
-    if (this.remembered === 0) this.remembered = now;
-    if (now - this.remembered < FORGETS) return true;
-    this.compiles >>= 1;
-    this.remembered = 0;
-    return false;
-  }
-
-  /** One in so many is looked at: what is called often is found soon. */
-  leave(): void {
-    if (++this.left % LEFT === 0) this.engine.arrive();
-  }
-
-  clear(): void {
-    this.covered.clear();
-    this.starts.clear();
-    this.targets.clear();
-    this.misses.clear();
-    this.faults.clear();
-    this.walks.clear();
-    this.newTargets = this.stale = false;
-    this.strange = 0;
-    this.uninstall();
-  }
-
-  /** Everything is interpreted again. */
-  uninstall(): void {
-    for (const entry of this.entries) unhook(entry, this.user);
-    this.entries = [];
-    this.engine.links.changes++;
-    this.covered.clear();
-  }
-}
 
 /** Zeros: what lies behind an INT or a call that never comes back. */
 const isEmptyMemory = (i: Instruction): boolean =>
@@ -185,6 +95,8 @@ export class Engine {
     const both = (window.page.heat ??= new PageHeat(this)) as PageHeat;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
     if (heat.tired(cpu.cycles)) return false;
+    if (heat.changed && this.restore(code, window, heat)) return true;
+    heat.cool(cpu.cycles);
     const at = (cpu.eip - window.start) >>> 0;
     if (!heat.covered.has(at)) {
       if (++heat.samples < HOT) return true;
@@ -192,11 +104,12 @@ export class Engine {
     } else if (heat.newTargets || heat.stale) {
       if (++heat.samples < HOT) return true;
     } else {
-      if (heat.loopsToo) return false;
+      // What a confined region leads to is looked for a while longer.
+      if (heat.loopsToo) return heat.confined;
       if (++heat.missed < MISSED) return true;
       heat.loopsToo = true;
     }
-    this.compile(code, window.start, at, heat);
+    this.compile(code, window, at, heat);
     return true;
   }
 
@@ -207,14 +120,50 @@ export class Engine {
     const both = window?.page.heat as PageHeat | null | undefined;
     if (!code || !window || !both) return;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
+    if (heat.changed && this.restore(code, window, heat)) return;
     const at = (cpu.eip - window.start) >>> 0;
     noteTarget(heat, at);
     // Samples are taken where compiled code is left, so this page may not see any.
     if (heat.newTargets && !heat.tired(cpu.cycles) && ++heat.samples >= HOT)
-      this.compile(code, window.start, at, heat);
+      this.compile(code, window, at, heat);
   }
 
-  private compile(code: CodeCache, page: number, at: number, heat: ModeHeat): void {
+  /** The code of a page has changed: what was compiled of it stays when that was other code. */
+  private restore(code: CodeCache, { start, page: { frame } }: HotPage, heat: ModeHeat): boolean {
+    const { earlier } = heat;
+    heat.changed = false;
+    if (!earlier) return false;
+    const { region } = earlier;
+    const same =
+      start === region.assumes.page &&
+      heat.entries.length === 0 &&
+      this.tables[heat.table] === heat &&
+      region.number === heat.table &&
+      earlier.code.stands(this.cpu.memory, frame);
+    if (!same) return false;
+    earlier.code.mark(this.cpu.memory, frame);
+    const entries = earlier.ways.map(({ index, at }) => this.hang(code, region, index, at));
+    heat.restore(earlier, entries);
+    heat.restored();
+    this.links.changes++;
+    return true;
+  }
+
+  /** A way into a region at an offset of the page. */
+  private hang(code: CodeCache, region: Runnable, index: number, at: number): Entry {
+    const hook = hookAt(code.peekAt(at)!);
+    const entry = new Entry(region, index, at, hook);
+    if (region.assumes.user) hook.user = entry;
+    else hook.supervisor = entry;
+    return entry;
+  }
+
+  private compile(
+    code: CodeCache,
+    { start: page, page: { frame } }: HotPage,
+    at: number,
+    heat: ModeHeat,
+  ): void {
     heat.samples = heat.missed = heat.strange = 0;
     heat.newTargets = heat.stale = false;
     const assumes = this.assumptions(page, heat);
@@ -226,13 +175,16 @@ export class Engine {
       (!i.memory || assumes.limits[i.segment] >= 0) &&
       !isEmptyMemory(i);
     const peek = (offset: number) => code.peekAt(offset);
+    // What was compiled before, and is hot again, is compiled again; what is new has to be found hot by itself.
+    const again = heat.beginAgain(at);
     heat.covered.add(at);
     // What is sampled is often what the interpreter does again and again; what lies behind is as hot.
     const start = firstUsable(at, peek, usable);
     if (start !== at) heat.starts.delete(at);
     if (start >= 0) heat.starts.add(start);
     const starts = [...(start < 0 ? [] : [start]), ...heat.starts];
-    const found = findRegion(starts, heat.targets, peek, usable);
+    const within = again ? (offset: number) => (again.has(offset) ? peek(offset) : null) : peek;
+    const found = findRegion(starts, heat.targets, within, usable);
     if (!found) return;
     for (const block of found.blocks.values()) {
       // Where one operand misses, those beside it do.
@@ -261,14 +213,10 @@ export class Engine {
     links.regions[number] = runnable;
     links.changes++;
     this.functions?.set(number, run);
-    heat.entries = made.entries.flatMap((offset, index) => {
-      if (!made.worth[index]) return [];
-      const hook = hookAt(code.peekAt(offset)!);
-      const entry = new Entry(runnable, index, offset, hook);
-      if (assumes.user) hook.user = entry;
-      else hook.supervisor = entry;
-      return [entry];
-    });
+    heat.compiled = { region: runnable, code: new CompiledCode(this.cpu.memory, frame, found) };
+    heat.entries = made.entries.flatMap((offset, index) =>
+      made.worth[index] ? [this.hang(code, runnable, index, offset)] : [],
+    );
     const table = new Uint8Array(this.cpu.shared.buffer, assumes.table, PAGE).fill(0);
     made.entries.slice(0, 255).forEach((offset, index) => (table[offset] = index + 1));
   }
