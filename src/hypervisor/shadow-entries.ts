@@ -11,6 +11,10 @@ export const BASE = PTE.present | PTE.accessed | PTE.dirty;
 /** A shadow's directory entries are as permissive as can be: the rights are in the leaves. */
 export const DIRECTORY = BASE | PTE.write | PTE.user;
 
+/** An entry of the guest's that its processor has used: only such have shadows. */
+export const isLive = (entry: number): boolean =>
+  (entry & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
+
 const isLarge = (control: GuestControl, pde: number): boolean =>
   (pde & PTE.large) !== 0 && (control.cr4 & (CR4_PSE | CR4_PAE)) !== 0;
 

@@ -285,6 +285,11 @@ export class ShadowPages {
     return false;
   }
 
+  /** Whether one directory entry leads to a page, and no more. */
+  isUsedOnce(page: ShadowPage): boolean {
+    return page.parents !== -1 && this.next[page.parents] === -1;
+  }
+
   /** Takes the write permission from all mappings of a guest frame. */
   writeProtect(frame: number): void {
     for (let slot = this.mappings[frame]; slot !== -1; slot = this.next[slot]) {

@@ -35,6 +35,7 @@ class Bare {
     Object.assign(this.cpu, { cr0, cr3, cr4 });
     this.cpu.tlb.flush();
   }
+  invalidate = (linear: number) => this.cpu.tlb.invalidate(linear);
   read = (physical: number) => this.memory.read32(physical);
   attempt(access: Access): string {
     try {
@@ -76,6 +77,7 @@ class Shadowed {
     if (cr0 !== now.cr0) this.shadow.loadCr0(cr0);
     this.shadow.loadCr3(cr3);
   }
+  invalidate = (linear: number) => this.shadow.invalidatePage(linear);
   read = (physical: number) => this.guest.read32(physical);
   /** Tries until the processor is content, as the guest's instruction would be tried again after each hidden fault. */
   attempt(access: Access): string {
@@ -153,6 +155,7 @@ const aStep = fc.oneof(
       table: fc.integer({ min: 4, max: 7 }),
       n: fc.integer({ min: 0, max: 3 }),
       entry: anEntry,
+      byPage: fc.boolean(),
     }),
   },
   {
@@ -163,6 +166,7 @@ const aStep = fc.oneof(
       n: fc.integer({ min: 0, max: 3 }),
       table: fc.integer({ min: 4, max: 7 }),
       flags: fc.constantFrom(0x00, 0x01, 0x03, 0x07, 0x27, 0x87),
+      byPage: fc.boolean(),
     }),
   },
   {
@@ -190,11 +194,15 @@ function sameStory(
     for (const machine of both) machine.control(cr0, cr3, cr4);
   };
   // An entry that was present must be flushed from the TLB; a new one need not, and is not.
-  const set = (physical: number, entry: number) => {
+  const set = (physical: number, entry: number, byPage: boolean, pages: readonly number[]) => {
     const wasPresent = bare.read(physical) & 1;
     for (const machine of both) machine.store(WINDOW + physical, entry);
-    if (wasPresent) reload();
+    if (!wasPresent) return;
+    if (!byPage) reload();
+    else for (const page of pages) for (const machine of both) machine.invalidate(page);
   };
+  const pageOf = (table: number, page: number) => (table << 22) + (page << 12);
+  const FOUR = [0, 1, 2, 3];
   for (const step of steps) {
     switch (step.do) {
       case 'access': {
@@ -207,10 +215,20 @@ function sameStory(
         break;
       }
       case 'pte':
-        set(step.table * 4096 + step.n * 4, (step.entry.frame << 12) | step.entry.flags);
+        set(
+          step.table * 4096 + step.n * 4,
+          (step.entry.frame << 12) | step.entry.flags,
+          step.byPage,
+          FOUR.map((n) => pageOf(n, step.n)),
+        );
         break;
       case 'pde':
-        set(step.directory * 4096 + step.n * 4, (step.flags & 0x80 ? 0 : step.table << 12) | step.flags);
+        set(
+          step.directory * 4096 + step.n * 4,
+          (step.flags & 0x80 ? 0 : step.table << 12) | step.flags,
+          step.byPage,
+          FOUR.map((page) => pageOf(step.n, page)),
+        );
         break;
       case 'cr3':
         cr3 = step.directory << 12;
@@ -300,8 +318,25 @@ describe('shadow paging', () => {
     machine.store(WINDOW + 0x4004, 0x20007);
     const faults = countFaults(machine, () => machine.store(WINDOW + 0x4008, 0x21007));
     expect(faults).toBe(0);
+    // INVLPG says something of one entry only.
     machine.shadow.invalidatePage(0x2000);
-    expect(countFaults(machine, () => machine.store(WINDOW + 0x400c, 0x22007))).toBe(1);
+    expect(countFaults(machine, () => machine.store(WINDOW + 0x400c, 0x22007))).toBe(0);
+    machine.control(PAGING, 0, 0x10);
+    expect(countFaults(machine, () => machine.store(WINDOW + 0x4008, 0x22007))).toBe(1);
+  });
+
+  it('has the entry that INVLPG names at once, if the guest has used the page before', () => {
+    const machine = new Shadowed();
+    prepare(machine);
+    machine.store(WINDOW, 0x4007);
+    machine.store(WINDOW + 0x4000, 0x20007);
+    machine.attempt({ linear: 0, write: true, user: true });
+    for (const entry of [0x20066, 0x21067]) {
+      machine.store(WINDOW + 0x4000, entry);
+      machine.shadow.invalidatePage(0);
+    }
+    const faults = countFaults(machine, () => machine.attempt({ linear: 0, write: true, user: true }));
+    expect([faults, machine.read(0x21000)]).toEqual([0, 0x5a]);
   });
 
   it('reads ones where the guest has no memory, and asks for help to write there', () => {

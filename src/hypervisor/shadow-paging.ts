@@ -3,18 +3,19 @@
 // ("hidden" faults). Neutral of vendor: a technique loads `root` into CR3 and passes on what its guest does.
 //
 // How they stay true: (1) a guest table that has a shadow cannot be written; the first write makes it "out of sync",
-// writable until the guest next does what flushes a TLB (CR3, INVLPG), when its shadow is compared with it and it is
+// writable until the guest next does what flushes a TLB (CR3, CR0, CR4), when its shadow is compared with it and it is
 // protected again; or, if the address space in use does not contain it, its shadow is simply dropped. So shadows of many
-// address spaces live side by side. (2) A leaf appears only when the guest's entry has A set, and is writable only when
+// address spaces live side by side. INVLPG compares the one entry that it names, and leaves the table out of sync, as a TLB
+// may keep others. (2) A leaf appears only when the guest's entry has A set, and is writable only when
 // D is set too. (3) Leaves map frames of the domain's own p2m and nothing else. (For guests with PAE: wide-shadow-paging.ts.)
 import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Kind, Shadow } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
 import type { FrameTable, GuestMemory } from './frames.ts';
-import type { GuestPaging } from './guest-paging.ts';
+import type { GuestPaging, Remembered } from './guest-paging.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { BASE, childFrame, childKind, DIRECTORY, leafRights } from './shadow-entries.ts';
+import { BASE, childFrame, childKind, DIRECTORY, isLive, leafRights } from './shadow-entries.ts';
 import { ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { WriteLog } from './write-log.ts';
 
@@ -63,6 +64,8 @@ export class ShadowPaging implements GuestPaging {
   devices: { answers(address: number): boolean } | null = null;
   /** Error code for the guest after `FaultIs.guests`. */
   guestError = 0;
+  /** Drops a page of the guest's from the processor's TLB, where that is worth while: else all that it remembers goes at the next entry. */
+  remembered: Pick<Remembered, 'forgetPage'> | null = null;
 
   protected readonly memory: PhysicalMemory;
   protected readonly pages: ShadowPages;
@@ -71,6 +74,7 @@ export class ShadowPaging implements GuestPaging {
   /** Guest frames whose tables are out of sync, and the same as a list. */
   private readonly outOfSync: Uint8Array;
   private readonly unsynchronized: number[] = [];
+  private unsynchronizedCount = 0;
   /** How often a write to a guest's table was seen. */
   tableWrites = 0;
   /** What of the guest's memory must not be written to without being seen. */
@@ -153,11 +157,41 @@ export class ShadowPaging implements GuestPaging {
     return true;
   }
 
-  /** INVLPG: the guest says that its entry for this page has changed. */
+  /**
+   * INVLPG: the guest says that its entry for this page has changed. Other entries may stay as they were remembered (SDM
+   * vol. 3 §4.10.4.1), so a table that is out of sync remains so.
+   */
   invalidatePage(linear: number): void {
-    this.synchronize();
-    this.clearLeaf(linear);
-    this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear);
+    const { pages } = this;
+    const directory = this.directoryFor(linear, false);
+    const page = directory && this.comparedChild(directory, this.directoryIndex(linear));
+    let entry = 0;
+    if (page) {
+      const { changes, reductions } = pages;
+      const n = this.index(linear);
+      if (page.shadowsGuestTable && this.outOfSync[page.frame]) {
+        this.host.charge('shadowFlush');
+        this.compareEntry(page, this.guest.toMachine(page.frame * 4096), n);
+      }
+      entry = pages.read(page, n);
+      const alone = pages.isUsedOnce(page) && (directory === this.current || pages.isUsedOnce(directory));
+      if (pages.changes !== changes && alone && this.remembered !== null) {
+        // Nothing but this page was remembered through that entry.
+        this.remembered.forgetPage(linear);
+        pages.changes = changes;
+        pages.reductions = reductions;
+      }
+    }
+    this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear, 0, entry);
+  }
+
+  /** What stands below an entry of a directory of the address space in use, once that is as the guest's. */
+  private comparedChild(directory: ShadowPage, n: number): ShadowPage | null {
+    if (directory.shadowsGuestTable && this.outOfSync[directory.frame]) {
+      this.host.charge('shadowFlush');
+      this.compareDirectoryEntry(directory, this.guest.toMachine(directory.frame * 4096), n);
+    }
+    return this.pages.child(directory, n);
   }
 
   /** Removes the entry for a page from the address space in use. */
@@ -278,7 +312,7 @@ export class ShadowPaging implements GuestPaging {
   /** There are no shadows: none is out of sync. */
   protected forget(): void {
     this.outOfSync.fill(0);
-    this.unsynchronized.length = 0;
+    this.unsynchronizedCount = 0;
   }
 
   /** Pages have changed between memory and device. */
@@ -384,14 +418,14 @@ export class ShadowPaging implements GuestPaging {
     }
     if (this.pages.tables[frame]) {
       this.outOfSync[frame] = 1;
-      this.unsynchronized.push(frame);
+      this.unsynchronized[this.unsynchronizedCount++] = frame;
     }
   }
 
   /** Compares every table that is out of sync with its shadows and protects it again. */
   protected synchronize(): void {
-    if (this.unsynchronized.length === 0) return;
-    for (const frame of this.unsynchronized) {
+    for (let n = 0; n < this.unsynchronizedCount; n++) {
+      const frame = this.unsynchronized[n];
       if (!this.outOfSync[frame]) continue;
       this.outOfSync[frame] = 0;
       if (!this.pages.tables[frame]) continue;
@@ -404,7 +438,7 @@ export class ShadowPaging implements GuestPaging {
       }
       this.pages.writeProtect(frame);
     }
-    this.unsynchronized.length = 0;
+    this.unsynchronizedCount = 0;
   }
 
   /** An entry of the guest's own table. */
@@ -415,33 +449,40 @@ export class ShadowPaging implements GuestPaging {
   private compareTable(page: ShadowPage): void {
     const { pages } = this;
     const table = this.guest.toMachine(page.frame * 4096);
-    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1)) {
-      const shadow = pages.read(page, n);
-      const pte = this.guestEntry(table, n);
-      const frame = pte >>> 12;
-      const live = (pte & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
-      if (!live || frame >= this.guest.pages || this.guest.p2m[frame] < 0) {
-        pages.clear(page, n);
-        continue;
-      }
-      const entry = (this.guest.p2m[frame] << 12) | BASE | this.rights(page.kind, pte, frame);
-      if (entry !== shadow) pages.setLeaf(page, n, entry, frame);
+    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1))
+      this.compareEntry(page, table, n);
+  }
+
+  /** Makes an entry of a table's shadow as the guest's is, or takes it away. @param table machine address of the guest's */
+  private compareEntry(page: ShadowPage, table: number, n: number): void {
+    const { pages, guest } = this;
+    const pte = this.guestEntry(table, n);
+    const frame = pte >>> 12;
+    if (!isLive(pte) || frame >= guest.pages || guest.p2m[frame] < 0 || this.devices?.answers(frame * 4096)) {
+      pages.clear(page, n);
+      return;
     }
+    const entry = (guest.p2m[frame] << 12) | BASE | this.rights(page.kind, pte, frame);
+    if (entry !== pages.read(page, n)) pages.setLeaf(page, n, entry, frame);
   }
 
   private compareDirectory(page: ShadowPage): void {
+    const { pages } = this;
     const directory = this.guest.toMachine(page.frame * 4096);
-    for (let n = 0; n < this.pages.entries; n++) {
-      const child = this.pages.child(page, n);
-      if (!child) continue;
-      const pde = this.guestEntry(directory, n);
-      const live = (pde & (PTE.present | PTE.accessed)) === (PTE.present | PTE.accessed);
-      if (
-        !live ||
-        child.kind !== childKind(this.control, pde) ||
-        child.frame !== childFrame(this.control, pde)
-      )
-        this.pages.clear(page, n);
-    }
+    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1))
+      this.compareDirectoryEntry(page, directory, n);
+  }
+
+  /** Takes an entry of a directory's shadow away that leads elsewhere than the guest's. */
+  private compareDirectoryEntry(page: ShadowPage, directory: number, n: number): void {
+    const child = this.pages.child(page, n);
+    if (!child) return;
+    const pde = this.guestEntry(directory, n);
+    if (
+      !isLive(pde) ||
+      child.kind !== childKind(this.control, pde) ||
+      child.frame !== childFrame(this.control, pde)
+    )
+      this.pages.clear(page, n);
   }
 }

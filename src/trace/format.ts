@@ -67,7 +67,8 @@ const SHADOW_TEXT: Record<number, (e: TraceEvent) => string> = {
     `shadow entry filled: ${hex8(e.b)} → guest-physical ${hex8(e.c)} → machine ${hex8(e.d)}`,
   [Shadow.switchRoot]: (e) => `shadow CR3 switched: guest CR3 ${hex8(e.c)} → machine ${hex8(e.d)}`,
   [Shadow.flush]: (e) => `shadow flushed: ${e.b} entries dropped`,
-  [Shadow.invalidatePage]: (e) => `shadow entry of ${hex8(e.b)} dropped`,
+  [Shadow.invalidatePage]: (e) =>
+    e.d ? `shadow entry of ${hex8(e.b)} compared: machine ${hex8(e.d)}` : `no shadow entry of ${hex8(e.b)}`,
   [Shadow.guestFault]: (e) => `the fault at ${hex8(e.b)} is the guest's own`,
 };
 

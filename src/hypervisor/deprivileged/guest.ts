@@ -98,11 +98,13 @@ export class DeprivilegedGuest implements PcGuest {
       throw error;
     }
     this.area = area;
+    const { tlb } = hypervisor.cpu;
+    this.shadow.remembered = { forgetPage: (linear) => tlb.invalidate(linear) };
     const knows = (): boolean =>
       this.opened.length === 0 &&
       this.loadedRoot === this.shadow.root &&
       this.loadedChanges === this.shadow.changes;
-    this.linear = new LinearMemory(this.shadow, domain.memory, hypervisor.cpu.tlb, knows);
+    this.linear = new LinearMemory(this.shadow, domain.memory, tlb, knows);
     this.descriptors = new ShadowDescriptors(hypervisor, this, area);
     this.shadow.writes.onTraced = (physical, frame) => this.monitorWrote(physical, frame);
   }

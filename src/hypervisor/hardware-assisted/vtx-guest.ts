@@ -91,6 +91,7 @@ export class VtxGuest implements PcGuest {
       throw error;
     }
     this.remembered = this.nested?.remembered ?? (vpid ? parts().remembered(this) : null);
+    if (this.shadowTables) this.shadowTables.remembered = this.remembered;
     this.debugRegisters[6] = 0xffff0ff0 | 0;
     this.debugRegisters[7] = 0x400;
   }

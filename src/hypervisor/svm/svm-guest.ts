@@ -99,6 +99,7 @@ export class SvmGuest implements PcGuest {
       else {
         this.shadow = this.shadowTables = new WideShadowPaging(hypervisor, this.vcpu, domain.memory);
         this.shadowTables.devices = devices;
+        this.shadowTables.remembered = this.remembered();
       }
     } catch (error) {
       this.releaseRegion();
