@@ -23,23 +23,36 @@ export class CompiledCode {
       if (at > begin) this.runs.push(begin, at - begin);
       else at++;
     }
-    this.bytes = memory.bytes.slice(frame * PAGE, (frame + 1) * PAGE);
+    this.bytes = new Uint8Array(this.runs.reduce((sum, value, n) => sum + (n & 1 ? value : 0), 0));
+    this.eachRun((begin, length, place) => {
+      const from = frame * PAGE + begin;
+      this.bytes.set(memory.bytes.subarray(from, from + length), place);
+      return true;
+    });
   }
 
   /** Whether all these bytes are in the frame now. */
   stands({ bytes }: PhysicalMemory, frame: number): boolean {
-    const base = frame * PAGE;
-    for (let n = 0; n < this.runs.length; n += 2) {
-      const begin = this.runs[n];
-      for (let at = begin; at < begin + this.runs[n + 1]; at++)
-        if (bytes[base + at] !== this.bytes[at]) return false;
-    }
-    return true;
+    return this.eachRun((begin, length, place) => {
+      const from = frame * PAGE + begin;
+      for (let n = 0; n < length; n++) if (bytes[from + n] !== this.bytes[place + n]) return false;
+      return true;
+    });
   }
 
   /** Says that they are code. */
   mark(memory: PhysicalMemory, frame: number): void {
-    for (let n = 0; n < this.runs.length; n += 2)
-      memory.markCode(frame * PAGE + this.runs[n], this.runs[n + 1]);
+    this.eachRun((begin, length) => {
+      memory.markCode(frame * PAGE + begin, length);
+      return true;
+    });
+  }
+
+  /** For each run: offset, length, place in `bytes`. Ends with the first one for which `what` is false. */
+  private eachRun(what: (begin: number, length: number, place: number) => boolean): boolean {
+    const { runs } = this;
+    for (let n = 0, place = 0; n < runs.length; place += runs[n + 1], n += 2)
+      if (!what(runs[n], runs[n + 1], place)) return false;
+    return true;
   }
 }

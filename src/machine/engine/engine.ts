@@ -16,7 +16,7 @@ import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { type ModeHeat, PageHeat } from './page-heat.ts';
 import { portAccessOf } from './ports.ts';
-import { BEYOND, findRegion } from './region.ts';
+import { BEYOND, findRegion, instructionsOf } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
 import { invalidateOf, loadCr3Of, pageWalkOf } from './translations.ts';
 import { walkOf } from './walk-code.ts';
@@ -95,7 +95,7 @@ export class Engine {
     const both = (window.page.heat ??= new PageHeat(this)) as PageHeat;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
     if (heat.tired(cpu.cycles)) return false;
-    if (heat.changed && this.restore(code, window, heat)) return true;
+    if (heat.earlier && this.restore(code, window, heat)) return true;
     heat.cool(cpu.cycles);
     const at = (cpu.eip - window.start) >>> 0;
     if (!heat.covered.has(at)) {
@@ -104,8 +104,8 @@ export class Engine {
     } else if (heat.newTargets || heat.stale) {
       if (++heat.samples < HOT) return true;
     } else {
-      // What a confined region leads to is looked for a while longer.
-      if (heat.loopsToo) return heat.confined;
+      // What a confined region leads to is looked for more closely.
+      if (heat.loopsToo) return heat.within !== null;
       if (++heat.missed < MISSED) return true;
       heat.loopsToo = true;
     }
@@ -120,7 +120,7 @@ export class Engine {
     const both = window?.page.heat as PageHeat | null | undefined;
     if (!code || !window || !both) return;
     const heat = cpu.cpl === 3 ? both.user : both.supervisor;
-    if (heat.changed && this.restore(code, window, heat)) return;
+    if (heat.earlier && this.restore(code, window, heat)) return;
     const at = (cpu.eip - window.start) >>> 0;
     noteTarget(heat, at);
     // Samples are taken where compiled code is left, so this page may not see any.
@@ -130,9 +130,8 @@ export class Engine {
 
   /** The code of a page has changed: what was compiled of it stays when that was other code. */
   private restore(code: CodeCache, { start, page: { frame } }: HotPage, heat: ModeHeat): boolean {
-    const { earlier } = heat;
-    heat.changed = false;
-    if (!earlier) return false;
+    const earlier = heat.earlier!;
+    heat.earlier = null;
     const { region } = earlier;
     const same =
       start === region.assumes.page &&
@@ -144,7 +143,6 @@ export class Engine {
     earlier.code.mark(this.cpu.memory, frame);
     const entries = earlier.ways.map(({ index, at }) => this.hang(code, region, index, at));
     heat.restore(earlier, entries);
-    heat.restored();
     this.links.changes++;
     return true;
   }
@@ -176,23 +174,25 @@ export class Engine {
       !isEmptyMemory(i);
     const peek = (offset: number) => code.peekAt(offset);
     // What was compiled before, and is hot again, is compiled again; what is new has to be found hot by itself.
-    const again = heat.beginAgain(at);
+    const within = heat.confine(at);
     heat.covered.add(at);
     // What is sampled is often what the interpreter does again and again; what lies behind is as hot.
     const start = firstUsable(at, peek, usable);
     if (start !== at) heat.starts.delete(at);
     if (start >= 0) heat.starts.add(start);
     const starts = [...(start < 0 ? [] : [start]), ...heat.starts];
-    const within = again ? (offset: number) => (again.has(offset) ? peek(offset) : null) : peek;
-    const found = findRegion(starts, heat.targets, within, usable);
+    const inside = within ? (offset: number) => (within.has(offset) ? peek(offset) : null) : peek;
+    const find = () => findRegion(starts, heat.targets, inside, usable);
+    let found = find();
     if (!found) return;
+    const instructions = instructionsOf(found);
+    if (heat.recall((offset) => instructions.has(offset))) found = find()!;
     for (const block of found.blocks.values()) {
       // Where one operand misses, those beside it do.
       if (block.steps.some((step) => heat.walks.has(step.at)))
         for (const step of block.steps) heat.walks.add(step.at);
-      for (const step of block.steps) heat.covered.add(step.at);
-      if (block.leaving.kind !== 'stop' && block.leaving.step) heat.covered.add(block.leaving.step.at);
     }
+    for (const offset of instructionsOf(found)) heat.covered.add(offset);
     const { targets, loopsToo } = heat;
     this.addHandlers(page, assumes.user, heat);
     // Where that leaves to somebody else, it is come back to behind it.
@@ -234,7 +234,7 @@ export class Engine {
     if (heat.table < 0 || this.tables[heat.table] !== heat) {
       heat.table = this.nextTable;
       this.nextTable = (this.nextTable + 1) % TABLES;
-      this.tables[heat.table]?.uninstall();
+      this.tables[heat.table]?.evict();
       this.tables[heat.table] = heat;
     }
     const { memory, shared } = this.cpu;

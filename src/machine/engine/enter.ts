@@ -23,7 +23,7 @@ import { SETTLED } from './transfer-words.ts';
 const LONGEST = 0x3fffffff;
 const PAGE = 4096;
 /** Places known as targets of jumps in one page. */
-const MOST_TARGETS = 64;
+export const MOST_TARGETS = 64;
 /** Entries that found other segments or another page than they assume, before the page is compiled again. */
 const MOST_STRANGE = 100;
 

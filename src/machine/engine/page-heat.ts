@@ -3,7 +3,7 @@
 import type { Heat } from '../cpu/code-cache.ts';
 import { widen } from '../wide-numbers.ts';
 import type { CompiledCode } from './compiled-code.ts';
-import { type Entry, type Owner, type Runnable, unhook } from './enter.ts';
+import { type Entry, MOST_TARGETS, type Owner, type Runnable, unhook } from './enter.ts';
 import type { Links } from './links.ts';
 
 /** Cycles in which samples must come together: code that is met more seldom is not hot. */
@@ -11,8 +11,6 @@ const COOLS = 10_000_000;
 /** A page whose code was compiled this often changes too much; half of that is forgotten after so many cycles. */
 const MOST_COMPILES = 60;
 const FORGETS = 50_000_000;
-/** So many times that compiled code was found unchanged count as once compiled. */
-const RESTORES = 8;
 /** Of so many times that control left for another page, one is looked at. */
 const LEFT = 16;
 
@@ -51,6 +49,8 @@ export interface Earlier extends Compiled {
   readonly starts: readonly number[];
   readonly targets: readonly number[];
   readonly walks: readonly number[];
+  readonly newTargets: boolean;
+  readonly stale: boolean;
 }
 
 /** What is known of one page of code as one of supervisor and user runs it. */
@@ -72,8 +72,10 @@ export class ModeHeat implements Owner {
   newTargets = false;
   /** Its loops are entries: that stays so when its code changes. */
   loopsToo = false;
-  /** Only what was compiled before the code changed is. */
-  confined = false;
+  /** What was compiled before the code changed, and nothing else, is compiled, until that is found hot too; null = all. */
+  within: ReadonlySet<number> | null = null;
+  /** What was known of it. */
+  private formerTargets: readonly number[] = [];
   strange = 0;
   stale = false;
   beside = false;
@@ -81,9 +83,8 @@ export class ModeHeat implements Owner {
   entries: readonly Entry[] = [];
   /** What the entries lead to, and the code that it was made from. */
   compiled: Compiled | null = null;
-  /** What was compiled before the code changed, and whether that still has to be compared. */
+  /** What was compiled before the code changed, and still has to be compared with it. */
   earlier: Earlier | null = null;
-  changed = false;
   /** Number of its table; -1 = none. */
   table = -1;
 
@@ -97,18 +98,12 @@ export class ModeHeat implements Owner {
   private left = 0;
   private countedFrom = 0;
   private remembered = 0;
-  private restores = 0;
 
   /** Forgets samples that are long past. @param now in cycles */
   cool(now: number): void {
     if (now - this.countedFrom <= COOLS) return;
     this.countedFrom = now;
     this.samples = this.missed = 0;
-  }
-
-  /** Costs a little each time. */
-  restored(): void {
-    if (++this.restores % RESTORES === 0) this.compiles++;
   }
 
   /** Has been compiled too often of late. @param now in cycles */
@@ -127,8 +122,7 @@ export class ModeHeat implements Owner {
   }
 
   clear(): void {
-    if (this.compiled !== null) this.earlier = this.remember(this.compiled);
-    this.changed = true;
+    if (this.compiled !== null) this.remember(this.compiled);
     this.covered.clear();
     this.starts.clear();
     this.targets.clear();
@@ -140,43 +134,56 @@ export class ModeHeat implements Owner {
     this.uninstall();
   }
 
-  private remember({ region, code }: Compiled): Earlier {
-    return {
+  private remember({ region, code }: Compiled): void {
+    const { newTargets, stale } = this;
+    this.within = new Set(this.covered);
+    this.formerTargets = [...this.targets];
+    this.earlier = {
       region,
       code,
       ways: this.entries.map(({ index, at }) => ({ index, at })),
-      covered: new Set(this.covered),
+      covered: this.within,
       starts: [...this.starts],
-      targets: [...this.targets],
+      targets: this.formerTargets,
       walks: [...this.walks],
+      newTargets,
+      stale,
     };
   }
 
-  /**
-   * Something is to be compiled of code that has changed.
-   * @returns the offsets that were compiled before, if `at` is one of them; their hot places are hot again
-   */
-  beginAgain(at: number): ReadonlySet<number> | null {
-    const { earlier } = this;
-    this.earlier = null;
-    this.confined = false;
-    if (!earlier?.covered.has(at)) return null;
-    this.confined = true;
-    for (const start of earlier.starts) this.starts.add(start);
-    for (const target of earlier.targets) this.targets.add(target);
-    return earlier.covered;
+  /** Something is to be compiled. @returns the offsets that it may consist of, when `at` was compiled before the code changed; null = all */
+  confine(at: number): ReadonlySet<number> | null {
+    if (!this.within?.has(at)) this.within = null;
+    return this.within;
+  }
+
+  /** What was jumped to before the code changed is, where it still belongs to what is compiled. @returns whether there is such a place */
+  recall(isCompiled: (at: number) => boolean): boolean {
+    const before = this.targets.size;
+    for (const at of this.formerTargets)
+      if (this.targets.size < MOST_TARGETS && isCompiled(at)) this.targets.add(at);
+    this.formerTargets = this.formerTargets.filter((at) => !this.targets.has(at));
+    return this.targets.size > before;
   }
 
   /** It is as if the code had not changed. */
-  restore({ region, code, covered, starts, targets, walks }: Earlier, entries: readonly Entry[]): void {
+  restore(earlier: Earlier, entries: readonly Entry[]): void {
+    const { region, code, covered, starts, targets, walks } = earlier;
     this.compiled = { region, code };
     this.entries = entries;
-    this.earlier = null;
+    this.newTargets ||= earlier.newTargets;
+    this.stale ||= earlier.stale;
     for (const at of covered) this.covered.add(at);
     for (const at of starts) this.starts.add(at);
-    for (const at of targets) this.targets.add(at);
+    for (const at of targets) if (this.targets.size < MOST_TARGETS) this.targets.add(at);
     for (const at of walks) this.walks.add(at);
     this.samples = this.missed = 0;
+  }
+
+  /** Its table goes to another page. */
+  evict(): void {
+    this.uninstall();
+    this.earlier = null;
   }
 
   /** Everything is interpreted again. */

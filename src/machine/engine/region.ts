@@ -175,6 +175,16 @@ function leavingOf(step: Step, next: number): Leaving {
   return { kind: 'branch', taken: target, other: next, step };
 }
 
+/** Offsets of all instructions of a region. */
+export function instructionsOf({ blocks }: Region): Set<number> {
+  const offsets = new Set<number>();
+  for (const { steps, leaving } of blocks.values()) {
+    for (const { at } of steps) offsets.add(at);
+    if (leaving.kind !== 'stop' && leaving.step) offsets.add(leaving.step.at);
+  }
+  return offsets;
+}
+
 /** Whether cycles count a block's instructions, too. */
 export function costsOneEach({ steps, leaving }: Block): boolean {
   const last = leaving.kind === 'stop' ? null : leaving.step;
