@@ -117,7 +117,12 @@ export async function bench(words: string[]): Promise<number> {
   const rounds = Number(values.rounds);
   if (!(rounds >= 1)) throw new BenchError(`--rounds: "${values.rounds}" is not a number of rounds`);
   const result: Record<string, unknown> = {};
-  const text: string[] = [];
+  /** A part is done: the whole takes an hour, and what is there is not lost when it is broken off. */
+  const done = (part: object, text: string) => {
+    Object.assign(result, part);
+    if (values.json && values.json !== '-') writeOut(values.json, JSON.stringify(result, null, 2));
+    if (values.json !== '-') console.log(`${text}\n`);
+  };
   const log = (line: string) => console.error(line);
   const listed = (words: string) => words.split(',').filter(Boolean);
   const options = {
@@ -130,26 +135,20 @@ export async function bench(words: string[]): Promise<number> {
   };
   if (what === 'peers') {
     const found = await peers({ ...options, only: listed(values.only) });
-    Object.assign(result, found);
-    text.push(table(found.kernels, found.geometricMean));
+    done(found, table(found.kernels, found.geometricMean));
   }
   if (others.includes('virtualized')) {
     const rows = await virtualized(options);
-    result.virtualized = { kernels: rows, computeOfNative: computeMeans(rows) };
-    text.push(virtualizedTable(rows));
+    done({ virtualized: { kernels: rows, computeOfNative: computeMeans(rows) } }, virtualizedTable(rows));
   }
   if (others.includes('recording')) {
     const rows = await recording(options);
-    result.recording = { kernels: rows };
-    text.push(recordingTable(rows));
+    done({ recording: { kernels: rows } }, recordingTable(rows));
   }
   if (others.includes('first-instruction')) {
     const found = await firstInstruction(rounds, values.page);
-    result.firstInstruction = found;
-    text.push(firstInstructionText(found));
+    done({ firstInstruction: found }, firstInstructionText(found));
   }
-  const json = JSON.stringify(result, null, 2);
-  if (values.json && values.json !== '-') writeOut(values.json, json);
-  console.log(values.json === '-' ? json : text.join('\n\n'));
+  if (values.json === '-') console.log(JSON.stringify(result, null, 2));
   return 0;
 }
