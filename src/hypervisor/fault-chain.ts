@@ -11,6 +11,30 @@ export interface FaultLink {
   cr2: number;
 }
 
+/** Exceptions that lead to each other. Emptied and begun anew all the time, so its links are used again. */
+export class FaultChain implements Iterable<FaultLink> {
+  private readonly links: FaultLink[] = [];
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  add(vector: number, errorCode: number, eip: number, cr2: number): void {
+    const { links } = this;
+    if (this.length === links.length) links.push({ vector, errorCode, eip, cr2 });
+    const link = links[this.length++];
+    link.vector = vector;
+    link.errorCode = errorCode;
+    link.eip = eip;
+    link.cr2 = cr2;
+  }
+
+  [Symbol.iterator](): Iterator<FaultLink> {
+    return this.links.slice(0, this.length).values();
+  }
+}
+
 const hex8 = (value: number): string => `${(value >>> 0).toString(16).toUpperCase().padStart(8, '0')}h`;
 
 /** SDM vol. 3 table 6-4: #DE, #TS, #NP, #SS, #GP. */
@@ -26,12 +50,13 @@ export function combineFaults(first: number, second: number): number {
 }
 
 /** The faults that led to a shutdown, in words. */
-export function tellChain(chain: readonly FaultLink[]): string {
-  const told = chain.map((fault) => {
+export function tellChain(chain: Iterable<FaultLink>): string {
+  const links = [...chain];
+  const told = links.map((fault) => {
     const error = fault.errorCode > 0 ? `(${fault.errorCode.toString(16).toUpperCase()}h)` : '';
     const address = fault.vector === VECTOR.PF ? ` for ${hex8(fault.cr2)}` : '';
     return `${vectorName(fault.vector)}${error}${address}`;
   });
-  const at = chain.length ? ` at ${hex8(chain[0].eip)}` : '';
+  const at = links.length ? ` at ${hex8(links[0].eip)}` : '';
   return `triple fault${at}: ${[...told, 'shutdown'].join(' → ')}`;
 }

@@ -46,9 +46,9 @@ export function deliver(
   const { hypervisor, vcpu, chain } = guest;
   let first = type === EventType.exception ? vector : -1;
   let kind = type;
-  chain.length = 0;
+  chain.clear();
   for (;;) {
-    if (kind === EventType.exception) chain.push({ vector, errorCode, eip: returnEip >>> 0, cr2 });
+    if (kind === EventType.exception) chain.add(vector, errorCode, returnEip >>> 0, cr2);
     if (vector === VECTOR.PF && kind === EventType.exception) vcpu.cr2 = cr2 | 0;
     hypervisor.charge('injectEvent');
     const cause = type === EventType.external ? Injected.virtualInterrupt : Injected.reflected;
@@ -63,13 +63,7 @@ export function deliver(
       if (kind === EventType.softwareInterrupt || kind === EventType.softwareException)
         returnEip = guest.frame.eip;
       const next = combineFaults(first, error.vector);
-      if (next !== error.vector)
-        chain.push({
-          vector: error.vector,
-          errorCode: error.errorCode,
-          eip: returnEip >>> 0,
-          cr2: error.address,
-        });
+      if (next !== error.vector) chain.add(error.vector, error.errorCode, returnEip >>> 0, error.address);
       if (next < 0) return false;
       errorCode = next === VECTOR.DF ? 0 : error.errorCode;
       cr2 = error.address;

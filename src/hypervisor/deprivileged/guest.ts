@@ -6,7 +6,7 @@ import { IF, IOPL } from '../../machine/cpu/flags.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, DS, ES, FS, GS, SS } from '../../machine/isa/instruction.ts';
 import type { Domain, Vcpu } from '../domain.ts';
-import type { FaultLink } from '../fault-chain.ts';
+import { FaultChain } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { HYPERCALL_VECTOR, HYPERVISOR_START, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
@@ -74,7 +74,7 @@ export class DeprivilegedGuest implements PcGuest {
   loadedRoot = -1;
   loadedChanges = -1;
   /** Exceptions that led to each other, oldest first. */
-  readonly chain: FaultLink[] = [];
+  readonly chain = new FaultChain();
 
   /** Machine address of the page table for PER_DOMAIN_START: what lies there beside the descriptor tables. */
   protected readonly area: number;

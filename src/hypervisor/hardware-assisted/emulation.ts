@@ -208,7 +208,7 @@ export class Emulation {
     const { guest, emulator } = this;
     guest.hypervisor.charge('injectEvent');
     emulator.deliver(vector, type, errorCode);
-    guest.chain.length = 0;
+    guest.chain.clear();
     if (emulator.shutdown) return this.shutDown();
     if (this.canEnter()) {
       this.store();

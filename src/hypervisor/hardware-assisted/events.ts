@@ -15,18 +15,13 @@ const TYPE_OF = (info: number): number => (info >>> 8) & 7;
 export function keepInterruptedEvent(cpu: Cpu, guest: VtxGuest): void {
   const vectoring = vmread(cpu, F.IDT_VECTORING_INFO) | 0;
   guest.event = 0;
-  if (vectoring >= 0 || TYPE_OF(vectoring) !== TYPE.hardwareException) clear(guest.chain);
+  if (vectoring >= 0 || TYPE_OF(vectoring) !== TYPE.hardwareException) guest.chain.clear();
   if (vectoring >= 0) return;
   // Bit 12 is undefined on the way out and reserved on the way in.
   guest.event = vectoring & ~0x1000;
   if (vectoring & INFO_ERROR_CODE) guest.eventErrorCode = vmread(cpu, F.IDT_VECTORING_ERROR_CODE);
   if (TYPE_OF(vectoring) >= TYPE.softwareInterrupt)
     guest.eventLength = vmread(cpu, F.VM_EXIT_INSTRUCTION_LEN);
-}
-
-/** Only when there is something to clear: it is slow, and mostly there is not. */
-function clear(list: unknown[]): void {
-  if (list.length !== 0) list.length = 0;
 }
 
 /** Writes the event for this entry into the VMCS, or asks for the window that a waiting interrupt needs. @returns its vector, or -1 */

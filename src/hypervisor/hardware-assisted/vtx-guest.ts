@@ -6,7 +6,7 @@ import type { Board } from '../../machine/devices/board.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
-import type { FaultLink } from '../fault-chain.ts';
+import { FaultChain } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { GuestPaging, Remembered } from '../guest-paging.ts';
 import type { Hypervisor } from '../hypervisor.ts';
@@ -66,7 +66,7 @@ export class VtxGuest implements PcGuest {
   /** DR0–DR3 and DR6, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(8);
   /** Exceptions that led to each other, oldest first. */
-  readonly chain: FaultLink[] = [];
+  readonly chain = new FaultChain();
   /** What TSC_OFFSET holds, in cycles. */
   tscOffset = 0;
 

@@ -3,7 +3,7 @@
 import { VECTOR } from '../../machine/cpu/fault.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
-import { combineFaults, type FaultLink } from '../fault-chain.ts';
+import { combineFaults, type FaultChain } from '../fault-chain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 
 export const EVENT_VALID = 1 << 31;
@@ -24,7 +24,7 @@ export interface EventTarget {
   event: number;
   eventErrorCode: number;
   /** Exceptions that led to each other, oldest first. */
-  readonly chain: FaultLink[];
+  readonly chain: FaultChain;
 }
 
 /**
@@ -43,18 +43,13 @@ export function raiseException(
   const { event, chain, vcpu } = guest;
   const interrupted = event & EVENT_VALID && eventType(event) === EVENT_TYPE.exception ? event & 0xff : -1;
   if (interrupted >= 0 && chain.length === 0) {
-    chain.push({
-      vector: interrupted,
-      errorCode: event & EVENT_ERROR_CODE ? guest.eventErrorCode : -1,
-      eip: vcpu.eip,
-      cr2: vcpu.cr2,
-    });
+    chain.add(interrupted, event & EVENT_ERROR_CODE ? guest.eventErrorCode : -1, vcpu.eip, vcpu.cr2);
   }
-  chain.push({ vector, errorCode, eip: vcpu.eip, cr2 });
+  chain.add(vector, errorCode, vcpu.eip, cr2);
   if (interrupted === VECTOR.DF) return false;
   const double = interrupted >= 0 && vector !== VECTOR.DF && combineFaults(interrupted, vector) === VECTOR.DF;
   if (vector === VECTOR.PF) vcpu.cr2 = cr2;
-  if (double) chain.push({ vector: VECTOR.DF, errorCode: 0, eip: vcpu.eip, cr2: 0 });
+  if (double) chain.add(VECTOR.DF, 0, vcpu.eip, 0);
   const delivered = double ? VECTOR.DF : vector;
   guest.eventErrorCode = double ? 0 : errorCode;
   guest.event = eventWord(delivered, EVENT_TYPE.exception, guest.eventErrorCode);

@@ -42,7 +42,7 @@ export class Emulation {
     const { event, hypervisor } = guest;
     this.load();
     guest.event = 0;
-    guest.chain.length = 0;
+    guest.chain.clear();
     if (!event) return this.run();
     hypervisor.charge('injectEvent');
     emulator.deliver(event & 0xff, eventType(event), event & EVENT_ERROR_CODE ? guest.eventErrorCode : -1);

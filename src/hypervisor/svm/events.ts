@@ -15,7 +15,7 @@ export function keepInterruptedEvent(guest: SvmGuest): void {
   const info = guest.vmcb.get(V.exitIntInfo);
   guest.event = 0;
   const isException = info < 0 && eventType(info) === EVENT_TYPE.exception;
-  if (!isException && guest.chain.length !== 0) guest.chain.length = 0;
+  if (!isException) guest.chain.clear();
   if (!(info & EVENT_VALID)) return;
   const vector = info & 0xff;
   // What an instruction brought about, it brings about again: RIP is on it.

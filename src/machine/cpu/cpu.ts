@@ -102,6 +102,9 @@ export class Cpu {
   /** Instructions retired since power-on. */
   instructions = 0;
 
+  /** Calls of `run` so far: between two of them anybody may have done anything. */
+  runs = 0;
+
   /** Interruptibility: interrupts are held off until one instruction after STI / MOV SS (bit 0 STI, bit 1 MOV SS: as in the VMCS). */
   shadow = 0;
   /** HLT was executed; an interrupt, NMI or reset ends it. */

@@ -62,9 +62,10 @@ export function executionOf(cpu: Cpu): Execution {
 export function run(cpu: Cpu, until: number): number {
   const execution = executionOf(cpu);
   syncA20(cpu);
-  // Whoever called may have changed anything since.
+  // Whoever called may have changed anything since; what a guest left in its segments, by VM entry only, which counts itself.
   cpu.tlb.generation++;
-  loads.count++;
+  cpu.runs++;
+  if (cpu.intercepts === null) loads.count++;
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   const { cycles } = cpu;

@@ -98,7 +98,6 @@ export class TlbContext {
   round = -1;
   /** What fast tags were made under (`tagMode`), as of the last time it ceased to run. */
   mode = 0;
-  lastUse = 0;
   /** By 4 MiB: in which global epoch a fragment of a large page came from there. */
   private large: Float64Array | null = null;
 
@@ -109,6 +108,8 @@ export class TlbContext {
   constructor(
     public id: number,
     public root: number,
+    /** Its place among those of the processor. */
+    readonly number: number,
   ) {}
 
   noteLarge(page: number): void {

@@ -63,13 +63,16 @@ export class Tlb {
   private readonly globalEpochs: Float64Array;
   private lastEpoch = 0;
   /** The processor's own, which is there from the beginning, first. */
-  readonly contexts: TlbContext[] = [new TlbContext(0, NO_ROOT)];
+  readonly contexts: TlbContext[] = [new TlbContext(0, NO_ROOT, 0)];
   /** Whose translations are used and made. */
   current = this.contexts[0];
   /** Whose the entries are. */
   private readonly owners = new Array<TlbContext>(TLB_SIZE).fill(this.current);
   /** Some two contexts have the same VPID, with different nested tables. */
   private siblings = false;
+  /** By number of the context: what is asked of all of them at once. */
+  private readonly ids = new Int32Array(CONTEXTS);
+  private readonly lastUses = new Float64Array(CONTEXTS);
   private clock = 0;
   /**
    * Bumped by whatever may change where the next instruction is fetched from: every invalidation here, and every load of CS.
@@ -265,25 +268,34 @@ export class Tlb {
   contextOf(id: number, root: number): TlbContext {
     const { current, contexts } = this;
     if (current.id === id && current.root === root) return current;
-    for (const context of contexts) if (context.id === id && context.root === root) return context;
+    for (let n = 0; n < contexts.length; n++)
+      if (this.ids[n] === id && contexts[n].root === root) return contexts[n];
     let context: TlbContext;
-    if (contexts.length < CONTEXTS) contexts.push((context = new TlbContext(id, root)));
+    if (contexts.length < CONTEXTS) contexts.push((context = new TlbContext(id, root, contexts.length)));
     else {
-      context = contexts[current === contexts[1] ? 2 : 1];
-      for (let n = 2; n < CONTEXTS; n++)
-        if (contexts[n] !== current && contexts[n].lastUse < context.lastUse) context = contexts[n];
+      context = contexts[this.longestUnused()];
       context.id = id;
       context.root = root;
     }
+    this.ids[context.number] = id;
     this.forget(context);
     this.siblings =
       this.hasSibling(context) || (this.siblings && contexts.some((other) => this.hasSibling(other)));
     return context;
   }
 
+  /** Number of the context that was left longest ago; the current one and the processor's own stay. */
+  private longestUnused(): number {
+    const { lastUses } = this;
+    const current = this.current.number;
+    let found = current === 1 ? 2 : 1;
+    for (let n = 2; n < CONTEXTS; n++) if (n !== current && lastUses[n] < lastUses[found]) found = n;
+    return found;
+  }
+
   /** Whether another context has the same VPID. */
-  private hasSibling(context: TlbContext): boolean {
-    for (const other of this.contexts) if (other.id === context.id && other !== context) return true;
+  private hasSibling({ id, number }: TlbContext): boolean {
+    for (let n = 0; n < this.contexts.length; n++) if (this.ids[n] === id && n !== number) return true;
     return false;
   }
 
@@ -294,7 +306,7 @@ export class Tlb {
   enter(next: TlbContext, mode: number): void {
     const { current } = this;
     this.generation++;
-    next.lastUse = ++this.clock;
+    this.lastUses[next.number] = ++this.clock;
     if (next !== current) {
       current.space = this.space;
       current.translations = this.translations;

@@ -59,6 +59,7 @@ export class Links {
   private seenTouched = -1;
   private seenChanges = -1;
   private seenLoads = -1;
+  private seenRuns = -1;
   private seenIntercepts: object | null = null;
   private seenWatcher: unknown = null;
   /** Segments, tables, the TSS and where the monitor is, as numbers. */
@@ -84,6 +85,7 @@ export class Links {
       cpu.intercepts !== this.seenIntercepts
     )
       this.look();
+    else if (cpu.runs !== this.seenRuns && !this.lookAround()) this.begin();
     const stamp = (this.epoch << 2) | cpu.cpl;
     const at = linkAt(eip) >>> 2;
     if (words[at + Link.eip] !== (eip | 0) || words[at + Link.stamp] !== stamp) {
@@ -122,6 +124,7 @@ export class Links {
       recorder.notify === null;
     const same = watcher === this.seenWatcher;
     this.seenWatcher = watcher;
+    this.seenRuns = this.cpu.runs;
     return same;
   }
 
@@ -200,11 +203,12 @@ export class Links {
     this.seenTranslations = tlb.translations;
     this.seenTouched = memory.touched;
     this.seenChanges = this.changes;
-    this.seenLoads = loads.count;
     this.seenIntercepts = cpu.intercepts;
     const unwatched = this.lookAround();
     this.giveSpace();
-    if (this.holdsSame() && same && unwatched) return;
+    const held = loads.count === this.seenLoads || this.holdsSame();
+    this.seenLoads = loads.count;
+    if (held && same && unwatched) return;
     this.begin();
   }
 
