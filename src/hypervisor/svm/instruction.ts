@@ -2,33 +2,75 @@
 // (no decode assists, no next RIP), so the hypervisor fetches and decodes it, through the guest's own tables.
 import { decode } from '../../machine/isa/decode.ts';
 import type { Instruction } from '../../machine/isa/instruction.ts';
+import type { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import type { SvmGuest } from './svm-guest.ts';
 
 const MAX_LENGTH = 15;
 const CS = 1;
 const bytes = new Uint8Array(MAX_LENGTH);
 
-/** The instruction at which the guest stands. Null when its page has gone or its bytes mean nothing: another processor of the guest may have written there. */
-export function fetchInstruction(guest: SvmGuest): Instruction | null {
-  const { vmcb, vcpu } = guest;
-  const linear = (vmcb.segmentBase(CS) + vcpu.eip) >>> 0;
-  const user = vcpu.cpl === 3;
-  const first = Math.min(MAX_LENGTH, 4096 - (linear & 0xfff));
-  let length = copy(guest, linear, 0, first, user);
-  if (length === first && first < MAX_LENGTH)
-    length += copy(guest, (linear + first) >>> 0, first, MAX_LENGTH, user);
-  const decoded = decode(bytes, 0, vmcb.wideCode ? 32 : 16, length);
-  return typeof decoded === 'string' ? null : decoded;
+/** Places for instructions that were decoded, a power of two. */
+const PLACES = 64;
+
+/** What stood at a machine address when it was decoded. */
+interface Decoded {
+  readonly machine: number;
+  readonly wide: boolean;
+  readonly bytes: Uint8Array;
+  readonly instruction: Instruction;
 }
 
-/** Bytes [from, to) of the buffer from one page. @returns how many there are */
-function copy(guest: SvmGuest, linear: number, from: number, to: number, user: boolean): number {
-  const physical = guest.shadow.translate(linear, false, user);
-  const machine = physical < 0 ? -1 : guest.domain.memory.toMachine(physical);
-  if (machine < 0) return 0;
+/** Instructions at which a guest has left, so that those that do so all the time are decoded once. */
+export class DecodedInstructions {
+  private readonly places: (Decoded | null)[] = new Array(PLACES).fill(null);
+
+  /** What was decoded from the bytes that are there now; null = nothing. */
+  find(memory: PhysicalMemory, machine: number, wide: boolean): Instruction | null {
+    const known = this.places[machine & (PLACES - 1)];
+    if (known === null || known.machine !== machine || known.wide !== wide) return null;
+    for (let n = 0; n < known.bytes.length; n++)
+      if (memory.bytes[machine + n] !== known.bytes[n]) return null;
+    return known.instruction;
+  }
+
+  keep(machine: number, wide: boolean, instruction: Instruction): void {
+    const own = bytes.slice(0, instruction.length);
+    this.places[machine & (PLACES - 1)] = { machine, wide, bytes: own, instruction };
+  }
+}
+
+/** The instruction at which the guest stands. Null when its page has gone or its bytes mean nothing: another processor of the guest may have written there. */
+export function fetchInstruction(guest: SvmGuest): Instruction | null {
+  const { vmcb, vcpu, decoded: memo } = guest;
   const { memory } = guest.hypervisor.pc;
+  const linear = (vmcb.segmentBase(CS) + vcpu.eip) >>> 0;
+  const user = vcpu.cpl === 3;
+  const wide = vmcb.wideCode;
+  const machine = machineOf(guest, linear, user);
+  if (machine < 0) return null;
+  const inPage = 4096 - (linear & 0xfff);
+  const whole = inPage >= MAX_LENGTH;
+  const known = whole ? memo.find(memory, machine, wide) : null;
+  if (known) return known;
+  const length = Math.min(MAX_LENGTH, inPage);
+  copy(memory, machine, 0, length);
+  const next = whole ? -1 : machineOf(guest, (linear + inPage) >>> 0, user);
+  if (next >= 0) copy(memory, next, inPage, MAX_LENGTH);
+  const decoded = decode(bytes, 0, wide ? 32 : 16, next >= 0 ? MAX_LENGTH : length);
+  if (typeof decoded === 'string') return null;
+  if (whole) memo.keep(machine, wide, decoded);
+  return decoded;
+}
+
+/** Where the guest fetches from; -1 = nowhere. */
+function machineOf(guest: SvmGuest, linear: number, user: boolean): number {
+  const physical = guest.shadow.translate(linear, false, user);
+  return physical < 0 ? -1 : guest.domain.memory.toMachine(physical);
+}
+
+/** Bytes [from, to) of the buffer from one page. */
+function copy(memory: PhysicalMemory, machine: number, from: number, to: number): void {
   for (let n = from; n < to; n++) bytes[n] = memory.read8(machine + n - from);
-  return to - from;
 }
 
 /** Linear address of the memory operand. */

@@ -20,6 +20,7 @@ import type { MutableExit } from '../technique.ts';
 import { WideShadowPaging } from '../wide-shadow-paging.ts';
 import { Emulation } from './emulation.ts';
 import type { ExitContext } from './exits/context.ts';
+import { DecodedInstructions } from './instruction.ts';
 import { CR0_GUESTS, Vmcb } from './vmcb.ts';
 
 /** I/O permission map, three pages, and MSR permission map, two. */
@@ -68,6 +69,7 @@ export class SvmGuest implements PcGuest {
   readonly debugRegisters = new Int32Array(4);
   /** Exceptions that led to each other, oldest first. */
   readonly chain = new FaultChain();
+  readonly decoded = new DecodedInstructions();
   /** What TSC_OFFSET holds, in cycles. */
   tscOffset = 0;
 
