@@ -1,17 +1,17 @@
 // REP MOVS and REP STOS in one piece: as far as source and destination each stay within a page that the TLB lets through
 // without a further check. Whatever is not plain (limits, page crossings, overlap, empty bus) is left to the
 // element-wise way, which raises the right fault at the right element.
-import { EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
+import { ECX, EDI, ES, ESI, type Instruction } from '../../isa/instruction.ts';
 import { segmentAllows } from '../access.ts';
 import type { Cpu } from '../cpu.ts';
 import { translate } from '../paging.ts';
-import { entryAt, Word } from '../tlb.ts';
+import { Word } from '../tlb.ts';
 
 /** Below this many bytes the element-wise way is as quick. */
 const WORTH_WHILE = 32;
 const PAGE = 0x1000;
-/** Pages copied in one piece: much more is beyond the nearest cache, and no quicker. */
-const MOST_PAGES = 64;
+/** Pages copied at once. */
+const MOST_PAGES = 256;
 
 /** log2 of the element size: the opcode's bit 0 clear means bytes. */
 export function elementShift(i: Instruction): number {
@@ -66,8 +66,7 @@ export function moveBlock(cpu: Cpu, i: Instruction, left: number): number {
   if (source < 0) return 0;
   const destination = plain(cpu, ES, to, bytes, true);
   if (destination < 0) return 0;
-  // Upward into its own source, MOVS repeats what it has just written; a block copy would not.
-  if (destination > source && destination < source + bytes) return 0;
+  if (repeatsItself(source, destination, bytes)) return 0;
   const { memory } = cpu;
   memory.bytes.copyWithin(destination, source, source + bytes);
   if (memory.hasCode[destination >>> 12]) memory.touchCode(destination);
@@ -77,35 +76,76 @@ export function moveBlock(cpu: Cpu, i: Instruction, left: number): number {
 }
 
 /**
- * Copies whole pages, as many as lie one behind the other in memory on both sides, when both begin on a page.
+ * Copies whole pages, each of them a batch, as long as there is time, both sides begin on a page, and what is copied is plain.
+ * Pages that lie one behind the other in memory are copied in one piece; where the page tables have to be walked, all before
+ * that is done. Raises #PF, as the first element of a page would.
  * @param most pages
- * @returns pages copied; 0 = do it the other way
+ * @param cycles of each batch
+ * @returns pages copied, the last of them not charged yet; 0 = do it the other way; negative: so many are copied and charged,
+ *   and a batch has begun that is for the other way
  */
-export function movePages(cpu: Cpu, i: Instruction, most: number): number {
-  if (i.addressSize !== 32 || most < 2) return 0;
+export function movePages(cpu: Cpu, i: Instruction, most: number, cycles: number): number {
+  if (i.addressSize !== 32 || most < 1) return 0;
   const from = cpu.regs[ESI] >>> 0;
   const to = cpu.regs[EDI] >>> 0;
   if (roomAt(cpu, i, i.segment, from) !== PAGE || roomAt(cpu, i, ES, to) !== PAGE) return 0;
-  const source = plain(cpu, i.segment, from, PAGE, false);
-  const destination = plain(cpu, ES, to, PAGE, true);
-  if (source < 0 || destination < 0) return 0;
+  let source = plain(cpu, i.segment, from, PAGE, false);
+  let destination = plain(cpu, ES, to, PAGE, true);
+  if (source < 0 || destination < 0 || repeatsItself(source, destination, PAGE)) return 0;
+  // Offsets do not go round, so that limits hold for all of it.
   let pages = Math.min(most, MOST_PAGES);
-  // Offsets do not go round, so that the comparison of addresses below is one of places; and limits hold for all of it.
   while (pages > 1 && !(reaches(cpu, i.segment, from, pages, false) && reaches(cpu, ES, to, pages, true)))
     pages >>= 1;
-  pages = Math.min(
-    sameRun(cpu, i.segment, from, pages, Word.read, Word.read),
-    sameRun(cpu, ES, to, pages, Word.write, Word.beside),
-  );
+  const { memory, tlb } = cpu;
+  const { touched } = memory;
+  const user = cpu.cpl === 3;
+  const fromLinear = cpu.segments[i.segment].base + from;
+  const toLinear = cpu.segments[ES].base + to;
+  // Copied and charged; and those behind them that lie in one piece.
+  let done = 0;
+  let n = 1;
+  while (done + n < pages && cpu.cycles + n * cycles - i.cost < cpu.compiledUntil) {
+    if (memory.hasCode[(destination >>> 12) + n - 1] || memory.touched !== touched || cpu.attention !== 0)
+      break;
+    const at = (done + n) * PAGE;
+    const walks = !isTagged(cpu, fromLinear + at, false, user) || !isTagged(cpu, toLinear + at, true, user);
+    const inPiece =
+      !walks &&
+      tlb.physical(fromLinear + at) >>> 0 === source + n * PAGE &&
+      tlb.physical(toLinear + at) >>> 0 === destination + n * PAGE &&
+      !repeatsItself(source, destination, (n + 1) * PAGE);
+    if (inPiece) {
+      n++;
+      continue;
+    }
+    copyPages(cpu, i, source, destination, n);
+    cpu.cycles += n * cycles;
+    cpu.instructions += n;
+    done += n;
+    source = plain(cpu, i.segment, from + at, PAGE, false);
+    destination = plain(cpu, ES, to + at, PAGE, true);
+    if (source < 0 || destination < 0 || repeatsItself(source, destination, PAGE)) return -done;
+    n = 1;
+  }
+  copyPages(cpu, i, source, destination, n);
+  cpu.cycles += (n - 1) * cycles;
+  cpu.instructions += n - 1;
+  return done + n;
+}
+
+/** Upward into its own source, MOVS repeats what it has just written; a block copy would not. */
+const repeatsItself = (source: number, destination: number, bytes: number): boolean =>
+  destination > source && destination < source + bytes;
+
+function copyPages(cpu: Cpu, i: Instruction, source: number, destination: number, pages: number): void {
+  const { memory, regs } = cpu;
   const bytes = pages * PAGE;
-  if (pages < 2 || (destination > source && destination < source + bytes)) return 0;
-  const { memory } = cpu;
   memory.bytes.copyWithin(destination, source, source + bytes);
-  for (let at = destination; at < destination + bytes; at += PAGE)
-    if (memory.hasCode[at >>> 12]) memory.touchCode(at);
-  cpu.regs[ESI] += bytes;
-  cpu.regs[EDI] += bytes;
-  return pages;
+  // Only the last one may have code.
+  if (memory.hasCode[(destination + bytes - 1) >>> 12]) memory.touchCode(destination + bytes - PAGE);
+  regs[ESI] += bytes;
+  regs[EDI] += bytes;
+  regs[ECX] -= bytes >>> elementShift(i);
 }
 
 /** Whether so many pages lie within the segment, and none behind the last linear address. */
@@ -115,30 +155,6 @@ function reaches(cpu: Cpu, segment: number, offset: number, pages: number, write
   return (
     offset + bytes <= 2 ** 32 && s.base + offset + bytes <= 2 ** 32 && segmentAllows(s, offset, bytes, write)
   );
-}
-
-/** Of some pages, how many the TLB lets through, by one of two tags, and has one behind the other. */
-function sameRun(
-  cpu: Cpu,
-  segment: number,
-  offset: number,
-  pages: number,
-  word: number,
-  other: number,
-): number {
-  const { words, space } = cpu.tlb;
-  const linear = cpu.segments[segment].base + offset;
-  const user = cpu.cpl === 3 ? 1 : 0;
-  const displacement = words[entryAt(linear) + Word.offset];
-  let n = 1;
-  for (; n < pages; n++) {
-    const next = linear + n * PAGE;
-    const at = entryAt(next);
-    const tag = (next >>> 12) | space;
-    if (words[at + word + user] !== tag && words[at + other + user] !== tag) break;
-    if (words[at + Word.offset] !== displacement) break;
-  }
-  return n;
 }
 
 /** Fills a run of elements with the accumulator. @param left elements that REP has left; @returns elements done */

@@ -1,6 +1,8 @@
 // REP: batches, restart after faults, and the block path, which must not be told apart from the element-wise one.
+
 import { describe, expect, it } from 'vitest';
 import { ECX, EDI, ESI } from '../../isa/instruction.ts';
+import { readLinear8, writeLinear8 } from '../access.ts';
 import { isFault } from '../fault.ts';
 import { CF, DF, getFlags, setFlags, TF, ZF } from '../flags.ts';
 import { TestMachine } from '../test-machine.ts';
@@ -211,6 +213,8 @@ describe('REP MOVS of several pages', () => {
     count: number,
     scattered: boolean,
     overlap: boolean,
+    prepare: (machine: TestMachine) => void = () => {},
+    stops: number[] = [],
   ): unknown {
     const machine = new TestMachine(1 << 20).flat(Uint8Array.from([...bytes, 0xf4]), START);
     const { cpu, memory } = machine;
@@ -227,13 +231,18 @@ describe('REP MOVS of several pages', () => {
     cpu.regs[ESI] = 0x10000;
     cpu.regs[EDI] = overlap ? 0x12000 : 0x40000;
     cpu.regs[ECX] = count;
-    for (let turns = 0; turns < 10_000 && !cpu.halted; turns++) machine.run(cycles);
+    prepare(machine);
+    for (let turns = 0; turns < 20_000 && !cpu.halted; turns++) {
+      machine.run(cycles);
+      stops.push(cpu.cycles);
+    }
     return [
       ...cpu.regs,
       cpu.eip,
       cpu.cycles,
       cpu.instructions,
       hash(memory.bytes.subarray(0x10000, 0x60000)),
+      memory.touched,
     ];
   }
   const hash = (data: Uint8Array) => data.reduce((h, byte) => Math.imul(h ^ byte, 0x01000193), 0x811c9dc5);
@@ -255,4 +264,61 @@ describe('REP MOVS of several pages', () => {
       }
     }
   }
+
+  const sameInMany = (prepare: (machine: TestMachine) => void) => {
+    const whole = copied(1_000_000, [...REP_MOVSD], PAGES * 0x400, false, false, prepare);
+    for (const cycles of [100, 1500, 2500, 5000])
+      expect(copied(cycles, [...REP_MOVSD], PAGES * 0x400, false, false, prepare)).toEqual(whole);
+  };
+
+  it('ends a run with the first batch behind its time', () => {
+    const stopsOf = (cycles: number) => {
+      const stops: number[] = [];
+      copied(cycles, [...REP_MOVSD], PAGES * 0x400, false, false, () => {}, stops);
+      return stops;
+    };
+    const ends = stopsOf(1);
+    for (let n = 0; n < 60; n++) {
+      const cycles = (n & 1 ? 1020 : 2040) + n;
+      let before = 0;
+      for (const stop of stopsOf(cycles)) {
+        expect(stop).toBe(ends.find((end) => end >= before + cycles) ?? ends.at(-1));
+        before = stop;
+      }
+    }
+  });
+
+  it('goes on by the page table that it has just copied', () => {
+    // The table lies in the third page that is written to, and what comes there leads the fourth one elsewhere.
+    sameInMany(({ memory, cpu }) => {
+      for (const [table, fourth] of [
+        [0x42000, 0x43],
+        [0x12000, 0x53],
+      ])
+        for (let page = 0; page < 256; page++)
+          memory.write32(table + page * 4, ((page === 0x43 ? fourth : page) << 12) | 0x67);
+      memory.write32(0x2000, 0x42007);
+      cpu.tlb.flush();
+    });
+  });
+
+  it('ends a run at a page with code', () => {
+    for (const code of [0x40, 0x41, 0x48])
+      sameInMany(({ memory, cpu }) => {
+        memory.markCode((code << 12) + 8, 4);
+        // All pages are in the TLB: nothing else ends it.
+        for (let n = 0; n < PAGES; n++) {
+          readLinear8(cpu, 0x10000 + n * 0x1000, false);
+          writeLinear8(cpu, 0x40800 + n * 0x1000, 1, false);
+        }
+      });
+  });
+
+  it('is cut where the second of two pages is a device’s or nobody’s', () => {
+    for (const from of [true, false])
+      sameInMany(({ memory, cpu }) => {
+        memory.write32(0x3000 + (from ? 0x14 : 0x44) * 4, 0x00200007);
+        cpu.tlb.flush();
+      });
+  });
 });

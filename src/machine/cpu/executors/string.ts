@@ -186,9 +186,9 @@ function repeatBlocks(cpu: Cpu, i: Instruction, element: Executor, block: Block)
   let left = elementsLeft(cpu, i);
   for (;;) {
     const moved = block === moveBlock ? batchesOfPages(cpu, i, left) : 0;
-    left -= moved;
+    left -= Math.abs(moved);
     // The last of them is this batch.
-    let done = moved === 0 ? 0 : elementsOfPage(i);
+    let done = moved <= 0 ? 0 : elementsOfPage(i);
     while (left !== 0 && done < BATCH) {
       let run = block(cpu, i, left);
       if (run === 0) {
@@ -209,21 +209,14 @@ function repeatBlocks(cpu: Cpu, i: Instruction, element: Executor, block: Block)
 }
 
 /**
- * Batches that are a page each, all but the charge of the last one done.
- * @returns elements done
+ * Batches that are a page each.
+ * @returns elements done: the last batch's are not charged; negative: they all are, and the next batch has begun
  */
 function batchesOfPages(cpu: Cpu, i: Instruction, left: number): number {
   if ((cpu.stop | cpu.shadow | cpu.attention) !== 0) return 0;
   const elements = elementsOfPage(i);
   const cycles = (elements - 1) * CYCLES_PER_ELEMENT + i.cost;
-  // As many as begin before the time is up.
-  const inTime = Math.ceil((cpu.compiledUntil - cpu.cycles + i.cost) / cycles);
-  const pages = movePages(cpu, i, Math.min(inTime, Math.floor(left / elements)));
-  if (pages === 0) return 0;
-  countElements(cpu, i, pages * elements);
-  cpu.cycles += (pages - 1) * cycles;
-  cpu.instructions += pages - 1;
-  return pages * elements;
+  return movePages(cpu, i, Math.floor(left / elements), cycles) * elements;
 }
 
 /** More than a batch has, whatever their size. */
