@@ -156,12 +156,16 @@ export class Engine {
     return entry;
   }
 
-  private compile(
-    code: CodeCache,
-    { start: page, page: { frame } }: HotPage,
-    at: number,
-    heat: ModeHeat,
-  ): void {
+  /** When what was compiled before the code changed came to nothing: without that bound. */
+  private compileAll(code: CodeCache, window: HotPage, at: number, heat: ModeHeat): void {
+    if (heat.within === null) return;
+    heat.within = null;
+    this.compile(code, window, at, heat);
+  }
+
+  private compile(code: CodeCache, window: HotPage, at: number, heat: ModeHeat): void {
+    const { start: page } = window;
+    const { frame } = window.page;
     heat.samples = heat.missed = heat.strange = 0;
     heat.newTargets = heat.stale = false;
     const assumes = this.assumptions(page, heat);
@@ -184,7 +188,10 @@ export class Engine {
     const inside = within ? (offset: number) => (within.has(offset) ? peek(offset) : null) : peek;
     const find = () => findRegion(starts, heat.targets, inside, usable);
     let found = find();
-    if (!found) return;
+    if (!found) {
+      this.compileAll(code, window, at, heat);
+      return;
+    }
     const instructions = instructionsOf(found);
     if (heat.recall((offset) => instructions.has(offset))) found = find()!;
     for (const block of found.blocks.values()) {
@@ -202,8 +209,12 @@ export class Engine {
       for (const { leaving } of found.blocks.values())
         if (leaving.kind === 'beyond') targets.add(leaving.next);
     const made = compileRegion({ region: found, starts, targets, loopsToo, alone, transfers }, assumes);
-    const run = made && this.functionOf(made.bytes);
-    if (!made || !run) return;
+    if (!made) {
+      this.compileAll(code, window, at, heat);
+      return;
+    }
+    const run = this.functionOf(made.bytes);
+    if (!run) return;
     heat.compiles++;
     this.compiled++;
     const { links } = this;

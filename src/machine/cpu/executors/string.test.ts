@@ -235,8 +235,8 @@ describe('REP MOVS of several pages', () => {
     for (let at = 0x10000; at < 0x60000; at++) memory.bytes[at] = random.word();
     memory.write32(0x2000, 0x3007);
     for (let page = 0; page < 256; page++) {
-      const turned = (page >= 0x10 && page < 0x1a) || (page >= 0x40 && page < 0x4a);
-      const swapped = scattered && turned ? page ^ 1 : page;
+      const turned = (page >= 0x10 && page < 0x1c) || (page >= 0x46 && page < 0x4a);
+      const swapped = scattered && turned ? page ^ (page < 0x40 ? 2 : 1) : page;
       memory.write32(0x3000 + page * 4, (swapped << 12) | 7);
     }
     cpu.cr3 = 0x2000;
