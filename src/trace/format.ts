@@ -68,7 +68,9 @@ const SHADOW_TEXT: Record<number, (e: TraceEvent) => string> = {
   [Shadow.switchRoot]: (e) => `shadow CR3 switched: guest CR3 ${hex8(e.c)} → machine ${hex8(e.d)}`,
   [Shadow.flush]: (e) => `shadow flushed: ${e.b} entries dropped`,
   [Shadow.invalidatePage]: (e) =>
-    e.d ? `shadow entry of ${hex8(e.b)} compared: machine ${hex8(e.d)}` : `no shadow entry of ${hex8(e.b)}`,
+    e.d
+      ? `shadow entry of ${hex8(e.b)} follows the guest’s: machine ${hex8(e.d)}`
+      : `no shadow entry of ${hex8(e.b)}`,
   [Shadow.guestFault]: (e) => `the fault at ${hex8(e.b)} is the guest's own`,
 };
 
