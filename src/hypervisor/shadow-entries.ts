@@ -1,5 +1,6 @@
 // What a shadow entry may allow, and which shadow stands below a guest's directory entry: rules without state (SDM vol. 3
 // §4.3, §4.4, §4.6, §4.8).
+import { LARGE_2M_RESERVED, LARGE_4M_RESERVED } from '../machine/cpu/page-walk.ts';
 import { type GuestControl, PTE } from './guest-walk.ts';
 import { ShadowKind } from './shadow-pages.ts';
 
@@ -17,6 +18,10 @@ export const isLive = (entry: number): boolean =>
 
 const isLarge = (control: GuestControl, pde: number): boolean =>
   (pde & PTE.large) !== 0 && (control.cr4 & (CR4_PSE | CR4_PAE)) !== 0;
+
+/** A large page with a reserved bit set: a page fault. */
+export const isReserved = (control: GuestControl, pde: number): boolean =>
+  isLarge(control, pde) && (pde & (control.cr4 & CR4_PAE ? LARGE_2M_RESERVED : LARGE_4M_RESERVED)) !== 0;
 
 /** Kind of the shadow table below a guest directory entry. A large page may be written only when its dirty bit is set. */
 export function childKind(control: GuestControl, pde: number): number {

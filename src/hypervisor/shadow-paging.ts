@@ -15,7 +15,7 @@ import type { FrameTable, GuestMemory } from './frames.ts';
 import type { GuestPaging, Remembered } from './guest-paging.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
 import type { Hypervisor } from './hypervisor.ts';
-import { BASE, childFrame, childKind, DIRECTORY, isLive, leafRights } from './shadow-entries.ts';
+import { BASE, childFrame, childKind, DIRECTORY, isLive, isReserved, leafRights } from './shadow-entries.ts';
 import { ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { WriteLog } from './write-log.ts';
 
@@ -158,13 +158,15 @@ export class ShadowPaging implements GuestPaging {
   }
 
   /**
-   * INVLPG: the guest says that its entry for this page has changed. Other entries may stay as they were remembered (SDM
-   * vol. 3 §4.10.4.1), so a table that is out of sync remains so.
+   * INVLPG: the guest says that its entry for this page has changed. Entries of other pages may stay as they were remembered,
+   * so a table that is out of sync remains so; what is remembered of directory entries goes, whatever pages they are for (SDM
+   * vol. 3 §4.10.4.1).
    */
   invalidatePage(linear: number): void {
     const { pages } = this;
+    this.compareDirectories();
     const directory = this.directoryFor(linear, false);
-    const page = directory && this.comparedChild(directory, this.directoryIndex(linear));
+    const page = directory && pages.child(directory, this.directoryIndex(linear));
     let entry = 0;
     if (page) {
       const { changes, reductions } = pages;
@@ -185,13 +187,27 @@ export class ShadowPaging implements GuestPaging {
     this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear, 0, entry);
   }
 
-  /** What stands below an entry of a directory of the address space in use, once that is as the guest's. */
-  private comparedChild(directory: ShadowPage, n: number): ShadowPage | null {
-    if (directory.shadowsGuestTable && this.outOfSync[directory.frame]) {
+  /** Compares every directory that is out of sync with its shadow. */
+  private compareDirectories(): void {
+    for (let n = 0; n < this.unsynchronizedCount; n++) {
+      const frame = this.unsynchronized[n];
+      if (!this.outOfSync[frame] || !this.pages.tables[frame]) continue;
+      const page = this.pages.find(ShadowKind.root, frame);
+      if (!page) continue;
       this.host.charge('shadowFlush');
-      this.compareDirectoryEntry(directory, this.guest.toMachine(directory.frame * 4096), n);
+      this.compareDirectory(page);
     }
-    return this.pages.child(directory, n);
+  }
+
+  /** The shadow of a guest's table, to be put below an entry: with nothing in it that the guest has not any more. */
+  protected known(kind: number, frame: number): ShadowPage | undefined {
+    const page = this.pages.find(kind, frame);
+    if (page?.shadowsGuestTable && this.outOfSync[frame]) {
+      this.host.charge('shadowFlush');
+      if (page.isDirectory) this.compareDirectory(page);
+      else this.compareTable(page);
+    }
+    return page;
   }
 
   /** Removes the entry for a page from the address space in use. */
@@ -370,7 +386,7 @@ export class ShadowPaging implements GuestPaging {
     const frame = this.control.cr0 & CR0_PG ? childFrame(this.control, this.walker.pde) : n;
     const present = this.pages.child(directory, n);
     if (present && present.kind === kind && present.frame === frame) return present;
-    const table = this.pages.find(kind, frame) ?? this.create(kind, frame);
+    const table = this.known(kind, frame) ?? this.create(kind, frame);
     this.pages.setChild(directory, n, table, DIRECTORY);
     return table;
   }
@@ -466,23 +482,20 @@ export class ShadowPaging implements GuestPaging {
     if (entry !== pages.read(page, n)) pages.setLeaf(page, n, entry, frame);
   }
 
+  /** Takes the entries of a directory's shadow away that lead elsewhere than the guest's. */
   private compareDirectory(page: ShadowPage): void {
-    const { pages } = this;
+    const { pages, control } = this;
     const directory = this.guest.toMachine(page.frame * 4096);
-    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1))
-      this.compareDirectoryEntry(page, directory, n);
-  }
-
-  /** Takes an entry of a directory's shadow away that leads elsewhere than the guest's. */
-  private compareDirectoryEntry(page: ShadowPage, directory: number, n: number): void {
-    const child = this.pages.child(page, n);
-    if (!child) return;
-    const pde = this.guestEntry(directory, n);
-    if (
-      !isLive(pde) ||
-      child.kind !== childKind(this.control, pde) ||
-      child.frame !== childFrame(this.control, pde)
-    )
-      this.pages.clear(page, n);
+    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1)) {
+      const child = pages.child(page, n);
+      if (!child) continue;
+      const pde = this.guestEntry(directory, n);
+      const same =
+        isLive(pde) &&
+        !isReserved(control, pde) &&
+        child.kind === childKind(control, pde) &&
+        child.frame === childFrame(control, pde);
+      if (!same) pages.clear(page, n);
+    }
   }
 }

@@ -109,7 +109,7 @@ export class WideShadowPaging extends ShadowPaging {
     const present = this.pages.child(this.current, n);
     if (present || !make) return present;
     const frame = this.directoryFrame(n);
-    const directory = this.pages.find(ShadowKind.root, frame) ?? this.create(ShadowKind.root, frame);
+    const directory = this.known(ShadowKind.root, frame) ?? this.create(ShadowKind.root, frame);
     this.pages.setChild(this.current, n, directory, PTE.present);
     return directory;
   }
