@@ -1,6 +1,6 @@
 // The bytes that a region was compiled from: a page whose code changes elsewhere keeps what was compiled of it.
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
-import type { Region } from './region.ts';
+import { type Region, stepsOf } from './region.ts';
 
 const PAGE = 4096;
 
@@ -12,11 +12,7 @@ export class CompiledCode {
   /** @param frame physical page that the region lies in */
   constructor(memory: PhysicalMemory, frame: number, region: Region) {
     const covered = new Uint8Array(PAGE);
-    const cover = ({ at, i }: { at: number; i: { length: number } }) => covered.fill(1, at, at + i.length);
-    for (const { steps, leaving } of region.blocks.values()) {
-      steps.forEach(cover);
-      if (leaving.kind !== 'stop' && leaving.step) cover(leaving.step);
-    }
+    for (const { at, i } of stepsOf(region)) covered.fill(1, at, at + i.length);
     for (let at = 0; at < PAGE; ) {
       const begin = at;
       while (at < PAGE && covered[at]) at++;

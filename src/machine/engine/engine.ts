@@ -16,7 +16,7 @@ import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { type ModeHeat, PageHeat } from './page-heat.ts';
 import { portAccessOf } from './ports.ts';
-import { BEYOND, findRegion, instructionsOf } from './region.ts';
+import { BEYOND, findRegion, stepsOf } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
 import { invalidateOf, loadCr3Of, pageWalkOf } from './translations.ts';
 import { walkOf } from './walk-code.ts';
@@ -192,14 +192,14 @@ export class Engine {
       this.compileAll(code, window, at, heat);
       return;
     }
-    const instructions = instructionsOf(found);
+    const instructions = new Set(stepsOf(found).map(({ at: offset }) => offset));
     if (heat.recall((offset) => instructions.has(offset))) found = find()!;
     for (const block of found.blocks.values()) {
       // Where one operand misses, those beside it do.
       if (block.steps.some((step) => heat.walks.has(step.at)))
         for (const step of block.steps) heat.walks.add(step.at);
     }
-    for (const offset of instructionsOf(found)) heat.covered.add(offset);
+    for (const step of stepsOf(found)) heat.covered.add(step.at);
     const { targets, loopsToo } = heat;
     this.addHandlers(page, assumes.user, heat);
     // Where that leaves to somebody else, it is come back to behind it.

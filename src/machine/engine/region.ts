@@ -175,14 +175,11 @@ function leavingOf(step: Step, next: number): Leaving {
   return { kind: 'branch', taken: target, other: next, step };
 }
 
-/** Offsets of all instructions of a region. */
-export function instructionsOf({ blocks }: Region): Set<number> {
-  const offsets = new Set<number>();
-  for (const { steps, leaving } of blocks.values()) {
-    for (const { at } of steps) offsets.add(at);
-    if (leaving.kind !== 'stop' && leaving.step) offsets.add(leaving.step.at);
-  }
-  return offsets;
+/** All instructions of a region, the branches at the ends of its blocks included. */
+export function stepsOf({ blocks }: Region): Step[] {
+  return [...blocks.values()].flatMap(({ steps, leaving }) =>
+    leaving.kind !== 'stop' && leaving.step ? [...steps, leaving.step] : steps,
+  );
 }
 
 /** Whether cycles count a block's instructions, too. */
