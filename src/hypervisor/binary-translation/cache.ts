@@ -27,6 +27,19 @@ const MAPPED = 0x61;
 
 const regionOf = (linear: number): number => (linear & 0xffc00000) >>> 0;
 
+/** Live blocks with code in a guest frame, and in which of its lines of 128 bytes code has been since there was any. */
+interface FrameCode {
+  readonly blocks: Set<Block>;
+  lines: number;
+}
+
+/** Lines of a page in which bytes [start, end) lie, a bit each; what lies outside the page counts not. */
+function linesOf(start: number, end: number): number {
+  const first = Math.max(start, 0) >>> 7;
+  const last = (Math.min(end, 4096) - 1) >>> 7;
+  return ((-1 << first) & (-1 >>> (31 - last))) | 0;
+}
+
 /** What the cache needs to know and to tell about the guest's memory. */
 export interface CodeTracing {
   /** From now on (or no longer) every write to this guest frame must be told to `written`. */
@@ -54,7 +67,7 @@ export class TranslationCache {
   /** Page of the cache in which a guest page's code goes on, by linear page number. */
   private readonly home = new Map<number, number>();
   /** Live blocks by guest-physical frame of their code, and frames behind their linear pages. */
-  private readonly byFrame = new Map<number, Set<Block>>();
+  private readonly byFrame = new Map<number, FrameCode>();
   private readonly behind = new Map<number, number>();
   /** The linear pages by regions of 4 MiB, and the large page that each region was at the last look. */
   private readonly regions = new Map<number, { large: number; linear: Set<number> }>();
@@ -190,12 +203,14 @@ export class TranslationCache {
     for (const { linear, frame } of sources) {
       this.noteSource(linear, frame);
       if (frame < 0) continue;
-      const there = this.byFrame.get(frame);
-      if (there) there.add(block);
-      else {
-        this.byFrame.set(frame, new Set([block]));
+      let there = this.byFrame.get(frame);
+      if (!there) {
+        this.byFrame.set(frame, (there = { blocks: new Set(), lines: 0 }));
         this.tracing.trace(frame, true);
       }
+      there.blocks.add(block);
+      const start = block.linear - linear;
+      there.lines |= linesOf(start, start + block.length);
     }
   }
 
@@ -218,7 +233,7 @@ export class TranslationCache {
     if (this.byEip.get(block.guest | 0) === block) this.byEip.delete(block.guest | 0);
     for (const { frame } of this.framesOf.get(block) ?? []) {
       const there = this.byFrame.get(frame);
-      if (!there?.delete(block) || there.size > 0) continue;
+      if (!there?.blocks.delete(block) || there.blocks.size > 0) continue;
       this.byFrame.delete(frame);
       this.tracing.trace(frame, false);
     }
@@ -280,9 +295,10 @@ export class TranslationCache {
   written(physical: number, bytes: number): void {
     for (let frame = physical >>> 12; frame <= (physical + bytes - 1) >>> 12; frame++) {
       const there = this.byFrame.get(frame);
-      if (!there) continue;
       // Mostly they are data beside code. (A set may lose members while it is walked.)
-      for (const block of there) if (this.covers(block, frame, physical, bytes)) this.drop(block);
+      if (!there || !(there.lines & linesOf(physical - frame * 4096, physical + bytes - frame * 4096)))
+        continue;
+      for (const block of there.blocks) if (this.covers(block, frame, physical, bytes)) this.drop(block);
     }
   }
 
@@ -308,7 +324,7 @@ export class TranslationCache {
 
   /** Forgets all code of a frame. */
   dropFrame(frame: number): void {
-    for (const block of [...(this.byFrame.get(frame) ?? [])]) this.drop(block);
+    for (const block of [...(this.byFrame.get(frame)?.blocks ?? [])]) this.drop(block);
   }
 
   /**
@@ -337,7 +353,7 @@ export class TranslationCache {
     if (frame === undefined || frameOf(page) === frame) return frame === undefined ? 0 : 1;
     this.behind.delete(page);
     this.regions.get(regionOf(page))?.linear.delete(page);
-    for (const block of this.byFrame.get(frame) ?? [])
+    for (const block of this.byFrame.get(frame)?.blocks ?? [])
       if (this.framesOf.get(block)?.some((source) => source.linear === page)) this.drop(block);
     if (frame < 0) this.dropWithoutMemory(page);
     return 1;
