@@ -1,6 +1,7 @@
 // What the emulator's processor sees instead of a machine: the domain's memory through its p2m, the domain's devices at
 // memory addresses and at ports. Nothing else can be reached from here, whatever a guest's registers and tables say.
 import type { Cpu } from '../../machine/cpu/cpu.ts';
+import { Allows } from '../../machine/cpu/guest-physical.ts';
 import { Access, type SecondDimension } from '../../machine/cpu/nested-walk.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { PortBus } from '../../machine/devices/device.ts';
@@ -19,7 +20,7 @@ const NOWHERE = 0x7ffff000;
 
 /** Guest-physical to machine addresses by the p2m. */
 export class DomainDimension implements SecondDimension {
-  readonly writable = true;
+  readonly allows = Allows.read | Allows.write | Allows.fetch;
   constructor(
     private readonly memory: GuestMemory,
     private readonly devices: MemoryMap,

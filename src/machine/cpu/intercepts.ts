@@ -91,6 +91,8 @@ export interface Intercepts {
   tscOffset(): number;
   /** Whether INT n and IRET within the guest leave to nobody now, and nobody waits for the moment at which IF goes up; absent: somebody may. */
   transfersFreely?(): boolean;
+  /** Whether MOV to CR3 and from it, and INVLPG, leave to nobody; absent: they may. */
+  pagesFreely?(): boolean;
   /** Whether MOV from CR2 leaves to nobody; absent: it may. */
   readsCr2Freely?(): boolean;
   /** Delivery of this event through the IDT has begun (so a fault or exit inside it is reported as IDT-vectoring), or ended (valid = false). */

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Cpu } from './cpu.ts';
 import { isFault } from './fault.ts';
+import { Allows } from './guest-physical.ts';
 import { Access, NestedWalk, type SecondDimension } from './nested-walk.ts';
 import { CR4_PAE, CR4_PSE, loadPdptes } from './page-walk.ts';
 import { peek, translate, translateFetch } from './paging.ts';
@@ -16,7 +17,7 @@ const WP = 1 << 16;
 
 /** Guest-physical p is machine p + DISTANCE, inside the guest's memory; elsewhere it stays what it is. */
 class Moved implements SecondDimension {
-  writable = true;
+  allows = Allows.read | Allows.write | Allows.fetch;
   readonly asked: [physical: number, access: number][] = [];
   translate(_: Cpu, physical: number, access: number): number {
     this.asked.push([physical, access]);
@@ -162,7 +163,7 @@ describe('the two-dimensional page walk', () => {
 
   it('walks again for a write when the second dimension forbids it so far', () => {
     const dimension = new Moved();
-    dimension.writable = false;
+    dimension.allows = Allows.read;
     nested.cpu.nested = new NestedWalk(dimension);
     nested.cpu.cr0 = 1;
     nested.cpu.tlb.flush();

@@ -3,6 +3,7 @@
 // This file walks the guest's tables; the second dimension plugs in. The TLB then holds linear → machine in one entry.
 import type { Cpu } from './cpu.ts';
 import { fault, PageFault, VECTOR } from './fault.ts';
+import { Allows, type GuestPhysical, pageOf, REFUSED, UNKNOWN } from './guest-physical.ts';
 import {
   allowed,
   CR0_PG,
@@ -43,8 +44,8 @@ export interface SecondDimension {
    * @param linear the linear address that is being translated, signed or not; `NO_LINEAR` when there is none
    */
   translate(cpu: Cpu, physical: number, access: number, linear: number): number;
-  /** After `translate`: a write needs no second look (permission, and a dirty bit where the dimension keeps one). */
-  writable: boolean;
+  /** After `translate`: what else may be done there without a second look (permission, and a dirty bit where the dimension keeps one). Bits of `Allows`. */
+  allows: number;
   /** As `translate`, changing nothing: -1 when nothing is there. */
   peek(cpu: Cpu, physical: number): number;
   /** The guest's PDPTEs are read by each walk, and not when CR3 is loaded: AMD's (APM vol. 2 §15.25.10). */
@@ -53,7 +54,67 @@ export interface SecondDimension {
 
 /** What `cpu.nested` is while a guest with nested paging runs. */
 export class NestedWalk {
-  constructor(readonly dimension: SecondDimension) {}
+  /** @param known what is remembered of the second dimension; null where each access has to go through it */
+  constructor(
+    readonly dimension: SecondDimension,
+    private readonly known: GuestPhysical | null = null,
+  ) {}
+
+  /** As `SecondDimension.translate`, from what is remembered where that allows it. */
+  private translate(cpu: Cpu, physical: number, access: number, linear: number): number {
+    const { known, dimension } = this;
+    if (known === null) return dimension.translate(cpu, physical, access, linear);
+    const page = pageOf(physical);
+    const at = known.find(page, neededFor(access));
+    if (at >= 0) {
+      cpu.cycles += known.cyclesAt(at);
+      dimension.allows = known.allowsAt(at);
+      return (known.frameAt(at) | (physical & 0xfff)) >>> 0;
+    }
+    known.drop(page);
+    const { cycles } = cpu;
+    const machine = dimension.translate(cpu, physical, access, linear);
+    known.insert(page, machine & 0xfffff000, dimension.allows, cpu.cycles - cycles);
+    return machine;
+  }
+
+  /** What `foresee` has found of a page: `Right` bits, what the walk is charged beside the references to the guest's own tables, and whether it sets bits there. */
+  readonly foreseen = { rights: 0, cycles: 0, marks: false };
+
+  /**
+   * What a walk through two levels to a small page will come to, where all that it needs of the second dimension is remembered:
+   * then it leaves the guest for sure not. Changes nothing.
+   * @returns machine address of the page (int32), `REFUSED` when it raises #PF, `UNKNOWN`
+   */
+  foresee(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch = false): number {
+    const { known, foreseen } = this;
+    if (known === null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return UNKNOWN;
+    const { memory } = cpu;
+    const directory = known.find(cpu.cr3 >>> 12, Allows.read);
+    if (directory < 0) return UNKNOWN;
+    const pde = memory.read32((known.frameAt(directory) | ((linear >>> 20) & 0xffc)) >>> 0);
+    if (!(pde & Pte.present)) return REFUSED;
+    const table = pde & Pte.large ? -1 : known.find(pde >>> 12, Allows.read);
+    if (table < 0) return UNKNOWN;
+    const pte = memory.read32((known.frameAt(table) | ((linear >>> 10) & 0xffc)) >>> 0);
+    if (!(pte & Pte.present)) return REFUSED;
+    const both = pde & pte;
+    const rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+    if (!allowed(cpu, rights, write, user)) return REFUSED;
+    const bits = Pte.accessed | (write ? Pte.dirty : 0);
+    const marksTable = (pte & bits) !== bits;
+    const marksDirectory = !(pde & Pte.accessed);
+    if (marksTable && !(known.allowsAt(table) & Allows.write)) return UNKNOWN;
+    if (marksDirectory && !(known.allowsAt(directory) & Allows.write)) return UNKNOWN;
+    const page = known.find(pte >>> 12, fetch ? Allows.fetch : write ? Allows.write : Allows.read);
+    if (page < 0) return UNKNOWN;
+    const dirty = pte & Pte.dirty && known.allowsAt(page) & Allows.write;
+    foreseen.rights =
+      rights | (dirty ? Right.dirty : 0) | (pte & Pte.global && cpu.cr4 & CR4_PGE ? Right.global : 0);
+    foreseen.cycles = known.cyclesAt(directory) + known.cyclesAt(table) + known.cyclesAt(page);
+    foreseen.marks = marksTable || marksDirectory;
+    return known.frameAt(page);
+  }
 
   /**
    * As `tryWalk` of page-walk.ts, to machine addresses; leaves its result in `walked`. What the second dimension forbids is
@@ -71,15 +132,14 @@ export class NestedWalk {
 
   /** The page itself. What the second dimension forbids to write is entered without `dirty`, so a write walks again. @returns -1 */
   private land(cpu: Cpu, physical: number, access: number, linear: number): number {
-    const { dimension } = this;
-    walked.frame = dimension.translate(cpu, physical, access, linear) & 0xfffff000;
-    if (!dimension.writable) walked.rights &= ~Right.dirty;
+    walked.frame = this.translate(cpu, physical, access, linear) & 0xfffff000;
+    if (!(this.dimension.allows & Allows.write)) walked.rights &= ~Right.dirty;
     return -1;
   }
 
   /** Machine address of an entry of the guest's tables, charged as the reference that it is. */
   private entry(cpu: Cpu, physical: number, access: number, linear: number): number {
-    const machine = this.dimension.translate(cpu, physical, Access.table | (access & Access.user), linear);
+    const machine = this.translate(cpu, physical, Access.table | (access & Access.user), linear);
     cpu.cycles += cpu.cost.charges.pageWalkReference.cycles;
     return machine;
   }
@@ -161,7 +221,7 @@ export class NestedWalk {
   private mark(cpu: Cpu, at: number, entry: number, bits: number, user: boolean, linear: number): void {
     if ((entry & bits) === bits) return;
     const access = Access.table | Access.write | (user ? Access.user : 0);
-    cpu.memory.write32(this.dimension.translate(cpu, at, access, linear), entry | bits);
+    cpu.memory.write32(this.translate(cpu, at, access, linear), entry | bits);
   }
 
   private takePointer(cpu: Cpu, directory: number, access: number, linear: number): void {
@@ -173,7 +233,7 @@ export class NestedWalk {
   /** As `loadPdptes` of page-walk.ts: the four entries lie in guest-physical memory. */
   loadPdptes(cpu: Cpu, cr3: number): void {
     if (this.dimension.pointersOnDemand) return;
-    const machine = this.dimension.translate(cpu, (cr3 & 0xffffffe0) >>> 0, Access.table, NO_LINEAR);
+    const machine = this.translate(cpu, (cr3 & 0xffffffe0) >>> 0, Access.table, NO_LINEAR);
     for (let n = 0; n < 4; n++) {
       const low = cpu.memory.read32(machine + n * 8);
       const high = cpu.memory.read32(machine + n * 8 + 4);
@@ -215,6 +275,13 @@ export class NestedWalk {
     }
     return upper & Pte.present ? wide(upper & 0xfffff000, upperHigh, linear & 0xfff) : -1;
   }
+}
+
+/** `Allows` bits of an access. */
+function neededFor(access: number): number {
+  const write = access & Access.write ? Allows.write : 0;
+  if (access & Access.table) return Allows.read | write;
+  return access & Access.fetch ? Allows.fetch : write || Allows.read;
 }
 
 const isBadPointer = (low: number, high: number): boolean =>

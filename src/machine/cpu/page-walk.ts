@@ -3,6 +3,7 @@
 // execute-disable, no PSE-36 and no PAT. The four PDPTEs lie in the processor and are read only when SDM §4.4.1 says so.
 import type { Cpu } from './cpu.ts';
 import { fault, PageFault, pageFault, VECTOR } from './fault.ts';
+import { REFUSED } from './guest-physical.ts';
 import { Right } from './tlb.ts';
 
 export const CR0_WP = 1 << 16;
@@ -39,6 +40,24 @@ export const walked = { frame: 0, rights: 0 };
 export function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean): boolean {
   if (user && !(rights & Right.user)) return false;
   return !write || (rights & Right.write) !== 0 || (!user && !(cpu.cr0 & CR0_WP));
+}
+
+/** What the entries of the usual miss have set, both of them. */
+export const PLAIN_MISS = Pte.present | Pte.accessed;
+
+/** `Right` bits of the usual miss: both entries present, accessed and (for a store) dirty, and allowing it without more ado. -1: it is not that one. */
+export function plainRights(cpu: Cpu, pde: number, pte: number, write: boolean, user: boolean): number {
+  const both = pde & pte;
+  const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
+  if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
+    return -1;
+  const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
+  return (
+    (both & Pte.user ? Right.user : 0) |
+    (both & Pte.write ? Right.write : 0) |
+    (pte & Pte.dirty ? Right.dirty : 0) |
+    (isGlobal ? Right.global : 0)
+  );
 }
 
 /**
@@ -210,6 +229,7 @@ export function peekTables(cpu: Cpu, linear: number): number {
 export function isDenied(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
   const rights = cpu.tlb.rightsOf(linear >>> 12);
   if (rights >= 0) return !allowed(cpu, rights, write, user);
+  if (cpu.nested !== null) return cpu.nested.foresee(cpu, linear, write, user) === REFUSED;
   if (!(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return false;
   const { memory } = cpu;
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) >>> 0) + (linear >>> 22) * 4);

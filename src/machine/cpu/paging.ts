@@ -4,15 +4,17 @@ import type { Cpu } from './cpu.ts';
 import { watchesPage } from './debug.ts';
 import { PageFault, pageFault } from './fault.ts';
 import { AC } from './flags.ts';
+import { REFUSED, UNKNOWN } from './guest-physical.ts';
 import {
   allowed,
   CR0_PG,
   CR0_WP,
   CR4_PAE,
-  CR4_PGE,
   denied,
+  PLAIN_MISS,
   Pte,
   peekTables,
+  plainRights,
   tryWalk,
   walk,
   walked,
@@ -81,53 +83,59 @@ export function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boole
   return word !== Word.beside;
 }
 
-export const PLAIN_MISS = Pte.present | Pte.accessed;
-
 /** Whether page walks are of two levels, and in one dimension: those that the usual miss needs. */
 export function walksPlainly({ nested, cr0, cr4, a20Mask }: Cpu): boolean {
   return nested === null && (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) === 0 && a20Mask === 0xffffffff;
 }
 
-/** What the usual miss has found: `Right` bits. */
-let plainRights = 0;
+/** What the usual miss has found: `Right` bits, and the cycles of its walk. */
+const miss = { rights: 0, cycles: 0 };
 
 /**
- * The usual miss: two levels, both entries present, accessed and (for a store) dirty, and allowing it without more ado.
- * Changes nothing. @returns the physical page address (int32); -1 when it is not that one
+ * The usual miss: two levels, both entries present, accessed and (for a store) dirty, and allowing it without more ado; with
+ * nested paging, all of the second dimension remembered. Changes nothing.
+ * @returns the physical page address (int32); -1 when it is not that one
  */
-function plainMiss(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
+export function usualMiss(cpu: Cpu, linear: number, write: boolean, user: boolean, fetch = false): number {
+  const reference = cpu.cost.charges.pageWalkReference.cycles;
+  const { nested } = cpu;
+  if (nested !== null) {
+    const { foreseen } = nested;
+    const frame = nested.foresee(cpu, linear, write, user, fetch);
+    if (frame === UNKNOWN || frame === REFUSED || foreseen.marks) return -1;
+    miss.rights = foreseen.rights;
+    miss.cycles = 2 * reference + foreseen.cycles;
+    return frame;
+  }
   if (!walksPlainly(cpu)) return -1;
   const { memory } = cpu;
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0);
   if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return -1;
   const pte = memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
-  const both = pde & pte;
-  const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
-  if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
-    return -1;
-  const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
-  plainRights =
-    (both & Pte.user ? Right.user : 0) |
-    (both & Pte.write ? Right.write : 0) |
-    (pte & Pte.dirty ? Right.dirty : 0) |
-    (isGlobal ? Right.global : 0);
-  return pte & 0xfffff000;
+  miss.rights = plainRights(cpu, pde, pte, write, user);
+  miss.cycles = 2 * reference;
+  return miss.rights < 0 ? -1 : pte & 0xfffff000;
+}
+
+/** Makes the entry for the usual miss that has just been found at `frame`. */
+export function takeMiss(cpu: Cpu, linear: number, frame: number): void {
+  cpu.cycles += miss.cycles;
+  cpu.tlb.insert(linear >>> 12, frame, miss.rights);
 }
 
 /** Does the usual miss. @returns false when it is not that one, and then nothing has happened */
 function refill(cpu: Cpu, linear: number, write: boolean, user: boolean): boolean {
-  const frame = plainMiss(cpu, linear, write, user);
+  const frame = usualMiss(cpu, linear, write, user);
   if (frame === -1) return false;
-  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
-  cpu.tlb.insert(linear >>> 12, frame, plainRights);
+  takeMiss(cpu, linear, frame);
   return true;
 }
 
 /** As `refilled`, for a fetch from a page that is to lie where it is known to. @param frame physical page address (int32) */
 export function refetched(cpu: Cpu, linear: number, frame: number, user: boolean): boolean {
-  if (plainMiss(cpu, linear, false, user) !== frame) return false;
-  cpu.cycles += 2 * cpu.cost.charges.pageWalkReference.cycles;
-  cpu.tlb.insertCode(linear >>> 12, frame, plainRights);
+  if (usualMiss(cpu, linear, false, user, true) !== frame) return false;
+  cpu.cycles += miss.cycles;
+  cpu.tlb.insertCode(linear >>> 12, frame, miss.rights);
   return true;
 }
 

@@ -18,6 +18,8 @@ export const Shared = {
   /** When the entries of the TLB were made, as doubles; and with which global ones. */
   epochs: 0xf000,
   globalEpochs: 0x11000,
+  /** Which address space each entry is of, or was: bytes, `TlbContext.number`. */
+  owners: 0x13000,
 } as const;
 /** Words at `Shared.state`. */
 export const STATE_WORDS = 64;

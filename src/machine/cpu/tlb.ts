@@ -66,8 +66,8 @@ export class Tlb {
   readonly contexts: TlbContext[] = [new TlbContext(0, NO_ROOT, 0)];
   /** Whose translations are used and made. */
   current = this.contexts[0];
-  /** Whose the entries are. */
-  private readonly owners = new Array<TlbContext>(TLB_SIZE).fill(this.current);
+  /** Whose the entries are, by number. Of its own a context has nothing out of the way. */
+  private readonly owners: Uint8Array;
   /** Some two contexts have the same VPID, with different nested tables. */
   private siblings = false;
   /** By number of the context: what is asked of all of them at once. */
@@ -92,6 +92,7 @@ export class Tlb {
     this.words = new Int32Array(buffer, base + Shared.tlb, TLB_SIZE << ENTRY_SHIFT).fill(NO_TAG);
     this.epochs = new Float64Array(buffer, base + Shared.epochs, TLB_SIZE).fill(-1);
     this.globalEpochs = new Float64Array(buffer, base + Shared.globalEpochs, TLB_SIZE);
+    this.owners = new Uint8Array(buffer, base + Shared.owners, TLB_SIZE);
   }
 
   /** Physical address (int32) of a linear one whose page is remembered. */
@@ -125,12 +126,13 @@ export class Tlb {
   /** The current context takes a slot: what another one has there goes out of the way, and what of its own was out of the way is replaced. */
   private takeSlot(slot: number): void {
     const { current } = this;
+    const owner = this.contexts[this.owners[slot]];
+    if (owner === current) return;
     if (current.away !== null) current.away.page[slot] = -1;
-    const owner = this.owners[slot];
-    this.owners[slot] = current;
+    this.owners[slot] = current.number;
     const at = slot << ENTRY_SHIFT;
     const word = this.words[at + Word.page];
-    if (owner === current || word === -1 || !this.isOf(owner, slot, word)) return;
+    if (word === -1 || !this.isOf(owner, slot, word)) return;
     owner.away ??= new Away(TLB_SIZE);
     owner.away.page[slot] = word;
     owner.away.offset[slot] = this.words[at + Word.offset];
@@ -268,8 +270,12 @@ export class Tlb {
   contextOf(id: number, root: number): TlbContext {
     const { current, contexts } = this;
     if (current.id === id && current.root === root) return current;
-    for (let n = 0; n < contexts.length; n++)
-      if (this.ids[n] === id && contexts[n].root === root) return contexts[n];
+    let isNew = true;
+    for (let n = 0; n < contexts.length; n++) {
+      if (this.ids[n] !== id) continue;
+      if (contexts[n].root === root) return contexts[n];
+      isNew = false;
+    }
     let context: TlbContext;
     if (contexts.length < CONTEXTS) contexts.push((context = new TlbContext(id, root, contexts.length)));
     else {
@@ -279,8 +285,7 @@ export class Tlb {
     }
     this.ids[context.number] = id;
     this.forget(context);
-    this.siblings =
-      this.hasSibling(context) || (this.siblings && contexts.some((other) => this.hasSibling(other)));
+    if (!isNew || this.siblings) this.siblings = contexts.some((other) => this.hasSibling(other));
     return context;
   }
 

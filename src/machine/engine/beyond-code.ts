@@ -1,5 +1,5 @@
 // What reaches beyond a region and comes back, by a call of JavaScript in its middle: IN, OUT, MOV CR3, INVLPG; and MOV from
-// CR2 and CR3, which the region is given. Only for a supervisor of the bare machine: anybody else is left to the interpreter.
+// CR2 and CR3, which the region is given. Only for a supervisor of the bare machine, and paging for one with tables of its own: anybody else is left to the interpreter.
 import { EAX, EDX, type Instruction } from '../isa/instruction.ts';
 import { type Frame, INVALIDATE, LOAD_CR3, Local, PORT } from './frame.ts';
 import { setRegister } from './operands-code.ts';
@@ -7,7 +7,7 @@ import { PORT_INPUT, PORT_SIZE_SHIFT } from './ports.ts';
 import { given, State } from './state.ts';
 import { Op } from './wasm-writer.ts';
 
-/** Leaves where another program than a supervisor runs, or somebody looks on: on the bare machine `notAlone` is 0. */
+/** Leaves where another program than a supervisor runs, or somebody looks on: on the bare machine `watched` is 0. */
 function mustOwn(f: Frame, watched: number): void {
   given(f, watched);
   given(f, State.stamp);
@@ -18,15 +18,17 @@ function mustOwn(f: Frame, watched: number): void {
 
 /** Writes one of `BEYOND` (region.ts). Afterwards `State.disturbed` says whether the region must be left behind it. */
 export function reachBeyond(f: Frame, i: Instruction): void {
-  mustOwn(f, State.notAlone);
   switch (i.form.operation) {
     case 'mov-to-cr':
+      mustOwn(f, State.pagingWatched);
       loadCr3(f, i);
       break;
     case 'invlpg':
+      mustOwn(f, State.pagingWatched);
       invalidate(f, i);
       break;
     default:
+      mustOwn(f, State.portsWatched);
       accessPort(f, i);
   }
 }
@@ -84,7 +86,7 @@ function invalidate(f: Frame, i: Instruction): void {
 
 /** MOV from CR2 or CR3. */
 export function lowerControlRead(f: Frame, { reg, rm }: Instruction): void {
-  mustOwn(f, reg === 2 ? State.cr2Watched : State.notAlone);
+  mustOwn(f, reg === 2 ? State.cr2Watched : State.pagingWatched);
   given(f, reg === 2 ? State.cr2 : State.cr3);
   f.setReg(rm);
 }

@@ -71,7 +71,7 @@ class Compiler {
   private readonly ahead: number[];
 
   constructor(
-    { region, starts, targets, loopsToo, alone, transfers }: Plan,
+    { region, starts, targets, loopsToo, leaves, transfers }: Plan,
     assumes: Assumptions,
     knownCaches: number,
   ) {
@@ -82,7 +82,7 @@ class Compiler {
     const found = { successors: blocks.map((b) => this.successors(b.leaving)) };
     const inside = this.returns.length > 0;
     const entries = entriesOf(region, blocks, this.nodeAt, found.successors, starts, targets, inside);
-    const onward = found.successors.map((to, n) => (!alone && blocks[n].leaving.kind === 'beyond' ? [] : to));
+    const onward = found.successors.map((to, n) => (leaves(blocks[n].leaving) ? [] : to));
     const worth = (n: number) => isWorth(blocks, onward, n, transfers);
     const plain = structureOf(found, entries.filter(worth), loopsToo);
     this.worth = plain.entries.map(worth);
@@ -438,8 +438,8 @@ export interface Plan {
   readonly targets: ReadonlySet<number>;
   /** Every loop can be entered: for code that often leaves in the middle. */
   readonly loopsToo: boolean;
-  /** IN, OUT, MOV CR3 and INVLPG are the program's own, and done in the region. */
-  readonly alone: boolean;
+  /** Whether it is IN, OUT, MOV CR3 or INVLPG that is not the program's own, and so not done in the region. */
+  readonly leaves: (leaving: Leaving) => boolean;
   /** INT and IRET do not lead to a monitor. */
   readonly transfers: boolean;
 }

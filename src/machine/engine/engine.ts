@@ -16,7 +16,7 @@ import { compilable } from './lower.ts';
 import { ModuleCache, type RegionFunction } from './module-cache.ts';
 import { type ModeHeat, PageHeat } from './page-heat.ts';
 import { portAccessOf } from './ports.ts';
-import { BEYOND, findRegion, stepsOf } from './region.ts';
+import { BEYOND, findRegion, type Leaving, stepsOf } from './region.ts';
 import { hasTailCalls, onwardOf } from './runtime.ts';
 import { invalidateOf, loadCr3Of, pageWalkOf } from './translations.ts';
 import { walkOf } from './walk-code.ts';
@@ -203,12 +203,12 @@ export class Engine {
     const { targets, loopsToo } = heat;
     this.addHandlers(page, assumes.user, heat);
     // Where that leaves to somebody else, it is come back to behind it.
-    const alone = this.links.isAlone;
+    const leaves = (leaving: Leaving): boolean =>
+      leaving.kind === 'beyond' && !this.links.does(leaving.step.i.form.operation);
     const transfers = this.cpu.monitorSize === 0 || this.cpu.intercepts !== null;
-    if (!alone)
-      for (const { leaving } of found.blocks.values())
-        if (leaving.kind === 'beyond') targets.add(leaving.next);
-    const made = compileRegion({ region: found, starts, targets, loopsToo, alone, transfers }, assumes);
+    for (const { leaving } of found.blocks.values())
+      if (leaving.kind === 'beyond' && leaves(leaving)) targets.add(leaving.next);
+    const made = compileRegion({ region: found, starts, targets, loopsToo, leaves, transfers }, assumes);
     if (!made) {
       this.compileAll(code, window, at, heat);
       return;

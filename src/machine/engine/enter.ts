@@ -237,7 +237,7 @@ function noteMiss(cpu: Cpu, owner: Owner, at: number): void {
   if (known === undefined) owner.misses.set(at, { count: 0, epoch });
   else if (known.epoch !== epoch) {
     known.epoch = epoch;
-    if (++known.count < OFTEN || cpu.nested !== null || owner.walks.has(at)) return;
+    if (++known.count < OFTEN || owner.walks.has(at)) return;
     for (const [place, { count }] of owner.misses) if (count >= OFTEN / 2) owner.walks.add(place);
     owner.misses.clear();
     owner.stale = true;
@@ -260,8 +260,7 @@ let errorCode = 0;
 function wouldFault(cpu: Cpu, miss: number, linear: number): boolean {
   const lastByte = miss >> 1;
   const write = (miss & 1) !== 0;
-  if ((linear & (PAGE - 1)) + lastByte >= PAGE || cpu.nested !== null || cpu.dr[7] & DR7_ENABLES)
-    return false;
+  if ((linear & (PAGE - 1)) + lastByte >= PAGE || cpu.dr[7] & DR7_ENABLES) return false;
   if (!isDenied(cpu, linear >>> 0, write, cpu.cpl === 3)) return false;
   errorCode = tryTranslate(cpu, linear >>> 0, write, cpu.cpl === 3);
   return errorCode >= 0;

@@ -9,7 +9,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { DR7_ENABLES } from '../cpu/debug.ts';
 import { IF } from '../cpu/flags.ts';
 import { CR4_PGE } from '../cpu/page-walk.ts';
-import { checksAlignment, walksPlainly } from '../cpu/paging.ts';
+import { checksAlignment, tagMode, walksPlainly } from '../cpu/paging.ts';
 import { loads } from '../cpu/segment-loads.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
@@ -62,6 +62,11 @@ export class Links {
   private seenRuns = -1;
   private seenIntercepts: object | null = null;
   private seenWatcher: unknown = null;
+  // And what walks hang on: a VM entry may change it and leave the translations.
+  private seenCr0 = 0;
+  private seenCr3 = 0;
+  private seenCr4 = 0;
+  private seenMode = -2;
   /** Segments, tables, the TSS and where the monitor is, as numbers. */
   private readonly held = new Float64Array(6 * 3 + 9).fill(-1);
 
@@ -85,7 +90,14 @@ export class Links {
       cpu.intercepts !== this.seenIntercepts
     )
       this.look();
-    else if (cpu.runs !== this.seenRuns && !this.lookAround()) this.begin();
+    else if (
+      cpu.cr3 !== this.seenCr3 ||
+      cpu.cr0 !== this.seenCr0 ||
+      cpu.cr4 !== this.seenCr4 ||
+      tagMode(cpu) !== this.seenMode
+    )
+      this.giveSpace();
+    if (cpu.runs !== this.seenRuns && !this.lookAround()) this.begin();
     const stamp = (this.epoch << 2) | cpu.cpl;
     const at = linkAt(eip) >>> 2;
     if (words[at + Link.eip] !== (eip | 0) || words[at + Link.stamp] !== stamp) {
@@ -108,15 +120,19 @@ export class Links {
     state[State.waiting] = (cpu.flags & IF) === 0 && cpu.interrupts.pending() ? IF : 0;
   }
 
-  /** Ports and CR3 are the running program's own, and nobody watches them. */
-  get isAlone(): boolean {
-    return this.cpu.intercepts === null && this.cpu.recorder.attribute === null;
+  /** Whether one of `BEYOND` (region.ts) is the running program's own, and nobody watches it. */
+  does(operation: string): boolean {
+    const { intercepts, recorder } = this.cpu;
+    if (recorder.attribute !== null) return false;
+    if (intercepts === null) return true;
+    return operation !== 'in' && operation !== 'out' && (intercepts.pagesFreely?.() ?? false);
   }
 
   /** Whether compiled code may do what the machine or somebody outside wants to see as it happens. @returns whether what was learned is still good */
   private lookAround(): boolean {
     const { intercepts, recorder, watcher, compiledState: state } = this.cpu;
-    state[State.notAlone] = this.isAlone ? 0 : 1;
+    state[State.portsWatched] = this.does('in') ? 0 : 1;
+    state[State.pagingWatched] = this.does('mov-to-cr') ? 0 : 1;
     state[State.cr2Watched] = intercepts === null || intercepts.readsCr2Freely?.() ? 0 : 1;
     this.transfersAllowed =
       (intercepts === null || (intercepts.transfersFreely?.() ?? false)) &&
@@ -132,15 +148,16 @@ export class Links {
   private giveSpace(): void {
     const { cpu, epochs } = this;
     const { compiledState: state, tlb, cr4 } = cpu;
-    const usual =
-      walksPlainly(cpu) &&
-      (cpu.dr[7] & DR7_ENABLES) === 0 &&
-      !checksAlignment(cpu) &&
-      tlb.contexts.length === 1;
+    const usual = walksPlainly(cpu) && (cpu.dr[7] & DR7_ENABLES) === 0 && !checksAlignment(cpu);
     state[State.walks] = usual ? 1 : 0;
     state[State.directory] = cpu.cr3 & 0xfffff000;
     state[State.walkCharge] = 2 * cpu.cost.charges.pageWalkReference.cycles;
     state[State.globalBit] = cr4 & CR4_PGE ? Right.global : 0;
+    this.seenCr0 = cpu.cr0;
+    this.seenCr3 = cpu.cr3;
+    this.seenCr4 = cpu.cr4;
+    this.seenMode = tagMode(cpu);
+    state[State.context] = tlb.current.number;
     epochs[0] = tlb.current.epoch;
     epochs[1] = tlb.current.globalEpoch;
   }

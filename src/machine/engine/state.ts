@@ -44,8 +44,8 @@ export const State = {
   waiting: 25,
   /** An IRET was done. */
   returned: 26,
-  /** Given to it: what reaches beyond (beyond-code.ts) is not the program's own, or somebody watches it. */
-  notAlone: 27,
+  /** Given to it: ports are not the program's own, or somebody watches them. */
+  portsWatched: 27,
   /** After a call from its middle: what that cost, and whether the region must be left behind it. */
   charge: 28,
   disturbed: 29,
@@ -63,6 +63,10 @@ export const State = {
   cr2: 39,
   cr3: 40,
   cr2Watched: 41,
+  /** As `portsWatched`: MOV to CR3 and from it, INVLPG. */
+  pagingWatched: 42,
+  /** Given to it: the address space's number. */
+  context: 43,
 } as const;
 
 /** Pushes a word that the region was given. Not kept in a local: that would take a register from every loop around. */

@@ -3,7 +3,7 @@ import { ENTRY_SHIFT, FOLD, TLB_SIZE } from '../cpu/tlb.ts';
 import { Op, type Writer } from './wasm-writer.ts';
 
 /** log2 of the bytes of an entry, and of a page. */
-const ENTRY_BYTES_SHIFT = ENTRY_SHIFT + 2;
+export const ENTRY_BYTES_SHIFT = ENTRY_SHIFT + 2;
 const PAGE_SHIFT = 12;
 
 /** Pushes the place of the entry, in bytes from the first one, of the linear address in a local. */

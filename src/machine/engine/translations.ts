@@ -5,7 +5,7 @@ import type { Cpu } from '../cpu/cpu.ts';
 import { DR7_ENABLES } from '../cpu/debug.ts';
 import { writeCr3 } from '../cpu/executors/control-registers.ts';
 import { allowed, CR0_PG, CR4_PAE, isDenied } from '../cpu/page-walk.ts';
-import { peek, refetched, refilled, tagIfPlain, tryTranslate } from '../cpu/paging.ts';
+import { peek, refetched, tagIfPlain, takeMiss, tryTranslate, usualMiss } from '../cpu/paging.ts';
 import { Access } from '../cpu/segmentation.ts';
 import { Right, Word } from '../cpu/tlb.ts';
 import { CS } from '../isa/instruction.ts';
@@ -29,7 +29,7 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
     state[State.charge] = 0;
     const write = (what & 1) !== 0;
     const user = (state[State.stamp] & 3) === 3;
-    if (cpu.nested !== null || cpu.dr[7] & DR7_ENABLES || cpu.cr4 & CR4_PAE) return 0;
+    if (cpu.dr[7] & DR7_ENABLES || cpu.cr4 & CR4_PAE) return 0;
     if ((linear & (PAGE - 1)) + (what >> 1) >= PAGE) return 0;
     const { tlb } = cpu;
     const at = linear >>> 0;
@@ -39,17 +39,24 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
       if (!allowed(cpu, rights, write, user) || (write && !(rights & Right.dirty))) return 0;
       return tagIfPlain(cpu, at, write, user) ? 1 : 0;
     }
+    const now = links.start + links.budget - left;
     // A walk that gives no tag would throw out an entry that the interpreter still has when it does the instruction.
-    const physical = peek(cpu, at);
+    const frame = usualMiss(cpu, at, write, user);
+    if (frame !== -1) {
+      if (!cpu.memory.isPlain(frame >>> 0) || (write && cpu.memory.hasCode[frame >>> 12])) return 0;
+      const { cycles } = cpu;
+      takeMiss(cpu, at, frame);
+      state[State.charge] = cpu.cycles - cycles;
+      cpu.cycles = cycles;
+      return tagIfPlain(cpu, at, write, user) ? 1 : 0;
+    }
+    const physical = cpu.nested === null ? peek(cpu, at) : cpu.nested.foresee(cpu, at, write, user);
     if (physical < 0 || !cpu.memory.isPlain(physical) || (write && cpu.memory.hasCode[physical >>> 12]))
       return 0;
     const { cycles } = cpu;
     const { touched } = cpu.memory;
-    const now = links.start + links.budget - left;
     cpu.cycles = now;
-    const done =
-      refilled(cpu, at, write, user) ||
-      (!isDenied(cpu, at, write, user) && tryTranslate(cpu, at, write, user) < 0);
+    const done = !isDenied(cpu, at, write, user) && tryTranslate(cpu, at, write, user) < 0;
     if (done) state[State.charge] = cpu.cycles - now;
     cpu.cycles = cycles;
     // An accessed or dirty bit may lie in the code that would go on.
@@ -63,7 +70,7 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
   const state = cpu.compiledState;
   return (left, next, length, value) => {
     state[State.charge] = 0;
-    if (cpu.nested !== null || !(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return -1;
+    if (!(cpu.cr0 & CR0_PG) || cpu.cr4 & CR4_PAE) return -1;
     links.tell();
     links.settle();
     const { cycles } = cpu;
@@ -83,7 +90,9 @@ export function loadCr3Of(cpu: Cpu, links: Links): LoadCr3 {
       (cpu.segments[CS].access & Access.big) !== 0 &&
       (cpu.tlb.codeOf(linear >>> 12) === -1
         ? refetched(cpu, linear, frame, cpu.cpl === 3)
-        : (peek(cpu, linear) & -PAGE) === frame && !isDenied(cpu, linear, false, cpu.cpl === 3));
+        : cpu.nested === null &&
+          (peek(cpu, linear) & -PAGE) === frame &&
+          !isDenied(cpu, linear, false, cpu.cpl === 3));
     state[State.disturbed] = stays ? 0 : 1;
     state[State.charge] = cpu.cycles - now;
     state[State.space] = cpu.tlb.space;

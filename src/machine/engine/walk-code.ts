@@ -1,15 +1,14 @@
 // The page walk that compiled code does for itself, WebAssembly too: two levels, both entries present, accessed and (for a
 // store) dirty, allowed, and plain memory behind them (SDM vol. 3 §4.3, §4.10). Then the TLB has the entry and the tag that
 // `refill` (cpu/paging.ts) would have made. Everything else goes to `pageWalkOf` (translations.ts).
-import { Pte } from '../cpu/page-walk.ts';
-import { PLAIN_MISS } from '../cpu/paging.ts';
+import { PLAIN_MISS, Pte } from '../cpu/page-walk.ts';
 import { Shared } from '../cpu/shared.ts';
 import { NO_TAG, Right, Word } from '../cpu/tlb.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
 import { RAM_BASE, type WasmApi } from '../memory/store.ts';
 import { Body } from './runtime-body.ts';
 import { State } from './state.ts';
-import { pushEntryAt } from './tlb-code.ts';
+import { ENTRY_BYTES_SHIFT, pushEntryAt } from './tlb-code.ts';
 import type { PageWalk } from './translations.ts';
 import { moduleOf, Op, type WasmFunction } from './wasm-writer.ts';
 
@@ -58,9 +57,17 @@ function walk(base: number, memory: PhysicalMemory): WasmFunction {
   code.const(0x1000);
   code.op(Op.i32GeU);
   longWayIf();
-  // What is remembered is not walked for.
+  // Another address space's entry is to be put out of the way, and this one's may be there.
   pushEntryAt(code, linear);
   code.tee(at);
+  code.const(ENTRY_BYTES_SHIFT);
+  code.op(Op.i32ShrU);
+  code.memory(Op.i32Load8u, base + Shared.owners);
+  b.state(State.context);
+  code.op(Op.i32Ne);
+  longWayIf();
+  // What is remembered is not walked for.
+  code.get(at);
   code.memory(Op.i32Load, tlb(Word.page));
   code.tee(place);
   code.const(8);

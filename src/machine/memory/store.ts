@@ -3,7 +3,7 @@
 // each 32 of it that says whether decoded code lies there, and two for each page. Without WebAssembly it is a plain buffer.
 
 /** Bytes for what one processor shares, and how many processors there may be. */
-export const SHARED_BYTES = 0x13000;
+export const SHARED_BYTES = 0x14000;
 export const MOST_PROCESSORS = 4;
 /** Where the machine's memory begins in the buffer. */
 export const RAM_BASE = SHARED_BYTES * MOST_PROCESSORS;

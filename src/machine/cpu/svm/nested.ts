@@ -3,6 +3,7 @@
 // one of user mode; what the tables forbid is an exit, NPF, with the guest-physical address in EXITINFO2.
 import type { Cpu } from '../cpu.ts';
 import { EXITED } from '../fault.ts';
+import { Allows, GuestPhysical } from '../guest-physical.ts';
 import { Access, NestedWalk, NO_LINEAR, type SecondDimension } from '../nested-walk.ts';
 import {
   CR4_PAE,
@@ -33,7 +34,7 @@ interface Found {
 }
 
 class NestedTables implements SecondDimension {
-  writable = false;
+  allows = 0;
   readonly pointersOnDemand = true;
   /** nCR3, and the host's paging mode, as of the last VMRUN. */
   root = 0;
@@ -51,7 +52,8 @@ class NestedTables implements SecondDimension {
         const bits = Pte.accessed | (write ? Pte.dirty : 0);
         if ((f.leaf & bits) !== bits) cpu.memory.write32(f.leafAt, f.leaf | bits);
         // Until D is set a write must come here again.
-        this.writable = (f.rights & Pte.write) !== 0 && (write || (f.leaf & Pte.dirty) !== 0);
+        const writable = f.rights & Pte.write && (write || f.leaf & Pte.dirty);
+        this.allows = Allows.read | Allows.fetch | (writable ? Allows.write : 0);
         return f.machine;
       }
     }
@@ -159,7 +161,7 @@ export function nestedWalkOf(svm: SvmState): NestedWalk {
   let both = walks.get(svm);
   if (!both) {
     const tables = new NestedTables();
-    walks.set(svm, (both = { walk: new NestedWalk(tables), tables }));
+    walks.set(svm, (both = { walk: new NestedWalk(tables, new GuestPhysical(svm.cpu.tlb)), tables }));
   }
   const { tables } = both;
   tables.root = svm.vmcb[svm.base + V.nestedCr3];

@@ -21,6 +21,8 @@ const VMX_INSTRUCTIONS: ReadonlySet<string> = new Set(
 const OTHER_PREFIXES: ReadonlySet<number> = new Set([
   0x66, 0xf0, 0xf2, 0xf3, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65,
 ]);
+/** Reads of CR3, and writes. */
+const CR3_BOTH = (1 << 3) | (1 << 19);
 const CODE_32 = 0x4000;
 const CS = 1;
 
@@ -96,6 +98,10 @@ export class SvmIntercepts implements Intercepts {
 
   crRead(cr: number): boolean {
     return (this.cr >>> cr) & 1 ? this.exit(SVM_EXIT.crRead + cr) : false;
+  }
+
+  pagesFreely(): boolean {
+    return !(this.cr & CR3_BOTH) && !(this.general1 & GENERAL1.invlpg);
   }
 
   readsCr2Freely(): boolean {

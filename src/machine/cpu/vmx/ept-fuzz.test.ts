@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EXITED } from '../fault.ts';
+import { Allows } from '../guest-physical.ts';
 import { Access, NO_LINEAR } from '../nested-walk.ts';
 import { Ept } from './ept.ts';
 import { EXIT } from './exit-reasons.ts';
@@ -134,7 +135,7 @@ describe('EPT', () => {
         // Back in root operation for the next case.
         if (cpu.intercepts) {
           expect(ept.peek(cpu, c.physical)).toBe('machine' in got ? got.machine : -1);
-          expect(ept.writable).toBe(
+          expect((ept.allows & Allows.write) !== 0).toBe(
             c.entries.every(({ low }, n) => n > (c.entries[2].low & 0x80 ? 2 : 3) || low & 2),
           );
           cpu.memory.clear(TABLES[0], 4096);

@@ -3,6 +3,7 @@
 // What is not allowed leaves as EPT violation (48), what makes no sense as EPT misconfiguration (49).
 import type { Cpu } from '../cpu.ts';
 import { EXITED } from '../fault.ts';
+import { Allows } from '../guest-physical.ts';
 import { Access, NO_LINEAR, type SecondDimension } from '../nested-walk.ts';
 import { vmExit } from './exit.ts';
 import { EXIT } from './exit-reasons.ts';
@@ -10,9 +11,9 @@ import { W } from './words.ts';
 
 /** Bits of an EPT entry's low word. */
 export const EPT = {
-  read: 1,
-  write: 2,
-  execute: 4,
+  read: Allows.read,
+  write: Allows.write,
+  execute: Allows.fetch,
   /** Memory type of a page, bits 5:3: 0 uncacheable, 6 write-back. */
   writeBack: 6 << 3,
   large: 0x80,
@@ -52,7 +53,7 @@ const OK = 0,
   SENSELESS = 2;
 
 export class Ept implements SecondDimension {
-  writable = false;
+  allows = 0;
   /** Machine address of the table that the EPT pointer names. */
   root = 0;
   private machine = 0;
@@ -79,7 +80,7 @@ export class Ept implements SecondDimension {
       const rights = outcome === MISSING ? 0 : this.rights;
       leave(cpu, EXIT.eptViolation, wanted | (rights << 3) | where, physical, linear);
     }
-    this.writable = (this.rights & EPT.write) !== 0;
+    this.allows = this.rights;
     return this.machine;
   }
 

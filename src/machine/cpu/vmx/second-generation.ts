@@ -2,6 +2,7 @@
 // §26.2.1.1, §28). True control MSRs say that CR3 loads and stores need not exit.
 // VPID and EPT pointer name whose translations are remembered (§28.3.1): with a VPID nothing is forgotten at a transition.
 import type { Cpu } from '../cpu.ts';
+import { GuestPhysical } from '../guest-physical.ts';
 import { NestedWalk } from '../nested-walk.ts';
 import { tagMode } from '../paging.ts';
 import { NO_ROOT } from '../tlb-context.ts';
@@ -100,7 +101,7 @@ function secondDimensionOf(cpu: Cpu): { ept: Ept; walk: NestedWalk } {
   let made = walks.get(cpu);
   if (!made) {
     const ept = new Ept();
-    walks.set(cpu, (made = { ept, walk: new NestedWalk(ept) }));
+    walks.set(cpu, (made = { ept, walk: new NestedWalk(ept, new GuestPhysical(cpu.tlb)) }));
   }
   return made;
 }

@@ -293,6 +293,10 @@ export class VmxIntercepts implements Intercepts {
     return !(this.proc & (PROC.interruptWindow | PROC.nmiWindow)) && !(this.pin & PIN.virtualNmis);
   }
 
+  pagesFreely(): boolean {
+    return !(this.proc & (PROC.cr3Load | PROC.cr3Store | PROC.invlpg));
+  }
+
   /** No control makes it leave (§25.1.3). */
   readsCr2Freely(): boolean {
     return true;
