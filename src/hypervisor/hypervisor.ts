@@ -47,7 +47,7 @@ export class Hypervisor {
   /** Cycles of each charge: many names come through one place, and a property by a name that varies is slow. */
   private readonly cyclesOf: ReadonlyMap<ChargeName, number>;
   /** Charges that are made all the time, in cycles. */
-  readonly often: { readonly exitDispatch: number; readonly emulateDevice: number };
+  readonly often: Readonly<Record<'exitDispatch' | 'emulateDevice' | 'emulateInstruction', number>>;
 
   constructor(readonly pc: Pc) {
     widen(this, 'sliceEnd');
@@ -60,8 +60,12 @@ export class Hypervisor {
     };
     this.initializeInterruptController();
     this.cyclesOf = new Map(CHARGES.map((name) => [name, pc.cost.charges[name].cycles]));
-    const { vmExit, vmEntry, exitDispatch, scheduler, emulateDevice } = pc.cost.charges;
-    this.often = { exitDispatch: exitDispatch.cycles, emulateDevice: emulateDevice.cycles };
+    const { vmExit, vmEntry, exitDispatch, scheduler, emulateDevice, emulateInstruction } = pc.cost.charges;
+    this.often = {
+      exitDispatch: exitDispatch.cycles,
+      emulateDevice: emulateDevice.cycles,
+      emulateInstruction: emulateInstruction.cycles,
+    };
     this.timerGap = 3 * (vmExit.cycles + vmEntry.cycles + exitDispatch.cycles + scheduler.cycles);
   }
 

@@ -10,6 +10,8 @@ import type { BootOptions, Enlightenment, Resume } from '../technique.ts';
 
 /** What an interface needs of a guest. */
 export interface EnlightenedGuest extends PcGuest {
+  /** What it has been given: by `enlighten`. */
+  interfaces: readonly GuestInterface[];
   readonly shadow: GuestPaging;
   /** What is added to the processor's cycles to make the guest's time-stamp counter. */
   readonly tscOffset: number;
@@ -54,13 +56,15 @@ export const optionalInterfaces: Partial<
 
 /** The order in which interfaces stand in CPUID: guests of Microsoft's look at the first place only. */
 const ORDER: readonly Enlightenment[] = ['hyper-v', 'xen'];
-const NONE: readonly GuestInterface[] = [];
-const interfaces = new WeakMap<PcGuest, readonly GuestInterface[]>();
+/** What a guest has before it is given any. */
+export const NO_INTERFACES: readonly GuestInterface[] = [];
 /** What an interface says of leaves that it has not. */
 const NOTHING: Identification = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 const HYPERVISOR_PRESENT = 1 << 31;
 
-const of = (guest: PcGuest): readonly GuestInterface[] => interfaces.get(guest) ?? NONE;
+/** Guests of other techniques have none. */
+const of = (guest: PcGuest): readonly GuestInterface[] =>
+  (guest as Partial<EnlightenedGuest>).interfaces ?? NO_INTERFACES;
 
 /** Gives a new guest the interfaces that its options name. Throws ImageError when one is not here. */
 export function enlighten(
@@ -71,14 +75,11 @@ export function enlighten(
 ): void {
   const wanted = ORDER.filter((name) => options.enlightenments?.includes(name));
   if (!wanted.length) return;
-  interfaces.set(
-    guest,
-    wanted.map((name, n) => {
-      const make = optionalInterfaces[name];
-      if (!make) throw new ImageError(`${image.name}: the interface "${name}" is not available here`);
-      return make({ guest, options, call, firstLeaf: FIRST_LEAF + n * LEAVES });
-    }),
-  );
+  guest.interfaces = wanted.map((name, n) => {
+    const make = optionalInterfaces[name];
+    if (!make) throw new ImageError(`${image.name}: the interface "${name}" is not available here`);
+    return make({ guest, options, call, firstLeaf: FIRST_LEAF + n * LEAVES });
+  });
 }
 
 /** CPUID: what the processor says, or what an interface has to say. */
@@ -121,11 +122,11 @@ export function enlightenedHypercall(guest: PcGuest): Resume | null {
 }
 
 /** The guest is about to be entered. */
-export function beforeEnlightenedEntry(guest: PcGuest): void {
-  for (const one of of(guest)) one.beforeEntry?.();
+export function beforeEnlightenedEntry({ interfaces }: EnlightenedGuest): void {
+  for (const one of interfaces) one.beforeEntry?.();
 }
 
-export function releaseInterfaces(guest: PcGuest): void {
-  for (const one of of(guest)) one.release?.();
-  interfaces.delete(guest);
+export function releaseInterfaces(guest: EnlightenedGuest): void {
+  for (const one of guest.interfaces) one.release?.();
+  guest.interfaces = NO_INTERFACES;
 }

@@ -6,6 +6,7 @@ import type { Board } from '../../machine/devices/board.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import { NO_INTERFACES } from '../enlightenments/seam.ts';
 import { FaultChain } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { GuestPaging, Remembered } from '../guest-paging.ts';
@@ -67,6 +68,7 @@ export class VtxGuest implements PcGuest {
   readonly debugRegisters = new Int32Array(8);
   /** Exceptions that led to each other, oldest first. */
   readonly chain = new FaultChain();
+  interfaces = NO_INTERFACES;
   /** What TSC_OFFSET holds, in cycles. */
   tscOffset = 0;
 

@@ -7,6 +7,7 @@ import type { Board } from '../../machine/devices/board.ts';
 import type { MemoryMap } from '../../machine/memory/memory-mapped.ts';
 import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
+import { NO_INTERFACES } from '../enlightenments/seam.ts';
 import { FaultChain } from '../fault-chain.ts';
 import { OWNER_HYPERVISOR } from '../frames.ts';
 import type { GuestPaging, Remembered } from '../guest-paging.ts';
@@ -69,6 +70,7 @@ export class SvmGuest implements PcGuest {
   readonly debugRegisters = new Int32Array(4);
   /** Exceptions that led to each other, oldest first. */
   readonly chain = new FaultChain();
+  interfaces = NO_INTERFACES;
   readonly decoded = new DecodedInstructions();
   /** What TSC_OFFSET holds, in cycles. */
   tscOffset = 0;

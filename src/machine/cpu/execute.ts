@@ -39,17 +39,21 @@ class Execution {
   stoppedAt = -1;
   stoppedAfter = -1;
 
-  constructor(cpu: Cpu) {
+  constructor(readonly cpu: Cpu) {
     this.code = new CodeCache(cpu);
   }
 }
 
 const executions = new WeakMap<Cpu, Execution>();
+/** Who was asked for last: mostly the same one again. */
+let latest: Execution | null = null;
 
 /** The loop's own memory of a processor: for tests and benches. */
 export function executionOf(cpu: Cpu): Execution {
+  if (latest !== null && latest.cpu === cpu) return latest;
   let execution = executions.get(cpu);
   if (!execution) executions.set(cpu, (execution = new Execution(cpu)));
+  latest = execution;
   return execution;
 }
 

@@ -200,6 +200,7 @@ export function sysexit(cpu: Cpu): void {
 
 function flat(s: SegmentRegister, selector: number, access: number): void {
   if (s.base !== 0 || s.limit !== 0xffffffff) loads.count++;
+  loads.quiet++;
   s.selector = selector & 0xffff;
   s.base = 0;
   s.limit = 0xffffffff;

@@ -58,6 +58,7 @@ export class KnownSegment extends KnownWords {
 
   /** @param assumed access rights that compiled code may have gone by, and that may be others now */
   load(s: SegmentRegister, rpl: number, assumed = BIG): void {
+    loads.quiet++;
     s.selector = (this.selector & 0xfffc) | rpl;
     if (s.base !== this.base || s.limit !== this.limit || (s.access ^ this.access) & assumed) loads.count++;
     s.base = this.base;

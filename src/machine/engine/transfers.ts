@@ -6,6 +6,7 @@ import { isDeprivileged } from '../cpu/executors/privilege.ts';
 import { IF, NT, RF, TF, VM } from '../cpu/flags.ts';
 import { isPlainStack } from '../cpu/known-transfers.ts';
 import type { KnownSegment } from '../cpu/known-words.ts';
+import { loads } from '../cpu/segment-loads.ts';
 import { Access, CR0_PE } from '../cpu/segmentation.ts';
 import { Shared } from '../cpu/shared.ts';
 import { Word } from '../cpu/tlb.ts';
@@ -147,6 +148,7 @@ const IOPL_BITS = 3 << 12;
 export function apply(cpu: Cpu): void {
   const { compiledState: state, segments } = cpu;
   const [cs, ss] = [segments[CS], segments[SS]];
+  loads.quiet++;
   cs.selector = state[State.cs];
   cs.access = state[State.csAccess];
   if (state[State.ssAccess] !== 0) {

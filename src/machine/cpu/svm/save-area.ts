@@ -42,9 +42,16 @@ function loadSegment(cpu: Cpu, n: number, w: Int32Array, base: number): void {
   if (!(attributes & PRESENT)) s.access |= UNUSABLE;
 }
 
-/** What both directions of a world switch save. @param rip where to go on */
-export function saveState(cpu: Cpu, svm: SvmState, w: Int32Array, b: number, rip: number): void {
-  for (let n = 0; n < BY_VMRUN; n++) saveSegment(cpu, n, w, b);
+/** What both directions of a world switch save. @param rip where to go on @param kept its segment registers are there already */
+export function saveState(
+  cpu: Cpu,
+  svm: SvmState,
+  w: Int32Array,
+  b: number,
+  rip: number,
+  kept = false,
+): void {
+  if (!kept) for (let n = 0; n < BY_VMRUN; n++) saveSegment(cpu, n, w, b);
   w[b + V.gdtr + 1] = cpu.gdtr.limit;
   w[b + V.gdtr + 2] = cpu.gdtr.base;
   w[b + V.idtr + 1] = cpu.idtr.limit;

@@ -2,6 +2,7 @@
 // (APM vol. 2 §15.5). Whether it is in a guest says `cpu.intercepts`; the global interrupt flag is `cpu.gif`.
 import type { Cpu } from '../cpu.ts';
 import { hasNestedPaging, MSR } from '../msrs.ts';
+import { SegmentsSeen } from '../segment-loads.ts';
 import { SysenterMsr, SysenterMsrs } from '../vmx/msr-areas.ts';
 import { SvmIntercepts } from './svm-intercepts.ts';
 
@@ -41,6 +42,9 @@ export class SvmState {
   resident = false;
   /** First word of the VMCB whose segment and table registers are in the processor, as long as `resident` and nobody has written to them: VMRUN need not load them. */
   kept = -1;
+  /** First word of the VMCB that got a guest's segment registers last, and when that was. */
+  savedBase = -1;
+  readonly segmentsSaved = new SegmentsSeen();
 
   constructor(readonly cpu: Cpu) {
     const { bytes, size } = cpu.memory;

@@ -139,20 +139,10 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   w[b + W.dr7] = cpu.dr[7];
   // Under a hypervisor of ours every WRMSR exits.
   if (!vmx.ours) syncSysenterOut(vmx);
-  for (let n = 0; n < 8; n++) {
-    const { selector, base, limit, access } = cpu.segments[n];
-    const differs =
-      (w[b + W.selector + n] ^ selector) |
-      (w[b + W.base + n] ^ base) |
-      (w[b + W.limit + n] ^ limit) |
-      (w[b + W.access + n] ^ access);
-    // Mostly they are as they were.
-    if (differs === 0) continue;
-    changed = differs;
-    w[b + W.selector + n] = selector;
-    w[b + W.base + n] = base;
-    w[b + W.limit + n] = limit;
-    w[b + W.access + n] = access;
+  // Mostly they are as they were.
+  if (!vmx.ours || !vmx.segmentsSaved.stand) {
+    changed |= saveSegments(cpu, w, b);
+    vmx.segmentsSaved.note();
   }
   if (changed !== 0) vmx.dirty |= Dirty.guest;
   w[b + W.gdtrBase] = cpu.gdtr.base;
@@ -168,6 +158,26 @@ function saveGuest(cpu: Cpu, vmx: VmxState, rip: number, rflags: number): void {
   const pending = cpu.shadow & 2 ? cpu.pendingDebug & 0x400f : 0;
   w[b + W.pendingDebug] = pending & 15 ? pending | 0x1000 : pending;
   if (vmx.second !== null) vmx.second.leave(cpu, vmx);
+}
+
+/** @returns bits that are different from what was there */
+function saveSegments(cpu: Cpu, w: Int32Array, b: number): number {
+  let changed = 0;
+  for (let n = 0; n < 8; n++) {
+    const { selector, base, limit, access } = cpu.segments[n];
+    const differs =
+      (w[b + W.selector + n] ^ selector) |
+      (w[b + W.base + n] ^ base) |
+      (w[b + W.limit + n] ^ limit) |
+      (w[b + W.access + n] ^ access);
+    if (differs === 0) continue;
+    changed = differs;
+    w[b + W.selector + n] = selector;
+    w[b + W.base + n] = base;
+    w[b + W.limit + n] = limit;
+    w[b + W.access + n] = access;
+  }
+  return changed;
 }
 
 /** §27.5, what nobody can do without. */

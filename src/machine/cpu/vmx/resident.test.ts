@@ -5,6 +5,7 @@ import { settleHost } from './exit.ts';
 import { EXIT } from './exit-reasons.ts';
 import { vmxOf } from './state.ts';
 import { Guest, needsNasm } from './testing-guest.ts';
+import { HANDLER_30, SEGMENT_CHANGES, SYSENTER } from './testing-segments.ts';
 
 const PROGRAM = `
 cpuid
@@ -15,12 +16,25 @@ cpuid
 smsw esi
 cpuid`;
 
+const fields = {
+  GUEST_SYSENTER_CS: SYSENTER.cs,
+  GUEST_SYSENTER_EIP: SYSENTER.eip,
+  GUEST_SYSENTER_ESP: SYSENTER.esp,
+};
+
 /** Two kinds of the same guest: the first under anybody, the second under a hypervisor of ours. */
-function both(): [Guest, Guest] {
-  const guests: [Guest, Guest] = [new Guest(PROGRAM), new Guest(PROGRAM)];
+function both(program = PROGRAM): [Guest, Guest] {
+  const make = () => new Guest(program, fields, { 48: HANDLER_30 });
+  const guests: [Guest, Guest] = [make(), make()];
   const { cpu } = guests[1];
   vmxOf(cpu).ours = true;
   return guests;
+}
+
+/** The VMCS. */
+function page({ cpu }: Guest): number[] {
+  const { words, base } = vmxOf(cpu);
+  return [...words.subarray(base, base + 1024)];
 }
 
 needsNasm('registers that stay in the processor', () => {
@@ -28,14 +42,26 @@ needsNasm('registers that stay in the processor', () => {
     const [one, other] = both();
     for (let n = 0; n < 3; n++) {
       expect([one.exit(), other.exit()]).toEqual([EXIT.cpuid, EXIT.cpuid]);
-      const page = ({ cpu }: Guest) => {
-        const { words, base } = vmxOf(cpu);
-        return [...words.subarray(base, base + 1024)];
-      };
       expect(page(other)).toEqual(page(one));
       expect(other.cpu.cycles).toBe(one.cpu.cycles);
       for (const guest of [one, other]) guest.set({ GUEST_RIP: guest.read('GUEST_RIP') + 2 });
     }
+  });
+
+  it('are in the VMCS whichever way they were loaded', () => {
+    // One after the other: loads of segments are counted for all processors together.
+    const [anybodys, ours] = both(SEGMENT_CHANGES).map((guest) => {
+      const pages: number[][] = [];
+      const rings = new Set<number>();
+      while (guest.exit() === EXIT.cpuid) {
+        pages.push(page(guest));
+        rings.add(guest.read('GUEST_CS_SELECTOR') & 3);
+        guest.set({ GUEST_RIP: guest.read('GUEST_RIP') + 2 });
+      }
+      return { pages, rings, last: guest.read('VM_EXIT_REASON') };
+    });
+    expect(ours).toEqual(anybodys);
+    expect(ours).toMatchObject({ pages: { length: 24 }, rings: new Set([0, 3]), last: EXIT.hlt });
   });
 
   it('come from the VMCS when a hypervisor has written there', () => {

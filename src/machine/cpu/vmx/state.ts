@@ -1,6 +1,7 @@
 // What a processor with VT-x remembers outside memory: whether it is in VMX operation, and which VMCS is current
 // (SDM vol. 3 §24.1). All else that VMX knows lies in the VMCS region, in machine memory.
 import type { Cpu } from '../cpu.ts';
+import { SegmentsSeen } from '../segment-loads.ts';
 import type { VmxCapabilities } from './capabilities.ts';
 import { Dirty } from './dirty.ts';
 import { settleHost } from './exit.ts';
@@ -51,6 +52,8 @@ export class VmxState {
    */
   ours = false;
   resident = false;
+  /** When the current VMCS got the guest's segment registers. */
+  readonly segmentsSaved = new SegmentsSeen();
 
   constructor(
     readonly cpu: Cpu,
@@ -79,6 +82,7 @@ export class VmxState {
   setCurrent(physical: number): void {
     settleHost(this.cpu);
     this.dirty = Dirty.all;
+    this.segmentsSaved.forget();
     this.current = physical;
     this.base = physical === NO_VMCS ? 0 : physical >>> 2;
   }
