@@ -177,6 +177,22 @@ describe('what is remembered of the second dimension', () => {
     );
   });
 
+  it('goes with an access that was refused: what the hypervisor does about it need not be told', () => {
+    const rights = new Array(FRAMES).fill(7);
+    rights[5] = Allows.read;
+    const world = new World(machines[1], rights, new Array(16).fill((5 << 12) | 0x67), true);
+    const at = (table: number, write: boolean): unknown => {
+      const step = { linear: table << 12, write, user: false, fetch: false, before: 'cr3' as const };
+      const { asked } = world.dimension;
+      return { ...(world.do(step) as { outcome: unknown }), asked: world.dimension.asked - asked };
+    };
+    expect(at(0, false)).toMatchObject({ outcome: DISTANCE + 0x5000, asked: 3 });
+    expect(at(1, false)).toMatchObject({ asked: 0 });
+    expect(at(2, true)).toMatchObject({ outcome: 'left', asked: 1 });
+    expect(at(3, false)).toMatchObject({ outcome: DISTANCE + 0x5000, asked: 1 });
+    expect(at(4, false)).toMatchObject({ asked: 0 });
+  });
+
   it('foresees only what then happens, and changes nothing by it', () => {
     let [denied, usual] = [0, 0];
     fc.assert(

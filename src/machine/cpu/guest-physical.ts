@@ -1,8 +1,9 @@
 // What the processor remembers of the second dimension alone: guest-physical to machine addresses (SDM vol. 3 §28.3.1
-// "guest-physical mappings"; APM vol. 2 §15.25.9). So a walk through the guest's tables need not walk three times through the
+// "guest-physical mappings"; APM vol. 2 §15.16). So a walk through the guest's tables need not walk three times through the
 // hypervisor's. They live as long as everything that the TLB has of their address space: INVEPT, another ASID and the like
-// take them away, MOV CR3 and INVLPG in the guest do not. In time a walk costs what it would without them: they are here for
-// our speed, and what they may keep is what a hypervisor has to tell the processor anyway.
+// take them away, MOV CR3 and INVLPG in the guest do not. On the virtual clock a walk costs what it would without them: they are
+// here for our speed, and what they keep too long is what a hypervisor has to tell the processor anyway. (What it allows in
+// addition it need not tell: then the first write to a page that was read before walks twice.)
 import type { Tlb } from './tlb.ts';
 
 const BITS = 10;

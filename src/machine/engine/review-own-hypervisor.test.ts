@@ -17,7 +17,15 @@ import '../cpu/vmx/provide-second-generation.ts';
 const F = { ...FIELD, ...LATER_FIELD };
 const CODE = 0x10000;
 /** Directories and tables of the host, and the guest's two. */
-const T = { host: 0x60000, low: 0x61000, hostHigh: 0x62000, a: 0x63000, highA: 0x64000, b: 0x65000, highB: 0x66000 };
+const T = {
+  host: 0x60000,
+  low: 0x61000,
+  hostHigh: 0x62000,
+  a: 0x63000,
+  highA: 0x64000,
+  b: 0x65000,
+  highB: 0x66000,
+};
 const PROC_GUEST = 0x04006172 | PROC.hlt | PROC.secondary;
 
 const source = (calls: number, vpids: number) => `
@@ -156,7 +164,7 @@ function finish(calls: number, vpids: number, compiled: boolean, slice: number) 
     memory.write32(directory, T.low | 0x67);
     memory.write32(directory + 4, table | 0x67);
     for (let n = 0; n < 8; n++) memory.write32(table + n * 4, ((data + n) << 12) | (n & 1 ? 0x167 : 0x67));
-    memory.write32(table + 8 * 4, 0x67 << 12 | 0x65);
+    memory.write32(table + 8 * 4, (0x67 << 12) | 0x65);
   }
   for (let n = 0; n < 0x80; n++) memory.write32(T.low + n * 4, (n << 12) | 0x67);
   cpu.cr3 = T.host;
@@ -177,7 +185,17 @@ function finish(calls: number, vpids: number, compiled: boolean, slice: number) 
   const { cycles, instructions, eip, regs, cr2, cr3 } = cpu;
   return {
     state: {
-      ...{ stop, cycles, instructions, eip, regs: [...regs], cr2, cr3, flags: getFlags(cpu), hash: recorder.hash },
+      ...{
+        stop,
+        cycles,
+        instructions,
+        eip,
+        regs: [...regs],
+        cr2,
+        cr3,
+        flags: getFlags(cpu),
+        hash: recorder.hash,
+      },
       memory: Buffer.from(memory.bytes).toString('base64'),
     },
     left: memory.read32(symbols.get('left')!),
