@@ -26,9 +26,13 @@ export class RunLoop {
     return this.phase === 'guest';
   }
 
-  /** Runs until `until` (cycles). @param stopRequested asked between phases: has an event been written that the session waits for? */
-  run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
-    return this.settled(this.turns(until, stopRequested));
+  /**
+   * Runs until `until` (cycles).
+   * @param stopRequested asked between phases: has an event been written that the session waits for?
+   * @param stopAtEnding comes back, as `requested`, when a guest has ended
+   */
+  run(until: number, stopRequested: (() => boolean) | null = null, stopAtEnding = false): LoopEnd {
+    return this.settled(this.turns(until, stopRequested, stopAtEnding));
   }
 
   /** Between two calls the processor is in a guest, or it holds what a hypervisor's does. */
@@ -37,10 +41,12 @@ export class RunLoop {
     return end;
   }
 
-  private turns(until: number, stopRequested: () => boolean): LoopEnd {
+  private turns(until: number, stopRequested: (() => boolean) | null, stopAtEnding: boolean): LoopEnd {
     const { hypervisor } = this;
+    const { endings } = hypervisor;
     while (true) {
-      if (stopRequested()) return 'requested';
+      if (stopAtEnding && hypervisor.endings !== endings) return 'requested';
+      if (stopRequested?.()) return 'requested';
       if (hypervisor.now >= until) return 'budget';
       switch (this.phase) {
         case 'schedule': {

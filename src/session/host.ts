@@ -309,13 +309,10 @@ export class Host {
     return (domain && xenServices(this.hypervisor!)?.requestShutdown(domain, how)) ?? false;
   }
 
+  /** Comes back, as `requested`, when a guest of the hypervisor has ended, too. */
   run(until: number, stopRequested?: () => boolean): LoopEnd {
-    return (this.loop ?? this.native ?? this.containers)?.run(until, stopRequested) ?? 'idle';
-  }
-
-  /** How many guests have ended under this hypervisor: changes when one does. */
-  get endings(): number {
-    return this.hypervisor?.endings ?? 0;
+    if (this.loop) return this.loop.run(until, stopRequested ?? null, true);
+    return (this.native ?? this.containers)?.run(until, stopRequested) ?? 'idle';
   }
 
   /** Nobody runs: time passes, and devices act, until `until` (cycles). */

@@ -253,13 +253,12 @@ export class Session {
   }
 
   /** Runs until `until` (cycles), or until `stopRequested` says so after an event. Guests that asked for a reboot get it. */
-  run(until: number, stopRequested: () => boolean = () => false): LoopEnd {
+  run(until: number, stopRequested?: () => boolean): LoopEnd {
     for (;;) {
       this.offerInput();
-      const { endings } = this.host;
       const next = this.nextReboot();
       // A guest that ends is looked at there and then, wherever the budget of this call ends.
-      let end = this.host.run(Math.min(until, next), () => this.host.endings !== endings || stopRequested());
+      let end = this.host.run(Math.min(until, next), stopRequested);
       this.collectOutput();
       this.noteReboots();
       const reboot = this.nextReboot();
@@ -270,7 +269,7 @@ export class Session {
       this.rebootWhoWaited();
       // Addresses are linear: another guest may come by the same number.
       if (end === 'breakpoint' && !this.stoppedWhereAsked()) continue;
-      if (end === 'breakpoint' || stopRequested()) return end;
+      if (end === 'breakpoint' || stopRequested?.()) return end;
       if (end === 'idle') return end;
       if (this.now >= until) return 'budget';
     }

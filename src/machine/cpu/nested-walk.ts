@@ -17,6 +17,7 @@ import {
   PDPTE_RESERVED,
   Pte,
   RESERVED,
+  rightsOf,
   walked,
 } from './page-walk.ts';
 import { Right } from './tlb.ts';
@@ -98,8 +99,7 @@ export class NestedWalk {
     if (table < 0) return UNKNOWN;
     const pte = memory.read32((known.frameAt(table) | ((linear >>> 10) & 0xffc)) >>> 0);
     if (!(pte & Pte.present)) return REFUSED;
-    const both = pde & pte;
-    const rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+    const rights = rightsOf(pde & pte);
     if (!allowed(cpu, rights, write, user)) return REFUSED;
     const bits = Pte.accessed | (write ? Pte.dirty : 0);
     const marksTable = (pte & bits) !== bits;
@@ -208,7 +208,7 @@ export class NestedWalk {
     entry: number,
     both: number,
   ): number {
-    let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+    let rights = rightsOf(both);
     if (!allowed(cpu, rights, write, user)) return PageFault.present | faultCode(write, user);
     if (upper >= 0) this.mark(cpu, upper, upperEntry, Pte.accessed, user, linear);
     this.mark(cpu, at, entry, Pte.accessed | (write ? Pte.dirty : 0), user, linear);

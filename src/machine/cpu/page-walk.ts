@@ -42,6 +42,11 @@ export function allowed(cpu: Cpu, rights: number, write: boolean, user: boolean)
   return !write || (rights & Right.write) !== 0 || (!user && !(cpu.cr0 & CR0_WP));
 }
 
+/** What an entry, or two of them together, give: `Right` bits. */
+export function rightsOf(entry: number): number {
+  return (entry & Pte.user ? Right.user : 0) | (entry & Pte.write ? Right.write : 0);
+}
+
 /** What the entries of the usual miss have set, both of them. */
 export const PLAIN_MISS = Pte.present | Pte.accessed;
 
@@ -52,12 +57,7 @@ export function plainRights(cpu: Cpu, pde: number, pte: number, write: boolean, 
   if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
     return -1;
   const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
-  return (
-    (both & Pte.user ? Right.user : 0) |
-    (both & Pte.write ? Right.write : 0) |
-    (pte & Pte.dirty ? Right.dirty : 0) |
-    (isGlobal ? Right.global : 0)
-  );
+  return rightsOf(both) | (pte & Pte.dirty ? Right.dirty : 0) | (isGlobal ? Right.global : 0);
 }
 
 /**
@@ -157,7 +157,7 @@ function finish(
   entry: number,
   both: number,
 ): number {
-  let rights = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
+  let rights = rightsOf(both);
   if (!allowed(cpu, rights, write, user)) return PageFault.present | faultCode(write, user);
   if (upper >= 0) mark(cpu, upper, upperEntry, Pte.accessed);
   mark(cpu, address, entry, Pte.accessed | (write ? Pte.dirty : 0));
@@ -237,7 +237,5 @@ export function isDenied(cpu: Cpu, linear: number, write: boolean, user: boolean
   const large = pde & Pte.large && cpu.cr4 & CR4_PSE;
   const pte = large ? pde : memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
   if (!(pte & Pte.present)) return true;
-  const both = pde & pte;
-  const now = (both & Pte.user ? Right.user : 0) | (both & Pte.write ? Right.write : 0);
-  return !allowed(cpu, now, write, user);
+  return !allowed(cpu, rightsOf(pde & pte), write, user);
 }

@@ -43,8 +43,7 @@ export function svmExit(
   if (svm.savesNextRip) put(w, b + V.nextRip, nextRip);
   w[b + V.eventInj] &= ~EVENT.valid;
   // Mostly the segment registers are as they were.
-  saveState(cpu, svm, w, b, from, svm.ours && svm.savedBase === b && svm.segmentsSaved.stand);
-  svm.savedBase = b;
+  saveState(cpu, svm, w, b, from, svm.ours && svm.segmentsSaved.stand);
   svm.segmentsSaved.note();
   // RF has been used up by the instruction that faulted; where breakpoints are on, it must not meet them again when it is run again.
   const faulted = code >= SVM_EXIT.exception && code < SVM_EXIT.interrupt && code !== SVM_EXIT.exception + 1;

@@ -42,8 +42,7 @@ export class SvmState {
   resident = false;
   /** First word of the VMCB whose segment and table registers are in the processor, as long as `resident` and nobody has written to them: VMRUN need not load them. */
   kept = -1;
-  /** First word of the VMCB that got a guest's segment registers last, and when that was. */
-  savedBase = -1;
+  /** When the VMCB in use got the guest's segment registers. */
   readonly segmentsSaved = new SegmentsSeen();
 
   constructor(readonly cpu: Cpu) {
@@ -74,8 +73,10 @@ export class SvmState {
 
   /** Makes the VMCB at a physical address the one in use. */
   use(physical: number): void {
+    const at = this.at(physical);
+    if (at !== this.base) this.segmentsSaved.forget();
     this.vmcb = this.words(physical);
-    this.base = this.at(physical);
+    this.base = at;
   }
 
   /** Where the host's state lies (VM_HSAVE_PA). */
