@@ -5,10 +5,11 @@ import { describe, expect, it } from 'vitest';
 import type { Cpu } from './cpu.ts';
 import { EXITED, isFault } from './fault.ts';
 import { Allows, GuestPhysical } from './guest-physical.ts';
-import { Access, NestedWalk, type SecondDimension } from './nested-walk.ts';
+import { NestedWalk, type SecondDimension } from './nested-walk.ts';
 import { isDenied } from './page-walk.ts';
 import { translate, translateFetch, usualMiss } from './paging.ts';
 import { TestMachine } from './test-machine.ts';
+import { neededBy } from './testing-dimension.ts';
 
 const DISTANCE = 0x40000;
 const DIRECTORY = 0x1000;
@@ -27,13 +28,7 @@ class Moved implements SecondDimension {
     this.asked++;
     const page = physical >>> 12;
     cpu.cycles += 10 + page;
-    const write = access & Access.write ? Allows.write : 0;
-    const needed =
-      access & Access.table
-        ? Allows.read | write
-        : access & Access.fetch
-          ? Allows.fetch
-          : write || Allows.read;
+    const needed = neededBy(access);
     if ((this.rights[page] & needed) !== needed) throw EXITED;
     this.allows = this.rights[page];
     return physical + DISTANCE;

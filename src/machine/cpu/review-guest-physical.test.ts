@@ -4,11 +4,12 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { Cpu } from './cpu.ts';
 import { EXITED, isFault } from './fault.ts';
-import { Allows, GuestPhysical } from './guest-physical.ts';
-import { Access, NestedWalk, type SecondDimension } from './nested-walk.ts';
+import { GuestPhysical } from './guest-physical.ts';
+import { NestedWalk, type SecondDimension } from './nested-walk.ts';
 import { CR4_PAE, loadPdptes } from './page-walk.ts';
 import { translate, translateFetch } from './paging.ts';
 import { TestMachine } from './test-machine.ts';
+import { neededBy } from './testing-dimension.ts';
 
 /** Guest-physical pages: some pairs share a place (bits 9:0 xor 19:10), some differ above bit 32 alone. */
 const PAGES = [
@@ -31,13 +32,7 @@ class Scattered implements SecondDimension {
   translate(cpu: Cpu, physical: number, access: number): number {
     const n = PAGES.indexOf(Math.floor(physical / 4096));
     cpu.cycles += 100 + n;
-    const write = access & Access.write ? Allows.write : 0;
-    const needed =
-      access & Access.table
-        ? Allows.read | write
-        : access & Access.fetch
-          ? Allows.fetch
-          : write || Allows.read;
+    const needed = neededBy(access);
     if (n < 0 || (this.rights[n] & needed) !== needed) throw EXITED;
     this.allows = this.rights[n];
     return this.machine(n) + (physical % 4096);
