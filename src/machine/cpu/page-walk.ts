@@ -47,19 +47,6 @@ export function rightsOf(entry: number): number {
   return (entry & Pte.user ? Right.user : 0) | (entry & Pte.write ? Right.write : 0);
 }
 
-/** What the entries of the usual miss have set, both of them. */
-export const PLAIN_MISS = Pte.present | Pte.accessed;
-
-/** `Right` bits of the usual miss: both entries present, accessed and (for a store) dirty, and allowing it without more ado. -1: it is not that one. */
-export function plainRights(cpu: Cpu, pde: number, pte: number, write: boolean, user: boolean): number {
-  const both = pde & pte;
-  const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
-  if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
-    return -1;
-  const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
-  return rightsOf(both) | (pte & Pte.dirty ? Right.dirty : 0) | (isGlobal ? Right.global : 0);
-}
-
 /**
  * Walks the tables and sets accessed and dirty bits. Raises #PF, then nothing is changed.
  * @param fetch for an instruction: only a second dimension asks

@@ -10,11 +10,11 @@ import {
   CR0_PG,
   CR0_WP,
   CR4_PAE,
+  CR4_PGE,
   denied,
-  PLAIN_MISS,
   Pte,
   peekTables,
-  plainRights,
+  rightsOf,
   tryWalk,
   walk,
   walked,
@@ -83,6 +83,8 @@ export function tagIfPlain(cpu: Cpu, linear: number, write: boolean, user: boole
   return word !== Word.beside;
 }
 
+export const PLAIN_MISS = Pte.present | Pte.accessed;
+
 /** Whether page walks are of two levels, and in one dimension: those that the usual miss needs. */
 export function walksPlainly({ nested, cr0, cr4, a20Mask }: Cpu): boolean {
   return nested === null && (cr0 & CR0_PG) !== 0 && (cr4 & CR4_PAE) === 0 && a20Mask === 0xffffffff;
@@ -112,9 +114,14 @@ export function usualMiss(cpu: Cpu, linear: number, write: boolean, user: boolea
   const pde = memory.read32(((cpu.cr3 & 0xfffff000) | ((linear >>> 20) & 0xffc)) >>> 0);
   if ((pde & (PLAIN_MISS | Pte.large)) !== PLAIN_MISS) return -1;
   const pte = memory.read32(((pde & 0xfffff000) | ((linear >>> 10) & 0xffc)) >>> 0);
-  miss.rights = plainRights(cpu, pde, pte, write, user);
+  const both = pde & pte;
+  const needed = (user ? Pte.user : 0) | (write ? Pte.write : 0);
+  if ((pte & PLAIN_MISS) !== PLAIN_MISS || (both & needed) !== needed || (write && !(pte & Pte.dirty)))
+    return -1;
+  const isGlobal = pte & Pte.global && cpu.cr4 & CR4_PGE;
+  miss.rights = rightsOf(both) | (pte & Pte.dirty ? Right.dirty : 0) | (isGlobal ? Right.global : 0);
   miss.cycles = 2 * reference;
-  return miss.rights < 0 ? -1 : pte & 0xfffff000;
+  return pte & 0xfffff000;
 }
 
 /** Makes the entry for the usual miss that has just been found at `frame`. */

@@ -1,5 +1,6 @@
 // What reaches beyond a region and comes back, by a call of JavaScript in its middle: IN, OUT, MOV CR3, INVLPG; and MOV from
-// CR2 and CR3, which the region is given. Only for a supervisor of the bare machine, and paging for one with tables of its own: anybody else is left to the interpreter.
+// CR2 and CR3, which the region is given. Only for a supervisor of the bare machine, and what is about paging for one whose
+// hypervisor does not intercept it: anybody else is left to the interpreter.
 import { EAX, EDX, type Instruction } from '../isa/instruction.ts';
 import { type Frame, INVALIDATE, LOAD_CR3, Local, PORT } from './frame.ts';
 import { setRegister } from './operands-code.ts';

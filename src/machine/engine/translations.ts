@@ -22,6 +22,11 @@ export type PageWalk = (left: number, linear: number, what: number) => number;
 /** @param next EIP behind the instruction @param length of it @returns -1 when nothing has happened: it is for the interpreter */
 export type LoadCr3 = (left: number, next: number, length: number, value: number) => number;
 
+/** Where another miss than the usual one will lead, as far as can be told; negative: to a fault, or out of the guest. */
+function outcomeOf(cpu: Cpu, linear: number, write: boolean, user: boolean): number {
+  return cpu.nested === null ? peek(cpu, linear) : cpu.nested.foresee(cpu, linear, write, user);
+}
+
 /** Walks for operands of a processor's regions. The charge is in the state's words. */
 export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
   const state = cpu.compiledState;
@@ -39,22 +44,20 @@ export function pageWalkOf(cpu: Cpu, links: Links): PageWalk {
       if (!allowed(cpu, rights, write, user) || (write && !(rights & Right.dirty))) return 0;
       return tagIfPlain(cpu, at, write, user) ? 1 : 0;
     }
-    const now = links.start + links.budget - left;
-    // A walk that gives no tag would throw out an entry that the interpreter still has when it does the instruction.
     const frame = usualMiss(cpu, at, write, user);
+    // A walk that gives no tag would throw out an entry that the interpreter still has when it does the instruction.
+    const physical = frame === -1 ? outcomeOf(cpu, at, write, user) : frame >>> 0;
+    if (physical < 0 || !cpu.memory.isPlain(physical) || (write && cpu.memory.hasCode[physical >>> 12]))
+      return 0;
+    const { cycles } = cpu;
     if (frame !== -1) {
-      if (!cpu.memory.isPlain(frame >>> 0) || (write && cpu.memory.hasCode[frame >>> 12])) return 0;
-      const { cycles } = cpu;
       takeMiss(cpu, at, frame);
       state[State.charge] = cpu.cycles - cycles;
       cpu.cycles = cycles;
       return tagIfPlain(cpu, at, write, user) ? 1 : 0;
     }
-    const physical = cpu.nested === null ? peek(cpu, at) : cpu.nested.foresee(cpu, at, write, user);
-    if (physical < 0 || !cpu.memory.isPlain(physical) || (write && cpu.memory.hasCode[physical >>> 12]))
-      return 0;
-    const { cycles } = cpu;
     const { touched } = cpu.memory;
+    const now = links.start + links.budget - left;
     cpu.cycles = now;
     const done = !isDenied(cpu, at, write, user) && tryTranslate(cpu, at, write, user) < 0;
     if (done) state[State.charge] = cpu.cycles - now;

@@ -1,7 +1,8 @@
 // The page walk that compiled code does for itself, WebAssembly too: two levels, both entries present, accessed and (for a
 // store) dirty, allowed, and plain memory behind them (SDM vol. 3 §4.3, §4.10). Then the TLB has the entry and the tag that
 // `refill` (cpu/paging.ts) would have made. Everything else goes to `pageWalkOf` (translations.ts).
-import { PLAIN_MISS, Pte } from '../cpu/page-walk.ts';
+import { Pte } from '../cpu/page-walk.ts';
+import { PLAIN_MISS } from '../cpu/paging.ts';
 import { Shared } from '../cpu/shared.ts';
 import { NO_TAG, Right, Word } from '../cpu/tlb.ts';
 import type { PhysicalMemory } from '../memory/physical-memory.ts';
