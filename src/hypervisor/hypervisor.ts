@@ -90,7 +90,7 @@ export class Hypervisor {
 
   /** Writes an event of the domain that this virtual processor belongs to. */
   record(vcpu: Vcpu, kind: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
-    this.pc.recorder.recordFor(vcpu.domain.id, kind, this.now, vcpu.eip, a, b, c, d, e, cost);
+    this.pc.recorder.recordFor(vcpu.domain.id, kind, vcpu.eip, a, b, c, d, e, cost);
   }
 
   /** Builds and boots a domain. Throws ImageError or OutOfMemory and leaves nothing behind when it cannot. */
@@ -111,7 +111,7 @@ export class Hypervisor {
       vcpu.exitTime = this.now;
       this.scheduler.add(vcpu);
     }
-    this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, 0, Life.booted);
+    this.pc.recorder.recordFor(domain.id, Kind.domain, 0, Life.booted);
     return domain;
   }
 
@@ -130,7 +130,7 @@ export class Hypervisor {
     domain.technique.destroy(domain);
     this.frames.releaseAll(id);
     this.domains.delete(id);
-    this.pc.recorder.recordFor(id, Kind.domain, this.now, 0, Life.destroyed);
+    this.pc.recorder.recordFor(id, Kind.domain, 0, Life.destroyed);
   }
 
   /** Domains that have ended so far: whoever runs the loop sees by it that one wants to be booted again. */
@@ -153,7 +153,7 @@ export class Hypervisor {
         : state === 'rebooting'
           ? Life.rebooted
           : Life.crashed;
-    this.pc.recorder.recordFor(domain.id, Kind.domain, this.now, domain.vcpus[0].eip, life);
+    this.pc.recorder.recordFor(domain.id, Kind.domain, domain.vcpus[0].eip, life);
   }
 
   /** The physical processor stopped where nothing may stop it: it starts over in the monitor, and nobody's state is in it. */
@@ -196,7 +196,7 @@ export class Hypervisor {
       this.armedFor = Infinity;
       this.firedAt = this.now;
     }
-    this.pc.recorder.recordFor(-1, Kind.irq, this.now, 0, vector, irq);
+    this.pc.recorder.recordFor(-1, Kind.irq, 0, vector, irq);
     const ports = this.pc.board;
     if (irq >= 8) ports.write(0xa0, 0x20, 1);
     ports.write(0x20, 0x20, 1);
@@ -222,7 +222,7 @@ export class Hypervisor {
     ports.write(0x43, 0x30, 1);
     ports.write(0x40, count & 0xff, 1);
     ports.write(0x40, count >>> 8, 1);
-    this.pc.recorder.recordFor(-1, Kind.device, this.now, 0, Device.pit, 1, 0x40, count, 2);
+    this.pc.recorder.recordFor(-1, Kind.device, 0, Device.pit, 1, 0x40, count, 2);
   }
 
   /** The PIC pair at IRQ_BASE, everything masked but the timer and the cascade. */

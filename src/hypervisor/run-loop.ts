@@ -18,6 +18,10 @@ export class RunLoop {
   /** What comes next, and for `handle` the exit it is about. */
   private phase: 'schedule' | 'guest' | 'handle' = 'schedule';
   private exit: Exit | null = null;
+  /** When `run` is to come back (cycles). */
+  private until = 0;
+  /** `cpu.instructions` up to which they have been counted for their guest. */
+  private counted = 0;
 
   constructor(readonly hypervisor: Hypervisor) {}
 
@@ -43,7 +47,48 @@ export class RunLoop {
 
   private turns(until: number, stopRequested: (() => boolean) | null, stopAtEnding: boolean): LoopEnd {
     const { hypervisor } = this;
+    const { endings, cpu } = hypervisor;
+    this.until = until;
+    cpu.monitor =
+      stopRequested === null && hypervisor.pc.processors.all.length === 1 ? this.turnInside : null;
+    try {
+      return this.turnsOutside(until, stopRequested, stopAtEnding, endings);
+    } finally {
+      cpu.monitor = null;
+    }
+  }
+
+  /**
+   * A guest has left, and nobody outside waits for events: its exit is handled and the next guest entered without coming back
+   * from the processor, in the steps that `turns` would take.
+   */
+  private readonly turnInside = (): boolean => {
+    const { hypervisor, until } = this;
     const { endings } = hypervisor;
+    this.countInstructions();
+    this.guest(Stop.monitor);
+    if (this.phase !== 'handle' || hypervisor.now >= until) return false;
+    this.handle();
+    if (hypervisor.endings !== endings || hypervisor.now >= until || !hypervisor.scheduler.head())
+      return false;
+    this.schedule(until);
+    return this.inGuest && hypervisor.endings === endings && hypervisor.now < until;
+  };
+
+  /** The instructions that the processor has run since the last call are those of the guest that is in it. */
+  private countInstructions(): void {
+    const { cpu, current } = this.hypervisor;
+    current!.instructions += cpu.instructions - this.counted;
+    this.counted = cpu.instructions;
+  }
+
+  private turnsOutside(
+    until: number,
+    stopRequested: (() => boolean) | null,
+    stopAtEnding: boolean,
+    endings: number,
+  ): LoopEnd {
+    const { hypervisor } = this;
     while (true) {
       if (stopAtEnding && hypervisor.endings !== endings) return 'requested';
       if (stopRequested?.()) return 'requested';
@@ -88,10 +133,10 @@ export class RunLoop {
 
   /** The guest runs until `until` (cycles) or for one instruction (`STEP`), and its instructions are counted. @returns Stop.* */
   private runGuest(until: number): number {
-    const { pc, cpu, current } = this.hypervisor;
-    const before = cpu.instructions;
+    const { pc, cpu } = this.hypervisor;
+    this.counted = cpu.instructions;
     const stop = until === STEP ? pc.step() : pc.run(until);
-    current!.instructions += cpu.instructions - before;
+    if (stop !== Stop.monitorBusy) this.countInstructions();
     return stop;
   }
 
@@ -128,6 +173,7 @@ export class RunLoop {
       }
       case Stop.budget:
       case Stop.none:
+      case Stop.monitorBusy:
         return undefined;
       case Stop.requested:
         return 'requested';
@@ -218,7 +264,6 @@ export class RunLoop {
     }
     recorder.record(
       Kind.entry,
-      hypervisor.now,
       // An injection that faulted at once is back at the monitor already: the guest stands where it stood.
       cpu.stop === Stop.monitor ? vcpu.eip : (vcpu.domain.technique.position?.(vcpu)?.eip ?? cpu.eip),
       injected,
@@ -256,7 +301,7 @@ export class RunLoop {
             ? Switch.sliceEnd
             : Switch.woken;
     if (before) before.domain.technique.switchedAway(before);
-    hypervisor.pc.recorder.recordFor(
+    hypervisor.pc.recorder.recordAt(
       -1,
       Kind.schedule,
       hypervisor.now,
@@ -316,7 +361,6 @@ export class RunLoop {
       pc.recorder.recordFor(
         -1,
         Kind.schedule,
-        hypervisor.now,
         0,
         before.domain.id,
         -1,

@@ -142,6 +142,8 @@ export class Pc {
       const deadline = this.board.nextDeadline();
       this.until = Math.min(until, deadline);
       const stop = run(this.cpu, this.until);
+      // What the monitor has left half done comes before all devices.
+      if (stop === Stop.monitorBusy) return stop;
       if (this.cpu.cycles >= deadline) this.board.advance(this.cpu.cycles);
       if (stop !== Stop.budget) return stop;
       if (this.cpu.cycles >= until) return Stop.budget;

@@ -281,7 +281,7 @@ export class Host {
   /** Takes a guest away. */
   destroy(id: number): void {
     if (this.native?.guest.id === id) {
-      this.recorder.recordFor(id, Kind.domain, this.now, 0, Life.destroyed);
+      this.recorder.recordFor(id, Kind.domain, 0, Life.destroyed);
       this.restart();
       return;
     }

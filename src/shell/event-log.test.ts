@@ -10,7 +10,7 @@ import { EVERYTHING, passes, toggleMeaning } from './filter.ts';
 function packed(count: number) {
   const recorder = new Recorder(1 << 14);
   for (let n = 0; n < count; n++) {
-    recorder.recordFor(
+    recorder.recordAt(
       n % 2,
       n % 3 === 0 ? Kind.exit : Kind.entry,
       n * 100,

@@ -29,8 +29,8 @@ beforeAll(async () => {
   Object.assign(globalThis, { $state: state });
   ({ Store: StoreClass } = await import('./store.svelte.ts'));
   for (let n = 0; n < 1000; n++) {
-    if (n % 2 === 0) recorder.recordFor(0, Kind.exit, n * 10, 0x1000, 10, 0, 0, 2, Vendor.vmx);
-    else recorder.recordFor(0, Kind.entry, n * 10, 0x1002, -1, 0, 0, 0, 0, 900);
+    if (n % 2 === 0) recorder.recordAt(0, Kind.exit, n * 10, 0x1000, 10, 0, 0, 2, Vendor.vmx);
+    else recorder.recordAt(0, Kind.entry, n * 10, 0x1002, -1, 0, 0, 0, 0, 900);
   }
 });
 

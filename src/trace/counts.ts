@@ -110,12 +110,12 @@ export class DomainCounts {
     this.kinds[kind]++;
     switch (kind) {
       case Kind.exit:
-        this.place.move('hypervisor', timeOf(words, at));
+        this.place.leaveGuest(timeOf(words, at));
         this.exit(words[at + 8], words[at + 4] & 0xffff, words[at + 4]);
         this.sites.add(words[at + 3] >>> 0);
         break;
       case Kind.entry:
-        this.place.observe(kind, words[at + 4], words[at + 5], words[at + 7], timeOf(words, at));
+        this.place.moveInside(words[at + 5] === 3, timeOf(words, at));
         this.closeExit(costOf(words, at));
         break;
       case Kind.hypercall:

@@ -74,7 +74,12 @@ export class PlaceClock {
     this.moveTo(SLOT[place], now);
   }
 
-  /** As `move`, for who goes from ring to ring. */
+  /** As `move`, for who goes from the guest to the hypervisor. */
+  leaveGuest(now: number): void {
+    this.moveTo(HYPERVISOR, now);
+  }
+
+  /** As `move`, for who enters a guest, or goes from ring to ring in it. */
   moveInside(user: boolean, now: number): void {
     this.moveTo(user ? USER : KERNEL, now);
   }

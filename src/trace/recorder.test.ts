@@ -8,7 +8,7 @@ describe('the recorder', () => {
   it('gives back what was written, times beyond 32 bits too', () => {
     const log = new Recorder(8);
     const time = 2 ** 40 + 12345;
-    log.recordFor(3, Kind.pageTable, time, 0xc0101234, -1, 2, 3, 4, 5, 0xffffffff);
+    log.recordAt(3, Kind.pageTable, time, 0xc0101234, -1, 2, 3, 4, 5, 0xffffffff);
     expect(log.get(0)).toEqual({
       seq: 0,
       time,
@@ -23,13 +23,13 @@ describe('the recorder', () => {
       e: 5,
       cost: 0xffffffff,
     });
-    log.recordFor(-1, Kind.irq, 1, 0);
+    log.recordAt(-1, Kind.irq, 1, 0);
     expect(log.get(1)!.domain).toBe(-1);
   });
 
   it('keeps the newest records, and says what it no longer has', () => {
     const log = new Recorder(4);
-    for (let n = 0; n < 10; n++) log.recordFor(0, Kind.output, n, 0, n);
+    for (let n = 0; n < 10; n++) log.recordAt(0, Kind.output, n, 0, n);
     expect(log.oldest).toBe(6);
     expect(log.get(5)).toBeUndefined();
     expect(log.get(6)!.a).toBe(6);
@@ -42,12 +42,12 @@ describe('the recorder', () => {
   it('counts exits by reason, with what they cost until the entry', () => {
     const log = new Recorder(16);
     const exit = (cost: number) => {
-      log.recordFor(1, Kind.exit, 0, 0x1000, 28, 0, 0, 0, Vendor.vmx);
-      log.recordFor(1, Kind.entry, 0, 0, -1, 0, 0, 0, 0, cost);
+      log.recordAt(1, Kind.exit, 0, 0x1000, 28, 0, 0, 0, Vendor.vmx);
+      log.recordAt(1, Kind.entry, 0, 0, -1, 0, 0, 0, 0, cost);
     };
     exit(100);
     exit(50);
-    log.recordFor(2, Kind.exit, 0, 0, 0x82, 0, 0, 0, Vendor.xen);
+    log.recordAt(2, Kind.exit, 0, 0, 0x82, 0, 0, 0, Vendor.xen);
     expect(log.exitCounts(1)).toEqual([
       { domain: 1, vendor: Vendor.vmx, reason: 28, count: 2, cycles: 150, min: 50, max: 100 },
     ]);
@@ -60,8 +60,8 @@ describe('the recorder', () => {
 
   it('counts hypercalls and the failed ones among them', () => {
     const log = new Recorder(16);
-    log.recordFor(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, 0);
-    log.recordFor(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, -14);
+    log.recordAt(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, 0);
+    log.recordAt(0, Kind.hypercall, 0, 0, 18, 0, 0, 0, -14);
     expect(log.hypercallCounts(0).get(18)).toEqual({ count: 2, failed: 1 });
   });
 
@@ -69,7 +69,7 @@ describe('the recorder', () => {
     const hash = (change: number) => {
       const log = new Recorder(8);
       log.hashing = true;
-      for (let n = 0; n < 20; n++) log.recordFor(0, Kind.output, n, 0, 0, 0, 0, 0, n === 3 ? change : 0);
+      for (let n = 0; n < 20; n++) log.recordAt(0, Kind.output, n, 0, 0, 0, 0, 0, n === 3 ? change : 0);
       return log.hash;
     };
     expect(hash(0)).toBe(hash(0));
@@ -78,12 +78,12 @@ describe('the recorder', () => {
 
   it('knows where each domain spends its time', () => {
     const log = new Recorder(64);
-    log.recordFor(0, Kind.domain, 0, 0, 1);
-    log.recordFor(0, Kind.entry, 100, 0, -1, 0);
-    log.recordFor(0, Kind.ring, 150, 0, 0, 3);
-    log.recordFor(0, Kind.interrupt, 190, 0, 0x80, -1, 3, 0, 2);
-    log.recordFor(0, Kind.exit, 200, 0, 12, 0, 0, 0, Vendor.vmx);
-    log.recordFor(0, Kind.idle, 230, 0);
+    log.recordAt(0, Kind.domain, 0, 0, 1);
+    log.recordAt(0, Kind.entry, 100, 0, -1, 0);
+    log.recordAt(0, Kind.ring, 150, 0, 0, 3);
+    log.recordAt(0, Kind.interrupt, 190, 0, 0x80, -1, 3, 0, 2);
+    log.recordAt(0, Kind.exit, 200, 0, 12, 0, 0, 0, Vendor.vmx);
+    log.recordAt(0, Kind.idle, 230, 0);
     expect(log.placeOf(0, 300).read(300)).toEqual({
       ready: 100,
       kernel: 60,
@@ -96,8 +96,8 @@ describe('the recorder', () => {
   it('gives back costs beyond 32 bits, and sums them', () => {
     const log = new Recorder(16);
     const cost = 3 * 2 ** 32 + 7;
-    log.recordFor(1, Kind.exit, 0, 0x1000, 12, 0, 0, 0, Vendor.vmx);
-    log.recordFor(1, Kind.entry, cost, 0, -1, 0, 0, 0, 0, cost);
+    log.recordAt(1, Kind.exit, 0, 0x1000, 12, 0, 0, 0, Vendor.vmx);
+    log.recordAt(1, Kind.entry, cost, 0, -1, 0, 0, 0, 0, cost);
     expect(log.get(1)).toMatchObject({ kind: Kind.entry, domain: 1, vcpu: 0, cost });
     expect(log.exitCounts(1)[0]).toMatchObject({ count: 1, cycles: cost, min: cost, max: cost });
   });
@@ -118,10 +118,10 @@ describe('the recorder', () => {
     for (const log of logs) {
       log.domain = 2;
       log.vcpu = 1;
-      log.recordFor(2, Kind.ring, 2 ** 32 - 600, 0x500, 0, 3);
+      log.recordAt(2, Kind.ring, 2 ** 32 - 600, 0x500, 0, 3);
       for (let round = 0; round < 3; round++)
         log.recordTransfers(notes, 5, 2 ** 32 + 1000 * round + 500, 300, 200);
-      log.recordFor(2, Kind.output, 2 ** 32 + 2600, 0, 65);
+      log.recordAt(2, Kind.output, 2 ** 32 + 2600, 0, 65);
     }
     const [together, single] = logs;
     expect(together.next).toBe(17);

@@ -21,15 +21,20 @@ export class Recorder {
   /** FNV-1a over all words of all events when `hashing` is on: equal hashes, equal traces. */
   hash = 0x811c9dc5;
   hashing = false;
+  /** Tells now, in cycles: the processor whose events these are. */
+  clock: { readonly cycles: number } = { cycles: 0 };
   /** Called after each event: the session's stepping. Must not record. */
   notify: (() => void) | null = null;
   /** Domain and virtual processor that silicon events are attributed to; set by the run loop at a world switch. */
   domain = -1;
   vcpu = 0;
   /** Asked before each event of the silicon, when several share a kernel: whose is it? */
-  attribute: ((time: number, eip: number) => number) | null = null;
+  attribute: ((eip: number) => number) | null = null;
   /** By domain + 1: the host has the first place. */
   private readonly counted: (DomainCounts | undefined)[] = [];
+  /** The high word of the latest event's time, and the cycle from which it is that. */
+  private high = 0;
+  private from = 0;
   /** Events before this one are counted; and the one before which it must be done again. */
   private settled = 0;
   private due: number;
@@ -44,31 +49,23 @@ export class Recorder {
     this.due = Math.min(capacity, BATCH);
   }
 
-  /** Writes one event; `time` in cycles. Attributed to the current domain. */
-  record(kind: number, time: number, eip: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
-    if (this.attribute) this.domain = this.attribute(time, eip);
-    this.recordFor(this.domain, kind, time, eip, a, b, c, d, e, cost);
+  /** Writes one event that happens now (`clock`). Attributed to the current domain. Arguments as in events.ts. */
+  record(kind: number, eip: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
+    if (this.attribute !== null) this.domain = this.attribute(eip);
+    this.recordFor(this.domain, kind, eip, a, b, c, d, e, cost);
   }
 
-  /** Writes one event for a named domain (-1 = the host). */
-  recordFor(
-    domain: number,
-    kind: number,
-    time: number,
-    eip: number,
-    a = 0,
-    b = 0,
-    c = 0,
-    d = 0,
-    e = 0,
-    cost = 0,
-  ): void {
+  /** As `record`, for a named domain (-1 = the host). */
+  recordFor(domain: number, kind: number, eip: number, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0): void {
     if (this.next === this.due) this.settle();
+    // Read here: a time that is handed over would be allocated for each event.
+    const time = this.clock.cycles;
+    if (time < this.from || time >= this.from + TWO_32) this.turnTo(time);
     const w = this.words;
     const start = (this.next++ & this.mask) * RECORD_WORDS;
     w[start] = kind | ((domain & 0xff) << 8) | ((this.vcpu & 0xff) << 16);
     w[start + 1] = time;
-    w[start + 2] = time < TWO_32 ? 0 : Math.floor(time / TWO_32);
+    w[start + 2] = this.high;
     w[start + 3] = eip;
     w[start + 4] = a;
     w[start + 5] = b;
@@ -81,13 +78,28 @@ export class Recorder {
     if (this.notify !== null) this.notify();
   }
 
+  /** As `recordFor`, for what happened, or is said to have happened, at `time` (cycles). */
+  recordAt(domain: number, kind: number, time: number, eip: number, ...rest: number[]): void {
+    const { clock } = this;
+    this.clock = { cycles: time };
+    const [a, b, c, d, e, cost] = rest;
+    this.recordFor(domain, kind, eip, a, b, c, d, e, cost);
+    this.clock = clock;
+  }
+
+  /** The high word of the time changes, once in billions of cycles: dividing for each event would take a third of its writing. */
+  private turnTo(time: number): void {
+    this.high = Math.floor(time / TWO_32);
+    this.from = this.high * TWO_32;
+  }
+
   /**
-   * Writes the events that compiled code has noted (transfer-notes.ts).
+   * Writes the events that compiled code has noted (transfer-notes.ts), which it does only where nobody asks whose they are.
    * @param end cycle at which the budget ends that each note tells the rest of
    * @param inward cycles of a delivery through a gate to an inner ring; `level`: within the ring
    */
   recordTransfers(notes: Int32Array, count: number, end: number, inward: number, level: number): void {
-    if (this.attribute !== null || this.notify !== null || this.hashing) {
+    if (this.notify !== null || this.hashing) {
       this.recordOneByOne(notes, count, end, inward, level);
       return;
     }
@@ -138,8 +150,9 @@ export class Recorder {
       const before = (what >>> 8) & 3;
       const after = (what >>> 10) & 3;
       const cost = before === after ? level : inward;
-      if (what & RING_NOTE) this.record(Kind.ring, time, eip, before, after);
-      else this.record(Kind.interrupt, time, eip, what & 0xff, -1, before, after, SOFTWARE, cost);
+      if (what & RING_NOTE) this.recordAt(this.domain, Kind.ring, time, eip, before, after);
+      else
+        this.recordAt(this.domain, Kind.interrupt, time, eip, what & 0xff, -1, before, after, SOFTWARE, cost);
     }
   }
 

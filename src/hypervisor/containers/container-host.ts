@@ -114,10 +114,10 @@ export class ContainerHost {
     this.kernel = kernel;
     board.serials.forEach((port, number) => {
       port.onTransmit = (byte) =>
-        recorder.recordFor(this.domainOf(number), Kind.output, cpu.cycles, 0, byte, Channel.serial);
+        recorder.recordFor(this.domainOf(number), Kind.output, 0, byte, Channel.serial);
     });
-    recorder.attribute = (time, eip) => this.attribute(time, eip);
-    this.machine.onHalt = () => this.switchTo(0, cpu.cycles, cpu.eip);
+    recorder.attribute = (eip) => this.attribute(eip);
+    this.machine.onHalt = () => this.switchTo(0, cpu.eip);
   }
 
   private domainOf(number: number): number {
@@ -146,8 +146,8 @@ export class ContainerHost {
     this.domains[number] = id;
     this.containers.set(id, new Container(this, id, name, number));
     this.type(`vz start ${number} ${PROCESSES} ${memoryBytes >>> 12}\r`);
-    const { recorder, cpu } = this.pc;
-    recorder.recordFor(id, Kind.domain, cpu.cycles, 0, Life.booted);
+    const { recorder } = this.pc;
+    recorder.recordFor(id, Kind.domain, 0, Life.booted);
   }
 
   /** Ends a domain's container, and forgets it. */
@@ -158,8 +158,8 @@ export class ContainerHost {
       this.type(`vz stop ${container.number}\r`);
     this.containers.delete(id);
     delete this.domains[container.number];
-    const { recorder, cpu } = this.pc;
-    recorder.recordFor(id, Kind.domain, cpu.cycles, 0, Life.destroyed);
+    const { recorder } = this.pc;
+    recorder.recordFor(id, Kind.domain, 0, Life.destroyed);
   }
 
   private type(command: string): void {
@@ -206,17 +206,17 @@ export class ContainerHost {
     container.state = 'halted';
     container.ending = reason;
     const { recorder, cpu } = this.pc;
-    recorder.recordFor(container.id, Kind.domain, cpu.cycles, cpu.eip, Life.halted);
+    recorder.recordFor(container.id, Kind.domain, cpu.eip, Life.halted);
   }
 
-  private attribute(time: number, eip: number): number {
+  private attribute(eip: number): number {
     const { current } = this.kernel;
-    if (current !== this.current) this.switchTo(current, time, eip);
+    if (current !== this.current) this.switchTo(current, eip);
     return this.domainOf(current);
   }
 
   /** Another container has the processor, or (0) none: a switch of processes, which the kernel did itself. */
-  private switchTo(number: number, time: number, eip: number): void {
+  private switchTo(number: number, eip: number): void {
     const { recorder } = this.pc;
     this.count();
     const from = this.domainOf(this.current);
@@ -224,11 +224,10 @@ export class ContainerHost {
     this.current = number;
     if (from === to) return;
     const wantedOn = number !== 0 && this.kernel.preempted;
-    if (from !== MACHINE && !wantedOn) recorder.recordFor(from, Kind.idle, time, eip, 0);
+    if (from !== MACHINE && !wantedOn) recorder.recordFor(from, Kind.idle, eip, 0);
     recorder.recordFor(
       MACHINE,
       Kind.schedule,
-      time,
       eip,
       from,
       to,

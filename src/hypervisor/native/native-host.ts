@@ -45,26 +45,15 @@ export class NativeHost {
     const { recorder, board, cpu } = pc;
     recorder.domain = id;
     board.onAccess = (device, write, port, value, size) =>
-      recorder.recordFor(
-        id,
-        Kind.device,
-        cpu.cycles,
-        cpu.instructionStart,
-        device,
-        write ? 1 : 0,
-        port,
-        value,
-        size,
-      );
-    board.serial.onTransmit = (byte) =>
-      recorder.recordFor(id, Kind.output, cpu.cycles, 0, byte, Channel.serial);
+      recorder.recordFor(id, Kind.device, cpu.instructionStart, device, write ? 1 : 0, port, value, size);
+    board.serial.onTransmit = (byte) => recorder.recordFor(id, Kind.output, 0, byte, Channel.serial);
     if (image.kind === 'disk') coldStart(pc, firmwareOf(image, options), image.disk.drive);
     else if (image.kind === 'rom') startInRom(pc, image.rom);
     else if (needsFirmware(image)) {
       loadLinuxSetup(pc.memory, image, options);
       coldStart(pc, firmwareOf(image, options), 'memory');
     } else loadFlat(image, options, pc.memory, pc.memory.size, cpu);
-    recorder.recordFor(id, Kind.domain, cpu.cycles, cpu.eip, Life.booted);
+    recorder.recordFor(id, Kind.domain, cpu.eip, Life.booted);
     // Nobody enters it: it has the processor from the start.
     recorder.placeOf(id, cpu.cycles).move('kernel', cpu.cycles);
   }
@@ -109,14 +98,14 @@ export class NativeHost {
     const { pc, guest } = this;
     if (!pc.processors.canWake()) {
       // CLI; HLT: nothing but a reset wakes it. Its devices and the clock go on.
-      if (!guest.ending) pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
+      if (!guest.ending) pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.eip, 0);
       guest.ending = 'halted with interrupts off: it waits for ever';
       if (until === Infinity) return 'idle';
       while (pc.cpu.cycles < until) if (!pc.passTime(until)) break;
       return 'idle';
     }
     this.onHalt?.();
-    pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.cycles, pc.cpu.eip, 0);
+    pc.recorder.recordFor(guest.id, Kind.idle, pc.cpu.eip, 0);
     while (!pc.processors.interruptDue()) {
       if (pc.cpu.cycles >= until) return 'budget';
       if (!pc.passTime(until)) return 'idle';
@@ -134,7 +123,7 @@ export class NativeHost {
     const { guest, pc } = this;
     guest.state = state;
     guest.ending = reason;
-    pc.recorder.recordFor(guest.id, Kind.domain, pc.cpu.cycles, pc.cpu.eip, life);
+    pc.recorder.recordFor(guest.id, Kind.domain, pc.cpu.eip, life);
   }
 }
 

@@ -101,7 +101,7 @@ export class Paravirtualization implements Technique {
     else if (operation === 'pushf') wanted = (expected & ~EFLAGS_IF) | virtualIf;
     if (had === wanted) return;
     const { recorder, cpu } = this.hypervisor.pc;
-    recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, had, wanted);
+    recorder.record(Kind.hole, cpu.instructionStart, i.form.id, had, wanted);
   }
 
   /** What is kept about a domain, for people to look at. */

@@ -28,6 +28,6 @@ export class TrapAndEmulate extends Deprivileged<DeprivilegedGuest> {
     if (!hole) return;
     const { recorder, cpu } = this.hypervisor.pc;
     const { got: had, expected: wanted, faults } = hole;
-    recorder.record(Kind.hole, cpu.cycles, cpu.instructionStart, i.form.id, had, wanted, faults ? 1 : 0);
+    recorder.record(Kind.hole, cpu.instructionStart, i.form.id, had, wanted, faults ? 1 : 0);
   }
 }

@@ -44,6 +44,8 @@ export const Stop = {
   breakpoint: 5,
   /** The session asked for it through `requestStop`. */
   requested: 6,
+  /** `Cpu.monitor` has been at work and wants to go on outside. */
+  monitorBusy: 7,
 } as const;
 
 /** Bits of `Cpu.attention`. */
@@ -127,6 +129,11 @@ export class Cpu {
   /** Linear addresses [monitorBase, monitorBase+monitorSize) are the monitor's entry points: arriving there at CPL 0 and outside non-root ends `run` with Stop.monitor. Size 0 = no monitor. */
   monitorBase = 0;
   monitorSize = 0;
+  /**
+   * What the monitor's entry points lead to, where that need not end `run`: called instead, between two instructions. True
+   * when a guest is in the processor again; false when whoever has called `run` is to go on, and is told `Stop.monitorBusy`.
+   */
+  monitor: (() => boolean) | null = null;
   /** Set (Stop.*) by whatever wants the run loop to return after this instruction. */
   stop = 0;
   /** Bits of `Attention`: something other than the next instruction may be due. Set by whatever might make it so; `execute.ts` looks and clears. */
@@ -175,6 +182,7 @@ export class Cpu {
     this.regs8 = new Uint8Array(buffer, base + Shared.regs, 32);
     this.tlb = new Tlb(buffer, base);
     this.compiledState = new Int32Array(buffer, base + Shared.state, STATE_WORDS);
+    recorder.clock = this;
     widen(this, 'cycles', 'idleCycles', 'instructions', 'compiledUntil');
     memory.map.onChange(() => this.tlb.dropFastTags());
     memory.onFirstCode(() => this.tlb.dropTagsOfAll());

@@ -20,8 +20,9 @@ const SAMPLE = 4099;
 const SELDOM = 65537;
 const STAGGER = 5;
 const MOST_STAGGER = 31;
-/** What `loop` returns when the board has got a nearer deadline than `run` was told. */
+/** What `loop` returns when the board has got a nearer deadline than `run` was told; and when another guest, or the same anew, is in the processor. */
 const EARLY = 64;
+const ENTERED = 65;
 const DR6_BS = 1 << 14;
 
 /** What the loop remembers of one processor between calls. */
@@ -35,6 +36,9 @@ class Execution {
   /** Cycles into a run at which it looks where that was due before; and how long the latest run was. */
   stagger = 0;
   latest = SAMPLE;
+  /** Cycle at which that began, and at which `run` must come back. */
+  entered = 0;
+  until = 0;
   /** Where `run` last stopped for a session breakpoint, as linear address, and how many instructions had been run. */
   stoppedAt = -1;
   stoppedAfter = -1;
@@ -74,15 +78,38 @@ export function run(cpu: Cpu, until: number): number {
   const end = Math.min(until, cpu.cycles + SLICE);
   const { cycles } = cpu;
   if (cpu.intercepts === null) execution.sampleAt = cycles + execution.period;
-  else if (execution.sampleAt <= cycles) {
-    // A guest that leaves all the time is looked at too, not always where it is entered. Where a long run has just been cut,
-    // the interpreter is for that reason alone.
-    execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;
-    execution.sampleAt = cycles + (execution.latest < SAMPLE ? execution.stagger : SAMPLE);
-  }
+  else postponeSample(execution, cycles);
+  execution.entered = cycles;
+  execution.until = end;
   const stop = slice(cpu, execution, end);
-  execution.latest = cpu.cycles - cycles;
+  execution.latest = cpu.cycles - execution.entered;
   return stop;
+}
+
+/**
+ * A guest that leaves all the time is looked at too, not always where it is entered. Where a long run has just been cut, the
+ * interpreter is for that reason alone.
+ */
+function postponeSample(execution: Execution, cycles: number): void {
+  if (execution.sampleAt > cycles) return;
+  execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;
+  execution.sampleAt = cycles + (execution.latest < SAMPLE ? execution.stagger : SAMPLE);
+}
+
+/** Control is at the monitor's entry points, before the end of the run. @returns Stop.*, or -1 to go on, or `ENTERED` */
+function monitorCalled(cpu: Cpu, execution: Execution): number {
+  if (cpu.monitor === null) return Stop.monitor;
+  execution.latest = cpu.cycles - execution.entered;
+  if (!cpu.monitor()) return Stop.monitorBusy;
+  const { cycles } = cpu;
+  execution.entered = cycles;
+  cpu.tlb.generation++;
+  cpu.runs++;
+  if (cpu.intercepts === null) loads.count++;
+  cpu.attention = Attention.event;
+  if (execution.sampleAt > cycles) return -1;
+  postponeSample(execution, cycles);
+  return ENTERED;
 }
 
 /** Runs to `end` (cycles), and lets the engine look meanwhile. */
@@ -92,6 +119,7 @@ function slice(cpu: Cpu, execution: Execution, end: number): number {
     cpu.compiledUntil = end;
     try {
       const stop = loop(cpu, execution, Math.min(end, sampleAt));
+      if (stop === ENTERED) continue;
       if (stop === EARLY) return Stop.budget;
       if (stop !== Stop.budget || cpu.cycles >= end) return stop;
     } catch (thrown) {
@@ -206,10 +234,11 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
   }
 }
 
-/** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, or -1 to go on */
+/** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, `EARLY` or `ENTERED`, or -1 to go on */
 function boundary(cpu: Cpu, execution: Execution, end: number): number {
   if (cpu.stop !== Stop.none) {
     const stop = takeStop(cpu);
+    if (stop === Stop.monitor && cpu.cycles < execution.until) return monitorCalled(cpu, execution);
     return stop === Stop.budget ? EARLY : stop;
   }
   if (deliverPending(cpu)) return -1;

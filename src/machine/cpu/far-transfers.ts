@@ -195,7 +195,7 @@ export function sysexit(cpu: Cpu): void {
   cpu.eip = cpu.regs[EDX] >>> 0;
   cpu.tlb.generation++;
   // Unlike IRET, SYSEXIT leaves the data segments to the software.
-  cpu.recorder.record(Kind.ring, cpu.cycles, cpu.eip, 0, 3);
+  cpu.recorder.record(Kind.ring, cpu.eip, 0, 3);
 }
 
 function flat(s: SegmentRegister, selector: number, access: number): void {

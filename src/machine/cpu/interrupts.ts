@@ -190,17 +190,7 @@ function throughIdt(cpu: Cpu, vector: number, type: number, errorCode: number, r
     after === before ? charges.interruptDeliverySameRing.cycles : charges.interruptDelivery.cycles;
   const how =
     type === EventType.external || type === EventType.nmi ? 1 : type === EventType.exception ? 0 : 2;
-  cpu.recorder.record(
-    Kind.interrupt,
-    cpu.cycles,
-    returnEip,
-    vector,
-    errorCode,
-    before,
-    after,
-    how,
-    cpu.cycles - start,
-  );
+  cpu.recorder.record(Kind.interrupt, returnEip, vector, errorCode, before, after, how, cpu.cycles - start);
 }
 
 /** The interrupt vector table of real mode: four bytes a vector, no error code. */

@@ -64,7 +64,7 @@ export function iret(cpu: Cpu, wide: boolean): void {
     return;
   }
   if (wide && byKnownReturn(cpu, flags, mergeFlags)) {
-    if (cpu.cpl !== cpl) cpu.recorder.record(Kind.ring, cpu.cycles, cpu.eip, cpl, cpu.cpl);
+    if (cpu.cpl !== cpl) cpu.recorder.record(Kind.ring, cpu.eip, cpl, cpu.cpl);
     return;
   }
   const size = wide ? 4 : 2;
@@ -137,7 +137,7 @@ export function setStackPointer(cpu: Cpu, pointer: number): void {
 /** What every return to an outer ring does at its end: data segments that the outer ring could not have loaded become null. */
 export function leaveRing(cpu: Cpu, from: number, to: number): void {
   for (const register of [ES, DS, FS, GS]) dropInner(cpu.segments[register], to);
-  cpu.recorder.record(Kind.ring, cpu.cycles, cpu.eip, from, to);
+  cpu.recorder.record(Kind.ring, cpu.eip, from, to);
 }
 
 /** Real mode, and virtual-8086 mode with IOPL 3. */
@@ -172,5 +172,5 @@ function toVirtual8086(cpu: Cpu, eip: number, selector: number, image: number): 
   setVirtual8086(cpu, CS, selector);
   cpu.cpl = 3;
   cpu.eip = eip;
-  cpu.recorder.record(Kind.ring, cpu.cycles, eip, 0, 3);
+  cpu.recorder.record(Kind.ring, eip, 0, 3);
 }

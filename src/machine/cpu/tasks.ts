@@ -125,7 +125,7 @@ export function switchTask(
   cpu.dr[7] &= ~DR7_LOCAL;
   cpu.attention |= Attention.event;
   if (wide && cpu.cr0 & CR0_PG && cr3 !== cpu.cr3) {
-    cpu.recorder.record(Kind.addressSpace, cpu.cycles, cpu.eip, cr3, cpu.cr3);
+    cpu.recorder.record(Kind.addressSpace, cpu.eip, cr3, cpu.cr3);
     if (cpu.cr4 & CR4_PAE) loadPdptes(cpu, cr3);
     cpu.cr3 = cr3;
     flushForCr3(cpu);

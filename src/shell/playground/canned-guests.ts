@@ -144,7 +144,7 @@ export function cannedGuests(
   const random = numbers(2005);
   const write: Write = (after, domain, kind, a = 0, b = 0, c = 0, d = 0, e = 0, cost = 0) => {
     clock.now += after;
-    recorder.recordFor(domain, kind, clock.now, 0xc0101000 + random(4096), a, b, c, d, e, cost);
+    recorder.recordAt(domain, kind, clock.now, 0xc0101000 + random(4096), a, b, c, d, e, cost);
   };
   const sequences = guests.map(({ id, technique }) => {
     if (technique === 'native') return bare(id, write, random);

@@ -62,7 +62,7 @@ export function writeCr3(cpu: Cpu, value: number): void {
   // PWT and PCD are kept, the other low bits are not there; with PAE the table is only 32 bytes long.
   const next = value & ((cpu.cr4 & CR4_PAE ? 0xffffffe0 : 0xfffff000) | 0x18);
   if (usesPdptes(cpu.cr0, cpu.cr4)) loadPdptes(cpu, next);
-  cpu.recorder.record(Kind.addressSpace, cpu.cycles, cpu.instructionStart, next, cpu.cr3);
+  cpu.recorder.record(Kind.addressSpace, cpu.instructionStart, next, cpu.cr3);
   cpu.cr3 = next;
   flushForCr3(cpu);
 }

@@ -87,7 +87,7 @@ function enter(cpu: Cpu, kept: boolean): void {
 /** Its cost is what the hypervisor has spent since the exit. */
 function recordEntry(cpu: Cpu, { leftAt }: SvmState): void {
   const cost = leftAt < 0 ? 0 : cpu.cycles - leftAt;
-  cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
+  cpu.recorder.record(Kind.entry, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
 }
 
 /** §15.20. The event goes through the guest's IDT before its first instruction; nobody is asked whether to intercept it. */

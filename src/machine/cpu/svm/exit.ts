@@ -70,7 +70,7 @@ export function svmExit(
   // A hypervisor that is itself a guest of the session, on the bare machine: nobody else records what leaves to it.
   if (cpu.stop === Stop.monitor) return;
   svm.leftAt = cpu.cycles;
-  cpu.recorder.record(Kind.exit, cpu.cycles, from, code, info1, info2, 0, Vendor.svm);
+  cpu.recorder.record(Kind.exit, from, code, info1, info2, 0, Vendor.svm);
 }
 
 /** VMRUN refused its VMCB: the host is back at once, and the guest's part is as it was. */

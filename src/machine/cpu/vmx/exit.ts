@@ -99,13 +99,13 @@ function recordExit(cpu: Cpu, vmx: VmxState, reason: number, qualification: numb
   vmx.leftAt = cpu.cycles;
   // Exceptions and interrupts say which.
   const detail = (reason & 0xffff) <= 1 ? w[b + W.exitInfo] : 0;
-  cpu.recorder.record(Kind.exit, cpu.cycles, w[b + W.rip], reason, qualification, detail, length, Vendor.vmx);
+  cpu.recorder.record(Kind.exit, w[b + W.rip], reason, qualification, detail, length, Vendor.vmx);
 }
 
 /** As `recordExit`, for the way in; its cost is what the hypervisor has spent since. */
 export function recordEntry(cpu: Cpu, vmx: VmxState): void {
   const cost = vmx.leftAt < 0 ? 0 : cpu.cycles - vmx.leftAt;
-  cpu.recorder.record(Kind.entry, cpu.cycles, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
+  cpu.recorder.record(Kind.entry, cpu.eip, -1, cpu.cpl, 0, 0, 0, cost);
 }
 
 /** RF is 0 after an instruction that exits, and 1 in the image of a fault (§27.3.3). */
