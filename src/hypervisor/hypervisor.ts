@@ -32,6 +32,8 @@ export class Hypervisor {
   readonly monitor: Monitor;
   readonly scheduler = new Scheduler();
   readonly domains = new Map<number, Domain>();
+  /** The same, oldest first: the run loop goes through them at each exit. */
+  everyDomain: readonly Domain[] = [];
   /** Whose state the physical processor holds; null when none. */
   current: Vcpu | null = null;
   sliceEnd = 0;
@@ -107,6 +109,7 @@ export class Hypervisor {
     }
     domain.bootTime = this.now;
     this.domains.set(domain.id, domain);
+    this.everyDomain = [...this.domains.values()];
     for (const vcpu of domain.vcpus) {
       vcpu.exitTime = this.now;
       this.scheduler.add(vcpu);
@@ -130,6 +133,7 @@ export class Hypervisor {
     domain.technique.destroy(domain);
     this.frames.releaseAll(id);
     this.domains.delete(id);
+    this.everyDomain = [...this.domains.values()];
     this.pc.recorder.recordFor(id, Kind.domain, 0, Life.destroyed);
   }
 

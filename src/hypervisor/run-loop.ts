@@ -324,7 +324,7 @@ export class RunLoop {
 
   private nextDeadline(): number {
     let next = Infinity;
-    for (const domain of this.hypervisor.domains.values()) {
+    for (const domain of this.hypervisor.everyDomain) {
       if (domain.state === 'running') next = Math.min(next, domain.technique.nextDeadline(domain));
     }
     return next;
@@ -335,7 +335,7 @@ export class RunLoop {
     const { hypervisor } = this;
     let next = Infinity;
     let advanced = false;
-    for (const domain of hypervisor.domains.values()) {
+    for (const domain of hypervisor.everyDomain) {
       if (domain.state !== 'running') continue;
       const { technique } = domain;
       const deadline = technique.nextDeadline(domain);

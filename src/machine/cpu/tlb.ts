@@ -329,6 +329,11 @@ export class Tlb {
     if (mode < 0 || mode !== next.mode) this.nextSpace();
   }
 
+  /** As `enter`, in the context that is current and that nobody has been in since. */
+  stay(mode: number): void {
+    if (mode !== this.current.mode) this.nextSpace();
+  }
+
   /** Makes every access go through the checks again, on the same entries (CR0.WP, a data breakpoint or a device in memory changed). */
   dropFastTags(): void {
     this.generation++;

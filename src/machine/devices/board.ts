@@ -115,8 +115,9 @@ export class Board implements PortBus {
   private readonly ids: readonly number[];
   /** Devices whose accesses change no other device's deadline. */
   private readonly alone: readonly boolean[];
-  /** By device: reads leave its deadline as it is. */
+  /** By device: reads leave its deadline as it is; and writes do. */
   private readonly quiet: readonly boolean[];
+  private readonly quietWrites: readonly boolean[];
   /** Those of the devices that ever do something by themselves, and what was attached. */
   private readonly timed: Timed[];
   /** Device index + 1 by port; 0 = nobody. */
@@ -183,6 +184,7 @@ export class Board implements PortBus {
     const alone = new Set<Device>([this.pic, this.pit, this.cmos, this.debug, ...this.serials]);
     this.alone = this.devices.map((device) => alone.has(device));
     this.quiet = this.devices.map((device) => device.readsQuietly === true);
+    this.quietWrites = this.devices.map((device) => device.writesQuietly === true);
     this.timed = [this.pit, ...this.serials, this.keyboard, this.cmos, this.power];
     if (this.storage) {
       const { floppy, primary, secondary } = this.storage;
@@ -279,7 +281,13 @@ export class Board implements PortBus {
   }
 
   write(port: number, value: number, size: 1 | 2 | 4): void {
-    this.noteDeadline(this.decode[port & 0xffff]);
+    const index = this.decode[port & 0xffff];
+    if (index !== 0 && this.quietWrites[index - 1] && size === 1 && this.clock.now() < this.deadline) {
+      this.devices[index - 1].writePort(port, value & 0xff, size);
+      this.onAccess?.(this.ids[index - 1], true, port, value, size);
+      return;
+    }
+    this.noteDeadline(index);
     this.writeBytes(port, value, size);
     this.accessed(true, port, value, size);
   }

@@ -13,6 +13,7 @@ export class DebugPorts implements Device {
     [0xf4, 0xf7],
     [0x501, 0x502],
   ] as const;
+  readonly writesQuietly = true;
   /** Called with each character written to E9h. */
   onOutput: ((byte: number) => void) | null = null;
   /** Last POST code. */

@@ -25,8 +25,9 @@ export interface Device extends Timed {
   readonly ports: readonly (readonly [first: number, last: number])[];
   /** True for a device that takes 16- and 32-bit accesses whole; the others get them byte by byte, as on the PC's 8-bit bus. */
   readonly wide?: boolean;
-  /** True when reading a port never changes when the device will do something by itself. */
+  /** True when reading a port never changes when the device will do something by itself; and when writing one doesn't either. */
   readonly readsQuietly?: boolean;
+  readonly writesQuietly?: boolean;
   /** @param size 1, 2 or 4 bytes. Unsigned result. */
   readPort(port: number, size: 1 | 2 | 4): number;
   writePort(port: number, value: number, size: 1 | 2 | 4): void;

@@ -55,13 +55,18 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
     return VM_SUCCEED;
   }
   // The host has used the TLB; else it is the guest's still.
-  if (!vmx.resident) cpu.tlb.current.mode = tagMode(cpu);
-  if (!vmx.resident || dirty & Dirty.registers) loadRegisters(cpu, vmx);
+  const { resident } = vmx;
+  if (!resident) cpu.tlb.current.mode = tagMode(cpu);
+  if (!resident || dirty & Dirty.registers) loadRegisters(cpu, vmx);
   vmx.resident = false;
   loadGuest(cpu, vmx);
   // Without VPID translations of host and guest never live together.
   if (vmx.second === null) cpu.tlb.flush();
-  if (!(vmx.second !== null ? vmx.second.enter(cpu, vmx) : takeNamedPdptes(cpu))) {
+  if (
+    !(vmx.second !== null
+      ? vmx.second.enter(cpu, vmx, resident && !(dirty & Dirty.controls))
+      : takeNamedPdptes(cpu))
+  ) {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, PDPTE_LOADING);
     return VM_SUCCEED;
   }

@@ -13,8 +13,11 @@ export interface SecondGeneration {
   checkControls(vmx: VmxState): string;
   /** The secondary controls in force: 0 when the primary ones do not activate them. */
   controls(vmx: VmxState): number;
-  /** Behind the guest's registers: its PDPTEs and its second dimension. False when PDPTEs have reserved bits set (§26.3.1.6). */
-  enter(cpu: Cpu, vmx: VmxState): boolean;
+  /**
+   * Behind the guest's registers: its PDPTEs and its second dimension. False when PDPTEs have reserved bits set (§26.3.1.6).
+   * @param same the guest that left last comes back, under the same controls
+   */
+  enter(cpu: Cpu, vmx: VmxState, same: boolean): boolean;
   /** Before the host's registers: saves PDPTEs and switches the second dimension off. */
   leave(cpu: Cpu, vmx: VmxState): void;
 }

@@ -106,10 +106,12 @@ function secondDimensionOf(cpu: Cpu): { ept: Ept; walk: NestedWalk } {
   return made;
 }
 
-function enter(cpu: Cpu, vmx: VmxState): boolean {
+function enter(cpu: Cpu, vmx: VmxState, same: boolean): boolean {
   const { words: w, base: b } = vmx;
-  const nested = controls(vmx) & SECONDARY.ept;
-  chooseTranslations(cpu, vmx);
+  const secondary = controls(vmx);
+  const nested = secondary & SECONDARY.ept;
+  if (same && secondary & SECONDARY.vpid) cpu.tlb.stay(tagMode(cpu));
+  else chooseTranslations(cpu, vmx, secondary);
   const ok = nested ? !usesPae(cpu) || takePdptes(cpu, (n) => w[b + W.pdptrs + n]) : takeNamedPdptes(cpu);
   if (!ok) return false;
   if (nested) {
@@ -121,10 +123,9 @@ function enter(cpu: Cpu, vmx: VmxState): boolean {
 }
 
 /** §28.3.1: linear mappings are tagged with the VPID, combined ones with the top EPT table too. VPID 0 is the host's. */
-function chooseTranslations(cpu: Cpu, vmx: VmxState): void {
+function chooseTranslations(cpu: Cpu, vmx: VmxState, secondary: number): void {
   const { words: w, base: b } = vmx;
   const { tlb } = cpu;
-  const secondary = controls(vmx);
   if (!(secondary & SECONDARY.vpid)) {
     tlb.enter(tlb.contexts[0], -1);
     tlb.flush();
