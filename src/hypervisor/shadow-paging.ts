@@ -2,20 +2,19 @@
 // to machine addresses, hold nothing that the guest has not touched, and are filled by the page faults that this causes
 // ("hidden" faults). Neutral of vendor: a technique loads `root` into CR3 and passes on what its guest does.
 //
-// How they stay true: (1) a guest table that has a shadow cannot be written; the first write makes it "out of sync",
-// writable until the guest next does what flushes a TLB (CR3, CR0, CR4), when its shadow is compared with it and it is
-// protected again; or, if the address space in use does not contain it, its shadow is simply dropped. So shadows of many
-// address spaces live side by side. INVLPG compares the one entry that it names, and leaves the table out of sync, as a TLB
-// may keep others. (2) A leaf appears only when the guest's entry has A set, and is writable only when
+// How they stay true: (1) a guest table that has a shadow cannot be written unseen (out-of-sync.ts), until the guest next does
+// what flushes a TLB (CR3, CR0, CR4); if the address space in use does not contain it, its shadow is simply dropped. So
+// shadows of many address spaces live side by side. INVLPG compares the one entry that it names, and leaves the table out of
+// sync, as a TLB may keep others. (2) A leaf appears only when the guest's entry has A set, and is writable only when
 // D is set too. (3) Leaves map frames of the domain's own p2m and nothing else. (For guests with PAE: wide-shadow-paging.ts.)
 import type { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Kind, Shadow } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
-import type { FrameTable, GuestMemory } from './frames.ts';
+import type { GuestMemory } from './frames.ts';
 import type { GuestPaging, Remembered } from './guest-paging.ts';
 import { type GuestControl, GuestWalk, PTE } from './guest-walk.ts';
-import type { Hypervisor } from './hypervisor.ts';
-import { BASE, childFrame, childKind, DIRECTORY, isLive, isReserved, leafRights } from './shadow-entries.ts';
+import { OutOfSync, type ShadowHost } from './out-of-sync.ts';
+import { BASE, childFrame, childKind, DIRECTORY, leafRights } from './shadow-entries.ts';
 import { ShadowKind, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { WriteLog } from './write-log.ts';
 
@@ -39,19 +38,8 @@ const FIRST_RESERVED = 1008;
 const CR0_PG = 0x80000000;
 const CR0_WP = 0x10000;
 const CR4_PSE = 0x10;
-/** Kinds of shadow that a guest's own table can have. */
-const GUEST_TABLES = [
-  ShadowKind.table,
-  ShadowKind.table + 1,
-  ShadowKind.table + 2,
-  ShadowKind.table + 3,
-  ShadowKind.root,
-];
 /** Shadow pages a domain may have, unless told otherwise: 1 MiB. */
 const DEFAULT_LIMIT = 256;
-
-/** What is needed of the hypervisor. */
-export type ShadowHost = Pick<Hypervisor, 'charge' | 'record'> & { readonly frames: FrameTable };
 
 export class ShadowPaging implements GuestPaging {
   /** The guest's control registers as it sees them. Change them with the methods below. */
@@ -71,12 +59,7 @@ export class ShadowPaging implements GuestPaging {
   protected readonly pages: ShadowPages;
   private readonly walker: GuestWalk;
   protected current: ShadowPage;
-  /** Guest frames whose tables are out of sync, and the same as a list. */
-  private readonly outOfSync: Uint8Array;
-  private readonly unsynchronized: number[] = [];
-  private unsynchronizedCount = 0;
-  /** How often a write to a guest's table was seen. */
-  tableWrites = 0;
+  protected readonly outOfSync: OutOfSync;
   /** What of the guest's memory must not be written to without being seen. */
   readonly writes: WriteLog;
   /** A frame of ones, for guest-physical addresses without memory. Taken at once: another guest may have the host's last frames later. */
@@ -97,8 +80,8 @@ export class ShadowPaging implements GuestPaging {
     this.memory = host.frames.memory;
     this.pages = new ShadowPages(this.memory, host.frames, limit, guest.pages);
     this.walker = new GuestWalk(guest);
-    this.outOfSync = new Uint8Array(guest.pages);
     this.writes = new WriteLog(this.pages, guest.pages);
+    this.outOfSync = new OutOfSync(host, this.pages, guest, this.writes, this);
     this.current = this.pages.create(ShadowKind.flatRoot, 0, null);
     this.reserve(this.current);
     try {
@@ -123,6 +106,10 @@ export class ShadowPaging implements GuestPaging {
   get reductions(): number {
     return this.pages.reductions;
   }
+  /** How often a write to a guest's table was seen. */
+  get tableWrites(): number {
+    return this.outOfSync.writesSeen;
+  }
   /** Shadow pages in use. */
   get pageCount(): number {
     return this.pages.count;
@@ -130,7 +117,7 @@ export class ShadowPaging implements GuestPaging {
 
   /** MOV to CR3: another address space, or the same one again to flush the TLB. */
   loadCr3(value: number, _pointers?: Int32Array): boolean {
-    this.synchronize();
+    this.outOfSync.synchronize();
     this.control.cr3 = value;
     if (this.control.cr0 & CR0_PG) this.chooseRoot();
     return true;
@@ -142,7 +129,7 @@ export class ShadowPaging implements GuestPaging {
     this.control.cr0 = value;
     if (changed & CR0_WP) this.flush();
     else if (changed & CR0_PG) {
-      this.synchronize();
+      this.outOfSync.synchronize();
       this.chooseRoot();
     }
     return true;
@@ -153,7 +140,7 @@ export class ShadowPaging implements GuestPaging {
     const changed = this.control.cr4 ^ value;
     this.control.cr4 = value;
     if (changed & CR4_PSE) this.flush();
-    else this.synchronize();
+    else this.outOfSync.synchronize();
     return true;
   }
 
@@ -164,17 +151,14 @@ export class ShadowPaging implements GuestPaging {
    */
   invalidatePage(linear: number): void {
     const { pages } = this;
-    this.compareDirectories();
+    this.outOfSync.compareDirectories();
     const directory = this.directoryFor(linear, false);
     const page = directory && pages.child(directory, this.directoryIndex(linear));
     let entry = 0;
     if (page) {
       const { changes, reductions } = pages;
       const n = this.index(linear);
-      if (page.shadowsGuestTable && this.outOfSync[page.frame]) {
-        this.host.charge('shadowFlush');
-        this.compareEntry(page, this.guest.toMachine(page.frame * 4096), n);
-      }
+      this.outOfSync.compareChangedEntry(page, n);
       entry = pages.read(page, n);
       const alone = pages.isUsedOnce(page) && (directory === this.current || pages.isUsedOnce(directory));
       if (pages.changes !== changes && alone && this.remembered !== null) {
@@ -187,26 +171,10 @@ export class ShadowPaging implements GuestPaging {
     this.host.record(this.vcpu, Kind.shadow, Shadow.invalidatePage, linear, 0, entry);
   }
 
-  /** Compares every directory that is out of sync with its shadow. */
-  private compareDirectories(): void {
-    for (let n = 0; n < this.unsynchronizedCount; n++) {
-      const frame = this.unsynchronized[n];
-      if (!this.outOfSync[frame] || !this.pages.tables[frame]) continue;
-      const page = this.pages.find(ShadowKind.root, frame);
-      if (!page) continue;
-      this.host.charge('shadowFlush');
-      this.compareDirectory(page);
-    }
-  }
-
   /** The shadow of a guest's table, to be put below an entry: with nothing in it that the guest has not any more. */
   protected known(kind: number, frame: number): ShadowPage | undefined {
     const page = this.pages.find(kind, frame);
-    if (page?.shadowsGuestTable && this.outOfSync[frame]) {
-      this.host.charge('shadowFlush');
-      if (page.isDirectory) this.compareDirectory(page);
-      else this.compareTable(page);
-    }
+    if (page) this.outOfSync.compareChanged(page);
     return page;
   }
 
@@ -250,7 +218,7 @@ export class ShadowPaging implements GuestPaging {
     const backed = frame < guest.pages && guest.p2m[frame] >= 0;
     if (!backed && write) return FaultIs.hole;
     if (backed && write) {
-      if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
+      this.outOfSync.written(frame, this.current);
       if (this.writes.isTraced(frame)) return FaultIs.traced;
     }
     const cost = this.host.charge('shadowFill');
@@ -287,7 +255,7 @@ export class ShadowPaging implements GuestPaging {
 
   /** The hypervisor or a device writes to a frame itself, past the protection. */
   private wroteFrame(frame: number, physical = -1): void {
-    if (this.pages.tables[frame] && !this.outOfSync[frame]) this.tableWritten(frame);
+    this.outOfSync.written(frame, this.current);
     if (this.writes.isTraced(frame)) this.writes.tell(physical, frame);
   }
 
@@ -321,14 +289,8 @@ export class ShadowPaging implements GuestPaging {
     const cost = this.host.charge('shadowFlush', this.pages.count);
     const entries = this.pages.dropAll();
     this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, cost);
-    this.forget();
+    this.outOfSync.forget();
     this.current = this.findRoot();
-  }
-
-  /** There are no shadows: none is out of sync. */
-  protected forget(): void {
-    this.outOfSync.fill(0);
-    this.unsynchronizedCount = 0;
   }
 
   /** Pages have changed between memory and device. */
@@ -366,7 +328,7 @@ export class ShadowPaging implements GuestPaging {
     const page = this.pages.create(kind, frame, this.current?.live ? this.current : null);
     this.reserve(page);
     // What has a shadow must not change unseen.
-    if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync[frame])
+    if (page.shadowsGuestTable && frame < this.guest.pages && !this.outOfSync.has(frame))
       this.pages.writeProtect(frame);
     return page;
   }
@@ -398,104 +360,19 @@ export class ShadowPaging implements GuestPaging {
     const { walker } = this;
     const machine = frame < 0 ? this.hole() : this.guest.p2m[frame] << 12;
     if (table.kind === ShadowKind.flatTable)
-      return machine | BASE | PTE.user | (this.mayWrite(frame) ? PTE.write : 0);
+      return machine | BASE | PTE.user | (this.outOfSync.mayWrite(frame) ? PTE.write : 0);
     // With CR0.WP = 0 the kernel writes to pages that are read-only for its users: theirs is then the next fault.
     if (walker.override) return machine | BASE | PTE.write;
     const rights = table.kind >= ShadowKind.split ? PTE.write | PTE.user | PTE.dirty : walker.pte;
-    return machine | BASE | this.rights(table.kind, rights, frame);
-  }
-
-  private rights(kind: number, pte: number, frame: number): number {
-    return leafRights(kind, pte, this.mayWrite(frame));
-  }
-
-  private mayWrite(frame: number): boolean {
-    return (
-      frame >= 0 && !this.writes.isTraced(frame) && (!this.pages.tables[frame] || this.outOfSync[frame] === 1)
-    );
+    return machine | BASE | leafRights(table.kind, rights, this.outOfSync.mayWrite(frame));
   }
 
   private hole(): number {
     return this.holeFrame * 4096;
   }
 
-  // ---- staying true
-
-  /** The guest writes to a frame that has shadows: those of the address space in use go out of sync, others are dropped. */
-  private tableWritten(frame: number): void {
-    this.tableWrites++;
-    for (const kind of GUEST_TABLES) {
-      const page = this.pages.find(kind, frame);
-      if (!page) continue;
-      if (!this.pages.uses(this.current, page)) {
-        this.pages.drop(page);
-        this.host.charge('shadowFlush');
-      }
-    }
-    if (this.pages.tables[frame]) {
-      this.outOfSync[frame] = 1;
-      this.unsynchronized[this.unsynchronizedCount++] = frame;
-    }
-  }
-
-  /** Compares every table that is out of sync with its shadows and protects it again. */
-  protected synchronize(): void {
-    for (let n = 0; n < this.unsynchronizedCount; n++) {
-      const frame = this.unsynchronized[n];
-      if (!this.outOfSync[frame]) continue;
-      this.outOfSync[frame] = 0;
-      if (!this.pages.tables[frame]) continue;
-      for (const kind of GUEST_TABLES) {
-        const page = this.pages.find(kind, frame);
-        if (!page) continue;
-        this.host.charge('shadowFlush');
-        if (page.isDirectory) this.compareDirectory(page);
-        else this.compareTable(page);
-      }
-      this.pages.writeProtect(frame);
-    }
-    this.unsynchronizedCount = 0;
-  }
-
   /** An entry of the guest's own table. */
-  protected guestEntry(table: number, n: number): number {
+  guestEntry(table: number, n: number): number {
     return this.memory.read32(table + n * 4);
-  }
-
-  private compareTable(page: ShadowPage): void {
-    const { pages } = this;
-    const table = this.guest.toMachine(page.frame * 4096);
-    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1))
-      this.compareEntry(page, table, n);
-  }
-
-  /** Makes an entry of a table's shadow as the guest's is, or takes it away. @param table machine address of the guest's */
-  private compareEntry(page: ShadowPage, table: number, n: number): void {
-    const { pages, guest } = this;
-    const pte = this.guestEntry(table, n);
-    const frame = pte >>> 12;
-    if (!isLive(pte) || frame >= guest.pages || guest.p2m[frame] < 0 || this.devices?.answers(frame * 4096)) {
-      pages.clear(page, n);
-      return;
-    }
-    const entry = (guest.p2m[frame] << 12) | BASE | this.rights(page.kind, pte, frame);
-    if (entry !== pages.read(page, n)) pages.setLeaf(page, n, entry, frame);
-  }
-
-  /** Takes the entries of a directory's shadow away that lead elsewhere than the guest's. */
-  private compareDirectory(page: ShadowPage): void {
-    const { pages, control } = this;
-    const directory = this.guest.toMachine(page.frame * 4096);
-    for (let n = pages.nextFilled(page, 0); n >= 0; n = pages.nextFilled(page, n + 1)) {
-      const child = pages.child(page, n);
-      if (!child) continue;
-      const pde = this.guestEntry(directory, n);
-      const same =
-        isLive(pde) &&
-        !isReserved(control, pde) &&
-        child.kind === childKind(control, pde) &&
-        child.frame === childFrame(control, pde);
-      if (!same) pages.clear(page, n);
-    }
   }
 }

@@ -63,14 +63,14 @@ export class WideShadowPaging extends ShadowPaging {
   }
 
   private reload(): void {
-    this.synchronize();
+    this.outOfSync.synchronize();
     this.chooseRoot();
   }
 
   /** From two levels to three, or back: entries are of another size. */
   private reformat(): void {
     this.wide = !this.wide;
-    this.forget();
+    this.outOfSync.forget();
     this.pages.format(this.wide);
     this.chooseRoot();
   }
@@ -80,7 +80,7 @@ export class WideShadowPaging extends ShadowPaging {
   }
 
   /** Entries that lead above 4 GiB lead nowhere. */
-  protected override guestEntry(table: number, n: number): number {
+  override guestEntry(table: number, n: number): number {
     if (!this.wide) return super.guestEntry(table, n);
     return this.memory.read32(table + n * 8 + 4) ? 0 : this.memory.read32(table + n * 8);
   }
