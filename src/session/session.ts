@@ -7,54 +7,13 @@ import type { LoopEnd } from '../hypervisor/run-loop.ts';
 import type { BootOptions, Enlightenment, Paging, TechniqueName } from '../hypervisor/technique.ts';
 import { needsFirmware } from '../images/image.ts';
 import { Stop } from '../machine/cpu/cpu.ts';
-import type { Drive } from '../machine/devices/storage/medium.ts';
 import { Kind } from '../trace/events.ts';
 import { drivesOf } from './drives.ts';
 import { type Engine, Host } from './host.ts';
-import {
-  type BuiltGuest,
-  buildGuest,
-  type GuestLibrary,
-  type GuestSource,
-  type SourceMap,
-} from './library.ts';
+import { type BuiltGuest, buildGuest, type GuestLibrary, type GuestSource } from './library.ts';
 import type { Scenario, ScenarioDomain } from './scenario.ts';
 import { ScenarioError } from './scenario-error.ts';
-
-/** One domain of the session: what it was configured to be, and what was last booted in it. */
-export class SessionDomain {
-  technique: TechniqueName;
-  built: Extract<BuiltGuest, { image: object }> | null = null;
-  /** Serial and console text so far, whatever the guest prints with; bounded. */
-  text = '';
-  /** Characters printed since boot: `text` holds the newest of them. */
-  printed = 0;
-  debugText = '';
-  /** Characters and scan codes that a full device did not take yet. */
-  pendingInput: number[] = [];
-  stopped = false;
-  /** What was booted last when somebody brought it: a restart boots that again, not the original. */
-  source: GuestSource | null = null;
-  /** Linear addresses at which the session stops when this guest arrives there. */
-  breakpoints: ReadonlySet<number> = new Set();
-  /** Cycle at which it comes back from the reboot that it asked for; Infinity = it has not asked. */
-  rebootAt = Infinity;
-  /** Its drives: what a guest wrote to them is there after its reboot, and gone when it is booted anew. */
-  drives: readonly Drive[] = [];
-  /** Why it could not be booted again; empty while it could. */
-  failure = '';
-
-  /** @param config replaced when a guest of the learner's own takes the place of the scenario's */
-  constructor(
-    readonly id: number,
-    public config: ScenarioDomain,
-  ) {
-    this.technique = config.technique;
-  }
-  get assembly(): SourceMap | null {
-    return this.built?.assembly ?? null;
-  }
-}
+import { SessionDomain } from './session-domain.ts';
 
 /** What to boot, as far as it differs from before. */
 export interface BootChange {
@@ -80,7 +39,6 @@ export interface Input {
 
 /** What scenario.ts sets aside for the hypervisor. */
 const HYPERVISOR_MIB = 4;
-const MAX_TEXT = 1 << 20;
 /** What a reboot takes, in seconds: a machine that starts over needs its time, and a guest that does nothing else leaves it to the others. */
 const REBOOT_SECONDS = 0.1;
 
@@ -389,11 +347,8 @@ export class Session {
       if (!domain.pendingInput.length) continue;
       const view = this.view(domain.id);
       if (!view) domain.pendingInput = [];
-      else if (view.board) {
-        // A line that nobody listens to yet would lose its beginning.
-        if (view.board.serial.listening)
-          domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
-      } else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
+      else if (view.board) domain.pendingInput.splice(0, view.board.serialInput(domain.pendingInput));
+      else for (const code of domain.pendingInput.splice(0)) view.consoleInput.push(code);
     }
   }
 
@@ -401,31 +356,11 @@ export class Session {
     for (const domain of this.domains) {
       const view = this.view(domain.id);
       if (!view) continue;
-      let added = view.consoleOutput;
+      const { board, consoleOutput } = view;
       view.consoleOutput = '';
-      if (view.board) {
-        added += textOf(view.board.takeSerial());
-        const debug = view.board.takeDebug();
-        if (debug.length > 0) domain.debugText = appended(domain.debugText, textOf(debug));
-      }
-      if (!added) continue;
-      domain.text = appended(domain.text, added);
-      domain.printed += added.length;
+      domain.hear(consoleOutput, board?.takeSerial() ?? [], board?.takeDebug() ?? []);
     }
   }
-}
-
-/** The end of a text that has grown; cut now and then only, for that copies all of it. */
-function appended(text: string, added: string): string {
-  const longer = text + added;
-  return longer.length > 2 * MAX_TEXT ? longer.slice(-MAX_TEXT) : longer;
-}
-
-/** Bytes as characters. In pieces: arguments of a call lie on the stack. */
-function textOf(bytes: number[]): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 4096) text += String.fromCharCode(...bytes.slice(at, at + 4096));
-  return text;
 }
 
 function refuse(message: string): { ok: false; message: string; diagnostics: [] } {

@@ -1,6 +1,6 @@
 // A hypervisor handles most exits without leaving the processor's run (`Cpu.monitor`); while somebody waits for an event it
-// comes back after each. Nothing that can be seen depends on which: both give the same trace, event by event, wherever the
-// runs are cut.
+// comes back after each. Nothing that can be seen depends on which: both give the same trace, event by event, whatever
+// moments the runs are cut at.
 import { describe, expect, it } from 'vitest';
 import { parseScenario } from './scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
@@ -78,12 +78,10 @@ function boot(scenario: Parameters<typeof parseScenario>[0]): Session {
 
 describe('exits handled inside a run and outside it', () => {
   it.each(ofHypervisors)('give the same trace: %s', (_, scenario) => {
-    for (const seed of [2, 3]) {
-      const outside = run(boot(scenario), true, seed);
-      expect(outside.inside).toBe(false);
-      expect(outside.events).toBeGreaterThan(20);
-      expect(run(boot(scenario), false, seed)).toEqual({ ...outside, inside: true });
-    }
+    const outside = run(boot(scenario), true, 1);
+    expect(outside.inside).toBe(false);
+    expect(outside.events).toBeGreaterThan(20);
+    for (const seed of [2, 3]) expect(run(boot(scenario), false, seed)).toEqual({ ...outside, inside: true });
   });
 
   it.each(each(WAYS))(

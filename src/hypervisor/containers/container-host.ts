@@ -169,8 +169,7 @@ export class ContainerHost {
 
   private offer(): void {
     const { board } = this.pc;
-    if (this.commands.length && board.serial.listening)
-      this.commands.splice(0, board.serialInput(this.commands));
+    if (this.commands.length) this.commands.splice(0, board.serialInput(this.commands));
   }
 
   run(until: number, stopRequested?: () => boolean): LoopEnd {

@@ -109,6 +109,52 @@ describe('16550A', () => {
     expect([m.r(0), m.r(0), m.r(5) & 1]).toEqual([8, 9, 0]);
   });
 
+  describe('what the host sends waits until the guest listens:', () => {
+    /** Whether something has arrived in the time of ten characters. */
+    const arrives = (m: ReturnType<typeof machine>) => {
+      m.after(10 * CHARACTER);
+      return (m.r(5) & 1) === 1;
+    };
+
+    it('for who wants to be interrupted, from then on', () => {
+      const m = machine();
+      m.uart.receive([65]);
+      m.after(10 * CHARACTER);
+      m.w(1, 1);
+      expect([m.r(5) & 1, arrives(m), m.r(0)]).toEqual([0, true, 65]);
+    });
+
+    it('for who looks again though the transmitter is free', () => {
+      const m = machine();
+      m.uart.receive([65]);
+      m.r(5);
+      expect(m.uart.nextDeadline()).toBe(Infinity);
+      m.r(5);
+      expect(m.uart.nextDeadline()).toBeLessThan(Infinity);
+      expect(arrives(m)).toBe(true);
+    });
+
+    it('who looks and sends, however often, only sends', () => {
+      const m = machine();
+      m.uart.receive([65]);
+      for (let n = 0; n < 20; n++) {
+        while (!(m.r(5) & 0x20)) m.after(CHARACTER / 4);
+        m.w(0, 66);
+      }
+      m.after(10 * CHARACTER);
+      expect(m.uart.nextDeadline()).toBe(Infinity);
+    });
+
+    it('who empties the receiver has not begun to', () => {
+      const m = machine();
+      m.r(5);
+      m.r(5);
+      m.w(2, 7);
+      m.uart.receive([65]);
+      expect(arrives(m)).toBe(false);
+    });
+  });
+
   it('refuses more than the host queue holds', () => {
     expect(machine().uart.receive(new Uint8Array(100_000))).toBe(65536);
   });

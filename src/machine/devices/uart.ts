@@ -1,5 +1,5 @@
 // National Semiconductor 16550A serial port (data sheet PC16550D, register descriptions) at 3F8h, IRQ 4. A character
-// takes its bits' time on the wire in both directions; what the host sends waits until the receiver has room.
+// takes its bits' time on the wire in both directions; what the host sends waits until the guest listens and has room for it.
 import type { Clock, Device, InterruptLine } from './device.ts';
 import { UART_HZ } from './time-base.ts';
 
@@ -39,8 +39,9 @@ export class Uart implements Device {
   private modemDeltas = 0;
   private txEmptyInterrupt = false;
   private timedOut = false;
-  /** The guest has looked for characters since it last emptied the receiver. */
+  /** The guest has looked for characters since it last emptied the receiver; and its latest look found the transmitter free. */
   private polled = false;
+  private sawFree = false;
 
   private readonly rx: number[] = [];
   private readonly tx: number[] = [];
@@ -61,17 +62,15 @@ export class Uart implements Device {
     this.reset();
   }
 
-  /** Host side: sends bytes to the guest. Returns how many were taken; the rest must be offered again later. */
+  /**
+   * Host side: sends bytes to the guest, as soon as it listens: what arrives earlier may be cleared away unread.
+   * Returns how many were taken; the rest must be offered again later.
+   */
   receive(bytes: ArrayLike<number>): number {
     const n = Math.min(bytes.length, HOST_QUEUE - this.fromHost.length);
     for (let i = 0; i < n; i++) this.fromHost.push(bytes[i] & 0xff);
     this.scheduleReceive();
     return n;
-  }
-
-  /** Host side: the guest looks for characters, or wants to be interrupted by one. What arrives earlier may be cleared away unread. */
-  get listening(): boolean {
-    return this.polled || (this.ier & IER_RX) !== 0;
   }
 
   /** Host side: the bytes transmitted since the last call (at most the newest 64 KiB). */
@@ -93,8 +92,14 @@ export class Uart implements Device {
     return Math.ceil((bits * 16 * (this.divisor || 65536) * this.clock.frequency) / UART_HZ);
   }
 
+  /** The guest looks for characters, or wants to be interrupted by one. */
+  private get listening(): boolean {
+    return this.polled || (this.ier & IER_RX) !== 0;
+  }
+
   private scheduleReceive(): void {
-    if (this.rxNext === Infinity && this.fromHost.length && this.receiverRoom && !(this.mcr & LOOPBACK)) {
+    if (this.rxNext !== Infinity || !this.fromHost.length || !this.listening) return;
+    if (this.receiverRoom && !(this.mcr & LOOPBACK)) {
       this.rxNext = this.clock.now() + this.characterCycles();
     }
   }
@@ -178,7 +183,7 @@ export class Uart implements Device {
       case 5: {
         const status = this.lineStatus();
         this.errors = 0;
-        this.polled = true;
+        this.looked((status & THR_EMPTY) !== 0);
         return status;
       }
       case 6: {
@@ -189,6 +194,15 @@ export class Uart implements Device {
       default:
         return this.scratch;
     }
+  }
+
+  /** The line status was read. Who only wants to send looks until the transmitter is free and then sends: who looks again waits for something else. */
+  private looked(free: boolean): void {
+    if (free && this.sawFree && !this.polled) {
+      this.polled = true;
+      this.scheduleReceive();
+    }
+    this.sawFree = free;
   }
 
   private readData(): number {
@@ -209,7 +223,10 @@ export class Uart implements Device {
     switch (register) {
       case 0:
         if (latch) this.divisor = (this.divisor & 0xff00) | value;
-        else this.writeData(value);
+        else {
+          this.sawFree = false;
+          this.writeData(value);
+        }
         break;
       case 1:
         if (latch) this.divisor = (this.divisor & 0xff) | (value << 8);
@@ -217,6 +234,7 @@ export class Uart implements Device {
           // Enabling the transmitter interrupt while the register is empty interrupts at once.
           if (value & ~this.ier & IER_TX && !this.tx.length) this.txEmptyInterrupt = true;
           this.ier = value & 15;
+          this.scheduleReceive();
         }
         break;
       case 2:
@@ -244,7 +262,7 @@ export class Uart implements Device {
     if (toggled || value & 2) {
       this.rx.length = 0;
       this.timedOut = false;
-      this.polled = false;
+      this.polled = this.sawFree = false;
       this.rxTimeout = Infinity;
     }
     if (toggled || value & 4) {
@@ -327,7 +345,7 @@ export class Uart implements Device {
     this.lcr = 3;
     this.divisor = 1;
     this.modemLines = CONNECTED;
-    this.txEmptyInterrupt = this.timedOut = false;
+    this.txEmptyInterrupt = this.timedOut = this.polled = this.sawFree = false;
     this.rx.length = this.tx.length = 0;
     this.shifting = -1;
     this.txDone = this.rxNext = this.rxTimeout = Infinity;
