@@ -46,10 +46,8 @@ export class Hypervisor {
   /** When it last fired, and the cycles that must lie between two of its interrupts while guests run. */
   private firedAt = -Infinity;
   private readonly timerGap: number;
-  /** Cycles of each charge: many names come through one place, and a property by a name that varies is slow. */
-  private readonly cyclesOf: ReadonlyMap<ChargeName, number>;
-  /** Charges that are made all the time, in cycles. */
-  readonly often: Readonly<Record<'exitDispatch' | 'emulateDevice' | 'emulateInstruction', number>>;
+  /** What its work costs, in cycles. Names are written out where they are used: a property by a name that varies is slow. */
+  readonly costs: Readonly<Record<ChargeName, number>>;
 
   constructor(readonly pc: Pc) {
     widen(this, 'sliceEnd');
@@ -61,14 +59,12 @@ export class Hypervisor {
       if (current) current.domain.technique.watch?.(current, i, got, expected, operand);
     };
     this.initializeInterruptController();
-    this.cyclesOf = new Map(CHARGES.map((name) => [name, pc.cost.charges[name].cycles]));
-    const { vmExit, vmEntry, exitDispatch, scheduler, emulateDevice, emulateInstruction } = pc.cost.charges;
-    this.often = {
-      exitDispatch: exitDispatch.cycles,
-      emulateDevice: emulateDevice.cycles,
-      emulateInstruction: emulateInstruction.cycles,
-    };
-    this.timerGap = 3 * (vmExit.cycles + vmEntry.cycles + exitDispatch.cycles + scheduler.cycles);
+    this.costs = Object.fromEntries(CHARGES.map((name) => [name, pc.cost.charges[name].cycles])) as Record<
+      ChargeName,
+      number
+    >;
+    const { vmExit, vmEntry, exitDispatch, scheduler } = this.costs;
+    this.timerGap = 3 * (vmExit + vmEntry + exitDispatch + scheduler);
   }
 
   get cpu() {
@@ -78,16 +74,11 @@ export class Hypervisor {
     return this.pc.cpu.cycles;
   }
 
-  /** Work of the hypervisor takes time: `times` charges of the cost model. Returns the cycles. */
-  charge(name: ChargeName, times = 1): number {
-    const cycles = this.cyclesOf.get(name)! * times;
+  /** Work of the hypervisor takes time: `times` that of one of `costs`. Returns the cycles. */
+  charge(cost: number, times = 1): number {
+    const cycles = cost * times;
     this.pc.cpu.cycles += cycles;
     return cycles;
-  }
-
-  /** As `charge`, for what happens at every exit: no charge is looked up. @param cycles one of `often` */
-  spend(cycles: number): void {
-    this.pc.cpu.cycles += cycles;
   }
 
   /** Writes an event of the domain that this virtual processor belongs to. */
@@ -204,7 +195,7 @@ export class Hypervisor {
     const ports = this.pc.board;
     if (irq >= 8) ports.write(0xa0, 0x20, 1);
     ports.write(0x20, 0x20, 1);
-    this.charge('exitDispatch');
+    this.charge(this.costs.exitDispatch);
   }
 
   /**

@@ -166,7 +166,7 @@ export class RunLoop {
           exit.vendor,
         );
         hypervisor.pc.recorder.domain = -1;
-        hypervisor.spend(hypervisor.often.exitDispatch);
+        hypervisor.charge(hypervisor.costs.exitDispatch);
         this.exit = exit;
         this.phase = 'handle';
         return undefined;
@@ -311,7 +311,7 @@ export class RunLoop {
       reason,
       0,
       0,
-      hypervisor.charge('scheduler'),
+      hypervisor.charge(hypervisor.costs.scheduler),
     );
     hypervisor.current = next;
     this.newSlice();

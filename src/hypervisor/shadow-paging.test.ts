@@ -10,6 +10,7 @@ import { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Vcpu } from './domain.ts';
 import { FrameTable, GuestMemory } from './frames.ts';
+import type { ShadowHost } from './out-of-sync.ts';
 import { FaultIs, ShadowPaging } from './shadow-paging.ts';
 
 const FRAMES = 48;
@@ -68,7 +69,7 @@ class Shadowed {
       this.guest.populate(FRAMES - 1 - n, 1);
       if (n % 3 === 0) this.frames.allocate(5);
     }
-    const host = { frames: this.frames, charge: () => 0, record: () => {} };
+    const host = { frames: this.frames, charge: () => 0, costs: {} as ShadowHost['costs'], record: () => {} };
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
   }
   control(cr0: number, cr3: number, cr4: number): void {

@@ -4,8 +4,12 @@ import { DS, ES, ESP, FS, GS } from '../machine/isa/instruction.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ENTRY_STRIDE, MONITOR_START } from './monitor.ts';
 
-/** Exceptions that push an error code (SDM vol. 3 table 6-1). */
-const WITH_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
+/** #DF #TS #NP #SS #GP #PF #AC (SDM vol. 3 table 6-1), a bit each. */
+const WITH_ERROR_CODE = 0x27d00;
+
+/** Whether an exception pushes an error code. @param vector of an exception, or any other */
+export const hasErrorCode = (vector: number): boolean =>
+  vector < 32 && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
 const STACK_BYTES = 0x2000;
 
 /** The guest frame that an entry into the hypervisor left, or that the next entry into the guest will restore. */
@@ -29,9 +33,9 @@ export function readArrival(
   const vector = ((cpu.eip >>> 0) - MONITOR_START) / ENTRY_STRIDE;
   // Exceptions with an error code have one word more below EIP.
   let at = monitor.stack + ((cpu.regs[ESP] >>> 0) - (monitor.linear.stackTop - STACK_BYTES));
-  const hasError = WITH_ERROR_CODE.includes(vector);
-  const error = hasError ? memory.read32(at) : 0;
-  if (hasError) at += 4;
+  const coded = hasErrorCode(vector);
+  const error = coded ? memory.read32(at) : 0;
+  if (coded) at += 4;
   frame.eip = memory.read32(at);
   frame.cs = memory.read32(at + 4) & 0xffff;
   frame.eflags = memory.read32(at + 8);

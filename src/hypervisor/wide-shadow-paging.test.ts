@@ -12,6 +12,7 @@ import { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Vcpu } from './domain.ts';
 import { FrameTable, GuestMemory } from './frames.ts';
+import type { ShadowHost } from './out-of-sync.ts';
 import { FaultIs } from './shadow-paging.ts';
 import { WideShadowPaging } from './wide-shadow-paging.ts';
 
@@ -108,7 +109,7 @@ class Shadowed {
       this.guest.populate(FRAMES - 1 - n, 1);
       if (n % 3 === 0) this.frames.allocate(5);
     }
-    const host = { frames: this.frames, charge: () => 0, record: () => {} };
+    const host = { frames: this.frames, charge: () => 0, costs: {} as ShadowHost['costs'], record: () => {} };
     this.shadow = new WideShadowPaging(host, {} as Vcpu, this.guest, limit);
   }
   cr0 = (value: number) => this.shadow.loadCr0(value);

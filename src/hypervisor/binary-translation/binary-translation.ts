@@ -10,7 +10,6 @@ import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, DS, ES, FS, GS, SS } from '../../machine/isa/instruction.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Vendor } from '../../trace/events.ts';
 import { deliver } from '../deprivileged/delivery.ts';
 import { Deprivileged } from '../deprivileged/deprivileged.ts';
 import { isGuestFault } from '../deprivileged/linear.ts';
@@ -21,7 +20,7 @@ import type { Domain, Vcpu } from '../domain.ts';
 import { tellChain } from '../fault-chain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
 import { descriptor, SELECTOR } from '../monitor.ts';
-import type { Exit, Position, Resume } from '../technique.ts';
+import type { Exit, MutableExit, Position, Resume } from '../technique.ts';
 import { handleTranslated } from './exits.ts';
 import { TranslatedGuest } from './guest.ts';
 import { Interpretation } from './interpretation.ts';
@@ -135,7 +134,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     }
     try {
       guest.checkCodeSegment();
-      this.hypervisor.charge('cacheLookup');
+      this.hypervisor.charge(this.hypervisor.costs.cacheLookup);
       const block = cache.find(frame.eip) ?? translate(guest, frame.eip);
       if (guest.takenExit?.target === frame.eip) cache.chains.chain(guest.takenExit, block);
       if (guest.askingSearch && guest.state(STATE.target) === frame.eip)
@@ -214,9 +213,9 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     }
   }
 
-  override leave(vcpu: Vcpu): Exit {
+  override leave(vcpu: Vcpu): MutableExit {
     const guest = this.of(vcpu.domain);
-    if (guest.stoodStill) return stillThere(vcpu);
+    if (guest.stoodStill) return stillThere(guest);
     const exit = super.leave(vcpu);
     if (!guest.fromCache || exit.reason !== CALL_OUT) return exit;
     const { cache, continuation, frame } = guest;
@@ -231,7 +230,9 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
       else guest.missedLookup = true;
       reason = known ? REASON.lookup : REASON.translate;
     }
-    return { ...exit, reason, qualification: part?.instruction?.form.id ?? -1 };
+    exit.reason = reason;
+    exit.qualification = part?.instruction?.form.id ?? -1;
+    return exit;
   }
 
   position(vcpu: Vcpu): Position | null {
@@ -302,11 +303,9 @@ function loadOrNull(cpu: Cpu, register: number, selector: number): void {
 }
 
 /** What the run loop gets instead of an exit when the guest was not entered. */
-const stillThere = (vcpu: Vcpu): Exit => ({
-  vendor: Vendor.trap,
-  reason: REASON.interpreted,
-  qualification: 0,
-  detail: 0,
-  instructionLength: 0,
-  eip: vcpu.eip,
-});
+function stillThere({ exit, vcpu }: TranslatedGuest): MutableExit {
+  exit.reason = REASON.interpreted;
+  exit.qualification = exit.detail = 0;
+  exit.eip = vcpu.eip;
+  return exit;
+}

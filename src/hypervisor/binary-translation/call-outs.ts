@@ -35,7 +35,7 @@ export function doInstruction(guest: TranslatedGuest, i: Instruction): Resume {
     guest.settle();
     return makeAccess(guest, i);
   }
-  const operation = OPERATIONS[i.form.operation];
+  const operation = operationOf(i);
   if (!operation) return emulateInstruction(guest, i, 0);
   stopStep(guest);
   guest.settle();
@@ -185,3 +185,13 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   fnsave: pointer,
   fxsave: pointer,
 };
+
+/** By form of the instruction table, as they were asked for: a property by a name that varies is slow. */
+const byForm: (Operation | null | undefined)[] = [];
+
+function operationOf({ form }: Instruction): Operation | null {
+  const known = byForm[form.id];
+  if (known !== undefined) return known;
+  byForm[form.id] = OPERATIONS[form.operation] ?? null;
+  return byForm[form.id]!;
+}

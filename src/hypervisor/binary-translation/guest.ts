@@ -228,7 +228,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
       linear >= 0
         ? this.cache.revalidatePage(linear, frameOf)
         : this.cache.revalidate(frameOf, (region) => this.largePage(region));
-    this.hypervisor.charge('guestWalkReference', looked);
+    this.hypervisor.charge(this.hypervisor.costs.guestWalkReference, looked);
   }
 
   /** The directory entry that maps 4 MiB at once, or -1. */
@@ -292,7 +292,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
   // ---- sites that trap too often
 
   isAdapted(eip: number): boolean {
-    return this.adapted.has(eip | 0);
+    return this.adapted.size > 0 && this.adapted.has(eip | 0);
   }
 
   /** An instruction's access has trapped. True when that was once too often. */

@@ -8,6 +8,7 @@ import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
 import { ESP, SS } from '../../machine/isa/instruction.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import { combineFaults } from '../fault-chain.ts';
+import { hasErrorCode } from '../trap-frame.ts';
 import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
 import { believed, compressed } from './rings.ts';
@@ -26,9 +27,6 @@ import {
 const gate = new Descriptor();
 const code = new Descriptor();
 const stack = new Descriptor();
-
-/** Exceptions that push an error code (SDM vol. 3 table 6-1). */
-const WITH_ERROR_CODE = [8, 10, 11, 12, 13, 14, 17];
 
 /**
  * Delivers an event; when that meets a fault, what comes of it (table 6-5).
@@ -50,7 +48,7 @@ export function deliver(
   for (;;) {
     if (kind === EventType.exception) chain.add(vector, errorCode, returnEip >>> 0, cr2);
     if (vector === VECTOR.PF && kind === EventType.exception) vcpu.cr2 = cr2 | 0;
-    hypervisor.charge('injectEvent');
+    hypervisor.charge(hypervisor.costs.injectEvent);
     const cause = type === EventType.external ? Injected.virtualInterrupt : Injected.reflected;
     hypervisor.record(vcpu, Kind.inject, vector, errorCode, cause);
     try {
@@ -76,7 +74,7 @@ export function deliver(
 
 /** An exception at the instruction where the guest stands. */
 export function raise(guest: DeprivilegedGuest, vector: number, errorCode: number, cr2 = 0): boolean {
-  const code = WITH_ERROR_CODE.includes(vector) ? errorCode : -1;
+  const code = hasErrorCode(vector) ? errorCode : -1;
   return deliver(guest, vector, EventType.exception, code, guest.frame.eip, cr2);
 }
 

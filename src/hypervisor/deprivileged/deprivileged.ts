@@ -14,7 +14,6 @@ import { loadSegment } from '../../machine/cpu/segmentation.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import { CS, DS, ES, ESP, FS, GS, LDTR, SS } from '../../machine/isa/instruction.ts';
 import { MemoryMap } from '../../machine/memory/memory-mapped.ts';
-import { Vendor } from '../../trace/events.ts';
 import type { Domain, Vcpu } from '../domain.ts';
 import { tellChain } from '../fault-chain.ts';
 import { peekGuest } from '../guest-walk.ts';
@@ -23,7 +22,7 @@ import { PER_DOMAIN_START, SELECTOR } from '../monitor.ts';
 import { placeFirmware, startsInRealMode } from '../platform/firmware-boot.ts';
 import { populatePc } from '../platform/pc-guest.ts';
 import { virtualBoard } from '../platform/virtual-board.ts';
-import type { BootOptions, Exit, Resume, Technique, TechniqueName } from '../technique.ts';
+import type { BootOptions, Exit, MutableExit, Resume, Technique, TechniqueName } from '../technique.ts';
 import { prepareReturn, readArrival } from '../trap-frame.ts';
 import { deliver } from './delivery.ts';
 import type { DeprivilegedGuest } from './guest.ts';
@@ -271,7 +270,7 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     }
   }
 
-  leave(vcpu: Vcpu): Exit {
+  leave(vcpu: Vcpu): MutableExit {
     const guest = this.of(vcpu.domain);
     const { cpu } = this.hypervisor;
     const { frame } = guest;
@@ -283,14 +282,12 @@ export abstract class Deprivileged<G extends DeprivilegedGuest> implements Techn
     if (guest.shadowedEip !== frame.eip >>> 0) guest.shadowedEip = -1;
     vcpu.eip = frame.eip >>> 0;
     vcpu.cpl = frame.cs & 3;
-    return {
-      vendor: Vendor.trap,
-      reason: vector,
-      qualification: vector === 14 ? cpu.cr2 : 0,
-      detail: error,
-      instructionLength: 0,
-      eip: vcpu.eip,
-    };
+    const { exit } = guest;
+    exit.reason = vector;
+    exit.qualification = vector === 14 ? cpu.cr2 : 0;
+    exit.detail = error;
+    exit.eip = vcpu.eip;
+    return exit;
   }
 
   /** The guest executed SYSENTER, which says nothing of where it came from: it stands where its own leads. */

@@ -155,12 +155,12 @@ function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   if (error & ERROR_IDT) {
     const vector = (error >>> 3) & 0xff;
     if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
-    guest.hypervisor.charge('emulateInstruction');
+    guest.hypervisor.charge(guest.hypervisor.costs.emulateInstruction);
     // The fault set it; the interrupt that takes its place is none.
     guest.frame.eflags &= ~RF;
     return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
   }
-  guest.hypervisor.charge('emulateInstruction');
+  guest.hypervisor.charge(guest.hypervisor.costs.emulateInstruction);
   return emulateInstruction(guest, i, error);
 }
 
@@ -258,7 +258,8 @@ const sizeOf = (i: Instruction): PortSize => ((i.form.opcode & 1) === 0 ? 1 : i.
 
 function ports(guest: DeprivilegedGuest, i: Instruction): Resume {
   const size = sizeOf(i);
-  const port = i.form.operands.includes('imm8') ? i.immediate & 0xff : guest.vcpu.regs[EDX] & 0xffff;
+  // E4h to E7h name the port, ECh to EFh have it in DX.
+  const port = i.form.opcode < 0xe8 ? i.immediate & 0xff : guest.vcpu.regs[EDX] & 0xffff;
   requirePort(guest, port, size);
   portAccess(guest, port, size, i.form.operation === 'in');
   const resume = skip(guest, i, portBreakpoints(guest, port, size));

@@ -32,7 +32,7 @@ export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
   if (!guest.event && direct && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(cpu)) {
     const vector = board.pic.acknowledge();
     guest.event = interruptionInfo(vector, TYPE.externalInterrupt, -1);
-    hypervisor.charge('injectEvent');
+    hypervisor.charge(hypervisor.costs.injectEvent);
     hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   }
   const parked = guest.emulation?.parked ?? false;

@@ -64,7 +64,7 @@ export class Exceptions {
     frame.eip = address;
     frame.eflags &= ~CLEARED;
     if (masksEvents) pv.current.upcallMask = 1;
-    this.hypervisor.charge('bounceException');
+    this.hypervisor.charge(this.hypervisor.costs.bounceException);
     return true;
   }
 
@@ -105,7 +105,7 @@ export class Exceptions {
     const word = 31 - Math.clz32(selectorWord & -selectorWord);
     const bits = word >= 0 ? pv.memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) : 0;
     const port = bits ? word * 32 + (31 - Math.clz32(bits & -bits)) : -1;
-    this.hypervisor.charge('eventUpcall');
+    this.hypervisor.charge(this.hypervisor.costs.eventUpcall);
     this.hypervisor.record(vcpu, Kind.upcall, port, bits);
     if (this.bounce(pv, pv.current.eventCallback.selector, pv.current.eventCallback.address, -1, true))
       return true;

@@ -8,6 +8,7 @@ import { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import { Recorder } from '../../trace/recorder.ts';
 import type { Vcpu } from '../domain.ts';
 import { FrameTable, GuestMemory } from '../frames.ts';
+import type { ShadowHost } from '../out-of-sync.ts';
 import { FaultIs, ShadowPaging } from '../shadow-paging.ts';
 
 /** Frames of the guest. */
@@ -86,7 +87,7 @@ export class Shadowed implements Machine {
     this.guest = new GuestMemory(frames, 1, FRAMES * 4096);
     for (let n = 0; n < FRAMES; n++) this.guest.populate(n, 1);
     tables((physical, value) => this.guest.write32(physical, value));
-    const host = { frames, charge: () => 0, record: () => {} };
+    const host = { frames, charge: () => 0, costs: {} as ShadowHost['costs'], record: () => {} };
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
     if (count) this.shadow.remembered = { forgetPage: (linear) => this.cpu.tlb.invalidate(linear) };
     this.shadow.loadCr4(PSE);

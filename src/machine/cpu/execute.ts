@@ -20,9 +20,8 @@ const SAMPLE = 4099;
 const SELDOM = 65537;
 const STAGGER = 5;
 const MOST_STAGGER = 31;
-/** What `loop` returns when the board has got a nearer deadline than `run` was told; and when another guest, or the same anew, is in the processor. */
+/** What `loop` returns when the board has got a nearer deadline than `run` was told. */
 const EARLY = 64;
-const ENTERED = 65;
 const DR6_BS = 1 << 14;
 
 /** What the loop remembers of one processor between calls. */
@@ -77,8 +76,7 @@ export function run(cpu: Cpu, until: number): number {
   cpu.attention = Attention.event;
   const end = Math.min(until, cpu.cycles + SLICE);
   const { cycles } = cpu;
-  if (cpu.intercepts === null) execution.sampleAt = cycles + execution.period;
-  else postponeSample(execution, cycles);
+  planSample(cpu, execution);
   execution.entered = cycles;
   execution.until = end;
   const stop = slice(cpu, execution, end);
@@ -87,46 +85,46 @@ export function run(cpu: Cpu, until: number): number {
 }
 
 /**
- * A guest that leaves all the time is looked at too, not always where it is entered. Where a long run has just been cut, the
- * interpreter is for that reason alone.
+ * When the engine looks next. A guest that leaves all the time is looked at too, not always where it is entered. Where a long
+ * run has just been cut, the interpreter is for that reason alone.
  */
-function postponeSample(execution: Execution, cycles: number): void {
-  if (execution.sampleAt > cycles) return;
-  execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;
-  execution.sampleAt = cycles + (execution.latest < SAMPLE ? execution.stagger : SAMPLE);
+function planSample(cpu: Cpu, execution: Execution): void {
+  const { cycles } = cpu;
+  if (cpu.intercepts === null) execution.sampleAt = cycles + execution.period;
+  else if (execution.sampleAt <= cycles) {
+    execution.stagger = (execution.stagger + STAGGER) & MOST_STAGGER;
+    execution.sampleAt = cycles + (execution.latest < SAMPLE ? execution.stagger : SAMPLE);
+  }
 }
 
-/** Control is at the monitor's entry points, before the end of the run. @returns Stop.*, or -1 to go on, or `ENTERED` */
+/** Control is at the monitor's entry points, before the end of the run. @returns Stop.*, or -1 to go on */
 function monitorCalled(cpu: Cpu, execution: Execution): number {
   if (cpu.monitor === null) return Stop.monitor;
   execution.latest = cpu.cycles - execution.entered;
   if (!cpu.monitor()) return Stop.monitorBusy;
-  const { cycles } = cpu;
-  execution.entered = cycles;
+  execution.entered = cpu.cycles;
   cpu.tlb.generation++;
   cpu.runs++;
   if (cpu.intercepts === null) loads.count++;
   cpu.attention = Attention.event;
-  if (execution.sampleAt > cycles) return -1;
-  postponeSample(execution, cycles);
-  return ENTERED;
+  planSample(cpu, execution);
+  return -1;
 }
 
 /** Runs to `end` (cycles), and lets the engine look meanwhile. */
 function slice(cpu: Cpu, execution: Execution, end: number): number {
   for (;;) {
-    const { sampleAt } = execution;
     cpu.compiledUntil = end;
     try {
-      const stop = loop(cpu, execution, Math.min(end, sampleAt));
-      if (stop === ENTERED) continue;
+      const stop = loop(cpu, execution, Math.min(end, execution.sampleAt));
       if (stop === EARLY) return Stop.budget;
       if (stop !== Stop.budget || cpu.cycles >= end) return stop;
     } catch (thrown) {
       recover(cpu, thrown);
       if (cpu.cycles >= end && cpu.stop === Stop.none) return Stop.budget;
-      if (cpu.cycles < sampleAt) continue;
     }
+    // Another guest may have been entered meanwhile, or the same one anew.
+    if (cpu.cycles < execution.sampleAt) continue;
     execution.engine ??= compilers.make?.(cpu) ?? null;
     const learned = execution.engine?.sample(execution.code) ?? false;
     execution.period = learned ? SAMPLE : Math.min(execution.period * 2, SELDOM);
@@ -234,7 +232,7 @@ function loop(cpu: Cpu, execution: Execution, end: number): number {
   }
 }
 
-/** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, `EARLY` or `ENTERED`, or -1 to go on */
+/** Between two instructions, when something may be due. Runs at most one instruction. @returns Stop.*, `EARLY`, or -1 to go on */
 function boundary(cpu: Cpu, execution: Execution, end: number): number {
   if (cpu.stop !== Stop.none) {
     const stop = takeStop(cpu);

@@ -239,36 +239,29 @@ export class Links {
   /** Notes what segment and table registers hold. @returns whether that is what they held */
   private holdsSame(): boolean {
     const { segments, gdtr, idtr, compiledState: state } = this.cpu;
-    const { held } = this;
     let same = true;
-    let at = 0;
-    const note = (value: number) => {
-      if (held[at] !== value) {
-        held[at] = value;
-        same = false;
-      }
-      at++;
-    };
     for (let n = 0; n <= GS; n++) {
       const s = segments[n];
-      note(s.base);
-      note(s.limit);
-      note(s.access & ASSUMED);
+      if (!this.holdsThree(n * 3, s.base, s.limit, s.access & ASSUMED)) same = false;
     }
     const tss = segments[TR];
-    note(tss.base);
-    note(tss.limit);
-    note(tss.access & 8);
-    note(gdtr.base);
-    note(gdtr.limit);
-    note(idtr.base);
-    note(idtr.limit);
-    note(this.cpu.monitorBase);
-    note(this.cpu.monitorSize);
+    if (!this.holdsThree(18, tss.base, tss.limit, tss.access & 8)) same = false;
+    if (!this.holdsThree(21, gdtr.base, gdtr.limit, idtr.base)) same = false;
+    if (!this.holdsThree(24, idtr.limit, this.cpu.monitorBase, this.cpu.monitorSize)) same = false;
     state[State.leastPrivilege] = Math.min(this.drops(ES), this.drops(DS), this.drops(FS), this.drops(GS));
     state[State.stackBase] = segments[SS].base;
     state[State.stackLimit] = Math.max(0, segments[SS].limit - 19);
     return same;
+  }
+
+  /** As `holdsSame`, for three numbers. @param at where they are noted */
+  private holdsThree(at: number, a: number, b: number, c: number): boolean {
+    const { held } = this;
+    if (held[at] === a && held[at + 1] === b && held[at + 2] === c) return true;
+    held[at] = a;
+    held[at + 1] = b;
+    held[at + 2] = c;
+    return false;
   }
 
   /** The least privilege at which a data segment is kept (SDM vol. 2A IRET). */
