@@ -13,38 +13,64 @@ export const ASID_BASE = 0x10000;
 /** Code pages that are found without a map, a power of two. */
 const CODE_SLOTS = 256;
 
+/** An entry that is kept outside the TLB itself: four numbers side by side, so that looking at one touches one line of the cache. */
+export const Kept = {
+  /** -1 = none. */
+  page: 0,
+  entry: 1,
+  epoch: 2,
+  globalEpoch: 3,
+} as const;
+/** log2 of the numbers of an entry. */
+export const KEPT_SHIFT = 2;
+
+export const keptEntries = (count: number): Float64Array => new Float64Array(count << KEPT_SHIFT).fill(-1);
+
+export function keep(
+  kept: Float64Array,
+  slot: number,
+  page: number,
+  entry: number,
+  epoch: number,
+  globalEpoch: number,
+): void {
+  const at = slot << KEPT_SHIFT;
+  kept[at] = page;
+  kept[at + Kept.entry] = entry;
+  kept[at + Kept.epoch] = epoch;
+  kept[at + Kept.globalEpoch] = globalEpoch;
+}
+
 /** Code pages (linear page number → physical page address | rights): the first to come has the slot, others go to the map. */
 class CodeTranslations {
-  private readonly page = new Int32Array(CODE_SLOTS).fill(-1);
-  private readonly entry = new Int32Array(CODE_SLOTS);
-  private readonly epoch = new Float64Array(CODE_SLOTS);
-  private readonly globalEpoch = new Float64Array(CODE_SLOTS);
+  private readonly kept = keptEntries(CODE_SLOTS);
   private readonly more = new Map<number, number>();
 
   constructor(private readonly context: TlbContext) {}
 
   /** Physical page address | rights of a linear page number; -1 = nothing. */
   of(page: number): number {
-    const slot = page & (CODE_SLOTS - 1);
-    if (this.page[slot] === page && this.isCurrent(slot)) return this.entry[slot];
+    const at = (page & (CODE_SLOTS - 1)) << KEPT_SHIFT;
+    if (this.kept[at] === page && this.isCurrent(at)) return this.kept[at + Kept.entry] | 0;
     return this.more.size === 0 ? -1 : (this.more.get(page) ?? -1);
   }
 
-  private isCurrent(slot: number): boolean {
-    const { context } = this;
-    if (this.epoch[slot] === context.epoch) return true;
-    return (this.entry[slot] & Right.global) !== 0 && this.globalEpoch[slot] === context.globalEpoch;
+  private isCurrent(at: number): boolean {
+    const { context, kept } = this;
+    if (kept[at + Kept.epoch] === context.epoch) return true;
+    return (
+      (kept[at + Kept.entry] & Right.global) !== 0 && kept[at + Kept.globalEpoch] === context.globalEpoch
+    );
   }
 
   insert(page: number, entry: number): void {
+    const { kept, context } = this;
     const slot = page & (CODE_SLOTS - 1);
-    const taken = this.page[slot] !== -1 && this.isCurrent(slot);
-    if (taken ? this.page[slot] === page : !this.more.has(page)) {
-      this.page[slot] = page;
-      this.entry[slot] = entry;
-      this.epoch[slot] = this.context.epoch;
-      this.globalEpoch[slot] = this.context.globalEpoch;
-    } else this.more.set(page, entry);
+    const there = kept[slot << KEPT_SHIFT];
+    const taken = there !== -1 && this.isCurrent(slot << KEPT_SHIFT);
+    if (taken ? there === page : !this.more.has(page))
+      keep(kept, slot, page, entry, context.epoch, context.globalEpoch);
+    else this.more.set(page, entry);
   }
 
   /** After the context's epochs have moved on. @param globals global pages too */
@@ -55,39 +81,27 @@ class CodeTranslations {
   }
 
   drop(page: number): void {
-    const slot = page & (CODE_SLOTS - 1);
-    if (this.page[slot] === page) this.page[slot] = -1;
+    const at = (page & (CODE_SLOTS - 1)) << KEPT_SHIFT;
+    if (this.kept[at] === page) this.kept[at] = -1;
     if (this.more.size !== 0) this.more.delete(page);
   }
 
   /** All fragments of large pages in 4 MiB. */
   dropLarge(region: number): void {
-    for (let n = 0; n < CODE_SLOTS; n++)
-      if (this.page[n] >>> 10 === region && this.entry[n] & Right.large) this.page[n] = -1;
+    const { kept } = this;
+    for (let at = 0; at < kept.length; at += 1 << KEPT_SHIFT)
+      if (kept[at] >>> 10 === region && kept[at + Kept.entry] & Right.large) kept[at] = -1;
     for (const [page, entry] of this.more)
       if (page >>> 10 === region && entry & Right.large) this.more.delete(page);
   }
 }
 
-/** Entries of a context whose slot another one has taken: one a slot, so that each context has a whole TLB of its own. */
-export class Away {
-  /** As the words of the TLB's entries, and its epochs; -1 = none. */
-  readonly page: Int32Array;
-  readonly offset: Int32Array;
-  readonly epoch: Float64Array;
-  readonly globalEpoch: Float64Array;
-
-  constructor(slots: number) {
-    this.page = new Int32Array(slots).fill(-1);
-    this.offset = new Int32Array(slots);
-    this.epoch = new Float64Array(slots);
-    this.globalEpoch = new Float64Array(slots);
-  }
-}
-
 export class TlbContext {
-  /** Null as long as nothing of it had to give way. */
-  away: Away | null = null;
+  /**
+   * Entries whose slot another context has taken, as `Kept` by slot: so each context has a whole TLB of its own. Null as long as
+   * nothing of it had to give way. `Kept.page` is that word of the TLB's entry, `Kept.entry` its offset.
+   */
+  away: Float64Array | null = null;
   readonly code = new CodeTranslations(this);
   /** Entries of the TLB are this context's and good when they were made in this epoch; global ones, when in this other one. No two contexts ever have the same. */
   epoch = 0;

@@ -6,7 +6,7 @@
 // forgetting everything is going on to the next number, and another address space is another number.
 
 import { Shared } from './shared.ts';
-import { Away, NO_ROOT, Right, TlbContext } from './tlb-context.ts';
+import { KEPT_SHIFT, Kept, keep, keptEntries, NO_ROOT, Right, TlbContext } from './tlb-context.ts';
 
 export { Right } from './tlb-context.ts';
 
@@ -128,27 +128,25 @@ export class Tlb {
     const { current } = this;
     const owner = this.contexts[this.owners[slot]];
     if (owner === current) return;
-    if (current.away !== null) current.away.page[slot] = -1;
+    if (current.away !== null) current.away[slot << KEPT_SHIFT] = -1;
     this.owners[slot] = current.number;
     const at = slot << ENTRY_SHIFT;
     const word = this.words[at + Word.page];
     if (word === -1 || !this.isOf(owner, slot, word)) return;
-    owner.away ??= new Away(TLB_SIZE);
-    owner.away.page[slot] = word;
-    owner.away.offset[slot] = this.words[at + Word.offset];
-    owner.away.epoch[slot] = this.epochs[slot];
-    owner.away.globalEpoch[slot] = this.globalEpochs[slot];
+    owner.away ??= keptEntries(TLB_SIZE);
+    keep(owner.away, slot, word, this.words[at + Word.offset], this.epochs[slot], this.globalEpochs[slot]);
   }
 
   /** An entry of the current context that had to give way takes its slot again. @returns its rights, or -1 */
-  private comeBack(away: Away, slot: number, page: number): number {
-    const word = away.page[slot];
+  private comeBack(away: Float64Array, slot: number, page: number): number {
+    const kept = slot << KEPT_SHIFT;
+    const word = away[kept] | 0;
     if (word >>> 8 !== page) return -1;
-    const epoch = away.epoch[slot];
-    const globalEpoch = away.globalEpoch[slot];
+    const epoch = away[kept + Kept.epoch];
+    const globalEpoch = away[kept + Kept.globalEpoch];
     const { current } = this;
     if (epoch !== current.epoch && !(word & Right.global && globalEpoch === current.globalEpoch)) return -1;
-    const offset = away.offset[slot];
+    const offset = away[kept + Kept.entry];
     const at = slot << ENTRY_SHIFT;
     this.takeSlot(slot);
     this.dropTags(at);
@@ -244,7 +242,8 @@ export class Tlb {
     const slot = tlbSlot(page);
     const word = this.words[(slot << ENTRY_SHIFT) + Word.page];
     if (word >>> 8 === page && this.isOf(context, slot, word)) this.drop(slot);
-    if (context.away !== null && context.away.page[slot] >>> 8 === page) context.away.page[slot] = -1;
+    const away = slot << KEPT_SHIFT;
+    if (context.away !== null && context.away[away] >>> 8 === page) context.away[away] = -1;
     const large = context.hasLarge(page >>> 10);
     const fetched = large || context.code.of(page) !== -1;
     context.code.drop(page);
@@ -260,8 +259,8 @@ export class Tlb {
     for (let slot = 0; slot < TLB_SIZE; slot++) {
       const word = words[(slot << ENTRY_SHIFT) + Word.page];
       if (word >>> 18 === region && word & Right.large && this.isOf(context, slot, word)) this.drop(slot);
-      const away = context.away !== null ? context.away.page[slot] : -1;
-      if (away >>> 18 === region && away & Right.large) context.away!.page[slot] = -1;
+      const away = context.away !== null ? context.away[slot << KEPT_SHIFT] : -1;
+      if (away >>> 18 === region && away & Right.large) context.away![slot << KEPT_SHIFT] = -1;
     }
     context.code.dropLarge(region);
   }
