@@ -46,8 +46,8 @@ export class Hypervisor {
   /** When it last fired, and the cycles that must lie between two of its interrupts while guests run. */
   private firedAt = -Infinity;
   private readonly timerGap: number;
-  /** What its work costs, in cycles. Names are written out where they are used: a property by a name that varies is slow. */
-  readonly costs: Readonly<Record<ChargeName, number>>;
+  /** Work of the hypervisor takes time, so many times that of a charge of the cost model. Each returns the cycles. */
+  readonly charge: Readonly<Record<ChargeName, (times?: number) => number>>;
 
   constructor(readonly pc: Pc) {
     widen(this, 'sliceEnd');
@@ -59,12 +59,18 @@ export class Hypervisor {
       if (current) current.domain.technique.watch?.(current, i, got, expected, operand);
     };
     this.initializeInterruptController();
-    this.costs = Object.fromEntries(CHARGES.map((name) => [name, pc.cost.charges[name].cycles])) as Record<
-      ChargeName,
-      number
-    >;
-    const { vmExit, vmEntry, exitDispatch, scheduler } = this.costs;
-    this.timerGap = 3 * (vmExit + vmEntry + exitDispatch + scheduler);
+    const { cpu, cost } = pc;
+    const charges = CHARGES.map((name) => {
+      const { cycles } = cost.charges[name];
+      const charge = (times = 1): number => {
+        cpu.cycles += cycles * times;
+        return cycles * times;
+      };
+      return [name, charge];
+    });
+    this.charge = Object.fromEntries(charges);
+    const { vmExit, vmEntry, exitDispatch, scheduler } = cost.charges;
+    this.timerGap = 3 * (vmExit.cycles + vmEntry.cycles + exitDispatch.cycles + scheduler.cycles);
   }
 
   get cpu() {
@@ -74,11 +80,9 @@ export class Hypervisor {
     return this.pc.cpu.cycles;
   }
 
-  /** Work of the hypervisor takes time: `times` that of one of `costs`. Returns the cycles. */
-  charge(cost: number, times = 1): number {
-    const cycles = cost * times;
+  /** Its work takes time that has no charge of its own. @param cycles */
+  spend(cycles: number): void {
     this.pc.cpu.cycles += cycles;
-    return cycles;
   }
 
   /** Writes an event of the domain that this virtual processor belongs to. */
@@ -195,7 +199,7 @@ export class Hypervisor {
     const ports = this.pc.board;
     if (irq >= 8) ports.write(0xa0, 0x20, 1);
     ports.write(0x20, 0x20, 1);
-    this.charge(this.costs.exitDispatch);
+    this.charge.exitDispatch();
   }
 
   /**

@@ -112,7 +112,7 @@ export class NestedPaging implements GuestPaging {
    * @param devices pages that devices of the domain want for themselves
    */
   constructor(
-    private readonly hypervisor: Pick<Hypervisor, 'charge' | 'costs' | 'frames'>,
+    private readonly hypervisor: Pick<Hypervisor, 'charge' | 'frames'>,
     private readonly memory: GuestMemory,
     format: NestedFormat,
     private readonly registers: (looking: boolean) => GuestControl,
@@ -156,7 +156,7 @@ export class NestedPaging implements GuestPaging {
 
   translate(linear: number, write: boolean, user: boolean): number {
     const valid = this.walker.walk(this.registers(false), linear, write, user);
-    this.hypervisor.charge(this.hypervisor.costs.guestWalkReference, this.walker.references);
+    this.hypervisor.charge.guestWalkReference(this.walker.references);
     this.guestError = this.walker.errorCode;
     return valid ? this.walker.physical : -1;
   }

@@ -9,7 +9,7 @@ import { ShadowKind, type ShadowPage, type ShadowPages } from './shadow-pages.ts
 import type { WriteLog } from './write-log.ts';
 
 /** What is needed of the hypervisor. */
-export type ShadowHost = Pick<Hypervisor, 'charge' | 'costs' | 'record'> & { readonly frames: FrameTable };
+export type ShadowHost = Pick<Hypervisor, 'charge' | 'record'> & { readonly frames: FrameTable };
 
 /** Kinds of shadow that a guest's own table can have. */
 const GUEST_TABLES = [
@@ -73,7 +73,7 @@ export class OutOfSync {
       const page = pages.find(kind, frame);
       if (page && !pages.uses(root, page)) {
         pages.drop(page);
-        this.host.charge(this.host.costs.shadowFlush);
+        this.host.charge.shadowFlush();
       }
     }
     if (!pages.tables[frame]) return;
@@ -116,12 +116,12 @@ export class OutOfSync {
   /** As `compareChanged`, for one entry. */
   compareChangedEntry(page: ShadowPage, n: number): void {
     if (!page.shadowsGuestTable || !this.frames[page.frame]) return;
-    this.host.charge(this.host.costs.shadowFlush);
+    this.host.charge.shadowFlush();
     this.compareEntry(page, this.memory.toMachine(page.frame * 4096), n);
   }
 
   private compare(page: ShadowPage): void {
-    this.host.charge(this.host.costs.shadowFlush);
+    this.host.charge.shadowFlush();
     if (page.isDirectory) this.compareDirectory(page);
     else this.compareTable(page);
   }

@@ -1,5 +1,6 @@
 // The one run loop and the one exit path: schedule → enter → guest → exit → handle → …, whatever the technique.
-// It is a state machine, so that the session can stop between any two events and go on.
+// It is a state machine, so that the session can stop between any two events and go on. While nobody waits for one, an exit is
+// handled where it happens, in the middle of the processor's run (`turnInside`).
 import { Stop } from '../machine/cpu/cpu.ts';
 import { Kind, Switch } from '../trace/events.ts';
 import type { Vcpu } from './domain.ts';
@@ -36,7 +37,14 @@ export class RunLoop {
    * @param stopAtEnding comes back, as `requested`, when a guest has ended
    */
   run(until: number, stopRequested: (() => boolean) | null = null, stopAtEnding = false): LoopEnd {
-    return this.settled(this.turns(until, stopRequested, stopAtEnding));
+    const { pc, cpu } = this.hypervisor;
+    this.until = until;
+    cpu.monitor = stopRequested === null && pc.processors.all.length === 1 ? this.turnInside : null;
+    try {
+      return this.settled(this.turns(until, stopRequested, stopAtEnding));
+    } finally {
+      cpu.monitor = null;
+    }
   }
 
   /** Between two calls the processor is in a guest, or it holds what a hypervisor's does. */
@@ -47,14 +55,26 @@ export class RunLoop {
 
   private turns(until: number, stopRequested: (() => boolean) | null, stopAtEnding: boolean): LoopEnd {
     const { hypervisor } = this;
-    const { endings, cpu } = hypervisor;
-    this.until = until;
-    cpu.monitor =
-      stopRequested === null && hypervisor.pc.processors.all.length === 1 ? this.turnInside : null;
-    try {
-      return this.turnsOutside(until, stopRequested, stopAtEnding, endings);
-    } finally {
-      cpu.monitor = null;
+    const { endings } = hypervisor;
+    while (true) {
+      if (stopAtEnding && hypervisor.endings !== endings) return 'requested';
+      if (stopRequested?.()) return 'requested';
+      if (hypervisor.now >= until) return 'budget';
+      switch (this.phase) {
+        case 'schedule': {
+          const end = this.schedule(until);
+          if (end) return end;
+          break;
+        }
+        case 'guest': {
+          const end = this.guest(this.runGuest(until));
+          if (end) return end;
+          break;
+        }
+        case 'handle':
+          this.handle();
+          break;
+      }
     }
   }
 
@@ -80,35 +100,6 @@ export class RunLoop {
     const { cpu, current } = this.hypervisor;
     current!.instructions += cpu.instructions - this.counted;
     this.counted = cpu.instructions;
-  }
-
-  private turnsOutside(
-    until: number,
-    stopRequested: (() => boolean) | null,
-    stopAtEnding: boolean,
-    endings: number,
-  ): LoopEnd {
-    const { hypervisor } = this;
-    while (true) {
-      if (stopAtEnding && hypervisor.endings !== endings) return 'requested';
-      if (stopRequested?.()) return 'requested';
-      if (hypervisor.now >= until) return 'budget';
-      switch (this.phase) {
-        case 'schedule': {
-          const end = this.schedule(until);
-          if (end) return end;
-          break;
-        }
-        case 'guest': {
-          const end = this.guest(this.runGuest(until));
-          if (end) return end;
-          break;
-        }
-        case 'handle':
-          this.handle();
-          break;
-      }
-    }
   }
 
   /** One guest instruction, after everything that has to come before it. */
@@ -166,7 +157,7 @@ export class RunLoop {
           exit.vendor,
         );
         hypervisor.pc.recorder.domain = -1;
-        hypervisor.charge(hypervisor.costs.exitDispatch);
+        hypervisor.charge.exitDispatch();
         this.exit = exit;
         this.phase = 'handle';
         return undefined;
@@ -301,18 +292,18 @@ export class RunLoop {
             ? Switch.sliceEnd
             : Switch.woken;
     if (before) before.domain.technique.switchedAway(before);
-    hypervisor.pc.recorder.recordAt(
+    hypervisor.pc.recorder.recordFor(
       -1,
       Kind.schedule,
-      hypervisor.now,
       0,
       before?.domain.id ?? -1,
       next.domain.id,
       reason,
       0,
       0,
-      hypervisor.charge(hypervisor.costs.scheduler),
+      hypervisor.pc.cost.charges.scheduler.cycles,
     );
+    hypervisor.charge.scheduler();
     hypervisor.current = next;
     this.newSlice();
   }

@@ -13,6 +13,9 @@ import { FrameTable, GuestMemory } from './frames.ts';
 import type { ShadowHost } from './out-of-sync.ts';
 import { FaultIs, ShadowPaging } from './shadow-paging.ts';
 
+/** Charges that take no time. */
+const NOTHING = new Proxy({}, { get: () => () => 0 }) as ShadowHost['charge'];
+
 const FRAMES = 48;
 /** The window: page-directory entry 1023 maps every guest frame for the kernel, through the table in frame 15. */
 const WINDOW = 0xffc00000;
@@ -69,7 +72,7 @@ class Shadowed {
       this.guest.populate(FRAMES - 1 - n, 1);
       if (n % 3 === 0) this.frames.allocate(5);
     }
-    const host = { frames: this.frames, charge: () => 0, costs: {} as ShadowHost['costs'], record: () => {} };
+    const host = { frames: this.frames, charge: NOTHING, record: () => {} };
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
   }
   control(cr0: number, cr3: number, cr4: number): void {

@@ -207,7 +207,7 @@ export class ShadowPaging implements GuestPaging {
     const write = (errorCode & 2) !== 0;
     const user = (errorCode & 4) !== 0;
     const valid = walker.walk(control, linear, write, user);
-    this.host.charge(this.host.costs.guestWalkReference, walker.references);
+    this.host.charge.guestWalkReference(walker.references);
     if (!valid) {
       this.guestError = walker.errorCode;
       this.host.record(this.vcpu, Kind.shadow, Shadow.guestFault, linear, 0, 0);
@@ -221,7 +221,7 @@ export class ShadowPaging implements GuestPaging {
       this.outOfSync.written(frame, this.current);
       if (this.writes.isTraced(frame)) return FaultIs.traced;
     }
-    const cost = this.host.charge(this.host.costs.shadowFill);
+    const cost = this.host.charge.shadowFill();
     const table = this.tableFor(linear);
     const n = this.index(linear);
     const entry = this.filledLeaf(table, backed ? frame : -1);
@@ -245,7 +245,7 @@ export class ShadowPaging implements GuestPaging {
    */
   translate(linear: number, write: boolean, user: boolean): number {
     const valid = this.walker.walk(this.control, linear, write, user);
-    this.host.charge(this.host.costs.guestWalkReference, this.walker.references);
+    this.host.charge.guestWalkReference(this.walker.references);
     this.guestError = this.walker.errorCode;
     if (!valid) return -1;
     const frame = this.walker.physical >>> 12;
@@ -286,7 +286,7 @@ export class ShadowPaging implements GuestPaging {
 
   /** Drops every shadow; they come back fault by fault. */
   flush(): void {
-    const cost = this.host.charge(this.host.costs.shadowFlush, this.pages.count);
+    const cost = this.host.charge.shadowFlush(this.pages.count);
     const entries = this.pages.dropAll();
     this.host.record(this.vcpu, Kind.shadow, Shadow.flush, entries, 0, 0, 0, cost);
     this.outOfSync.forget();
@@ -312,7 +312,7 @@ export class ShadowPaging implements GuestPaging {
   // ---- roots and tables
 
   protected chooseRoot(): void {
-    const cost = this.host.charge(this.host.costs.shadowSwitch);
+    const cost = this.host.charge.shadowSwitch();
     this.current = this.findRoot();
     this.host.record(this.vcpu, Kind.shadow, Shadow.switchRoot, 0, this.control.cr3, this.root, 0, cost);
   }

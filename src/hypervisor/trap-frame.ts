@@ -1,15 +1,10 @@
 // A deprivileged guest's way into the hypervisor and back, for monitors without hardware assistance: what the processor's
 // own interrupt gates leave on the ring-0 stack, and the frame that IRET takes from there (SDM vol. 3 §6.12.1).
+import { hasErrorCode } from '../machine/cpu/fault.ts';
 import { DS, ES, ESP, FS, GS } from '../machine/isa/instruction.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { ENTRY_STRIDE, MONITOR_START } from './monitor.ts';
 
-/** #DF #TS #NP #SS #GP #PF #AC (SDM vol. 3 table 6-1), a bit each. */
-const WITH_ERROR_CODE = 0x27d00;
-
-/** Whether an exception pushes an error code. @param vector of an exception, or any other */
-export const hasErrorCode = (vector: number): boolean =>
-  vector < 32 && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
 const STACK_BYTES = 0x2000;
 
 /** The guest frame that an entry into the hypervisor left, or that the next entry into the guest will restore. */

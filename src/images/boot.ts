@@ -2,7 +2,7 @@
 // Multiboot: specification §3.2; Linux: 32-bit boot protocol; plain ELF: the same flat protected mode without an information structure; a disk is
 // not placed: firmware reads it.
 import { type Image, ImageError, type LoadTarget, loadSegments } from './image.ts';
-import { loadLinux } from './linux.ts';
+import { otherImages } from './load.ts';
 import { loadMultiboot } from './multiboot.ts';
 
 /** Registers at the first instruction. What is not named is zero. */
@@ -77,7 +77,7 @@ export function placeImage(
         throw new ImageError(
           `${image.name} is ${image.description} without a 32-bit entry: firmware must boot it`,
         );
-      return { ...state, ...loadLinux(target, image, options) };
+      return { ...state, ...otherImages.loadLinux!(target, image, options) };
     case 'elf32':
       loadSegments(target, image);
       return state;

@@ -3,7 +3,9 @@
 import { hasBootSignature, hasPartitions } from './boot-sector.ts';
 import { type Elf, isElf, readElf } from './elf.ts';
 import { type Image, ImageError, type ImageKind, MAX_IMAGE_BYTES, type Segment } from './image.ts';
+import type { loadLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
+import type { loadLinuxSetup } from './linux-setup.ts';
 import { findHeader, hasLoadAddresses, loadOffset, readHeader } from './multiboot-header.ts';
 import { readXenInfo, xenSegments } from './xen.ts';
 
@@ -11,9 +13,12 @@ const ACCEPTED =
   'Accepted are multiboot kernels, 32-bit x86 ELF, Xen paravirtual ELF, Linux bzImages, boot sectors, floppy, hard disk and CD images, and BIOS ROMs.';
 
 /** Loaders of what is neither ELF nor multiboot, when a program has provided them (other.ts): our own guests need none. */
-export const otherImages: { parse: ((bytes: Uint8Array, name: string, accepted: string) => Image) | null } = {
-  parse: null,
-};
+export const otherImages: {
+  parse: ((bytes: Uint8Array, name: string, accepted: string) => Image) | null;
+  /** Into memory: what `parse` has made of a bzImage, for its 32-bit entry and for that of its setup code. */
+  loadLinux: typeof loadLinux | null;
+  loadLinuxSetup: typeof loadLinuxSetup | null;
+} = { parse: null, loadLinux: null, loadLinuxSetup: null };
 
 /** The kind of an image by its first signs; throws ImageError when it is none of them. */
 export function identify(bytes: Uint8Array, name = 'image'): ImageKind {

@@ -1,15 +1,19 @@
 // Images that are neither ELF nor multiboot: Linux bzImages, BIOS ROMs, disks of all sorts. Importing this file makes
-// `parseImage` take them.
+// `parseImage` and `placeImage` take them.
 import { hasBootSignature } from './boot-sector.ts';
 import { parseBootDisk } from './disk.ts';
 import { type Image, ImageError } from './image.ts';
-import { parseLinux } from './linux.ts';
+import { loadLinux, parseLinux } from './linux.ts';
 import { isLinux } from './linux-header.ts';
+import { loadLinuxSetup } from './linux-setup.ts';
 import { otherImages } from './load.ts';
 import { recognize } from './recognize.ts';
 import { parseRom } from './rom.ts';
 
 const SECTOR = 512;
+
+otherImages.loadLinux = loadLinux;
+otherImages.loadLinuxSetup = loadLinuxSetup;
 
 otherImages.parse = (bytes, name, accepted): Image => {
   if (isLinux(bytes)) return parseLinux(bytes, name);

@@ -172,7 +172,7 @@ function string(guest: TranslatedGuest, i: Instruction): Resume {
     else guest.linear.write(linearFor(guest, ES, (regs[EDI] & mask) >>> 0, size >> 3), value, size >> 3);
     if (operation !== 'stos') advance(ESI, step);
     if (operation !== 'lods') advance(EDI, step);
-    guest.hypervisor.charge(guest.hypervisor.costs.guestWalkReference);
+    guest.hypervisor.charge.guestWalkReference();
     if (!repeated) break;
     advance(ECX, -1);
   }

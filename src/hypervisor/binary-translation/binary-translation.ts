@@ -134,7 +134,7 @@ export class BinaryTranslation extends Deprivileged<TranslatedGuest> {
     }
     try {
       guest.checkCodeSegment();
-      this.hypervisor.charge(this.hypervisor.costs.cacheLookup);
+      this.hypervisor.charge.cacheLookup();
       const block = cache.find(frame.eip) ?? translate(guest, frame.eip);
       if (guest.takenExit?.target === frame.eip) cache.chains.chain(guest.takenExit, block);
       if (guest.askingSearch && guest.state(STATE.target) === frame.eip)

@@ -71,7 +71,7 @@ function isCutOff(guest: TranslatedGuest, i: Instruction): boolean {
 function make(guest: TranslatedGuest, i: Instruction): Resume {
   stopStep(guest);
   guest.settle();
-  guest.hypervisor.charge(guest.hypervisor.costs.emulateInstruction);
+  guest.hypervisor.charge.emulateInstruction();
   return makeAccess(guest, i);
 }
 
@@ -93,7 +93,7 @@ function callOut(guest: TranslatedGuest, exit: Exit): Resume {
     // The guest's own trap flag: the instruction that led here has been done.
     return singleStepped(guest);
   }
-  guest.hypervisor.charge(guest.hypervisor.costs.callOut);
+  guest.hypervisor.charge.callOut();
   const part = continuation!.block.parts[continuation!.index];
   if (part.changed) {
     // It is translated anew, where it stands.

@@ -228,7 +228,7 @@ export class TranslatedGuest extends DeprivilegedGuest {
       linear >= 0
         ? this.cache.revalidatePage(linear, frameOf)
         : this.cache.revalidate(frameOf, (region) => this.largePage(region));
-    this.hypervisor.charge(this.hypervisor.costs.guestWalkReference, looked);
+    this.hypervisor.charge.guestWalkReference(looked);
   }
 
   /** The directory entry that maps 4 MiB at once, or -1. */

@@ -143,7 +143,7 @@ export class Interpretation {
       emulator.deviceAccess = false;
       emulator.step();
       steps++;
-      hypervisor.charge(hypervisor.costs.emulateInstruction);
+      hypervisor.charge.emulateInstruction();
       since = emulator.deviceAccess ? 0 : since + 1;
       if (emulator.shutdown) return this.shutDown();
       if (guest.board.state !== 'on') break;

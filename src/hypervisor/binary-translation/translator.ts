@@ -46,7 +46,7 @@ export function translate(guest: TranslatedGuest, eip: number): Block {
   if ((start & 0xfff) + writer.finish().length > 4096)
     ({ block, writer } = attempt(guest, reader, eip, cache.newPage(linear)));
   cache.insert(block, writer.finish(), reader.sources);
-  const cost = hypervisor.charge(hypervisor.costs.translateInstruction, Math.max(1, block.instructions));
+  const cost = hypervisor.charge.translateInstruction(Math.max(1, block.instructions));
   hypervisor.record(
     guest.vcpu,
     Kind.translate,

@@ -1,14 +1,13 @@
 // Interrupts and exceptions into the guest, through the guest's own IDT and on the stack that its own TSS names: what the
 // processor would have done at ring 0, done in software (SDM vol. 3 §6.10–6.14). The frame says what the guest believes:
 // its CS with RPL 0, its interrupt flag.
-import { VECTOR } from '../../machine/cpu/fault.ts';
+import { hasErrorCode, VECTOR } from '../../machine/cpu/fault.ts';
 import { IF, NT, RF, TF, VM } from '../../machine/cpu/flags.ts';
 import { EventType } from '../../machine/cpu/interrupts.ts';
 import { Descriptor, SystemType } from '../../machine/cpu/segmentation.ts';
 import { ESP, SS } from '../../machine/isa/instruction.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import { combineFaults } from '../fault-chain.ts';
-import { hasErrorCode } from '../trap-frame.ts';
 import type { DeprivilegedGuest } from './guest.ts';
 import { guestFault, isGuestFault } from './linear.ts';
 import { believed, compressed } from './rings.ts';
@@ -48,7 +47,7 @@ export function deliver(
   for (;;) {
     if (kind === EventType.exception) chain.add(vector, errorCode, returnEip >>> 0, cr2);
     if (vector === VECTOR.PF && kind === EventType.exception) vcpu.cr2 = cr2 | 0;
-    hypervisor.charge(hypervisor.costs.injectEvent);
+    hypervisor.charge.injectEvent();
     const cause = type === EventType.external ? Injected.virtualInterrupt : Injected.reflected;
     hypervisor.record(vcpu, Kind.inject, vector, errorCode, cause);
     try {

@@ -155,12 +155,12 @@ function generalProtection(guest: DeprivilegedGuest, error: number): Resume {
   if (error & ERROR_IDT) {
     const vector = (error >>> 3) & 0xff;
     if (operation !== 'int' || (i.immediate & 0xff) !== vector) return inject(guest, VECTOR.GP, error);
-    guest.hypervisor.charge(guest.hypervisor.costs.emulateInstruction);
+    guest.hypervisor.charge.emulateInstruction();
     // The fault set it; the interrupt that takes its place is none.
     guest.frame.eflags &= ~RF;
     return softwareInterrupt(guest, vector, EventType.softwareInterrupt, guest.frame.eip + i.length);
   }
-  guest.hypervisor.charge(guest.hypervisor.costs.emulateInstruction);
+  guest.hypervisor.charge.emulateInstruction();
   return emulateInstruction(guest, i, error);
 }
 

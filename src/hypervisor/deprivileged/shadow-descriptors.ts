@@ -191,7 +191,7 @@ export class ShadowDescriptors {
     const { compared } = this;
     if (!compared) return;
     // Both lie in the monitor's address space: it looks at every byte.
-    this.hypervisor.charge(this.hypervisor.costs.copyByte, compared.length * 4);
+    this.hypervisor.charge.copyByte(compared.length * 4);
     if (compareWords(this.tables, this.traced, this.guest.domain.memory, compared)) this.synchronize();
   }
 
@@ -224,7 +224,7 @@ export class ShadowDescriptors {
   private rebuild(unaccessed: number[], firstPage: number, table: number, limit: number): void {
     const { converted } = this;
     const size = limit + 1;
-    this.hypervisor.charge(this.hypervisor.costs.shadowDescriptor, size >>> 3);
+    this.hypervisor.charge.shadowDescriptor(size >>> 3);
     for (let page = 0; page < 16 && firstPage + page < AREA_PAGES; page++) {
       const n = firstPage + page;
       if (n === GDT_PAGES || n === GDT_PAGES + 1) continue;

@@ -61,7 +61,7 @@ export function memoryOf(
   const back = (address: number): number => (address < HIGH ? address - DEVICES : address);
   const seen = (write: boolean, address: number, value: number, size: number): void => {
     listener.deviceAccess = true;
-    hypervisor.charge(hypervisor.costs.emulateDevice);
+    hypervisor.charge.emulateDevice();
     hypervisor.record(
       vcpu,
       Kind.emulate,
@@ -94,13 +94,13 @@ export function portsOf(hypervisor: Hypervisor, vcpu: Vcpu, board: Board): PortB
     read(port, size) {
       const value = board.read(port, size);
       hypervisor.record(vcpu, Kind.emulate, Emulated.ioIn, port, value, size);
-      hypervisor.charge(hypervisor.costs.emulateDevice);
+      hypervisor.charge.emulateDevice();
       return value;
     },
     write(port, value, size) {
       board.write(port, value, size);
       hypervisor.record(vcpu, Kind.emulate, Emulated.ioOut, port, value, size);
-      hypervisor.charge(hypervisor.costs.emulateDevice);
+      hypervisor.charge.emulateDevice();
     },
   };
 }

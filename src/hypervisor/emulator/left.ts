@@ -19,7 +19,7 @@ export interface EmulatedGuest extends PcGuest {
 export function takeInterrupt({ board, hypervisor, vcpu }: PcGuest, emulator: Emulator): boolean {
   if (!emulator.takesInterrupts || !board.pic.pending()) return false;
   const vector = board.pic.acknowledge();
-  hypervisor.charge(hypervisor.costs.injectEvent);
+  hypervisor.charge.injectEvent();
   hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   emulator.deliver(vector, EventType.external);
   return true;

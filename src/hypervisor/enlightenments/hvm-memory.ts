@@ -74,7 +74,7 @@ export class HvmMemory {
     if (word(RESERVATION.order) > 0 || from > count) return from;
     const end = Math.min(count, from + MOST_EXTENTS);
     for (let n = from; n < end; n++) {
-      guest.hypervisor.charge(guest.hypervisor.costs.validatePageTableEntry);
+      guest.hypervisor.charge.validatePageTableEntry();
       const at = list + n * 4;
       if (command === BALLOON.increase) {
         // A frame without a place would be of no use: it comes where there is one, and the list says where.

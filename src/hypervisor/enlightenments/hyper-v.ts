@@ -168,7 +168,7 @@ export class HyperV implements GuestInterface {
     const { guest } = this.c;
     const { regs } = guest.vcpu;
     if (!(regs[0] & MARK) || !(this.hypercallMsr & 1n)) return null;
-    guest.hypervisor.charge(guest.hypervisor.costs.hypercallDispatch);
+    guest.hypervisor.charge.hypercallDispatch();
     const low = (regs[0] & ~MARK) >>> 0;
     const high = regs[2] >>> 0;
     const code = low & 0xffff;

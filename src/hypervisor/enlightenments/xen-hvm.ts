@@ -162,7 +162,7 @@ export class XenHvm implements GuestInterface, XenGuest {
     const { hypervisor, vcpu } = this.c.guest;
     const { regs } = vcpu;
     if (regs[0] < 0) return null;
-    hypervisor.charge(hypervisor.costs.hypercallDispatch);
+    hypervisor.charge.hypercallDispatch();
     const [number, first, second, third] = [regs[0], regs[3], regs[1], regs[2]];
     let resume: Resume = 'enter';
     let result: number;

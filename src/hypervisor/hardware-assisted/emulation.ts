@@ -206,7 +206,7 @@ export class Emulation {
 
   private delivered(vector: number, type: number, errorCode: number): Resume {
     const { guest, emulator } = this;
-    guest.hypervisor.charge(guest.hypervisor.costs.injectEvent);
+    guest.hypervisor.charge.injectEvent();
     emulator.deliver(vector, type, errorCode);
     guest.chain.clear();
     if (emulator.shutdown) return this.shutDown();
@@ -254,7 +254,7 @@ export class Emulation {
       emulator.deviceAccess = false;
       emulator.step();
       steps++;
-      hypervisor.charge(hypervisor.costs.emulateInstruction);
+      hypervisor.charge.emulateInstruction();
       since = emulator.deviceAccess ? 0 : since + 1;
       if (emulator.shutdown) return this.shutDown();
       if (guest.board.state !== 'on') break;

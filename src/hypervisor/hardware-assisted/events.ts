@@ -1,6 +1,7 @@
 // Events on their way into the guest: exceptions that the hypervisor decided on, events whose delivery an exit cut short,
 // and interrupts of the virtual board. One event fits into an entry; the interrupt window calls for the rest.
 import type { Cpu } from '../../machine/cpu/cpu.ts';
+import { hasErrorCode } from '../../machine/cpu/fault.ts';
 import { IF } from '../../machine/cpu/flags.ts';
 import { PROC } from '../../machine/cpu/vmx/capabilities.ts';
 import { INFO_ERROR_CODE, interruptionInfo, TYPE } from '../../machine/cpu/vmx/exit-reasons.ts';
@@ -32,7 +33,7 @@ export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
   if (!guest.event && direct && guest.steppedHole < 0 && board.pic.pending() && isInterruptible(cpu)) {
     const vector = board.pic.acknowledge();
     guest.event = interruptionInfo(vector, TYPE.externalInterrupt, -1);
-    hypervisor.charge(hypervisor.costs.injectEvent);
+    hypervisor.charge.injectEvent();
     hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   }
   const parked = guest.emulation?.parked ?? false;
@@ -49,13 +50,11 @@ export function prepareEvents(cpu: Cpu, guest: VtxGuest): number {
 /** A guest with nested paging may be in real mode, which has no error codes, and may have changed its mode since the event was met. */
 function fitErrorCode(cpu: Cpu, guest: VtxGuest): void {
   const vector = guest.event & 0xff;
-  if (TYPE_OF(guest.event) !== TYPE.hardwareException || !((WITH_ERROR_CODE >>> vector) & 1)) return;
+  if (TYPE_OF(guest.event) !== TYPE.hardwareException || !hasErrorCode(vector)) return;
   const wanted = (vmread(cpu, F.GUEST_CR0) & 1) !== 0;
   if (wanted && !(guest.event & INFO_ERROR_CODE)) guest.eventErrorCode = 0;
   guest.event = wanted ? guest.event | INFO_ERROR_CODE : guest.event & ~INFO_ERROR_CODE;
 }
-/** #DF #TS #NP #SS #GP #PF #AC. */
-const WITH_ERROR_CODE = 0x27d00;
 
 /** Interrupts are on, and neither STI nor MOV SS holds them off. */
 function isInterruptible(cpu: Cpu): boolean {

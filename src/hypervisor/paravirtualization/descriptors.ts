@@ -146,7 +146,7 @@ export class Descriptors {
 
   /** Checks 512 descriptors; when all are acceptable, writes back those that had to be cut. */
   validatePage(pv: PvDomain, frame: number): boolean {
-    this.hypervisor.charge(this.hypervisor.costs.pinPageTable);
+    this.hypervisor.charge.pinPageTable();
     const { memory } = this.hypervisor.pc;
     const end = frame * 4096 + 4096;
     for (let at = frame * 4096; at < end; at += 8) {

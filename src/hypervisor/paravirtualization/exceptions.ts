@@ -1,5 +1,6 @@
 // Exceptions and events that the hypervisor hands to a paravirtualized kernel: it builds on the guest's own ring-1
 // stack the frame that the processor would have pushed (xen/arch/x86/x86_32/entry.S, create_bounce_frame).
+import { hasErrorCode } from '../../machine/cpu/fault.ts';
 import { Injected, Kind } from '../../trace/events.ts';
 import type { Vcpu } from '../domain.ts';
 import type { Hypervisor } from '../hypervisor.ts';
@@ -10,8 +11,6 @@ import type { PvDomain } from './pv-domain.ts';
 const EFLAGS_IF = 0x200;
 /** TF, NT, RF, VM: cleared when a handler starts. */
 const CLEARED = 0x100 | 0x4000 | 0x10000 | 0x20000;
-/** Exceptions that push an error code (SDM vol. 3 table 6-1). */
-const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
 const hex8 = (value: number): string => `${(value >>> 0).toString(16).padStart(8, '0')}h`;
 
@@ -64,7 +63,7 @@ export class Exceptions {
     frame.eip = address;
     frame.eflags &= ~CLEARED;
     if (masksEvents) pv.current.upcallMask = 1;
-    this.hypervisor.charge(this.hypervisor.costs.bounceException);
+    this.hypervisor.charge.bounceException();
     return true;
   }
 
@@ -84,7 +83,7 @@ export class Exceptions {
   reflect(vcpu: Vcpu, pv: PvDomain, vector: number, errorCode: number, cr2 = 0): void {
     const handler = pv.current.traps[vector];
     if (vector === 14) pv.memory.write32(pv.current.vcpuInfo + SHARED_INFO.cr2, cr2);
-    const code = WITH_ERROR_CODE.has(vector) ? errorCode : -1;
+    const code = hasErrorCode(vector) ? errorCode : -1;
     this.hypervisor.record(vcpu, Kind.inject, vector, code, Injected.reflected);
     if (handler && this.bounce(pv, handler.selector, handler.address, code, handler.masksEvents)) return;
     const where = `at ${hex8(pv.current.frame.eip)}`;
@@ -105,7 +104,7 @@ export class Exceptions {
     const word = 31 - Math.clz32(selectorWord & -selectorWord);
     const bits = word >= 0 ? pv.memory.read32(pv.sharedInfo + SHARED_INFO.evtchnPending + word * 4) : 0;
     const port = bits ? word * 32 + (31 - Math.clz32(bits & -bits)) : -1;
-    this.hypervisor.charge(this.hypervisor.costs.eventUpcall);
+    this.hypervisor.charge.eventUpcall();
     this.hypervisor.record(vcpu, Kind.upcall, port, bits);
     if (this.bounce(pv, pv.current.eventCallback.selector, pv.current.eventCallback.address, -1, true))
       return true;

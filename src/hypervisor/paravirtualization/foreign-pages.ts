@@ -34,7 +34,7 @@ export class ForeignPages implements ForeignFrames {
     const { pv, tables } = this;
     const { hypervisor } = tables;
     const { memory } = hypervisor.pc;
-    hypervisor.charge(hypervisor.costs.validatePageTableEntry);
+    hypervisor.charge.validatePageTableEntry();
     const old = memory.read32(at);
     memory.write32(at, entry);
     if (pv.layout.pae) memory.write32(at + 4, 0);
@@ -42,7 +42,7 @@ export class ForeignPages implements ForeignFrames {
     // What led elsewhere so far must not do so any longer, nor for anybody to whom that frame goes next.
     if (old & PTE.present) {
       hypervisor.cpu.tlb.flush();
-      hypervisor.charge(hypervisor.costs.tlbFlush);
+      hypervisor.charge.tlbFlush();
     }
     hypervisor.record(pv.current.vcpu, Kind.pageTable, at, entry, 1, 0, old);
   }
@@ -85,7 +85,7 @@ export class ForeignPages implements ForeignFrames {
     hypervisor.frames.owner[frame] = OWNER_HYPERVISOR;
     // It may have been mapped read-only a moment ago.
     hypervisor.cpu.tlb.flush();
-    hypervisor.charge(hypervisor.costs.tlbFlush);
+    hypervisor.charge.tlbFlush();
     return true;
   }
 

@@ -49,7 +49,7 @@ export class Hypercalls {
   perform(vcpu: Vcpu, pv: PvDomain): Resume {
     const { regs } = vcpu;
     this.resume = 'enter';
-    this.s.hypervisor.charge(this.s.hypervisor.costs.hypercallDispatch);
+    this.s.hypervisor.charge.hypercallDispatch();
     const number = regs[0];
     const a = this.arguments;
     a[0] = regs[3];
@@ -94,7 +94,7 @@ export class Hypercalls {
       case HYPERCALL.set_gdt:
         return s.descriptors.setGdt(pv, a[0], a[1]);
       case HYPERCALL.stack_switch:
-        s.hypervisor.charge(s.hypervisor.costs.stackSwitch);
+        s.hypervisor.charge.stackSwitch();
         pv.current.kernelStack = { selector: s.descriptors.guestSelector(a[0]), pointer: a[1] };
         return 0;
       case HYPERCALL.set_callbacks:
@@ -171,7 +171,7 @@ export class Hypercalls {
       const operation = access.read32(pv, at);
       for (let k = 0; k < 6; k++) a[k] = access.read32(pv, at + 8 + k * 4);
       const [first, second, third] = a;
-      hypervisor.charge(hypervisor.costs.copyByte, 32);
+      hypervisor.charge.copyByte(32);
       const result = this.dispatch(vcpu, pv, operation, a, true);
       hypervisor.record(vcpu, Kind.hypercall, operation, first, second, third, result ?? 0);
       if (result === null) for (let k = 0; k < 2; k++) access.write32(pv, at + 8 + k * 4, a[k]);

@@ -137,7 +137,7 @@ function setLdt(tables: PageTables, pv: PvDomain, base: number, entries: number)
 function writePage(tables: PageTables, pv: PvDomain, frame: number, content: Uint8Array): number {
   if (!tables.types.take(pv, frame, TYPE.writable)) return ERROR.inval;
   tables.hypervisor.pc.memory.load(frame * 4096, content);
-  tables.hypervisor.charge(tables.hypervisor.costs.copyByte, 4096);
+  tables.hypervisor.charge.copyByte(4096);
   tables.types.drop(pv, frame);
   return 0;
 }
@@ -151,7 +151,7 @@ function forMask(command: number, tables: PageTables, pv: PvDomain, address: num
   if (!((access.read32(pv, mask) >>> pv.current.vcpu.id) & 1)) return 0;
   if (command === MMUEXT.invlpgMulti) hypervisor.cpu.tlb.invalidate(address);
   else {
-    hypervisor.charge(hypervisor.costs.tlbFlush);
+    hypervisor.charge.tlbFlush();
     hypervisor.cpu.tlb.flush();
   }
   return 0;

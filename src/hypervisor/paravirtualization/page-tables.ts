@@ -31,7 +31,7 @@ export class PageTables {
   charged<T>(operation: () => T): T {
     const before = this.types.validations;
     const result = operation();
-    this.hypervisor.charge(this.hypervisor.costs.pinPageTable, this.types.validations - before);
+    this.hypervisor.charge.pinPageTable(this.types.validations - before);
     return result;
   }
 
@@ -48,7 +48,7 @@ export class PageTables {
     const type = this.types.typeOf(machine >>> 12);
     const level = LEVEL[type] || 1;
     const start = this.hypervisor.now;
-    this.hypervisor.charge(this.hypervisor.costs.validatePageTableEntry);
+    this.hypervisor.charge.validatePageTableEntry();
     const old = memory.read32(machine);
     const result = this.charged(() => this.store(pv, type, machine, value, high, preserveAd));
     this.hypervisor.record(
@@ -148,7 +148,7 @@ export class PageTables {
   }
 
   private machphys(pv: PvDomain, frame: number, value: number): number {
-    this.hypervisor.charge(this.hypervisor.costs.validatePageTableEntry);
+    this.hypervisor.charge.validatePageTableEntry();
     if (!this.types.owns(pv, frame)) return ERROR.inval;
     this.hypervisor.monitor.setMachineToPhysical(frame, value);
     return 0;
@@ -185,7 +185,7 @@ export class PageTables {
 
   private extended(pv: PvDomain, command: number, first: number, second: number): number {
     const { hypervisor } = this;
-    hypervisor.charge(hypervisor.costs.validatePageTableEntry);
+    hypervisor.charge.validatePageTableEntry();
     switch (command) {
       case MMUEXT.pinL1:
       case MMUEXT.pinL2:
@@ -203,7 +203,7 @@ export class PageTables {
         return this.newBasePointer(pv, first >>> 0);
       case MMUEXT.tlbFlushLocal:
       case MMUEXT.tlbFlushAll:
-        hypervisor.charge(hypervisor.costs.tlbFlush);
+        hypervisor.charge.tlbFlush();
         hypervisor.cpu.tlb.flush();
         return 0;
       case MMUEXT.invlpgLocal:
@@ -217,7 +217,7 @@ export class PageTables {
 
   /** The guest's new page directory: validated (or already so), used, loaded. */
   newBasePointer(pv: PvDomain, frame: number): number {
-    this.hypervisor.charge(this.hypervisor.costs.switchBasePointer);
+    this.hypervisor.charge.switchBasePointer();
     if (!this.charged(() => this.types.take(pv, frame, pv.layout.baseType))) return ERROR.inval;
     const old = pv.current.baseFrame;
     pv.current.baseFrame = frame;

@@ -68,7 +68,7 @@ export class PrivilegedOps {
     if ((frame.cs & 3) !== 1) return false;
     const instruction = this.fetch(pv);
     if (!instruction) return false;
-    this.hypervisor.charge(this.hypervisor.costs.emulateInstruction);
+    this.hypervisor.charge.emulateInstruction();
     if (!this.perform(vcpu, pv, instruction.form.operation, instruction.reg, instruction.rm)) return false;
     frame.eip = (frame.eip + instruction.length) | 0;
     return true;

@@ -78,7 +78,7 @@ export const cutSegmentFault: ExceptionHandler = (request, errorCode) => {
   const next = (down ? upwards : downwards) & 0xfffff;
   memory.write32(at, (low & 0xffff0000) | (next & 0xffff));
   memory.write32(at + 4, ((high & ~0xf0000) | (next & 0xf0000)) ^ EXPANDS_DOWN);
-  hypervisor.charge(hypervisor.costs.emulateInstruction);
+  hypervisor.charge.emulateInstruction();
   if (pv.assists & (1 << VMASST.segments4gbNotify) && pv.current.traps[NOTICE])
     exceptions.reflect(vcpu, pv, NOTICE, -1);
   return true;

@@ -36,7 +36,7 @@ export class WorldSwitch {
     const { cpu } = this.hypervisor;
     if (((cpu.cr4 & CR4_PAE) !== 0) === pae) return;
     cpu.cr4 ^= CR4_PAE;
-    this.hypervisor.charge(this.hypervisor.costs.switchBasePointer);
+    this.hypervisor.charge.switchBasePointer();
     cpu.tlb.flush();
   }
 
@@ -56,7 +56,7 @@ export class WorldSwitch {
     cpu.gdtr.limit = 0xffff;
     // SSE, as far as the processor has it, is every guest's: OSFXSR, OSXMMEXCPT.
     cpu.cr4 |= CR4_SSE | ((current.cr4 ?? 0) & CR4_OWN);
-    this.hypervisor.charge(this.hypervisor.costs.tlbFlush);
+    this.hypervisor.charge.tlbFlush();
     this.writeGates(pv);
     this.loaded = current;
     this.domain = pv;

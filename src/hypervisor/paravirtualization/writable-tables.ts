@@ -31,7 +31,7 @@ class Unhooked {
     if (directoryEntry >= 0) memory.write32(directoryEntry, memory.read32(directoryEntry) & ~PTE.present);
     memory.write32(mapping, memory.read32(mapping) | PTE.writable);
     request.hypervisor.cpu.tlb.flush();
-    request.hypervisor.charge(request.hypervisor.costs.tlbFlush);
+    request.hypervisor.charge.tlbFlush();
   }
 
   /** The guest's time with the table is over: read-only again, every changed entry checked, and in its place. */
@@ -41,7 +41,7 @@ class Unhooked {
     pv.unhooked = null;
     memory.write32(this.mapping, memory.read32(this.mapping) & ~PTE.writable);
     hypervisor.cpu.tlb.flush();
-    hypervisor.charge(hypervisor.costs.tlbFlush);
+    hypervisor.charge.tlbFlush();
     const bad = this.revalidate(tables.types);
     if (this.directoryEntry >= 0)
       memory.write32(this.directoryEntry, memory.read32(this.directoryEntry) | PTE.present);
@@ -67,7 +67,7 @@ class Unhooked {
       const old = this.before[n * words];
       // The processor's own marks are no change of the guest's.
       if (low === old && (!pae || high === this.before[n * words + 1])) continue;
-      hypervisor.charge(hypervisor.costs.validatePageTableEntry);
+      hypervisor.charge.validatePageTableEntry();
       if (types.keepsUse(TYPE.table, old, low, high)) continue;
       if (types.takeEntry(pv, TYPE.table, n, low, high)) {
         changed.push(n);

@@ -53,7 +53,7 @@ export function raiseException(
   const delivered = double ? VECTOR.DF : vector;
   guest.eventErrorCode = double ? 0 : errorCode;
   guest.event = eventWord(delivered, EVENT_TYPE.exception, guest.eventErrorCode);
-  guest.hypervisor.charge(guest.hypervisor.costs.injectEvent);
+  guest.hypervisor.charge.injectEvent();
   guest.hypervisor.record(vcpu, Kind.inject, delivered, guest.eventErrorCode, cause);
   return true;
 }

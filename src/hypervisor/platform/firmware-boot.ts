@@ -1,7 +1,7 @@
 // A virtual PC that is switched on: firmware in its ROM, the boot order in its set-up memory, and the processor in real
 // mode at the reset vector (SDM vol. 3 §9.1.4). For images that firmware boots: disks, and kernels with setup code.
 import { type Image, ImageError, type LoadTarget, needsFirmware } from '../../images/image.ts';
-import { loadLinuxSetup } from '../../images/linux-setup.ts';
+import { otherImages } from '../../images/load.ts';
 import type { Board } from '../../machine/devices/board.ts';
 import type { BootOptions } from '../technique.ts';
 
@@ -18,7 +18,7 @@ export const startsInRealMode = (image: Image): boolean => image.bits === 16 || 
 export function placeFirmware(target: LoadTarget, board: Board, image: Image, options: BootOptions): void {
   if (!options.firmware)
     throw new ImageError(`${image.name} is ${image.description}: the firmware that boots it is not there`);
-  if (image.kind !== 'disk') loadLinuxSetup(target, image, options);
+  if (image.kind !== 'disk') otherImages.loadLinuxSetup!(target, image, options);
   target.load(ROM_BASE, options.firmware);
   board.write(0x70, BOOT_ORDER, 1);
   board.write(0x71, BOOT_CODE[image.kind === 'disk' ? image.disk.drive : 'memory'], 1);

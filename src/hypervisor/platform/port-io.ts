@@ -23,7 +23,7 @@ export function portAccess(guest: PcGuest, port: number, size: PortSize, input: 
     emulated(guest, false, port, value, size);
   }
   const { hypervisor } = guest;
-  hypervisor.charge(hypervisor.costs.emulateDevice);
+  hypervisor.charge.emulateDevice();
 }
 
 /** A string instruction as it stands: registers are in `vcpu.regs`. */
@@ -58,7 +58,7 @@ export function stringAccess(guest: PcGuest, access: StringAccess): number {
     if (!moveElement(guest, linear, access)) return linear;
     regs[index] = (regs[index] & ~mask) | ((regs[index] + step) & mask);
     if (access.repeated) regs[ECX] = (regs[ECX] & ~mask) | ((regs[ECX] - 1) & mask);
-    guest.hypervisor.charge(guest.hypervisor.costs.emulateDevice);
+    guest.hypervisor.charge.emulateDevice();
   }
   return StringEnd.done;
 }

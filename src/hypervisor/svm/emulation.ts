@@ -44,7 +44,7 @@ export class Emulation {
     guest.event = 0;
     guest.chain.clear();
     if (!event) return this.run();
-    hypervisor.charge(hypervisor.costs.injectEvent);
+    hypervisor.charge.injectEvent();
     emulator.deliver(event & 0xff, eventType(event), event & EVENT_ERROR_CODE ? guest.eventErrorCode : -1);
     if (emulator.shutdown) return this.shutDown();
     this.store();
@@ -62,7 +62,7 @@ export class Emulation {
       emulator.deviceAccess = false;
       emulator.step();
       steps++;
-      hypervisor.charge(hypervisor.costs.emulateInstruction);
+      hypervisor.charge.emulateInstruction();
       since = emulator.deviceAccess ? 0 : since + 1;
       if (emulator.shutdown) return this.shutDown();
       if (board.state !== 'on') break;

@@ -31,7 +31,7 @@ export function prepareEvents(guest: SvmGuest): number {
   if (!guest.event && board.pic.pending() && isInterruptible(guest)) {
     const vector = board.pic.acknowledge();
     guest.event = eventWord(vector, EVENT_TYPE.external, -1);
-    hypervisor.charge(hypervisor.costs.injectEvent);
+    hypervisor.charge.injectEvent();
     hypervisor.record(vcpu, Kind.inject, vector, -1, Injected.virtualInterrupt);
   }
   requestWindow(guest, board.pic.pending());

@@ -147,7 +147,7 @@ export class Svm implements Technique {
       vmcb.registersChanged = false;
       svmOf(cpu).kept = -1;
     }
-    if (svmOf(cpu).resident && svmOf(cpu).kept === vmcb.base) this.hypervisor.charge(this.loadCycles);
+    if (svmOf(cpu).resident && svmOf(cpu).kept === vmcb.base) this.hypervisor.spend(this.loadCycles);
     else vmload(cpu, vmcb.machine);
     guest.unsaved = false;
     // VMRUN stands before the monitor's entry point, as it were: that is where the host goes on.
@@ -183,7 +183,7 @@ export class Svm implements Technique {
     const reason = vmcb.get(V.exitCode);
     if (reason !== SVM_EXIT.invalid) {
       guest.unsaved = true;
-      hypervisor.charge(this.saveCycles);
+      hypervisor.spend(this.saveCycles);
       if (!svmOf(cpu).resident || hypervisor.onExit !== null) guest.saveExtra();
       copyRegisters(cpu.regs, vcpu.regs);
       vcpu.regs[0] = vmcb.get(V.rax);
@@ -191,7 +191,7 @@ export class Svm implements Technique {
       vcpu.cr2 = vmcb.get(V.cr2);
     }
     // The host's own FS GS TR LDTR: as the rest of its registers, they come when somebody needs them.
-    if (svmOf(cpu).resident) hypervisor.charge(this.loadCycles);
+    if (svmOf(cpu).resident) hypervisor.spend(this.loadCycles);
     else vmload(cpu, this.hostVmcb);
     cpu.flags &= ~IF;
     stgi(cpu);

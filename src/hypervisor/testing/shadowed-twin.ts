@@ -11,6 +11,9 @@ import { FrameTable, GuestMemory } from '../frames.ts';
 import type { ShadowHost } from '../out-of-sync.ts';
 import { FaultIs, ShadowPaging } from '../shadow-paging.ts';
 
+/** Charges that take no time. */
+const NOTHING = new Proxy({}, { get: () => () => 0 }) as ShadowHost['charge'];
+
 /** Frames of the guest. */
 export const FRAMES = 48;
 /** PDE 1023: through it every frame can be written to. */
@@ -87,7 +90,7 @@ export class Shadowed implements Machine {
     this.guest = new GuestMemory(frames, 1, FRAMES * 4096);
     for (let n = 0; n < FRAMES; n++) this.guest.populate(n, 1);
     tables((physical, value) => this.guest.write32(physical, value));
-    const host = { frames, charge: () => 0, costs: {} as ShadowHost['costs'], record: () => {} };
+    const host = { frames, charge: NOTHING, record: () => {} };
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
     if (count) this.shadow.remembered = { forgetPage: (linear) => this.cpu.tlb.invalidate(linear) };
     this.shadow.loadCr4(PSE);

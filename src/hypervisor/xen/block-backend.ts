@@ -54,7 +54,7 @@ export class BlockBackend {
   }
 
   private perform(request: DataView): void {
-    this.hypervisor.charge(this.hypervisor.costs.backendRequest);
+    this.hypervisor.charge.backendRequest();
     this.requests++;
     const operation = request.getUint8(0);
     const status = this.move(operation, request);

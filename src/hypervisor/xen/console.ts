@@ -37,7 +37,7 @@ export class Console {
     for (; consumer !== producer; consumer = (consumer + 1) | 0)
       this.emit(guest.domain, vcpu, memory.read8(ring + CONSOLE.out + (consumer & (CONSOLE.outSize - 1))));
     memory.write32(ring + CONSOLE.outCons, consumer);
-    this.hypervisor.charge(this.hypervisor.costs.copyByte, waiting);
+    this.hypervisor.charge.copyByte(waiting);
   }
 
   /** Characters wait and the ring has room. */
@@ -76,7 +76,7 @@ export class Console {
     const length = Math.min(count >>> 0, 4096);
     if (command === CONSOLEIO_WRITE) {
       for (let n = 0; n < length; n++) this.emit(guest.domain, vcpu, this.access.read8(guest, buffer + n));
-      this.hypervisor.charge(this.hypervisor.costs.copyByte, length);
+      this.hypervisor.charge.copyByte(length);
       return 0;
     }
     if (command !== CONSOLEIO_READ) return ERROR.nosys;

@@ -15,7 +15,7 @@ export function transfer(hypervisor: Hypervisor, grants: GrantTables, guest: Xen
   const frame = access.read32(guest, at) >>> 0;
   const domid = access.read16(guest, at + 4);
   const reference = access.read32(guest, at + 8) >>> 0;
-  hypervisor.charge(hypervisor.costs.grantMap);
+  hypervisor.charge.grantMap();
   if (!guest.foreign?.give(frame)) return GNTST.badPage;
   const target = xenGuests(hypervisor).get(domid);
   const entry = target ? grants.entry(target, reference) : -1;

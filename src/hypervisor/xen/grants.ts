@@ -64,7 +64,7 @@ export class GrantTables {
     const frame = this.granted(guest, reference, domid, writable);
     if (frame < 0) return frame;
     if (!guest.frames.take(frame)) return GNTST.generalError;
-    this.hypervisor.charge(this.hypervisor.costs.grantMap);
+    this.hypervisor.charge.grantMap();
     let all = this.users.get(guest);
     if (!all) this.users.set(guest, (all = new Map()));
     const count = all.get(reference) ?? { readers: 0, writers: 0 };
@@ -126,8 +126,8 @@ export class GrantTables {
   }
 
   chargeCopy(bytes: number): void {
-    this.hypervisor.charge(this.hypervisor.costs.grantCopy);
-    this.hypervisor.charge(this.hypervisor.costs.copyByte, bytes);
+    this.hypervisor.charge.grantCopy();
+    this.hypervisor.charge.copyByte(bytes);
   }
 
   /** The table has at least so many frames from now on: the domain's, and ordinary memory for ever. False when the host has none left. */

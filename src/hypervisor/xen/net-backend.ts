@@ -70,7 +70,7 @@ export class NetBackend implements BridgePort {
   }
 
   private transmit(request: DataView): void {
-    this.hypervisor.charge(this.hypervisor.costs.backendRequest);
+    this.hypervisor.charge.backendRequest();
     const offset = request.getUint16(4, true);
     const flags = request.getUint16(6, true);
     const size = request.getUint16(10, true);
@@ -119,7 +119,7 @@ export class NetBackend implements BridgePort {
 
   /** {u16 id, u32 grant} is answered by {u16 id, u16 offset, u16 flags, s16 length or error}. */
   private put(request: DataView, frame: Uint8Array): void {
-    this.hypervisor.charge(this.hypervisor.costs.backendRequest);
+    this.hypervisor.charge.backendRequest();
     const copied = this.grants.copyIn(this.guest, request.getUint32(4, true), 0, frame) === GNTST.okay;
     const response = new DataView(new ArrayBuffer(8));
     response.setUint16(0, request.getUint16(0, true), true);

@@ -24,6 +24,13 @@ export const VECTOR = {
   XM: 19,
 } as const;
 
+/** #DF #TS #NP #SS #GP #PF #AC, a bit each. */
+const WITH_ERROR_CODE = 0x27d00;
+
+/** Whether an exception pushes an error code (SDM vol. 3 table 6-1). @param vector of an exception, or any other */
+export const hasErrorCode = (vector: number): boolean =>
+  vector >= 0 && vector < 32 && ((WITH_ERROR_CODE >>> vector) & 1) === 1;
+
 /** Bits of the page-fault error code (SDM vol. 3 §4.7). */
 export const PageFault = { present: 1, write: 2, user: 4, reserved: 8 } as const;
 

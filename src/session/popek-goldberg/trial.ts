@@ -5,6 +5,7 @@ import { costModel } from '../../cost/processors.ts';
 import { convert } from '../../hypervisor/deprivileged/convert.ts';
 import { Cpu } from '../../machine/cpu/cpu.ts';
 import { step } from '../../machine/cpu/execute.ts';
+import { hasErrorCode } from '../../machine/cpu/fault.ts';
 import { getFlags, IF, IOPL, NT, VM } from '../../machine/cpu/flags.ts';
 import { reset } from '../../machine/cpu/reset.ts';
 import { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
@@ -104,7 +105,7 @@ export class Trials {
     const after = this.control();
     return {
       vector: trapped ? vector : -1,
-      error: [8, 10, 11, 12, 13, 14, 17].includes(vector) ? error : 0,
+      error: hasErrorCode(vector) ? error : 0,
       visible: trapped ? '' : this.visible(),
       control: trapped || after === before ? '' : after + ports.touched,
     };

@@ -37,7 +37,7 @@ function cpuid(c: ExitContext): Resume {
   regs[ECX] = answer.ecx;
   regs[EDX] = answer.edx;
   c.emulated(Emulated.cpuid, leaf, answer.eax);
-  c.hypervisor.charge(c.hypervisor.costs.emulateInstruction);
+  c.hypervisor.charge.emulateInstruction();
   return c.skip();
 }
 

@@ -53,7 +53,7 @@ function stringForm(c: ExitContext, port: number, size: PortSize, input: boolean
   const { guest, vcpu, cpu } = c;
   const instruction = fetch(c);
   if (instruction === null) return 'enter';
-  c.hypervisor.charge(c.hypervisor.costs.emulateInstruction);
+  c.hypervisor.charge.emulateInstruction();
   const wide = instruction.addressSize === 32;
   const first = vcpu.regs[input ? EDI : ESI] & (wide ? 0xffffffff : 0xffff);
   const end = stringAccess(guest, {

@@ -37,7 +37,7 @@ const OWN: OwnRegisters<ExitContext> = {
 const charged =
   (handle: (c: ExitContext, own: OwnRegisters<ExitContext>) => ReturnType<Handler>): Handler =>
   (c) => {
-    c.hypervisor.charge(c.hypervisor.costs.emulateInstruction);
+    c.hypervisor.charge.emulateInstruction();
     return handle(c, OWN);
   };
 export const readModelSpecific = charged(readMsr);

@@ -52,7 +52,7 @@ export const forcedCpuid: ExceptionHandler = ({ hypervisor, access, descriptors,
     return false;
   }
   const { regs } = vcpu;
-  hypervisor.charge(hypervisor.costs.emulateInstruction);
+  hypervisor.charge.emulateInstruction();
   const leaf = regs[0] >>> 0;
   const { eax, ebx, ecx, edx } = identify(hypervisor.cpu, leaf);
   regs[0] = eax;

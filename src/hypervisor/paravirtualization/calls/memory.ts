@@ -72,7 +72,7 @@ function changeReservation(request: HypercallRequest, command: number, from: num
       a[0] = command | (n << EXTENT_SHIFT);
       return null;
     }
-    hypervisor.charge(hypervisor.costs.validatePageTableEntry);
+    hypervisor.charge.validatePageTableEntry();
     const at = r.list + n * 4;
     if (command === XENMEM.decreaseReservation) {
       if (!giveBack(request, access.read32(pv, at) >>> 0)) return n;

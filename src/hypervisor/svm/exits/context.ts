@@ -40,7 +40,7 @@ export class ExitContext {
   emulation(): void {
     if (this.charged) return;
     this.charged = true;
-    this.hypervisor.charge(this.hypervisor.costs.emulateInstruction);
+    this.hypervisor.charge.emulateInstruction();
   }
 
   /** The instruction has been emulated: go on behind it. Its length comes from the processor where that tells the next RIP, else from the instruction. */

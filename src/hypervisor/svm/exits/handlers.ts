@@ -33,7 +33,7 @@ function interrupt(c: ExitContext): Resume {
   const vector = (cpu.eip - MONITOR_START) / ENTRY_STRIDE;
   cpu.stop = Stop.none;
   monitor.loadHypervisorSegments(cpu);
-  c.hypervisor.charge(c.hypervisor.costs.iret);
+  c.hypervisor.charge.iret();
   c.hypervisor.hardwareInterrupt(vector);
   return 'enter';
 }

@@ -80,7 +80,7 @@ export class StoreConnection {
     for (let n = 0; n < waiting; n++, consumer++)
       this.incoming.push(this.memory.read8(ring + STORE.request + (consumer & (STORE.size - 1))));
     this.memory.write32(ring + STORE.requestCons, consumer);
-    this.hypervisor.charge(this.hypervisor.costs.copyByte, waiting);
+    this.hypervisor.charge.copyByte(waiting);
     while (this.incoming.length >= HEADER && !this.broken) {
       const length = this.word(12);
       if (length > MAX_PAYLOAD) this.broken = true;
@@ -99,7 +99,7 @@ export class StoreConnection {
     const [type, request, transaction] = [this.word(0), this.word(4), this.word(8)];
     const payload = String.fromCharCode(...this.incoming.slice(HEADER, HEADER + length));
     this.incoming = this.incoming.slice(HEADER + length);
-    this.hypervisor.charge(this.hypervisor.costs.storeRequest);
+    this.hypervisor.charge.storeRequest();
     try {
       this.send(type, request, transaction, this.perform(type, transaction, payload));
       // The first event of a watch follows its answer.
@@ -215,7 +215,7 @@ export class StoreConnection {
       this.memory.write8(ring + STORE.reply + (producer & (STORE.size - 1)), this.outgoing[n]);
     this.outgoing = this.outgoing.slice(length);
     this.memory.write32(ring + STORE.replyProd, producer);
-    this.hypervisor.charge(this.hypervisor.costs.copyByte, length);
+    this.hypervisor.charge.copyByte(length);
     return length > 0;
   }
 }
