@@ -10,11 +10,8 @@ import { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Vcpu } from './domain.ts';
 import { FrameTable, GuestMemory } from './frames.ts';
-import type { ShadowHost } from './out-of-sync.ts';
 import { FaultIs, ShadowPaging } from './shadow-paging.ts';
-
-/** Charges that take no time. */
-const NOTHING = new Proxy({}, { get: () => () => 0 }) as ShadowHost['charge'];
+import { shadowHost } from './testing/shadow-host.ts';
 
 const FRAMES = 48;
 /** The window: page-directory entry 1023 maps every guest frame for the kernel, through the table in frame 15. */
@@ -72,7 +69,7 @@ class Shadowed {
       this.guest.populate(FRAMES - 1 - n, 1);
       if (n % 3 === 0) this.frames.allocate(5);
     }
-    const host = { frames: this.frames, charge: NOTHING, record: () => {} };
+    const host = shadowHost(this.frames);
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
   }
   control(cr0: number, cr3: number, cr4: number): void {

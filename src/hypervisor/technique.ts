@@ -45,6 +45,16 @@ export interface Exit {
 /** An exit that its technique uses again for the next one. */
 export type MutableExit = { -readonly [K in keyof Exit]: Exit[K] };
 
+/** Such an exit before the first one. @param vendor `Vendor` */
+export const firstExit = (vendor: number): MutableExit => ({
+  vendor,
+  reason: 0,
+  qualification: 0,
+  detail: 0,
+  instructionLength: 0,
+  eip: 0,
+});
+
 /** What the run loop does next with the virtual processor. */
 export type Resume =
   /** Enter the guest again (if its slice lasts). */

@@ -12,12 +12,9 @@ import { PhysicalMemory } from '../machine/memory/physical-memory.ts';
 import { Recorder } from '../trace/recorder.ts';
 import type { Vcpu } from './domain.ts';
 import { FrameTable, GuestMemory } from './frames.ts';
-import type { ShadowHost } from './out-of-sync.ts';
 import { FaultIs } from './shadow-paging.ts';
+import { shadowHost } from './testing/shadow-host.ts';
 import { WideShadowPaging } from './wide-shadow-paging.ts';
-
-/** Charges that take no time. */
-const NOTHING = new Proxy({}, { get: () => () => 0 }) as ShadowHost['charge'];
 
 const FRAMES = 48;
 /** Frame 0: two tables of PDPTEs. Frames 1–4 directories, 5–8 page tables, the rest is data. */
@@ -112,7 +109,7 @@ class Shadowed {
       this.guest.populate(FRAMES - 1 - n, 1);
       if (n % 3 === 0) this.frames.allocate(5);
     }
-    const host = { frames: this.frames, charge: NOTHING, record: () => {} };
+    const host = shadowHost(this.frames);
     this.shadow = new WideShadowPaging(host, {} as Vcpu, this.guest, limit);
   }
   cr0 = (value: number) => this.shadow.loadCr0(value);

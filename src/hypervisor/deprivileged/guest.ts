@@ -13,7 +13,7 @@ import type { Hypervisor } from '../hypervisor.ts';
 import { HYPERCALL_VECTOR, HYPERVISOR_START, IRQ_BASE, MONITOR_START, PER_DOMAIN_START } from '../monitor.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
-import type { MutableExit, Resume } from '../technique.ts';
+import { firstExit, type Resume } from '../technique.ts';
 import { TrapFrame } from '../trap-frame.ts';
 import { LinearMemory } from './linear.ts';
 import type { Unsupported } from './segments.ts';
@@ -30,14 +30,7 @@ export class DeprivilegedGuest implements PcGuest {
   readonly linear: LinearMemory;
   readonly descriptors: ShadowDescriptors;
   /** The latest exit: one for all, which follow each other closely. */
-  readonly exit: MutableExit = {
-    vendor: Vendor.trap,
-    reason: 0,
-    qualification: 0,
-    detail: 0,
-    instructionLength: 0,
-    eip: 0,
-  };
+  readonly exit = firstExit(Vendor.trap);
   /** How the guest stands: selectors of CS and SS carry the real ring, ESP is in `vcpu.regs`. */
   readonly frame = new TrapFrame();
 

@@ -14,7 +14,7 @@ import type { Hypervisor } from '../hypervisor.ts';
 import type { NestedPaging } from '../nested-paging.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import { ShadowPaging } from '../shadow-paging.ts';
-import type { MutableExit } from '../technique.ts';
+import { firstExit } from '../technique.ts';
 import type { Emulation } from './emulation.ts';
 import type { ExitContext } from './exits/context.ts';
 import { optional, parts } from './optional.ts';
@@ -54,14 +54,7 @@ export class VtxGuest implements PcGuest {
   guestTrapFlag = false;
 
   /** The latest exit, and what its handlers get: one of each for all exits, which follow each other closely. */
-  readonly exit: MutableExit = {
-    vendor: Vendor.vmx,
-    reason: 0,
-    qualification: 0,
-    detail: 0,
-    instructionLength: 0,
-    eip: 0,
-  };
+  readonly exit = firstExit(Vendor.vmx);
   context: ExitContext | null = null;
 
   /** DR0–DR3 and DR6, while another domain's guest runs. */

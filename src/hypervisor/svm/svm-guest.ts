@@ -17,7 +17,7 @@ import { NestedPaging, NPT_FORMAT } from '../nested-paging.ts';
 import { wireCoprocessor } from '../platform/coprocessor.ts';
 import type { PcGuest } from '../platform/pc-guest.ts';
 import type { ShadowPaging } from '../shadow-paging.ts';
-import type { MutableExit } from '../technique.ts';
+import { firstExit } from '../technique.ts';
 import { WideShadowPaging } from '../wide-shadow-paging.ts';
 import { Emulation } from './emulation.ts';
 import type { ExitContext } from './exits/context.ts';
@@ -57,14 +57,7 @@ export class SvmGuest implements PcGuest {
   /** IF at the last HLT: a guest that halted without it is not woken. */
   interruptible = true;
   /** The latest exit, and what its handlers get: one of each for all, which follow each other closely. */
-  readonly exit: MutableExit = {
-    vendor: Vendor.svm,
-    reason: 0,
-    qualification: 0,
-    detail: 0,
-    instructionLength: 0,
-    eip: 0,
-  };
+  readonly exit = firstExit(Vendor.svm);
   context: ExitContext | null = null;
   /** DR0–DR3, while another domain's guest runs. */
   readonly debugRegisters = new Int32Array(4);

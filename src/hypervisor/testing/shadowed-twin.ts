@@ -8,11 +8,8 @@ import { PhysicalMemory } from '../../machine/memory/physical-memory.ts';
 import { Recorder } from '../../trace/recorder.ts';
 import type { Vcpu } from '../domain.ts';
 import { FrameTable, GuestMemory } from '../frames.ts';
-import type { ShadowHost } from '../out-of-sync.ts';
 import { FaultIs, ShadowPaging } from '../shadow-paging.ts';
-
-/** Charges that take no time. */
-const NOTHING = new Proxy({}, { get: () => () => 0 }) as ShadowHost['charge'];
+import { shadowHost } from './shadow-host.ts';
 
 /** Frames of the guest. */
 export const FRAMES = 48;
@@ -90,7 +87,7 @@ export class Shadowed implements Machine {
     this.guest = new GuestMemory(frames, 1, FRAMES * 4096);
     for (let n = 0; n < FRAMES; n++) this.guest.populate(n, 1);
     tables((physical, value) => this.guest.write32(physical, value));
-    const host = { frames, charge: NOTHING, record: () => {} };
+    const host = shadowHost(frames);
     this.shadow = new ShadowPaging(host, {} as Vcpu, this.guest, limit);
     if (count) this.shadow.remembered = { forgetPage: (linear) => this.cpu.tlb.invalidate(linear) };
     this.shadow.loadCr4(PSE);

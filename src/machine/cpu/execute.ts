@@ -69,19 +69,22 @@ export function executionOf(cpu: Cpu): Execution {
 export function run(cpu: Cpu, until: number): number {
   const execution = executionOf(cpu);
   syncA20(cpu);
-  // Whoever called may have changed anything since; what a guest left in its segments, by VM entry only, which counts itself.
-  cpu.tlb.generation++;
-  cpu.runs++;
-  if (cpu.intercepts === null) loads.count++;
-  cpu.attention = Attention.event;
+  begin(cpu, execution);
   const end = Math.min(until, cpu.cycles + SLICE);
-  const { cycles } = cpu;
-  planSample(cpu, execution);
-  execution.entered = cycles;
   execution.until = end;
   const stop = slice(cpu, execution, end);
   execution.latest = cpu.cycles - execution.entered;
   return stop;
+}
+
+/** Somebody else had the processor, and may have changed anything; what a guest left in its segments, by VM entry only, which counts itself. */
+function begin(cpu: Cpu, execution: Execution): void {
+  cpu.tlb.generation++;
+  cpu.runs++;
+  if (cpu.intercepts === null) loads.count++;
+  cpu.attention = Attention.event;
+  planSample(cpu, execution);
+  execution.entered = cpu.cycles;
 }
 
 /**
@@ -102,12 +105,7 @@ function monitorCalled(cpu: Cpu, execution: Execution): number {
   if (cpu.monitor === null) return Stop.monitor;
   execution.latest = cpu.cycles - execution.entered;
   if (!cpu.monitor()) return Stop.monitorBusy;
-  execution.entered = cpu.cycles;
-  cpu.tlb.generation++;
-  cpu.runs++;
-  if (cpu.intercepts === null) loads.count++;
-  cpu.attention = Attention.event;
-  planSample(cpu, execution);
+  begin(cpu, execution);
   return -1;
 }
 

@@ -24,8 +24,10 @@ export const Kept = {
 /** log2 of the numbers of an entry. */
 export const KEPT_SHIFT = 2;
 
+/** Room for so many, none of them there. */
 export const keptEntries = (count: number): Float64Array => new Float64Array(count << KEPT_SHIFT).fill(-1);
 
+/** Fills a slot of them with the words of `Kept`. */
 export function keep(
   kept: Float64Array,
   slot: number,

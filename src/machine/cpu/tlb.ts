@@ -242,8 +242,8 @@ export class Tlb {
     const slot = tlbSlot(page);
     const word = this.words[(slot << ENTRY_SHIFT) + Word.page];
     if (word >>> 8 === page && this.isOf(context, slot, word)) this.drop(slot);
-    const away = slot << KEPT_SHIFT;
-    if (context.away !== null && context.away[away] >>> 8 === page) context.away[away] = -1;
+    const kept = slot << KEPT_SHIFT;
+    if (context.away !== null && context.away[kept] >>> 8 === page) context.away[kept] = -1;
     const large = context.hasLarge(page >>> 10);
     const fetched = large || context.code.of(page) !== -1;
     context.code.drop(page);

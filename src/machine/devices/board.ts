@@ -267,9 +267,14 @@ export class Board implements PortBus {
     this.onPower?.(event);
   }
 
+  /** A byte at a device of these: no deadline has come, and none can change. @param index in `decode` */
+  private nothingDue(quiet: readonly boolean[], index: number, size: number): boolean {
+    return index !== 0 && quiet[index - 1] && size === 1 && this.clock.now() < this.deadline;
+  }
+
   read(port: number, size: 1 | 2 | 4): number {
     const index = this.decode[port & 0xffff];
-    if (index !== 0 && this.quiet[index - 1] && size === 1 && this.clock.now() < this.deadline) {
+    if (this.nothingDue(this.quiet, index, size)) {
       const value = this.devices[index - 1].readPort(port, size);
       this.onAccess?.(this.ids[index - 1], false, port, value, size);
       return value;
@@ -282,7 +287,7 @@ export class Board implements PortBus {
 
   write(port: number, value: number, size: 1 | 2 | 4): void {
     const index = this.decode[port & 0xffff];
-    if (index !== 0 && this.quietWrites[index - 1] && size === 1 && this.clock.now() < this.deadline) {
+    if (this.nothingDue(this.quietWrites, index, size)) {
       this.devices[index - 1].writePort(port, value & 0xff, size);
       this.onAccess?.(this.ids[index - 1], true, port, value, size);
       return;

@@ -223,10 +223,7 @@ export class Uart implements Device {
     switch (register) {
       case 0:
         if (latch) this.divisor = (this.divisor & 0xff00) | value;
-        else {
-          this.sawFree = false;
-          this.writeData(value);
-        }
+        else this.writeData(value);
         break;
       case 1:
         if (latch) this.divisor = (this.divisor & 0xff) | (value << 8);
@@ -284,6 +281,7 @@ export class Uart implements Device {
   }
 
   private writeData(value: number): void {
+    this.sawFree = false;
     this.txEmptyInterrupt = false;
     if (this.fifos) {
       if (this.tx.length < FIFO_SIZE) this.tx.push(value);

@@ -62,11 +62,8 @@ export function vmEntry(cpu: Cpu, vmx: VmxState, launch: boolean): number {
   loadGuest(cpu, vmx);
   // Without VPID translations of host and guest never live together.
   if (vmx.second === null) cpu.tlb.flush();
-  if (
-    !(vmx.second !== null
-      ? vmx.second.enter(cpu, vmx, resident && !(dirty & Dirty.controls))
-      : takeNamedPdptes(cpu))
-  ) {
+  const same = resident && !(dirty & Dirty.controls);
+  if (!(vmx.second !== null ? vmx.second.enter(cpu, vmx, same) : takeNamedPdptes(cpu))) {
     failEntry(cpu, vmx, ENTRY_FAILURE | EXIT.invalidGuestState, PDPTE_LOADING);
     return VM_SUCCEED;
   }
